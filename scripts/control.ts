@@ -1,0 +1,57 @@
+// The runner's ear: a local socket, one per data directory. It takes commands from other terminals (`npm run part`), and
+// tells that a runner is there.
+import { createHash } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+
+export type Answer = { code: number; text: string };
+
+function addressOf(dataDir: string): string {
+  const id = createHash('sha256').update(resolve(dataDir)).digest('hex').slice(0, 16);
+  // Not in the data directory itself: the path of a socket may have about a hundred characters.
+  return process.platform === 'win32' ? `\\\\.\\pipe\\blog-${id}` : join(tmpdir(), `blog-${id}.sock`);
+}
+
+/** The runner's answer, or undefined when none runs on this data directory. */
+export function ask(dataDir: string, command: string[]): Promise<Answer | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect(addressOf(dataDir));
+    const gone = { code: 1, text: 'The runner ended before it answered.' };
+    socket.once('error', () => resolve(undefined));
+    socket.once('connect', () => {
+      socket.write(`${JSON.stringify(command)}\n`);
+      const lines = createInterface({ input: socket });
+      lines.once('line', (line) => {
+        resolve(JSON.parse(line));
+        socket.end();
+      });
+      lines.once('close', () => resolve(gone));
+    });
+  });
+}
+
+/** Listens until the process ends. False: another runner already does. */
+export async function listen(dataDir: string, obey: (command: string[]) => Promise<Answer>): Promise<boolean> {
+  const address = addressOf(dataDir);
+  const server = createServer((socket) => {
+    socket.on('error', () => {}); // whoever asked went away
+    createInterface({ input: socket }).on('line', async (line) => {
+      const answer = await obey(JSON.parse(line)).catch((error) => ({ code: 1, text: String(error) }));
+      socket.end(`${JSON.stringify(answer)}\n`);
+    });
+  });
+  server.unref();
+  const tryToListen = () =>
+    new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(address, () => resolve(true));
+    });
+  if (await tryToListen()) return true;
+  if (await ask(dataDir, ['status'])) return false;
+  // A runner that was killed left its socket behind.
+  rmSync(address, { force: true });
+  return tryToListen();
+}

@@ -1,0 +1,38 @@
+// What people read: every line says which part it comes from.
+import { styleText } from 'node:util';
+import type { LogRecord } from './supervisor.ts';
+
+const colours = ['magenta', 'blue', 'green', 'cyan', 'yellow', 'gray'] as const;
+const levels: Record<number, string> = { 40: 'WARN', 50: 'ERROR', 60: 'FATAL' };
+const unsaid = new Set(['level', 'time', 'pid', 'hostname', 'name', 'msg', 'err']);
+
+type Style = Parameters<typeof styleText>[0];
+const paint = (style: Style, text: string) => styleText(style, text, { stream: process.stdout }); // NO_COLOR is obeyed
+
+/** Prints lines of the named parts, aligned and in a colour for each. */
+export function createPrinter(names: string[]) {
+  const width = Math.max(...names.map((name) => name.length));
+  const print = (name: string, text: string, style?: Style) => {
+    const colour = colours[names.indexOf(name) % colours.length] ?? 'white';
+    const prefix = paint(colour, `${name.padEnd(width)} |`);
+    for (const line of text.split('\n')) process.stdout.write(`${prefix} ${style ? paint(style, line) : line}\n`);
+  };
+  return {
+    /** A line of the part itself: a log record, or any text. */
+    line: (name: string, line: string | LogRecord) =>
+      typeof line === 'string' ? print(name, line) : print(name, format(line)),
+    /** What the runner has to say about a part. */
+    note: (name: string, text: string) => print(name, text, 'bold'),
+  };
+}
+
+function format(record: LogRecord): string {
+  const time = new Date(record.time).toTimeString().slice(0, 8);
+  const level = levels[record.level];
+  const fields = Object.entries(record)
+    .filter(([field]) => !unsaid.has(field))
+    .map(([field, value]) => paint('dim', ` ${field}=`) + (typeof value === 'string' ? value : JSON.stringify(value)));
+  const error = record.err as { stack?: string; message?: string } | undefined;
+  const text = `${paint('dim', time)} ${level ? `${paint(record.level >= 50 ? 'red' : 'yellow', level)} ` : ''}${record.msg ?? ''}${fields.join('')}`;
+  return error ? `${text}\n${error.stack ?? error.message ?? JSON.stringify(error)}` : text;
+}

@@ -1,0 +1,70 @@
+// The six parts, in the order in which they are started, and what each is told by its environment.
+import { join } from 'node:path';
+import type { PartSpec } from './supervisor.ts';
+
+export const root = join(import.meta.dirname, '..');
+export const defaultDataDir = join(root, '.data');
+
+/** Loopback only: nothing here is reachable from another machine. */
+export const HOST = '127.0.0.1';
+
+const defaultPorts: [name: string, port: number][] = [
+  ['event-bus', 4005],
+  ['posts', 4000],
+  ['comments', 4001],
+  ['query', 4002],
+  ['moderation', 4003],
+  ['client', 3000],
+];
+const subscribers = ['posts', 'comments', 'query', 'moderation'];
+
+export type Options = { dataDir: string; production: boolean; ports: Map<string, number> };
+
+export const partNames = defaultPorts.map(([name]) => name);
+
+/** The ports of all parts, some of them moved, as `posts=14000`. */
+export function portsOf(moved: string[]): Map<string, number> {
+  const ports = new Map(defaultPorts);
+  for (const setting of moved) {
+    const [name = '', port = ''] = setting.split('=');
+    if (!ports.has(name)) throw new Error(`--port ${setting}: there is no part "${name}" (${partNames.join(', ')})`);
+    if (!/^\d+$/.test(port) || Number(port) < 1 || Number(port) > 65_535) {
+      throw new Error(`--port ${setting}: expected ${name}=NUMBER, a port from 1 to 65535`);
+    }
+    ports.set(name, Number(port));
+  }
+  return ports;
+}
+
+export function specOf(name: string, { dataDir, production, ports }: Options): PartSpec {
+  const port = ports.get(name) as number;
+  const url = (part: string) => `http://${HOST}:${ports.get(part)}`;
+  const env: NodeJS.ProcessEnv = {
+    HOST,
+    PORT: String(port),
+    DATA_DIR: dataDir,
+    EVENT_BUS_URL: url('event-bus'),
+    NODE_ENV: production ? 'production' : 'development',
+    // Compiled code is kept between runs: eleven processes start at once.
+    NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'compile'),
+  };
+  if (name === 'event-bus') {
+    env.SUBSCRIPTIONS =
+      process.env.SUBSCRIPTIONS ?? subscribers.map((subscriber) => `${subscriber}=${url(subscriber)}/events`).join(',');
+  }
+  if (name === 'client') {
+    for (const part of partNames) if (part !== name) env[`${part.toUpperCase().replace('-', '_')}_URL`] = url(part);
+    env.CONTROL = production ? 'off' : 'on';
+    // Vite watches the page itself.
+    return {
+      name,
+      folder: join(root, name),
+      port,
+      main: 'server/main.ts',
+      args: production ? ['--production'] : [],
+      env,
+    };
+  }
+  const watch = production ? undefined : ['src', join('..', 'common', 'src')];
+  return { name, folder: join(root, name), port, main: 'src/main.ts', env, watch };
+}

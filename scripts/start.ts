@@ -1,0 +1,116 @@
+// `npm start`: runs all parts on this machine until Ctrl-C. See README.md for its options and commands.
+import { mkdirSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { parseArgs } from 'node:util';
+import { createCommands } from './commands.ts';
+import { listen } from './control.ts';
+import { createPrinter } from './output.ts';
+import { defaultDataDir, type Options, partNames, portsOf, specOf } from './parts.ts';
+import { whyTaken } from './ports.ts';
+import { INVALID_SETTING, supervise } from './supervisor.ts';
+
+process.stdout.on('error', () => {}); // a closed terminal is no reason to leave children behind
+
+function fail(message: string, code = 1): never {
+  console.error(message);
+  process.exit(code);
+}
+
+function parseOptions(): Options & { without: string[] } {
+  try {
+    const { values } = parseArgs({
+      options: {
+        without: { type: 'string', multiple: true, default: [] },
+        port: { type: 'string', multiple: true, default: [] },
+        data: { type: 'string', default: defaultDataDir },
+        production: { type: 'boolean', default: false },
+      },
+    });
+    const without = values.without.flatMap((names) => names.split(','));
+    const unknown = without.find((name) => !partNames.includes(name));
+    if (unknown !== undefined) throw new Error(`--without ${unknown}: the parts are ${partNames.join(', ')}`);
+    return { without, ports: portsOf(values.port), dataDir: resolve(values.data), production: values.production };
+  } catch (error) {
+    return fail((error as Error).message, 2);
+  }
+}
+
+const options = parseOptions();
+const printer = createPrinter(partNames);
+const settled = new Set(options.without); // parts that have become ready, or failed, or are not to run
+let greeted = false;
+let stopping = false;
+
+const parts = partNames.map((name) =>
+  supervise(specOf(name, options), {
+    line: (line) => printer.line(name, line),
+    note: (text) => printer.note(name, text),
+    ready: () => settle(name),
+    ended: () => settle(name),
+    invalidSetting: () => {
+      void stop(INVALID_SETTING, `${name} has an invalid setting (see above)`);
+    },
+  }),
+);
+
+async function stop(code: number, why: string): Promise<void> {
+  if (stopping) return;
+  stopping = true;
+  console.log(`\n${why}: stopping …`);
+  await Promise.all(parts.map((part) => part.stop()));
+  console.log(code === 0 ? 'Stopped. The data is kept; npm run reset forgets it.' : 'Stopped.');
+  process.exit(code);
+}
+
+function settle(name: string): void {
+  settled.add(name);
+  if (greeted || stopping || settled.size < partNames.length) return;
+  greeted = true;
+  const at = (name: string, path = '') => `http://localhost:${options.ports.get(name)}${path}`;
+  const seconds = (performance.now() / 1000).toFixed(1);
+  console.log(`
+  Ready after ${seconds} s.
+    the blog        ${at('client')}
+    what happens    ${at('client', '/system')}
+    posts ${at('posts', '/posts')}   comments ${at('comments')}   query ${at('query', '/posts')}
+    moderation ${at('moderation')}   event bus ${at('event-bus', '/events')}
+
+  Try: write a comment with the word "orange". Type "stop moderation", write another comment, then "start moderation".
+       Or "kill event-bus" while writing.${options.production ? '' : ' Edit posts/src and go on writing.'}
+  Commands here, or in another terminal as npm run part -- COMMAND: stop, start, kill PART; status. Ctrl-C stops all.
+`);
+}
+
+const obey = createCommands(parts, async (name) => {
+  const port = options.ports.get(name) as number;
+  const taken = await whyTaken(port);
+  return taken && `${name} cannot listen on port ${port}: it is ${taken}.`;
+});
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop(0, signal));
+
+if (!(await listen(options.dataDir, obey))) {
+  fail(
+    `Already running with the data in ${options.dataDir}. See npm run part -- status, or stop it with Ctrl-C there.`,
+  );
+}
+const wanted = parts.filter((part) => !options.without.includes(part.name));
+for (const { name } of wanted) {
+  const port = options.ports.get(name) as number;
+  const taken = await whyTaken(port);
+  if (taken) {
+    fail(
+      `${name} cannot listen on port ${port}: it is ${taken}. Free it, or choose another: npm start -- --port ${name}=NUMBER`,
+    );
+  }
+}
+mkdirSync(options.dataDir, { recursive: true });
+console.log(`Starting ${wanted.map((part) => part.name).join(', ')} (data in ${options.dataDir}) …\n`);
+for (const part of wanted) part.start();
+
+createInterface({ input: process.stdin }).on('line', async (line) => {
+  const command = line.trim().split(/\s+/);
+  if (command[0]) console.log((await obey(command)).text);
+});
+process.stdin.on('error', () => {});

@@ -1,0 +1,240 @@
+// Keeps one part alive: starts it, reads what it says, and starts it again when it ends.
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
+import { answers } from './ports.ts';
+import type { WatchReport } from './watch.ts';
+
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 5_000;
+const STABLE_AFTER_MS = 5_000;
+const STOP_WITHIN_MS = 4_000;
+/** EX_CONFIG of sysexits.h: a setting is invalid, and starting again would not help. */
+export const INVALID_SETTING = 78;
+
+const here = import.meta.dirname;
+const endWithParent = ['--import', pathToFileURL(join(here, 'end-with-parent.ts')).href];
+const ownGroup = process.platform !== 'win32';
+
+export type PartSpec = {
+  name: string;
+  /** The part's folder, in which it runs. */
+  folder: string;
+  main: string;
+  /** It is ready when it answers here, on the loopback interface. */
+  port: number;
+  args?: string[];
+  env: NodeJS.ProcessEnv;
+  /** Folders whose edits start it again; none: no watching. Relative to `folder`. */
+  watch?: string[];
+};
+
+export type LogRecord = { level: number; time: number; msg?: string; [field: string]: unknown };
+
+/** What the supervisor tells about its part. */
+export type Tell = {
+  line(line: string | LogRecord): void;
+  note(text: string): void;
+  ready(): void;
+  ended(): void;
+  invalidSetting(): void;
+};
+
+export type State = 'stopped' | 'starting' | 'ready' | 'waiting' | 'stopping';
+export type Status = { name: string; state: State; pid?: number; restarts: number; since?: Date };
+
+export function supervise(spec: PartSpec, tell: Tell) {
+  let child: ChildProcess | undefined; // the service itself, or the watcher that runs it
+  let pid: number | undefined; // always the service's
+  let state: State = 'stopped';
+  let starts = 0;
+  let since: Date | undefined;
+  let readyAt = Number.POSITIVE_INFINITY;
+  let pause = FIRST_PAUSE_MS;
+  let again: NodeJS.Timeout | undefined;
+  let announcement: NodeJS.Timeout | undefined;
+  let stopped: Promise<void> | undefined;
+  let announced: string | undefined;
+  let errors = new Set<string>(); // of this run
+  let knownErrors = new Set<string>(); // of the runs before it that crashed
+
+  const isStable = () => Date.now() - readyAt > STABLE_AFTER_MS;
+
+  function forget(): void {
+    pause = FIRST_PAUSE_MS;
+    announced = undefined;
+    errors = new Set();
+    knownErrors = new Set();
+  }
+
+  function launch(): void {
+    const env = { ...process.env, ...spec.env };
+    const args = spec.watch ? [spec.main, ...spec.watch] : (spec.args ?? []);
+    const running = fork(spec.watch ? join(here, 'watch.ts') : spec.main, args, {
+      cwd: spec.folder,
+      env,
+      execArgv: endWithParent,
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      // A Ctrl-C or a closed terminal reaches only the runner, which then stops its parts in its own way.
+      detached: ownGroup,
+      windowsHide: true,
+    });
+    child = running;
+    since = undefined;
+    state = 'starting';
+    for (const stream of [running.stdout, running.stderr]) {
+      if (stream) createInterface({ input: stream }).on('line', (line) => hear(line, stream === running.stderr));
+    }
+    if (!spec.watch) running.once('spawn', () => started(running.pid as number));
+    running.on('message', (message: WatchReport) => {
+      if ('started' in message) started(message.started);
+      else ended(message.ended, message.signal);
+    });
+    running.on('error', (error) => {
+      if (running.pid !== undefined) return; // a message to one that has just ended
+      tell.note(`cannot be started: ${error.message}`);
+      child = undefined;
+      ended(1, null);
+    });
+    running.once('exit', (code, signal) => {
+      if (child === running) child = undefined;
+      ended(code, signal);
+    });
+  }
+
+  function started(id: number): void {
+    clearTimeout(announcement);
+    if (again) {
+      // Not by us: nodemon saw an edit.
+      clearTimeout(again);
+      again = undefined;
+      forget();
+      tell.note('edited, starts again');
+    }
+    if (state === 'stopping') return;
+    pid = id;
+    starts += 1;
+    since = new Date();
+    state = 'starting';
+    void awaitReady(id);
+  }
+
+  async function awaitReady(id: number): Promise<void> {
+    while (!(await answers(spec.port, '127.0.0.1'))) {
+      await delay(30);
+      if (pid !== id) return;
+    }
+    if (pid !== id || state !== 'starting') return;
+    state = 'ready';
+    readyAt = Date.now();
+    tell.ready();
+  }
+
+  function hear(line: string, isError: boolean): void {
+    if (line.trim() === '') return;
+    const record = parseRecord(line);
+    if (isError || (record && record.level >= 50)) {
+      const key = record ? JSON.stringify({ ...record, time: 0, pid: 0 }) : line;
+      if (!isStable()) {
+        errors.add(key);
+        if (knownErrors.has(key)) return;
+      }
+    }
+    tell.line(record ?? line);
+  }
+
+  function ended(code: number | null, signal: NodeJS.Signals | null): void {
+    pid = undefined;
+    since = undefined;
+    if (state !== 'starting' && state !== 'ready') return;
+    if (isStable()) forget();
+    readyAt = Number.POSITIVE_INFINITY;
+    for (const error of errors) knownErrors.add(error);
+    errors = new Set();
+    if (code === INVALID_SETTING) {
+      state = 'stopped';
+      tell.invalidSetting();
+      return;
+    }
+    state = 'waiting';
+    again = setTimeout(startAgain, pause);
+    pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
+    const how = signal ? `by ${signal}` : `with code ${code}`;
+    // A moment later: its last lines may still be in the pipe, and after an edit nodemon has started it again by then.
+    announcement = setTimeout(() => {
+      if (announced !== how) tell.note(`ended ${how}, is started again${spec.watch ? ' (at once on an edit)' : ''}`);
+      announced = how;
+      tell.ended();
+    }, 50);
+  }
+
+  function startAgain(): void {
+    again = undefined;
+    if (child?.connected) child.send('restart');
+    else launch();
+  }
+
+  async function end(): Promise<void> {
+    clearTimeout(again);
+    clearTimeout(announcement);
+    again = undefined;
+    const running = child;
+    if (running) {
+      state = 'stopping';
+      const deadline = setTimeout(() => killAll(running, pid), STOP_WITHIN_MS);
+      const closed = once(running, 'close');
+      if (running.connected) running.disconnect(); // asks it to end, see end-with-parent.ts
+      await closed;
+      clearTimeout(deadline);
+    }
+    state = 'stopped';
+  }
+
+  return {
+    name: spec.name,
+    start(): void {
+      if (state !== 'stopped') return;
+      forget();
+      launch();
+    },
+    /** Done when nothing of it runs any more: cleanly, or after 4 s by SIGKILL. */
+    stop(): Promise<void> {
+      stopped ??= end().finally(() => {
+        stopped = undefined;
+      });
+      return stopped;
+    },
+    /** SIGKILL to the service itself; it then comes back. False: it does not run. */
+    kill(): boolean {
+      return pid !== undefined && process.kill(pid, 'SIGKILL');
+    },
+    status(): Status {
+      return { name: spec.name, state, pid, restarts: Math.max(0, starts - 1), since };
+    },
+  };
+}
+
+export type Part = ReturnType<typeof supervise>;
+
+function parseRecord(line: string): LogRecord | undefined {
+  if (!line.startsWith('{')) return undefined;
+  try {
+    const record = JSON.parse(line) as LogRecord;
+    return typeof record.level === 'number' ? record : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function killAll(child: ChildProcess, service: number | undefined): void {
+  for (const id of ownGroup ? [-(child.pid as number)] : [child.pid, service]) {
+    try {
+      if (id !== undefined) process.kill(id, 'SIGKILL');
+    } catch {
+      // already gone
+    }
+  }
+}
