@@ -1,0 +1,62 @@
+import { createApp, crossOrigin } from '@blog/common/app.ts';
+import { BODY_LIMIT, jsonBody, requestBody, requestText } from '@blog/common/body.ts';
+import type { Database } from '@blog/common/database.ts';
+import { entityId } from '@blog/common/events.ts';
+import { idempotencyKey } from '@blog/common/idempotency.ts';
+import { page, parsePage } from '@blog/common/lists.ts';
+import type { Log } from '@blog/common/log.ts';
+import { Relay } from '@blog/common/outbox.ts';
+import { onlyMethods, parse } from '@blog/common/problem.ts';
+import { Subscriber } from '@blog/common/subscriber.ts';
+import { Router } from 'express';
+import { z } from 'zod';
+import { createComment, handle, hasKey, listComments, publishAgain } from './comments.ts';
+import { WaitingRoom } from './waiting-room.ts';
+
+const postPath = z.object({ id: entityId });
+const newComment = requestBody({ content: requestText(2_000) });
+
+type Options = { db: Database; log: Log; busUrl: string; corsOrigins?: string[] };
+
+/** The comments service: its routes, its outbox's relay, its subscription. */
+export function createComments({ db, log, busUrl, corsOrigins }: Options) {
+  const waitingRoom = new WaitingRoom();
+  const relay = new Relay({ db, busUrl, log });
+  const subscriber = new Subscriber({
+    db,
+    busUrl,
+    log,
+    handle,
+    onOrder: publishAgain,
+    onApplied: (events) => {
+      for (const { type, data } of events) if (type === 'PostCreated') waitingRoom.arrived(data.id);
+    },
+  });
+  const routes = Router();
+
+  routes.post('/posts/:id/comments', ...jsonBody(BODY_LIMIT), async (req, res) => {
+    const { id: postId } = parse(postPath, req.params);
+    const { content } = parse(newComment, req.body);
+    const key = idempotencyKey(req);
+    // What was accepted once is answered again, whatever has become of the post since.
+    const accepted = key !== null && (await db.read((tx) => hasKey(tx, key)));
+    if (!accepted) await waitingRoom.knows(db, subscriber, postId);
+    const comment = await db.write((tx) => createComment(tx, postId, content, key));
+    res
+      .status(201)
+      .location(`/posts/${encodeURIComponent(postId)}/comments#${comment.id}`)
+      .json(comment);
+  });
+
+  routes.get('/posts/:id/comments', async (req, res) => {
+    const { id } = parse(postPath, req.params);
+    const { limit = 1_000, cursor } = parsePage(req);
+    res.json(page(req, res, await db.read((tx) => listComments(tx, id, limit, cursor)), limit));
+  });
+
+  routes.all('/posts/:id/comments', onlyMethods('GET', 'POST'));
+
+  const loops = [relay, subscriber];
+  const app = createApp({ db, log, routes: [crossOrigin(corsOrigins), routes, subscriber.routes], loops });
+  return { app, loops };
+}

@@ -1,0 +1,23 @@
+import { outboxSchema } from '@blog/common/outbox.ts';
+import { checkpointSchema } from '@blog/common/subscriber.ts';
+
+/**
+ * `event` is the event that announced the comment, as published: a replay puts it into the outbox again. It is missing
+ * while only a verdict has arrived. `posts` holds the posts that were heard of.
+ */
+const comments = `
+  CREATE TABLE comments (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    post_id TEXT NOT NULL,
+    content TEXT,
+    status TEXT NOT NULL DEFAULT 'pending',
+    created_at TEXT,
+    idempotency_key TEXT UNIQUE,
+    event TEXT
+  ) STRICT;
+  CREATE INDEX comments_of_post ON comments (post_id, seq);
+  CREATE TABLE posts (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+`;
+
+export const migrations = [comments + outboxSchema + checkpointSchema];

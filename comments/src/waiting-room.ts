@@ -1,0 +1,52 @@
+import type { Database } from '@blog/common/database.ts';
+import { Problem, unavailable } from '@blog/common/problem.ts';
+import type { Subscriber } from '@blog/common/subscriber.ts';
+import { knowsPost } from './comments.ts';
+
+/** How long a comment waits for the `PostCreated` of its post, in milliseconds, and how many may wait. */
+const PATIENCE = 2_000;
+const SEATS = 1_000;
+
+/** Where comments wait whose post this service has not heard of: the event may be on its way. */
+export class WaitingRoom {
+  #waiting = new Map<string, Set<() => void>>();
+  #seats = 0;
+
+  /** Lets in those who wait for this post; called once its event is committed. */
+  arrived(postId: string): void {
+    for (const letIn of this.#waiting.get(postId) ?? []) letIn();
+  }
+
+  /**
+   * Resolves as soon as the post is known.
+   * @throws Problem 404 if everything in the log is known here and the post is not; 503 if that cannot be told
+   */
+  async knows(db: Database, subscriber: Subscriber, postId: string): Promise<void> {
+    const known = () => db.read((tx) => knowsPost(tx, postId));
+    if (await known()) return;
+    if (!subscriber.hearsBus) throw unavailable('Whether this post exists cannot be told: the event bus is away.');
+    if (this.#seats >= SEATS) throw unavailable('Too many comments wait for their posts.');
+    await this.#wait(postId);
+    if (await known()) return;
+    if (!subscriber.wasAtHead)
+      throw unavailable('Whether this post exists cannot be told: events are still on their way.');
+    throw new Problem(404, 'There is no such post.', { errors: [{ field: 'id', detail: 'must be the id of a post' }] });
+  }
+
+  async #wait(postId: string): Promise<void> {
+    const seats = this.#waiting.get(postId) ?? new Set();
+    this.#waiting.set(postId, seats);
+    this.#seats += 1;
+    await new Promise<void>((resolve) => {
+      const leave = () => {
+        clearTimeout(timer);
+        seats.delete(leave);
+        if (seats.size === 0) this.#waiting.delete(postId);
+        this.#seats -= 1;
+        resolve();
+      };
+      const timer = setTimeout(leave, PATIENCE);
+      seats.add(leave);
+    });
+  }
+}

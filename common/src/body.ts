@@ -1,0 +1,43 @@
+import { isUtf8 } from 'node:buffer';
+import express, { type RequestHandler } from 'express';
+import { z } from 'zod';
+import { Problem } from './problem.ts';
+
+/**
+ * Parses a JSON body of one of the media types. Compressed bodies are refused (415), and so is any other media type;
+ * bytes that are not UTF-8 are a 400, where a lenient decoder would store replacement characters.
+ * @param limit in bytes; 413 above it
+ */
+export function jsonBody(limit: number, ...types: string[]): RequestHandler[] {
+  const accepted = types.length > 0 ? types : ['application/json'];
+  const checkType: RequestHandler = (req, _res, next) => {
+    if (
+      req.headers['content-length'] === '0' ||
+      (!req.headers['content-length'] && !req.headers['transfer-encoding'])
+    ) {
+      throw new Problem(400, 'A JSON body is needed.', { errors: [{ field: 'body', detail: 'is missing' }] });
+    }
+    if (!req.is(accepted)) throw new Problem(415, `The body must be ${accepted.join(' or ')}.`);
+    next();
+  };
+  const verify = (_req: unknown, _res: unknown, bytes: Buffer) => {
+    if (!isUtf8(bytes)) throw new Problem(400, 'The body is not valid UTF-8.');
+  };
+  return [checkType, express.json({ limit, type: accepted, inflate: false, verify })];
+}
+
+/** The limit of a request's body, in bytes, and that of any `/events`. */
+export const BODY_LIMIT = 64 * 1024;
+export const EVENTS_LIMIT = 1024 * 1024;
+
+/** Text that a person sends: trimmed, 1 to `max` characters, without what no text may hold (NUL, half of a pair). */
+export const requestText = (max: number) =>
+  z
+    .string({ error: 'must be a string' })
+    .trim()
+    .min(1, 'must not be empty')
+    .refine((text) => [...text].length <= max, `must have at most ${max} characters`)
+    .refine((text) => text.isWellFormed() && !text.includes('\0'), 'must not contain NUL or lone surrogates');
+
+/** The body of a request: an object; fields that it does not name are ignored. */
+export const requestBody = <S extends z.ZodRawShape>(shape: S) => z.object(shape, { error: 'must be a JSON object' });

@@ -1,0 +1,52 @@
+import { resolve } from 'node:path';
+import { z } from 'zod';
+
+/** Exit code for a setting that is wrong: the runner does not try such a part again (EX_CONFIG of sysexits.h). */
+export const EXIT_CONFIG = 78;
+
+const port = (fallback: number) => z.coerce.number().int().min(1).max(65_535).default(fallback);
+const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// address' });
+
+/** The settings that every server has. `HOST` is loopback unless set: nothing is reachable from outside by accident. */
+export const serverSettings = (defaultPort: number) => ({
+  HOST: z.string().min(1).default('127.0.0.1'),
+  PORT: port(defaultPort),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+});
+
+/** What the five servers have besides: `DATA_DIR` is the folder of the database file. */
+export const databaseSettings = {
+  DATA_DIR: z
+    .string()
+    .min(1)
+    .default(resolve(import.meta.dirname, '../../.data')),
+};
+
+/** What the four services have besides: where the bus is. */
+export const busSettings = { EVENT_BUS_URL: httpUrl.default('http://127.0.0.1:4005') };
+
+/** `name=url,name=url` → a list; names are unique. */
+export const subscriptionList = z.string().transform((text, context) => {
+  const list = text.split(',').map((entry) => {
+    const at = entry.indexOf('=');
+    return { name: entry.slice(0, at).trim(), url: entry.slice(at + 1).trim() };
+  });
+  const valid = list.every(({ name, url }) => /^[\w.-]{1,50}$/.test(name) && httpUrl.safeParse(url).success);
+  if (valid && new Set(list.map(({ name }) => name)).size === list.length) return list;
+  context.addIssue({ code: 'custom', message: 'must be name=url,name=url with names that differ and http addresses' });
+  return z.NEVER;
+});
+
+/**
+ * Parses the environment once, at the start of a process. A setting that is wrong is named on stderr and ends the
+ * process with exit code 78. An empty variable counts as not set.
+ */
+export function parseConfig<S extends z.ZodType>(schema: S, env: NodeJS.ProcessEnv = process.env): z.output<S> {
+  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const result = schema.safeParse(set);
+  if (result.success) return result.data;
+  for (const issue of result.error.issues) {
+    process.stderr.write(`Invalid setting ${issue.path.join('.')}: ${issue.message}\n`);
+  }
+  process.exit(EXIT_CONFIG);
+}

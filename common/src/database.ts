@@ -1,0 +1,211 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { databaseProblem } from './problem.ts';
+
+/** What a work may use. Nothing else may be awaited inside a work, and it changes nothing outside the database. */
+export interface Tx {
+  get<Row>(sql: string, ...values: SQLInputValue[]): Promise<Row | undefined>;
+  all<Row>(sql: string, ...values: SQLInputValue[]): Promise<Row[]>;
+  run(sql: string, ...values: SQLInputValue[]): Promise<{ changes: number }>;
+}
+
+type Work<T> = (tx: Tx) => Promise<T>;
+type Job = { work: Work<unknown>; resolve: (value: unknown) => void; reject: (error: unknown) => void };
+
+/** How many works share a transaction at the most: bounds how long the first of them waits for its answer. */
+const GROUP = 500;
+
+/** How long the process waits for another one's lock, in milliseconds; nothing else happens in that time. */
+const LOCK_WAIT = 250;
+
+/** How long a `later` work may wait for another one's commit, in milliseconds. */
+const LATER = 1_000;
+
+function statements(connection: DatabaseSync): Tx {
+  const prepared = new Map<string, StatementSync>();
+  const prepare = (sql: string) => {
+    let statement = prepared.get(sql);
+    if (!statement) {
+      statement = connection.prepare(sql);
+      prepared.set(sql, statement);
+    }
+    return statement;
+  };
+  return {
+    get: async <Row>(sql: string, ...values: SQLInputValue[]) => prepare(sql).get(...values) as Row | undefined,
+    all: async <Row>(sql: string, ...values: SQLInputValue[]) => prepare(sql).all(...values) as Row[],
+    run: async (sql, ...values) => ({ changes: Number(prepare(sql).run(...values).changes) }),
+  };
+}
+
+/**
+ * One SQLite file with one writer. Writes that arrive together share a transaction (group commit): one fsync
+ * acknowledges them all. Reads use a connection of their own and see only what is committed.
+ */
+export class Database {
+  /** What is wrong with the disk or the file, as of the last commit that was tried. */
+  trouble: string | undefined;
+  #writer: DatabaseSync;
+  #reader: DatabaseSync;
+  #writing: Tx;
+  #reading: Tx;
+  #jobs: Job[] = [];
+  #later: Job[] = [];
+  #laterTimer: NodeJS.Timeout | undefined;
+  #draining: Promise<void> | undefined;
+  #reads: Promise<unknown> = Promise.resolve();
+  #listeners: (() => void)[] = [];
+
+  constructor(file: string) {
+    this.#writer = new DatabaseSync(file, { timeout: LOCK_WAIT });
+    configure(this.#writer);
+    this.#reader = new DatabaseSync(file, { readOnly: true, timeout: LOCK_WAIT });
+    this.#writing = statements(this.#writer);
+    this.#reading = statements(this.#reader);
+  }
+
+  /** Brings the file to the newest schema: `user_version` counts the migrations that it has. */
+  migrate(migrations: readonly string[]): void {
+    const has = Number(this.#writer.prepare('PRAGMA user_version').get()?.user_version);
+    if (has > migrations.length) throw new Error(`The database was made by a newer version (schema ${has}).`);
+    migrations.slice(has).forEach((sql, i) => {
+      this.#writer.exec(`BEGIN IMMEDIATE; ${sql}; PRAGMA user_version = ${has + i + 1}; COMMIT`);
+    });
+  }
+
+  /**
+   * Runs a work in a snapshot of what is committed. Works run one after another, so keep each short: read page by page.
+   */
+  read<T>(work: Work<T>): Promise<T> {
+    const result = this.#reads.then(async () => {
+      this.#reader.exec('BEGIN');
+      try {
+        return await work(this.#reading);
+      } finally {
+        this.#reader.exec('COMMIT');
+      }
+    });
+    this.#reads = result.catch(() => {});
+    return result;
+  }
+
+  /**
+   * Runs a work strictly after those before it, in a savepoint of its own; resolves after COMMIT and fsync. If it throws
+   * it is undone alone. It may run more than once.
+   * @throws what the work threw; an error of SQLite's if the group could not be committed: then nothing is stored
+   */
+  write<T>(work: Work<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#jobs.push({ work, resolve: resolve as Job['resolve'], reject });
+      this.#wake();
+    });
+  }
+
+  /** Runs a work with the next commit, or after a second. For what may be lost, because losing it only repeats something. */
+  later(work: Work<unknown>): void {
+    this.#later.push({ work, resolve: () => {}, reject: () => {} });
+    this.#laterTimer ??= setTimeout(() => this.#wake(), LATER).unref();
+  }
+
+  /** Calls the listener after every commit, when its callers have been answered. */
+  onCommit(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Writes something harmless to see whether a trouble is over. */
+  async probe(): Promise<void> {
+    const version = await this.read((tx) => tx.get<{ user_version: number }>('PRAGMA user_version'));
+    await this.write((tx) => tx.run(`PRAGMA user_version = ${version?.user_version}`)).catch(() => {});
+  }
+
+  /** Finishes what was asked for, then closes the file. */
+  async close(): Promise<void> {
+    if (this.#later.length > 0) this.#wake();
+    await this.#draining;
+    await this.#reads;
+    this.#reader.close();
+    this.#writer.close();
+  }
+
+  #wake(): void {
+    this.#draining ??= this.#drain();
+  }
+
+  async #drain(): Promise<void> {
+    // Whatever else this turn of the event loop brings joins the group; an idle process waits for nothing.
+    await nextTurn();
+    while (this.#jobs.length > 0 || this.#later.length > 0) {
+      const group = [...this.#later.splice(0), ...this.#jobs.splice(0, GROUP)];
+      clearTimeout(this.#laterTimer);
+      this.#laterTimer = undefined;
+      await this.#commit(group);
+      for (const listener of this.#listeners) listener();
+      await nextTurn();
+      if (this.#jobs.length === 0) break;
+    }
+    this.#draining = undefined;
+  }
+
+  async #commit(group: Job[]): Promise<void> {
+    try {
+      this.#writer.exec('BEGIN IMMEDIATE');
+    } catch (error) {
+      this.#failed(group, error);
+      return;
+    }
+    try {
+      const answers: (() => void)[] = [];
+      for (const job of group) answers.push(await this.#attempt(job));
+      this.#writer.exec('COMMIT');
+      this.trouble = undefined;
+      for (const answer of answers) answer();
+    } catch (error) {
+      if (this.#writer.isTransaction) this.#writer.exec('ROLLBACK');
+      if (group.length === 1) this.#failed(group, error);
+      // One of them may be too much for the disk, and the others not.
+      else for (const job of group) await this.#commit([job]);
+    }
+  }
+
+  /** Runs one work in its savepoint and returns the answer to give once the group is committed. */
+  async #attempt({ work, resolve, reject }: Job): Promise<() => void> {
+    this.#writer.exec('SAVEPOINT work');
+    try {
+      const value = await work(this.#writing);
+      this.#writer.exec('RELEASE work');
+      return () => resolve(value);
+    } catch (error) {
+      // A full disk, for one, ends the whole transaction: what the others wrote is gone too.
+      if (!this.#writer.isTransaction) throw error;
+      this.#writer.exec('ROLLBACK TO work; RELEASE work');
+      if (databaseProblem(error)) this.trouble = databaseProblem(error)?.message;
+      return () => reject(error);
+    }
+  }
+
+  #failed(group: Job[], error: unknown): void {
+    this.trouble = databaseProblem(error)?.message ?? 'The last commit failed.';
+    for (const { reject } of group) reject(error);
+  }
+}
+
+/** Durability is set here and checked, because SQLite ignores a pragma that it cannot obey. */
+function configure(connection: DatabaseSync): void {
+  connection.exec(
+    'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA foreign_keys = ON',
+  );
+  const journal = connection.prepare('PRAGMA journal_mode').get()?.journal_mode;
+  const synchronous = connection.prepare('PRAGMA synchronous').get()?.synchronous;
+  if (journal !== 'wal' || synchronous !== 2)
+    throw new Error(`The database is not durable here (${journal}, ${synchronous}).`);
+}
+
+/** Opens the file, makes its folder and the file where they are missing, and migrates it. */
+export function openDatabase(file: string, migrations: readonly string[]): Database {
+  mkdirSync(dirname(file), { recursive: true });
+  const db = new Database(file);
+  db.migrate(migrations);
+  return db;
+}

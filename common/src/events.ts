@@ -1,0 +1,66 @@
+import { z } from 'zod';
+import { Problem } from './problem.ts';
+
+/** An event as published: CloudEvents 1.0 in JSON, a superset of the classic `{type, data}`. */
+export type CloudEvent = {
+  specversion: '1.0';
+  id: string;
+  source: string;
+  type: string;
+  subject?: string;
+  time: string;
+  traceparent?: string;
+  data: unknown;
+};
+
+/** An id that arrives is an opaque string. */
+export const entityId = z.string().min(1).max(200);
+
+// Handlers need only the ids: any other field may be missing, and one that makes no sense counts as missing.
+const text = z.string().optional().catch(undefined);
+const verdict = z.enum(['approved', 'rejected']).optional().catch(undefined);
+export type Verdict = 'approved' | 'rejected';
+export type Status = 'pending' | Verdict;
+
+const data = {
+  PostCreated: z.object({ id: entityId, title: text, createdAt: text }),
+  CommentCreated: z.object({ id: entityId, postId: entityId, content: text, createdAt: text }),
+  CommentModerated: z.object({ id: entityId, postId: entityId, content: text, status: verdict }),
+  CommentUpdated: z.object({ id: entityId, postId: entityId, content: text, status: verdict }),
+};
+type Type = keyof typeof data;
+
+/** An event of a known type, parsed. `text` is the event as published, undefined for a classic one without an id. */
+export type KnownEvent = {
+  [T in Type]: { type: T; data: z.output<(typeof data)[T]>; time?: string; text?: string };
+}[Type];
+
+const envelope = z.looseObject({ type: z.string(), id: text, source: text, time: text, data: z.unknown() });
+
+/**
+ * Parses what a bus pushed.
+ * @returns undefined for a type that nobody here knows
+ * @throws Problem 422 for a poison event: a known type without its ids
+ */
+export function parseEvent(input: unknown): KnownEvent | undefined {
+  const event = envelope.safeParse(input);
+  if (!event.success) throw new Problem(422, 'An event must be an object with a type.');
+  const { type, time, id, source } = event.data;
+  if (!Object.hasOwn(data, type)) return undefined;
+  const parsed = data[type as Type].safeParse(event.data.data);
+  if (!parsed.success) throw new Problem(422, `The ${type} event ${id ?? ''} lacks its ids.`);
+  return { type, data: parsed.data, time, text: id && source ? JSON.stringify(input) : undefined } as KnownEvent;
+}
+
+/**
+ * Makes an event. Its id is derived, never random: each of the four types happens once per subject, so whatever is
+ * published again is recognised.
+ */
+export function createEvent<Data extends { id: string; createdAt?: string }>(
+  source: string,
+  type: Type,
+  data: Data,
+): CloudEvent {
+  const time = data.createdAt ?? new Date().toISOString();
+  return { specversion: '1.0', id: `${data.id}/${type}`, source, type, subject: data.id, time, data };
+}

@@ -1,0 +1,51 @@
+import { Agent } from 'node:http';
+import { Agent as SecureAgent } from 'node:https';
+import axios from 'axios';
+
+export type Answer = { status: number; headers: Record<string, unknown>; body: unknown };
+type Request = {
+  method: 'GET' | 'POST';
+  url: string;
+  headers?: Record<string, string | undefined>;
+  body?: string;
+  /** How long the exchange may take, the answer's body included, in milliseconds. */
+  deadline?: number;
+  /** How much of the answer is read, in bytes. */
+  limit?: number;
+};
+
+const client = axios.create({
+  httpAgent: new Agent({ keepAlive: true }),
+  httpsAgent: new SecureAgent({ keepAlive: true }),
+  maxRedirects: 0,
+  proxy: false,
+  decompress: false,
+  responseType: 'text',
+  transformResponse: (text) => text,
+  transformRequest: (body) => body,
+  validateStatus: () => true,
+});
+
+/**
+ * One exchange between parts. Redirects are answers like any other and never followed; a body that is JSON comes parsed,
+ * any other as undefined.
+ * @throws when refused, reset, too slow or too large
+ */
+export async function exchange({ deadline = 10_000, limit = 64 * 1024, ...request }: Request): Promise<Answer> {
+  const { method, url, headers, body } = request;
+  const signal = AbortSignal.timeout(deadline);
+  const answer = await client.request({ method, url, headers, data: body, signal, maxContentLength: limit });
+  return { status: answer.status, headers: answer.headers, body: parseJson(answer.data) };
+}
+
+function parseJson(text: unknown): unknown {
+  try {
+    return JSON.parse(String(text));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The reason that an exchange failed for, in one short line. */
+export const reason = (error: unknown): string =>
+  axios.isCancel(error) ? 'no answer in time' : ((error as { code?: string }).code ?? String(error));

@@ -1,0 +1,184 @@
+import type { Loop } from './app.ts';
+import { type Checkpoint, checkpointText } from './checkpoint.ts';
+import type { Database, Tx } from './database.ts';
+import { exchange, reason } from './http.ts';
+import type { Log } from './log.ts';
+import { backoff, retryAfter, Signal } from './retry.ts';
+
+/** The outbox, and the bus's last checkpoint: up to there the bus has said that it has everything of ours. */
+export const outboxSchema = `
+  CREATE TABLE outbox (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    event TEXT NOT NULL,
+    refused TEXT
+  ) STRICT;
+  CREATE TABLE publication (checkpoint TEXT) STRICT;
+  INSERT INTO publication VALUES (NULL);
+`;
+
+/** The most that goes in one request: events, and bytes of their text. */
+const BATCH_EVENTS = 1_000;
+const BATCH_BYTES = 500 * 1024;
+
+/** Puts an event into the outbox, in the transaction of the change that it tells of. */
+export async function enqueue(tx: Tx, event: object | string): Promise<void> {
+  const text = typeof event === 'string' ? event : JSON.stringify(event);
+  await tx.run('INSERT INTO outbox (event) VALUES (?)', text);
+}
+
+/** A replay order was taken: from here on the log is what a person says it is, whatever the bus had acknowledged. */
+export async function publishedUpTo(tx: Tx, checkpoint: Checkpoint): Promise<void> {
+  await tx.run('UPDATE publication SET checkpoint = ?', checkpoint);
+}
+
+type Row = { seq: number; event: string };
+type Options = { db: Database; busUrl: string; log: Log };
+
+/**
+ * Sends the outbox to the bus, in order, until the bus has answered that the events are on disk. A crash at any moment
+ * sends some of them again; the bus recognises them.
+ */
+export class Relay implements Loop {
+  #trouble: string | undefined;
+  #options: Options;
+  #work = new Signal();
+  #end = new Signal();
+  #stopped = false;
+  #running: Promise<void> | undefined;
+  /** The last row that the bus has acknowledged: rows up to it go with the next commit. */
+  #sent = 0;
+  /** Whether the bus has shown, by a `position` in its answer, that it takes batches; a classic bus never does. */
+  #takesBatches = false;
+  /** Rows up to this one go one by one, because a batch with them was refused. */
+  #single = 0;
+  #failures = 0;
+
+  constructor(options: Options) {
+    this.#options = options;
+    options.db.onCommit(() => this.#work.raise());
+  }
+
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#work.raise();
+    this.#end.raise();
+    await this.#running;
+  }
+
+  async degraded(): Promise<string[]> {
+    const refused = await this.#options.db.read((tx) =>
+      tx.all<{ refused: string }>('SELECT refused FROM outbox WHERE refused IS NOT NULL LIMIT 100'),
+    );
+    const trouble = this.#trouble ? [`Publishing waits: ${this.#trouble}.`] : [];
+    return [...trouble, ...refused.map(({ refused }) => `The bus refused ${refused}`)];
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      try {
+        if (!(await this.#step())) await this.#work.wait();
+      } catch (error) {
+        await this.#failed(reason(error), 0);
+      }
+    }
+  }
+
+  /** Sends what is next. False when there is nothing to send. */
+  async #step(): Promise<boolean> {
+    const { db, busUrl } = this.#options;
+    const limit = this.#takesBatches && this.#sent >= this.#single ? BATCH_EVENTS : 1;
+    const { rows, published } = await db.read(async (tx) => ({
+      rows: await tx.all<Row>(
+        'SELECT seq, event FROM outbox WHERE seq > ? AND refused IS NULL ORDER BY seq LIMIT ?',
+        this.#sent,
+        limit,
+      ),
+      published: (await tx.get<{ checkpoint: string | null }>('SELECT checkpoint FROM publication'))?.checkpoint,
+    }));
+    const batch = fit(rows);
+    const last = batch.at(-1);
+    if (!last) return false;
+
+    const one = batch.length === 1;
+    const answer = await exchange({
+      method: 'POST',
+      url: `${busUrl}/events`,
+      headers: {
+        'content-type': one ? 'application/json' : 'application/cloudevents-batch+json',
+        ...(published ? { 'event-published': published } : {}),
+      },
+      body: one ? last.event : `[${batch.map(({ event }) => event).join(',')}]`,
+    });
+
+    const { status } = answer;
+    const body = (answer.body ?? {}) as { position?: unknown; positions?: unknown; checkpoint?: unknown };
+    if (status >= 200 && status < 300) {
+      const understood = one || (Array.isArray(body.positions) && body.positions.length === batch.length);
+      if (!understood) await this.#failed('the bus did not understand a batch', 0);
+      else this.#acknowledged(last.seq, typeof body.position === 'number' || !one, body.checkpoint);
+    } else if (![400, 409, 413, 422].includes(status)) {
+      const lost = status === 412 ? ': its log has lost events that it had acknowledged; replay this service' : '';
+      await this.#failed(`the bus answered ${status}${lost}`, retryAfter(status, answer.headers['retry-after']));
+    } else if (!one) {
+      this.#single = last.seq;
+    } else {
+      await this.#refused(last, status, answer.body);
+    }
+    return true;
+  }
+
+  #acknowledged(seq: number, takesBatches: boolean, checkpoint: unknown): void {
+    this.#sent = seq;
+    this.#takesBatches = takesBatches;
+    this.#recovered();
+    const known = checkpointText.safeParse(checkpoint);
+    this.#options.db.later(async (tx) => {
+      await tx.run('DELETE FROM outbox WHERE seq <= ? AND refused IS NULL', seq);
+      if (known.success) await publishedUpTo(tx, known.data);
+    });
+  }
+
+  /** 409: the log has it already, with other content, which stands. Any other refusal: kept, for a person to look at. */
+  async #refused({ seq, event }: Row, status: number, answer: unknown): Promise<void> {
+    const { db, log } = this.#options;
+    const { id } = JSON.parse(event) as { id?: string };
+    if (status === 409) {
+      log.warn({ eventId: id }, 'the log holds this event with other content, which stands');
+      await db.write((tx) => tx.run('DELETE FROM outbox WHERE seq = ?', seq));
+    } else {
+      log.error({ eventId: id, status, answer }, 'the bus refused an event');
+      const text = `${id ?? 'an event'}: ${status} ${JSON.stringify(answer ?? '')}`.slice(0, 1_000);
+      await db.write((tx) => tx.run('UPDATE outbox SET refused = ? WHERE seq = ?', text, seq));
+    }
+    this.#sent = seq;
+    this.#recovered();
+  }
+
+  async #failed(why: string, atLeast: number): Promise<void> {
+    this.#takesBatches = false;
+    if (this.#trouble !== why) this.#options.log.warn({ reason: why }, 'cannot publish for now');
+    this.#trouble = why;
+    this.#failures += 1;
+    await this.#end.wait(Math.max(backoff(this.#failures), atLeast));
+  }
+
+  #recovered(): void {
+    if (this.#trouble) this.#options.log.info('publishing again');
+    this.#trouble = undefined;
+    this.#failures = 0;
+  }
+}
+
+/** The first rows that fit into one request; at least one. */
+function fit(rows: Row[]): Row[] {
+  let bytes = 0;
+  const end = rows.findIndex(({ event }, i) => {
+    bytes += Buffer.byteLength(event) + 1;
+    return i > 0 && bytes > BATCH_BYTES;
+  });
+  return end === -1 ? rows : rows.slice(0, end);
+}

@@ -1,0 +1,94 @@
+import { STATUS_CODES } from 'node:http';
+import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
+import type { z } from 'zod';
+import type { Log } from './log.ts';
+
+type Fields = { field: string; detail: string }[];
+type Extra = { errors?: Fields; retryAfter?: number; headers?: Record<string, string>; [member: string]: unknown };
+
+/**
+ * An answer that is not a success, as RFC 9457 problem details. Thrown anywhere in a route; the error handler sends it.
+ * `retryAfter` is in seconds and becomes the header; `errors` names each field and its rule.
+ */
+export class Problem extends Error {
+  readonly status: number;
+  readonly extra: Extra;
+  constructor(status: number, detail: string, extra: Extra = {}) {
+    super(detail);
+    this.status = status;
+    this.extra = extra;
+  }
+}
+
+/** A 503 that says when to try again. */
+export const unavailable = (detail: string, retryAfter = 1) => new Problem(503, detail, { retryAfter });
+
+/** What a schema found wrong, as a 400 that names each field and its rule. */
+export function invalid(error: z.ZodError): Problem {
+  const errors = error.issues.map(({ path, message }) => ({ field: path.join('.') || 'body', detail: message }));
+  return new Problem(400, errors.map(({ field, detail }) => `${field} ${detail}`).join('; '), { errors });
+}
+
+/** Parses what came from outside, or throws the 400. */
+export function parse<S extends z.ZodType>(schema: S, input: unknown): z.output<S> {
+  const result = schema.safeParse(input);
+  if (result.success) return result.data;
+  throw invalid(result.error);
+}
+
+export function sendProblem(res: Response, problem: Problem): void {
+  const { retryAfter, headers, ...members } = problem.extra;
+  if (retryAfter !== undefined) res.set('Retry-After', String(retryAfter));
+  if (headers) res.set(headers);
+  const { status, message } = problem;
+  res.status(status).type('application/problem+json');
+  res.send(JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, detail: message, ...members }));
+}
+
+/** Errors of SQLite's that say something of the disk, the file or a lock, not of the statement (sqlite.org/rescode). */
+const DISK_FULL = 13;
+const DATABASE_TROUBLE = new Set([4, 5, 6, 7, 8, 9, 10, 11, DISK_FULL, 14, 15, 22, 24, 26]);
+
+/** The 503 or 507 for an error of the database, or undefined if it is something else. */
+export function databaseProblem(error: unknown): Problem | undefined {
+  if ((error as { code?: unknown }).code !== 'ERR_SQLITE_ERROR') return undefined;
+  const primary = Number((error as { errcode?: unknown }).errcode) & 0xff;
+  if (!DATABASE_TROUBLE.has(primary)) return undefined;
+  return primary === DISK_FULL
+    ? new Problem(507, 'The disk is full; nothing was stored.', { retryAfter: 5 })
+    : unavailable('The database cannot be used at the moment; nothing was stored.');
+}
+
+/** What Express and its body parser throw (they mark it with `type` or `status`), in our words. */
+function parserProblem(error: { type?: string; status?: number; limit?: number }): Problem | undefined {
+  if (error.type === 'entity.too.large') return new Problem(413, `The body is over the limit of ${error.limit} bytes.`);
+  if (error.type === 'entity.parse.failed') return new Problem(400, 'The body is not valid JSON.');
+  if (error.status === 415) return new Problem(415, 'The body has an encoding or a charset that is not accepted.');
+  if (error.status && error.status >= 400 && error.status < 500) {
+    return new Problem(error.status, 'The request is malformed.');
+  }
+}
+
+/** The last route of every app: an address that is not there. */
+export const notFound: RequestHandler = (req) => {
+  throw new Problem(404, `There is nothing at ${req.path}.`);
+};
+
+/** The last routes of an address: any method that it does not have. */
+export const onlyMethods =
+  (...methods: string[]): RequestHandler =>
+  () => {
+    const allow = methods.join(', ');
+    throw new Problem(405, `Only ${allow} can be used here.`, { headers: { Allow: allow } });
+  };
+
+/** The one error handler of every app: a problem as it is, anything unexpected logged and answered without details. */
+export const problemHandler =
+  (log: Log): ErrorRequestHandler =>
+  (error, req, res, _next) => {
+    const problem = error instanceof Problem ? error : (databaseProblem(error) ?? parserProblem(error));
+    if (!problem || problem.status >= 500)
+      log.error({ err: error, method: req.method, path: req.path }, 'request failed');
+    if (res.headersSent) return void res.destroy();
+    sendProblem(res, problem ?? new Problem(500, 'Something went wrong here; the log says what.'));
+  };

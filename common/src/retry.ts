@@ -1,0 +1,33 @@
+/** How long to wait before the next attempt, in milliseconds: full jitter below a bound that doubles, 100 ms to 5 s. */
+export const backoff = (attempt: number): number => Math.random() * Math.min(5_000, 100 * 2 ** Math.min(attempt, 10));
+
+/** How long an answer with `Retry-After` (seconds, RFC 9110 §10.2.3) asks to wait, in milliseconds, at most `cap`. */
+export function retryAfter(status: number, header: unknown, cap = 10_000): number {
+  const seconds = status === 429 || status === 503 ? Number(header) : 0;
+  return seconds > 0 ? Math.min(seconds * 1_000, cap) : 0;
+}
+
+/** Wakes one loop. What is raised while nobody waits ends the next wait at once. */
+export class Signal {
+  #raised = false;
+  #notify: (() => void) | undefined;
+
+  raise(): void {
+    this.#raised = true;
+    this.#notify?.();
+  }
+
+  /** Resolves when raised, or after so many milliseconds. */
+  async wait(milliseconds?: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    if (!this.#raised) {
+      await new Promise<void>((resolve) => {
+        this.#notify = resolve;
+        if (milliseconds !== undefined) timer = setTimeout(resolve, milliseconds);
+      });
+    }
+    clearTimeout(timer);
+    this.#notify = undefined;
+    this.#raised = false;
+  }
+}

@@ -1,0 +1,49 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Express } from 'express';
+import type { Loop } from './app.ts';
+import type { Database } from './database.ts';
+import type { Log } from './log.ts';
+import type { Streams } from './streams.ts';
+
+type Part = { app: Express; host: string; port: number; log: Log; db: Database; loops: Loop[]; streams?: Streams };
+
+/** How long requests in flight may take to finish at the end, in milliseconds. */
+const GRACE = 3_500;
+
+/**
+ * Runs a part until SIGTERM or SIGINT: stop accepting, end the streams, let the loops finish their step and requests in
+ * flight be answered, close the database, exit 0. A port that is taken ends the process with one line and exit code 1.
+ */
+export function startServer({ app, host, port, log, db, loops, streams }: Part): void {
+  const server = createServer({ headersTimeout: 10_000, requestTimeout: 15_000, keepAliveTimeout: 65_000 }, app);
+  server.on('error', (error: NodeJS.ErrnoException) => {
+    process.stderr.write(
+      error.code === 'EADDRINUSE' ? `Port ${port} is already in use.\n` : `Cannot listen: ${error.message}\n`,
+    );
+    process.exit(1);
+  });
+  server.listen(port, host, () => {
+    const { port: bound } = server.address() as AddressInfo;
+    log.info({ url: `http://${host}:${bound}`, pid: process.pid }, 'listening');
+    for (const loop of loops) loop.start();
+  });
+
+  let stopping = false;
+  const end = async (signal: string) => {
+    if (stopping) return;
+    stopping = true;
+    log.info({ signal }, 'stopping');
+    setTimeout(() => process.exit(1), GRACE).unref();
+    const closed = new Promise((resolve) => server.close(resolve));
+    // A connection that is kept alive is told so with its next answer, and closed when it falls idle.
+    const idle = setInterval(() => server.closeIdleConnections(), 50);
+    streams?.end();
+    await Promise.all([closed, ...loops.map((loop) => loop.stop())]);
+    clearInterval(idle);
+    await db.close();
+    process.exit(0);
+  };
+  process.on('SIGTERM', end);
+  process.on('SIGINT', end);
+}

@@ -1,0 +1,63 @@
+import type { Response } from 'express';
+import type { Database } from './database.ts';
+import { Signal } from './retry.ts';
+
+/** A comment line keeps an idle stream open; a reader whose socket stays full is closed. In milliseconds. */
+const KEEP_OPEN = 15_000;
+const FULL = 30_000;
+
+/**
+ * Server-Sent Events for any number of readers (HTML Standard §9.2). A reader is a cursor into the database and never a
+ * queue: while its socket is full, nothing is read for it.
+ */
+export class Streams {
+  #open = new Map<Response, Signal>();
+
+  constructor(db: Database) {
+    db.onCommit(() => {
+      for (const signal of this.#open.values()) signal.raise();
+    });
+  }
+
+  /** Writes `first`, then what `next` returns, as it comes, until the reader leaves. '' means that there is nothing new. */
+  async serve(res: Response, next: () => Promise<string>, first = ''): Promise<void> {
+    const changed = new Signal();
+    const drained = new Signal();
+    this.#open.set(res, changed);
+    res.on('close', () => {
+      this.#open.delete(res);
+      changed.raise();
+      drained.raise();
+    });
+    res.on('drain', () => drained.raise());
+    res.set({ 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' });
+    res.flushHeaders();
+    if (first) res.write(first);
+
+    let lastWrite = performance.now();
+    while (this.#open.has(res)) {
+      const text = (await next()) || (performance.now() - lastWrite >= KEEP_OPEN - 500 ? ':\n\n' : '');
+      if (!this.#open.has(res)) break;
+      if (text === '') {
+        await changed.wait(KEEP_OPEN);
+        continue;
+      }
+      lastWrite = performance.now();
+      if (res.write(text)) continue;
+      await drained.wait(FULL);
+      if (res.writableNeedDrain) res.destroy();
+    }
+  }
+
+  /** Ends every stream: the readers come back to the next process. */
+  end(): void {
+    for (const res of this.#open.keys()) res.end();
+    this.#open.clear();
+  }
+}
+
+/** One message. Without an id the reader's `Last-Event-ID` stays as it is. */
+export const message = (data: string, id?: string): string => `${id ? `id: ${id}\n` : ''}data: ${data}\n\n`;
+
+/** Tells the reader to read the list again, and that it goes on from `id`. */
+export const reset = (id: string): string => `event: reset\n${message('{}', id)}`;

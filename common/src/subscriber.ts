@@ -1,0 +1,194 @@
+import { type Request, type Response, Router } from 'express';
+import { z } from 'zod';
+import type { Loop } from './app.ts';
+import { EVENTS_LIMIT, jsonBody } from './body.ts';
+import { type Checkpoint, checkpointText, NEW, positionOf, type Stand } from './checkpoint.ts';
+import type { Database, Tx } from './database.ts';
+import { type KnownEvent, parseEvent } from './events.ts';
+import { exchange, reason } from './http.ts';
+import type { Log } from './log.ts';
+import { databaseProblem, onlyMethods, Problem, parse } from './problem.ts';
+import { backoff, Signal } from './retry.ts';
+
+/** Where this service stands in the log, in its own database: moved in the transaction of the effects. */
+export const checkpointSchema = `
+  CREATE TABLE stand (checkpoint TEXT NOT NULL, replay TEXT) STRICT;
+  INSERT INTO stand VALUES ('${NEW}', NULL);
+`;
+
+const MEDIA_TYPES = ['application/json', 'application/cloudevents+json', 'application/cloudevents-batch+json'];
+
+/** For how long what the bus said last still counts, in milliseconds. */
+const RECENT = 10_000;
+
+/** How much of a classic bus's whole history is read, in bytes. */
+const CLASSIC_HISTORY = 64 * 1024 * 1024;
+
+const pushHeaders = z.object({
+  'event-after': checkpointText.optional(),
+  'event-upto': checkpointText.optional(),
+  'event-head': checkpointText.optional(),
+  'event-replay': z.string().max(100).optional(),
+});
+type PushHeaders = z.output<typeof pushHeaders>;
+
+type Options = {
+  db: Database;
+  busUrl: string;
+  log: Log;
+  /** Applies one event; throwing makes it a poison event. Idempotent by the ids in `data`. */
+  handle: (tx: Tx, event: KnownEvent) => Promise<void>;
+  /** A replay order is being taken that makes this service stand at `after`. */
+  onOrder?: (tx: Tx, after: Checkpoint) => Promise<void>;
+  /** Told after COMMIT what was applied. */
+  onApplied?: (events: KnownEvent[]) => void;
+};
+
+/** Takes events from the bus: `POST /events`, and `GET /events`, which says where this service stands. */
+export class Subscriber implements Loop {
+  readonly routes = Router();
+  #options: Options;
+  #end = new Signal();
+  #stopped = false;
+  #running: Promise<void> | undefined;
+  #heardAt = Number.NEGATIVE_INFINITY;
+  #atHeadAt = Number.NEGATIVE_INFINITY;
+  #classic = false;
+
+  constructor(options: Options) {
+    this.#options = options;
+    this.routes.get('/events', async (req, res) => {
+      const { 'event-head': head } = parse(pushHeaders, req.headers);
+      const stand = await options.db.read(readStand);
+      this.#heard(head, stand.checkpoint);
+      res.json(stand);
+    });
+    this.routes.post('/events', ...jsonBody(EVENTS_LIMIT, ...MEDIA_TYPES), (req, res) => this.#receive(req, res));
+    this.routes.all('/events', onlyMethods('GET', 'POST'));
+  }
+
+  /** Whether a bus was heard from lately; a classic one says nothing unless there is an event. */
+  get hearsBus(): boolean {
+    return this.#classic || performance.now() - this.#heardAt < RECENT;
+  }
+
+  /** Whether this service had everything that was in the log, not long ago. A classic bus cannot tell. */
+  get wasAtHead(): boolean {
+    return this.#classic || performance.now() - this.#atHeadAt < RECENT;
+  }
+
+  /** Once the server listens: asks what kind of bus there is; a classic one never pushes what came before. */
+  start(): void {
+    this.#running = this.#askBus();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#end.raise();
+    await this.#running;
+  }
+
+  async degraded(): Promise<string[]> {
+    return this.hearsBus ? [] : ['The bus was not heard from lately.'];
+  }
+
+  async #receive(req: Request, res: Response): Promise<void> {
+    const headers = parse(pushHeaders, req.headers);
+    const { 'event-after': after, 'event-upto': upto, 'event-head': head } = headers;
+    const events = parseAll(Array.isArray(req.body) ? req.body : [req.body]);
+    if (after === undefined || upto === undefined) {
+      await this.#apply(events, (tx) => this.#handleAll(tx, events));
+      // Only a classic bus never names its head: a redelivery does.
+      this.#classic = head === undefined;
+      res.json({ status: 'OK' });
+      return;
+    }
+    const { joined, stand } = await this.#apply(events, async (tx) => {
+      const before = await this.#standBefore(tx, headers);
+      if (!joins(before.checkpoint, after)) return { joined: false, stand: before };
+      await this.#handleAll(tx, events);
+      const now = { ...before, checkpoint: upto };
+      await tx.run('UPDATE stand SET checkpoint = ?, replay = ?', now.checkpoint, now.replay ?? null);
+      return { joined: true, stand: now };
+    });
+    this.#heard(head, stand.checkpoint);
+    res.status(joined ? 200 : 409).json(stand);
+  }
+
+  /** Where this service stands; if the push carries a replay order not yet taken, it is taken first, but only backwards. */
+  async #standBefore(tx: Tx, { 'event-after': after = NEW, 'event-replay': replay }: PushHeaders): Promise<Stand> {
+    const stand = await readStand(tx);
+    if (!replay || replay === stand.replay || positionOf(after) > positionOf(stand.checkpoint)) return stand;
+    await this.#options.onOrder?.(tx, after);
+    return { checkpoint: after, replay };
+  }
+
+  async #handleAll(tx: Tx, events: KnownEvent[]): Promise<void> {
+    for (const event of events) await this.#options.handle(tx, event);
+  }
+
+  /** One transaction; what a handler throws becomes a 422, what the database throws a 503 or 507. */
+  async #apply<T>(events: KnownEvent[], work: (tx: Tx) => Promise<T>): Promise<T> {
+    const { db, log, onApplied } = this.#options;
+    try {
+      const result = await db.write(work);
+      onApplied?.(events);
+      return result;
+    } catch (error) {
+      if (error instanceof Problem) throw error;
+      const trouble = databaseProblem(error);
+      if (trouble) throw trouble;
+      log.error({ err: error }, 'a handler failed');
+      throw new Problem(422, 'An event could not be handled.');
+    }
+  }
+
+  #heard(head: Checkpoint | undefined, stand: Checkpoint): void {
+    if (head === undefined) return;
+    this.#classic = false;
+    this.#heardAt = performance.now();
+    if (joins(stand, head)) this.#atHeadAt = this.#heardAt;
+  }
+
+  async #askBus(): Promise<void> {
+    const { busUrl, log } = this.#options;
+    for (let attempt = 1; !this.#stopped; attempt += 1) {
+      try {
+        const url = `${busUrl}/events?limit=1`;
+        const { status, headers, body } = await exchange({ method: 'GET', url, limit: CLASSIC_HISTORY });
+        if (status === 200 && Array.isArray(body)) {
+          const [first] = body;
+          this.#classic = first ? typeof first.position !== 'number' : headers['event-head'] === undefined;
+          if (this.#classic) await this.#applyHistory(body);
+          return;
+        }
+        log.debug({ status }, 'the bus does not say what it is');
+      } catch (error) {
+        log.debug({ reason: reason(error) }, 'the bus does not answer yet');
+      }
+      await this.#end.wait(backoff(attempt));
+    }
+  }
+
+  /** One transaction an event: one that cannot be handled does not keep the others out. */
+  async #applyHistory(history: unknown[]): Promise<void> {
+    this.#options.log.info({ events: history.length }, 'applying the history of a classic bus');
+    const applied = history.map(async (input) => {
+      const events = parseAll([input]);
+      await this.#apply(events, (tx) => this.#handleAll(tx, events));
+    });
+    for (const result of await Promise.allSettled(applied)) {
+      if (result.status === 'rejected') this.#options.log.warn({ err: result.reason }, 'an event was skipped');
+    }
+  }
+}
+
+const parseAll = (inputs: unknown[]) => inputs.map(parseEvent).filter((event) => event !== undefined);
+
+/** Whether a batch that begins behind `after` continues from here. */
+const joins = (stand: Checkpoint, after: Checkpoint) => stand === after || (stand === NEW && positionOf(after) === 0);
+
+async function readStand(tx: Tx): Promise<Stand> {
+  const stand = await tx.get<Stand>('SELECT checkpoint, replay FROM stand');
+  return stand ?? { checkpoint: NEW, replay: null };
+}

@@ -1,0 +1,17 @@
+import { busSettings, databaseSettings, serverSettings } from '@blog/common/config.ts';
+import { z } from 'zod';
+import { normalize } from './moderation.ts';
+
+/** `BANNED_WORDS`: separated by commas. */
+const bannedWords = z
+  .string()
+  .default('orange')
+  .transform((list) => list.split(',').map((word) => normalize(word.trim())))
+  .refine((words) => words.every((word) => word !== ''), 'must be words, separated by commas');
+
+export const configSchema = z.object({
+  ...serverSettings(4003),
+  ...databaseSettings,
+  ...busSettings,
+  BANNED_WORDS: bannedWords,
+});

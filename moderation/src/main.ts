@@ -1,0 +1,15 @@
+import { join } from 'node:path';
+import { parseConfig } from '@blog/common/config.ts';
+import { openDatabase } from '@blog/common/database.ts';
+import { createLog } from '@blog/common/log.ts';
+import { startServer } from '@blog/common/server.ts';
+import { createModeration } from './app.ts';
+import { configSchema } from './config.ts';
+import { migrations } from './schema.ts';
+
+const { HOST, PORT, LOG_LEVEL, DATA_DIR, EVENT_BUS_URL, BANNED_WORDS } = parseConfig(configSchema);
+const log = createLog('moderation', LOG_LEVEL);
+const db = openDatabase(join(DATA_DIR, 'moderation.db'), migrations);
+const { app, loops } = createModeration({ db, log, busUrl: EVENT_BUS_URL, bannedWords: BANNED_WORDS });
+
+startServer({ app, host: HOST, port: PORT, log, db, loops });

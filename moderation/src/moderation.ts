@@ -1,0 +1,38 @@
+import type { Tx } from '@blog/common/database.ts';
+import { createEvent, type KnownEvent, type Verdict } from '@blog/common/events.ts';
+import { enqueue } from '@blog/common/outbox.ts';
+
+export const SOURCE = 'moderation';
+
+/** Letters that only look different (ｏｒａｎｇｅ, ORANGE) become the same. */
+export const normalize = (text: string): string => text.normalize('NFKC').toLowerCase();
+
+/** The verdict on a text: a plain search for each banned word. `bannedWords` are normalized. */
+export function judge(content: string, bannedWords: string[]): Verdict {
+  const text = normalize(content);
+  return bannedWords.some((word) => text.includes(word)) ? 'rejected' : 'approved';
+}
+
+const INSERT = 'INSERT OR IGNORE INTO verdicts (id, status, event) VALUES (?, ?, ?)';
+
+/** Applies an event of the log: the verdict, the event that announces it and the checkpoint are one transaction. */
+export const createHandler = (bannedWords: string[]) =>
+  async function handle(tx: Tx, event: KnownEvent): Promise<void> {
+    switch (event.type) {
+      case 'CommentCreated': {
+        const { id, postId, content = '' } = event.data;
+        const made = await tx.get<{ event: string }>('SELECT event FROM verdicts WHERE id = ?', id);
+        if (made) return enqueue(tx, made.event);
+        const status = judge(content, bannedWords);
+        const text = JSON.stringify(createEvent(SOURCE, 'CommentModerated', { id, postId, content, status }));
+        await tx.run(INSERT, id, status, text);
+        return enqueue(tx, text);
+      }
+      case 'CommentModerated': {
+        // What a lost or older database does not have, it gets back from its own event.
+        const { id, status } = event.data;
+        if (!status) return;
+        await tx.run(INSERT, id, status, event.text ?? JSON.stringify(createEvent(SOURCE, event.type, event.data)));
+      }
+    }
+  };

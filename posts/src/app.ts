@@ -1,0 +1,42 @@
+import { createApp, crossOrigin } from '@blog/common/app.ts';
+import { BODY_LIMIT, jsonBody, requestBody, requestText } from '@blog/common/body.ts';
+import type { Database } from '@blog/common/database.ts';
+import { idempotencyKey } from '@blog/common/idempotency.ts';
+import { page, parsePage } from '@blog/common/lists.ts';
+import type { Log } from '@blog/common/log.ts';
+import { Relay } from '@blog/common/outbox.ts';
+import { onlyMethods, parse } from '@blog/common/problem.ts';
+import { Subscriber } from '@blog/common/subscriber.ts';
+import { Router } from 'express';
+import { createPost, handle, listPosts, publishAgain } from './posts.ts';
+
+const newPost = requestBody({ title: requestText(200) });
+
+type Options = { db: Database; log: Log; busUrl: string; corsOrigins?: string[] };
+
+/** The posts service: its routes, its outbox's relay, its subscription. */
+export function createPosts({ db, log, busUrl, corsOrigins }: Options) {
+  const relay = new Relay({ db, busUrl, log });
+  const subscriber = new Subscriber({ db, busUrl, log, handle, onOrder: publishAgain });
+  const routes = Router();
+
+  routes.post(['/posts', '/posts/create'], ...jsonBody(BODY_LIMIT), async (req, res) => {
+    const { title } = parse(newPost, req.body);
+    const key = idempotencyKey(req);
+    const post = await db.write((tx) => createPost(tx, title, key));
+    res.status(201).location(`/posts/${post.id}`).json(post);
+  });
+
+  routes.get('/posts', async (req, res) => {
+    const { limit = 1_000, cursor } = parsePage(req);
+    const posts = page(req, res, await db.read((tx) => listPosts(tx, limit, cursor)), limit);
+    res.json(Object.fromEntries(posts.map((post) => [post.id, post])));
+  });
+
+  routes.all('/posts', onlyMethods('GET', 'POST'));
+  routes.all('/posts/create', onlyMethods('POST'));
+
+  const loops = [relay, subscriber];
+  const app = createApp({ db, log, routes: [crossOrigin(corsOrigins), routes, subscriber.routes], loops });
+  return { app, loops };
+}

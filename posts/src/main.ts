@@ -1,0 +1,15 @@
+import { join } from 'node:path';
+import { parseConfig } from '@blog/common/config.ts';
+import { openDatabase } from '@blog/common/database.ts';
+import { createLog } from '@blog/common/log.ts';
+import { startServer } from '@blog/common/server.ts';
+import { createPosts } from './app.ts';
+import { configSchema } from './config.ts';
+import { migrations } from './schema.ts';
+
+const { HOST, PORT, LOG_LEVEL, DATA_DIR, EVENT_BUS_URL, CORS_ORIGINS } = parseConfig(configSchema);
+const log = createLog('posts', LOG_LEVEL);
+const db = openDatabase(join(DATA_DIR, 'posts.db'), migrations);
+const { app, loops } = createPosts({ db, log, busUrl: EVENT_BUS_URL, corsOrigins: CORS_ORIGINS });
+
+startServer({ app, host: HOST, port: PORT, log, db, loops });

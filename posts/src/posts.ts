@@ -1,0 +1,59 @@
+import { randomUUIDv7 } from 'node:crypto';
+import type { Checkpoint } from '@blog/common/checkpoint.ts';
+import type { Tx } from '@blog/common/database.ts';
+import { createEvent, type KnownEvent } from '@blog/common/events.ts';
+import { keyReused } from '@blog/common/idempotency.ts';
+import { unknownCursor } from '@blog/common/lists.ts';
+import { enqueue, publishedUpTo } from '@blog/common/outbox.ts';
+
+export const SOURCE = 'posts';
+
+export type Post = { id: string; title: string; createdAt: string };
+
+const COLUMNS = 'id, title, created_at AS createdAt, seq';
+const INSERT = 'INSERT INTO posts (id, title, created_at, idempotency_key, event) VALUES (?, ?, ?, ?, ?)';
+
+/**
+ * Stores a post and its event in one transaction. With the key of an earlier request it returns that one's post.
+ * @throws Problem 422 if the key was used with another title
+ */
+export async function createPost(tx: Tx, title: string, key: string | null): Promise<Post> {
+  const earlier =
+    key && (await tx.get<Post>('SELECT id, title, created_at AS createdAt FROM posts WHERE idempotency_key = ?', key));
+  if (earlier && earlier.title !== title) throw keyReused();
+  if (earlier) return earlier;
+  const post = { id: randomUUIDv7(), title, createdAt: new Date().toISOString() };
+  const event = JSON.stringify(createEvent(SOURCE, 'PostCreated', post));
+  await tx.run(INSERT, post.id, title, post.createdAt, key, event);
+  await enqueue(tx, event);
+  return post;
+}
+
+/** One more post than `limit`, in the order of their creation, behind the post `cursor`. */
+export async function listPosts(tx: Tx, limit: number, cursor?: string): Promise<(Post & { seq: number })[]> {
+  const seen = cursor ? await tx.get<{ seq: number }>('SELECT seq FROM posts WHERE id = ?', cursor) : { seq: 0 };
+  if (!seen) throw unknownCursor();
+  return tx.all(`SELECT ${COLUMNS} FROM posts WHERE seq > ? ORDER BY seq LIMIT ?`, seen.seq, limit + 1);
+}
+
+/** Inserts from its own event what a lost or older database does not have; fills in what was not known. */
+export async function handle(tx: Tx, event: KnownEvent): Promise<void> {
+  if (event.type !== 'PostCreated') return;
+  const { id, title = null, createdAt = event.time ?? null } = event.data;
+  await tx.run(
+    `INSERT INTO posts (id, title, created_at, event) VALUES (?, ?, ?, ?)
+     ON CONFLICT (id) DO UPDATE SET title = coalesce(title, excluded.title),
+       created_at = coalesce(created_at, excluded.created_at)
+     WHERE title IS NULL OR created_at IS NULL`,
+    id,
+    title,
+    createdAt,
+    event.text ?? JSON.stringify(createEvent(SOURCE, event.type, event.data)),
+  );
+}
+
+/** A replay was ordered: the event of every post goes into the outbox again, in order; a log that lost some gets it back. */
+export async function publishAgain(tx: Tx, after: Checkpoint): Promise<void> {
+  await publishedUpTo(tx, after);
+  await tx.run('INSERT INTO outbox (event) SELECT event FROM posts ORDER BY seq');
+}

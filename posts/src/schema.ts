@@ -1,0 +1,16 @@
+import { outboxSchema } from '@blog/common/outbox.ts';
+import { checkpointSchema } from '@blog/common/subscriber.ts';
+
+/** `event` is the event that announced the post, as published: a replay puts it into the outbox again. */
+const posts = `
+  CREATE TABLE posts (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    title TEXT,
+    created_at TEXT,
+    idempotency_key TEXT UNIQUE,
+    event TEXT NOT NULL
+  ) STRICT;
+`;
+
+export const migrations = [posts + outboxSchema + checkpointSchema];

@@ -1,0 +1,67 @@
+import { createApp, crossOrigin } from '@blog/common/app.ts';
+import type { Database } from '@blog/common/database.ts';
+import { entityId } from '@blog/common/events.ts';
+import { page, parsePage } from '@blog/common/lists.ts';
+import type { Log } from '@blog/common/log.ts';
+import { onlyMethods, Problem, parse } from '@blog/common/problem.ts';
+import { Streams } from '@blog/common/streams.ts';
+import { Subscriber } from '@blog/common/subscriber.ts';
+import { Router } from 'express';
+import { z } from 'zod';
+import { begin, Changes } from './changes.ts';
+import { project } from './projection.ts';
+import { EMBEDDED, getPost, listPosts, streamPosition } from './read-model.ts';
+
+const postPath = z.object({ id: entityId });
+const streamQuery = z.object({ after: z.string({ error: 'must be given once' }).optional() });
+
+type Options = { db: Database; log: Log; busUrl: string; corsOrigins?: string[] };
+
+/** The query service: the read model that its subscription builds, and a stream of its changes. */
+export function createQuery({ db, log, busUrl, corsOrigins }: Options) {
+  const subscriber = new Subscriber({ db, busUrl, log, handle: project });
+  const streams = new Streams(db);
+  const changes = new Changes(db);
+  const routes = Router();
+
+  routes.get('/posts', async (req, res) => {
+    const { limit = 50, cursor } = parsePage(req);
+    const { posts, position } = await db.read(async (tx) => ({
+      posts: await listPosts(tx, limit, cursor),
+      position: await streamPosition(tx),
+    }));
+    res.set('Stream-Position', position);
+    res.json(Object.fromEntries(page(req, res, posts, limit).map((post) => [post.id, post])));
+  });
+
+  routes.get('/posts/:id', async (req, res) => {
+    const { id } = parse(postPath, req.params);
+    const { limit = EMBEDDED, cursor } = parsePage(req);
+    const { post, position } = await db.read(async (tx) => ({
+      post: await getPost(tx, id, limit, cursor),
+      position: await streamPosition(tx),
+    }));
+    if (!post)
+      throw new Problem(404, 'There is no such post.', {
+        errors: [{ field: 'id', detail: 'must be the id of a post' }],
+      });
+    res.set('Stream-Position', position);
+    res.json({ ...post, comments: page(req, res, post.comments, limit) });
+  });
+
+  routes.get('/stream', async (req, res) => {
+    const { after } = parse(streamQuery, req.query);
+    let { text, revision } = await db.read((tx) => begin(tx, req.get('Last-Event-ID') ?? after));
+    const next = async () => {
+      ({ text, revision } = await changes.after(revision));
+      return text;
+    };
+    await streams.serve(res, next, text);
+  });
+
+  routes.all(['/posts', '/posts/:id', '/stream'], onlyMethods('GET'));
+
+  const loops = [subscriber];
+  const app = createApp({ db, log, routes: [crossOrigin(corsOrigins), routes, subscriber.routes], loops });
+  return { app, loops, streams };
+}

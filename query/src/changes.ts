@@ -1,0 +1,90 @@
+import type { Database, Tx } from '@blog/common/database.ts';
+import { message, reset } from '@blog/common/streams.ts';
+import { type Comment, changesAfter, findPost, type Post, streamPosition } from './read-model.ts';
+
+/** How many changed comments are read, and sent, at a time. */
+const WINDOW = 100;
+
+/** A reader that missed more changes than this reads the list again. */
+const MISSED = 5_000;
+
+/** What changed behind a revision, as text for the stream, and the revision that it leads to. */
+type Step = { text: string; revision: number };
+
+/** Where a stream begins: right behind the position that the reader names, or now; with a reset if it cannot. */
+export async function begin(tx: Tx, position: string | undefined): Promise<Step> {
+  const now = await streamPosition(tx);
+  const head = parsePosition(now);
+  if (position === undefined) return { text: '', revision: head.revision };
+  const asked = parsePosition(position);
+  const missed = head.revision - asked.revision;
+  if (asked.model === head.model && missed >= 0 && missed <= MISSED) return { text: '', revision: asked.revision };
+  return { text: reset(now), revision: head.revision };
+}
+
+function parsePosition(position: string): { model: string; revision: number } {
+  const [, model = '', revision = ''] = /^(.+)-(\d{1,15})$/.exec(position) ?? [];
+  return { model, revision: Number(revision) };
+}
+
+/**
+ * What readers of the stream get. Every changed row has a revision of its own, and the stream follows the revisions; a
+ * row that changes again moves to the end, so a reader that stops anywhere and goes on misses no row's last state.
+ */
+export class Changes {
+  #db: Database;
+  /** Readers that stand at the same place, as nearly all do, share what is read and written as text for them. */
+  #latest: { after: number; step: Promise<Step> } | undefined;
+
+  constructor(db: Database) {
+    this.#db = db;
+    db.onCommit(() => this.#forget());
+  }
+
+  /** The next messages behind a revision; without text when there are none. */
+  async after(revision: number): Promise<Step> {
+    if (this.#latest?.after !== revision) {
+      const step = this.#db.read((tx) => readStep(tx, revision));
+      step.catch(() => this.#forget());
+      this.#latest = { after: revision, step };
+    }
+    return this.#latest.step;
+  }
+
+  #forget(): void {
+    this.#latest = undefined;
+  }
+}
+
+async function readStep(tx: Tx, after: number): Promise<Step> {
+  const now = await streamPosition(tx);
+  const { model, revision: head } = parsePosition(now);
+  if (after >= head) return { text: '', revision: after };
+  const { posts, comments } = await changesAfter(tx, after, WINDOW);
+  // A full list ends somewhere, and what the other one has behind that place has to wait for the next step.
+  const ends = [posts, comments].map((rows) => (rows.length === WINDOW ? (rows.at(-1)?.revision ?? head) : head));
+  const revision = Math.min(...ends);
+
+  const changed = new Map<string, { post: Post; comments: Comment[]; more?: true }>();
+  const entry = async (id: string) => {
+    if (!changed.has(id)) {
+      const post = await findPost(tx, id);
+      // A comment whose post is not here yet is not shown either.
+      if (post) changed.set(id, { post, comments: [] });
+    }
+    return changed.get(id);
+  };
+  for (const post of posts) if (post.revision <= revision) await entry(post.id);
+  for (const { revision: changedAt, ...comment } of comments) {
+    if (changedAt > revision) break;
+    const shown = await entry(comment.postId);
+    shown?.comments.push(comment);
+    if (shown && changedAt === revision && revision < head) shown.more = true;
+  }
+  if (changed.size === 0 && revision < head) return readStep(tx, revision);
+  // Only the last message has the id: a reader that got some of them and went away gets all of them again.
+  const texts = [...changed.values()].map((data, i) =>
+    message(JSON.stringify(data), i === changed.size - 1 ? `${model}-${revision}` : undefined),
+  );
+  return { text: texts.join(''), revision };
+}
