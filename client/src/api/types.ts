@@ -1,0 +1,33 @@
+/** A post as the read model gives it. Only ids are certain: an event may have come without the rest. */
+export type Post = {
+  id: string;
+  title: string | null;
+  createdAt: string | null;
+  seq: number;
+  commentCount: number;
+};
+
+export type Status = 'pending' | 'approved' | 'rejected';
+
+export type Comment = {
+  id: string;
+  postId: string;
+  content: string | null;
+  status: Status;
+  createdAt: string | null;
+  seq: number;
+};
+
+/** One message of the stream: a changed post and those of its comments that changed with it. */
+export type Message = {
+  post: Post;
+  comments: Comment[];
+  /** More comments of this post changed than the message holds. */
+  more?: boolean;
+};
+
+/** One page of a post: the post and its comments in the order written. */
+export type PostPage = { post: Post; comments: Comment[]; hasNext: boolean };
+
+/** One page of the list, newest first. `position` is where the stream goes on from it. */
+export type PostList = { posts: Omit<PostPage, 'hasNext'>[]; hasNext: boolean; position: string | undefined };

@@ -1,0 +1,31 @@
+import { createIdempotencyKey } from '../api/idempotency-key.ts';
+
+/** What is typed and not sent yet. The key belongs to `keyOf`: the same text sent again goes with the same key. */
+export type Draft = { text: string; key: string; keyOf: string };
+
+const name = (form: string) => `blog.draft.${form}`;
+
+/** Drafts outlive their form, and a reload: also a key whose request was perhaps answered while the page went away. */
+export function loadDraft(form: string): Draft {
+  try {
+    const draft: Partial<Draft> = JSON.parse(sessionStorage.getItem(name(form)) ?? '{}');
+    return { text: draft.text ?? '', key: draft.key ?? '', keyOf: draft.keyOf ?? '' };
+  } catch {
+    return { text: '', key: '', keyOf: '' };
+  }
+}
+
+export function saveDraft(form: string, draft: Draft): void {
+  try {
+    if (draft.text === '') sessionStorage.removeItem(name(form));
+    else sessionStorage.setItem(name(form), JSON.stringify(draft));
+  } catch {
+    // Without storage a draft lives as long as its form.
+  }
+}
+
+/** The draft with a key that fits its text. */
+export function keyedDraft(draft: Draft): Draft {
+  const text = draft.text.trim();
+  return draft.keyOf === text && draft.key ? draft : { ...draft, key: createIdempotencyKey(), keyOf: text };
+}

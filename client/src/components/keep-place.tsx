@@ -1,0 +1,42 @@
+import { Component, type ReactNode } from 'react';
+
+type Props = { arrivals: number; children: ReactNode };
+type Place = { element: Element; top: number } | null;
+
+/**
+ * What arrives may make things above the reader taller or shorter; this scrolls by as much, so that what is being typed
+ * or read stays where it is. What the reader asked for (`arrivals` unchanged) moves things as usual.
+ */
+export class KeepPlace extends Component<Props> {
+  override getSnapshotBeforeUpdate(previous: Props): Place {
+    if (previous.arrivals === this.props.arrivals) return null;
+    const element = findPlace();
+    return element && { element, top: element.getBoundingClientRect().top };
+  }
+
+  override componentDidUpdate(_props: Props, _state: unknown, place: Place) {
+    if (!place?.element.isConnected) return;
+    const moved = place.element.getBoundingClientRect().top - place.top;
+    if (moved !== 0) window.scrollBy({ top: moved, behavior: 'instant' });
+  }
+
+  override render() {
+    return this.props.children;
+  }
+}
+
+/** The field in use, else what is under the pointer, else what is at reading height; at the very top nothing needs care. */
+function findPlace(): Element | null {
+  const active = document.activeElement;
+  if (active && active !== document.body && isVisible(active)) return active;
+  const pointed = [...document.querySelectorAll('[data-place]:hover')].at(-1);
+  if (pointed && isVisible(pointed)) return pointed;
+  if (window.scrollY === 0) return null;
+  const middle = document.elementFromPoint?.(window.innerWidth / 2, window.innerHeight / 3);
+  return middle?.closest('[data-place]') ?? null;
+}
+
+function isVisible(element: Element): boolean {
+  const { top, bottom } = element.getBoundingClientRect();
+  return bottom > 0 && top < window.innerHeight;
+}

@@ -1,0 +1,61 @@
+import { memo } from 'react';
+import type { Comment } from '../../api/types.ts';
+import { TimeStamp } from '../../components/time-stamp.tsx';
+import type { Own } from '../../feed/own.ts';
+
+type Props = { comment: Comment; ownText: string | undefined };
+
+/** A comment as its status has it: only an approved text is shown, and a pending one to the reader who wrote it. */
+export const CommentItem = memo(function CommentItem({ comment, ownText }: Props) {
+  return (
+    <li className="comment" data-status={comment.status} data-place tabIndex={-1} data-comment={comment.id}>
+      <CommentBody comment={comment} ownText={ownText} />
+      <TimeStamp value={comment.createdAt} />
+    </li>
+  );
+});
+
+function CommentBody({ comment, ownText }: Props) {
+  switch (comment.status) {
+    case 'approved':
+      return <Text text={comment.content} />;
+    case 'rejected':
+      return <p className="note">This comment was rejected.</p>;
+    default:
+      return (
+        <>
+          {ownText !== undefined && <Text text={ownText} />}
+          <p className="note">Awaiting moderation</p>
+        </>
+      );
+  }
+}
+
+/** The reader's own comment between its acknowledgement and its arrival. */
+export function OwnComment({ own, onDismiss }: { own: Own; onDismiss: (id: string) => void }) {
+  return (
+    <li className="comment" data-status="sent" data-place>
+      <Text text={own.text} />
+      {own.late ? (
+        <p className="note">
+          Stored, but it has not appeared yet. You need not send it again.{' '}
+          <button type="button" className="link" onClick={() => onDismiss(own.id)}>
+            Hide
+          </button>
+        </p>
+      ) : (
+        <p className="note">On its way…</p>
+      )}
+      <TimeStamp value={own.createdAt} />
+    </li>
+  );
+}
+
+function Text({ text }: { text: string | null }) {
+  if (text === null) return <p className="note">The text is not known yet.</p>;
+  return (
+    <p className="text" dir="auto">
+      {text}
+    </p>
+  );
+}

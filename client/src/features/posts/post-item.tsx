@@ -1,0 +1,52 @@
+import { memo, useId } from 'react';
+import { TimeStamp } from '../../components/time-stamp.tsx';
+import type { Entry } from '../../feed/entry.ts';
+import { useFeedStore } from '../../feed/feed-context.ts';
+import type { Own } from '../../feed/own.ts';
+import { CommentForm } from '../comments/comment-form.tsx';
+import { CommentList } from '../comments/comment-list.tsx';
+
+type Props = {
+  entry: Entry;
+  /** The reader's own comments on it. */
+  own: readonly Own[];
+  /** Set while the post itself is the reader's own and on its way. */
+  sent?: Own | undefined;
+};
+
+export const PostItem = memo(function PostItem({ entry, own, sent }: Props) {
+  const { post } = entry;
+  const id = useId();
+  return (
+    <li>
+      <article className="post" aria-labelledby={id} data-place data-sent={sent !== undefined}>
+        <header>
+          <h3 id={id} tabIndex={-1} dir="auto">
+            {post.title ?? 'Untitled'}
+          </h3>
+          <p className="meta">
+            <TimeStamp value={post.createdAt} />
+            {sent ? <SentNote sent={sent} /> : <span>{countText(post.commentCount)}</span>}
+          </p>
+        </header>
+        <CommentList entry={entry} own={own} />
+        <CommentForm postId={post.id} />
+      </article>
+    </li>
+  );
+});
+
+function SentNote({ sent }: { sent: Own }) {
+  const { dismiss } = useFeedStore();
+  if (!sent.late) return <span>On its way…</span>;
+  return (
+    <span>
+      Stored, but it has not appeared yet. You need not send it again.{' '}
+      <button type="button" className="link" onClick={() => dismiss(sent.id)}>
+        Hide
+      </button>
+    </span>
+  );
+}
+
+const countText = (count: number) => (count === 1 ? '1 comment' : `${count.toLocaleString()} comments`);

@@ -1,0 +1,16 @@
+import { createContext, use, useSyncExternalStore } from 'react';
+import type { FeedState, FeedStore } from './store.ts';
+
+/** The store of the page, for the parts that send or load something. */
+export const FeedContext = createContext<FeedStore | undefined>(undefined);
+
+export function useFeedStore(): FeedStore {
+  const store = use(FeedContext);
+  if (!store) throw new Error('useFeedStore needs a FeedContext around it');
+  return store;
+}
+
+export function useFeedState(): FeedState {
+  const store = useFeedStore();
+  return useSyncExternalStore(store.subscribe, store.getState);
+}

@@ -1,0 +1,134 @@
+import type { Message, PostList, PostPage } from '../api/types.ts';
+import { createEntry, type Entry, type IsOwn, withFreshRead, withMessage } from './entry.ts';
+
+/** More than these are not kept but read when asked for, so that a page left open does not grow. */
+const MOST_WAITING = 100;
+
+/** What the page knows of the blog. Never changed in place. */
+export type Feed = {
+  readonly entries: ReadonlyMap<string, Entry>;
+  /** Ids of the posts shown, newest first. */
+  readonly shown: readonly string[];
+  /** Ids of the posts that came later and wait until the reader asks for them. */
+  readonly waiting: readonly string[];
+  /** More posts are waiting than are kept. */
+  readonly manyWaiting: boolean;
+  /** Older posts can be had on demand. */
+  readonly hasOlder: boolean;
+  /** Every post that was ever shown: one that comes back after the read model was rebuilt is not news. */
+  readonly seen: ReadonlySet<string>;
+};
+
+export const emptyFeed: Feed = {
+  entries: new Map(),
+  shown: [],
+  waiting: [],
+  manyWaiting: false,
+  hasOlder: false,
+  seen: new Set(),
+};
+
+/** The feed as one answer of the list gives it; what is already known keeps its verdicts. */
+export function fromList(list: PostList, known: Feed = emptyFeed): Feed {
+  const entries = new Map(list.posts.map((item) => [item.post.id, readEntry(known, item)]));
+  return arrange({ ...emptyFeed, entries, shown: [...entries.keys()], hasOlder: list.hasNext, seen: known.seen });
+}
+
+/** Adds the next page of older posts. */
+export function withOlder(feed: Feed, list: PostList): Feed {
+  const entries = new Map(feed.entries);
+  for (const item of list.posts) entries.set(item.post.id, readEntry(feed, item));
+  const shown = [...new Set([...feed.shown, ...list.posts.map((item) => item.post.id)])];
+  const waiting = feed.waiting.filter((id) => !shown.includes(id));
+  return arrange({ ...feed, entries, shown, waiting, hasOlder: list.hasNext });
+}
+
+/**
+ * Adds the newest posts as read after the stream could not go on. What is shown stays where it is; what the answer does
+ * not cover is marked stale, to be read one by one.
+ */
+export function withReread(feed: Feed, list: PostList, isOwn: IsOwn): Feed {
+  if (feed.shown.length === 0) return fromList(list, feed);
+  const entries = new Map(feed.entries);
+  const covered = new Set(list.posts.map((item) => item.post.id));
+  for (const [id, entry] of entries) if (!covered.has(id)) entries.set(id, { ...entry, stale: true });
+  let next: Feed = { ...feed, entries };
+  for (const item of list.posts) {
+    const known = entries.get(item.post.id);
+    if (!known) {
+      entries.set(item.post.id, readEntry(feed, item));
+      next = placed(next, item.post.id, isOwn);
+    } else {
+      const fresh = readEntry(feed, item);
+      entries.set(item.post.id, fresh.comments.length < known.comments.length ? { ...known, stale: true } : fresh);
+    }
+  }
+  const gap = list.hasNext && !list.posts.some((item) => feed.entries.has(item.post.id));
+  return arrange(gap ? { ...next, manyWaiting: true } : next);
+}
+
+/** Applies messages of the stream, in any order and any number of times. */
+export function withMessages(feed: Feed, messages: readonly Message[], isOwn: IsOwn): Feed {
+  const entries = new Map(feed.entries);
+  let next: Feed = { ...feed, entries };
+  for (const message of messages) {
+    const { id, seq } = message.post;
+    const entry = entries.get(id);
+    if (!entry && isUnloaded(next, seq) && !isOwn(id)) continue;
+    const merged = withMessage(entry ?? createEntry({ ...message.post, commentCount: 0 }), message, isOwn);
+    entries.set(id, merged);
+    if (!entry) next = placed(next, id, isOwn);
+    if (next.manyWaiting && !next.shown.includes(id) && !next.waiting.includes(id)) entries.delete(id);
+  }
+  const changed = messages.some(({ post }) => feed.entries.get(post.id) !== entries.get(post.id));
+  if (!changed && next.manyWaiting === feed.manyWaiting) return feed;
+  return next.shown === feed.shown && next.waiting === feed.waiting ? next : arrange(next);
+}
+
+/** Shows the posts that wait, or only the given one. */
+export function withWaitingShown(feed: Feed, only?: string): Feed {
+  const moved = feed.waiting.filter((id) => only === undefined || id === only);
+  if (moved.length === 0) return feed;
+  const waiting = feed.waiting.filter((id) => !moved.includes(id));
+  return arrange({ ...feed, shown: [...moved, ...feed.shown], waiting });
+}
+
+/** Replaces one entry; a post that is no longer there is taken out with undefined. */
+export function withEntry(feed: Feed, id: string, entry: Entry | undefined): Feed {
+  const entries = new Map(feed.entries);
+  if (entry) entries.set(id, entry);
+  else entries.delete(id);
+  const shown = entry ? feed.shown : feed.shown.filter((other) => other !== id);
+  const waiting = entry ? feed.waiting : feed.waiting.filter((other) => other !== id);
+  return arrange({ ...feed, entries, shown, waiting });
+}
+
+/** The id that the next older page goes on from. */
+export const oldestShown = (feed: Feed): string | undefined => feed.shown.at(-1);
+
+/** Own posts and posts shown before need not wait; nor does the first one on an empty page, where nobody reads. */
+function placed(feed: Feed, id: string, isOwn: IsOwn): Feed {
+  if (isOwn(id) || feed.seen.has(id) || feed.shown.length === 0) return { ...feed, shown: [id, ...feed.shown] };
+  if (feed.waiting.length >= MOST_WAITING) return { ...feed, manyWaiting: true };
+  return { ...feed, waiting: [id, ...feed.waiting] };
+}
+
+function isUnloaded(feed: Feed, seq: number): boolean {
+  const oldest = feed.entries.get(oldestShown(feed) ?? '');
+  return feed.hasOlder && oldest !== undefined && seq < oldest.post.seq;
+}
+
+function readEntry(feed: Feed, item: Omit<PostPage, 'hasNext'>): Entry {
+  const known = feed.entries.get(item.post.id);
+  const hasNext = item.post.commentCount > item.comments.length;
+  return known ? withFreshRead(known, { ...item, hasNext }) : createEntry(item.post, item.comments);
+}
+
+/** Brings the ids into the order of `seq`, newest first, and remembers what is shown. */
+function arrange(feed: Feed): Feed {
+  const seq = (id: string) => feed.entries.get(id)?.post.seq ?? 0;
+  const newestFirst = (ids: readonly string[]) => [...ids].sort((a, b) => seq(b) - seq(a));
+  const shown = newestFirst(feed.shown);
+  const seen = shown.every((id) => feed.seen.has(id)) ? feed.seen : new Set([...feed.seen, ...shown]);
+  return { ...feed, shown, waiting: newestFirst(feed.waiting), seen };
+}

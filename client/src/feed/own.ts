@@ -1,0 +1,80 @@
+import type { Comment, Post } from '../api/types.ts';
+import type { Feed } from './feed.ts';
+
+/** Something the reader sent from this tab that was answered with 201. */
+export type Own = {
+  kind: 'post' | 'comment';
+  id: string;
+  /** The post commented on; for a post its own id. */
+  postId: string;
+  text: string;
+  createdAt: string | null;
+  /** When it was acknowledged, in milliseconds of this browser's clock. */
+  sentAt: number;
+  /** It came by the stream or a list; from then on that is what is shown. */
+  arrived: boolean;
+  /** It is taking so long that the reader is told. */
+  late: boolean;
+};
+
+const KEY = 'blog.own';
+const FORGET_AFTER_MS = 30 * 60_000;
+const LATE_AFTER_MS = 60_000;
+
+/** Reads what was on its way when the page was left. Storage that is closed to us or damaged counts as empty. */
+export function loadOwn(storage: Storage, now = Date.now()): Own[] {
+  try {
+    const list: Own[] = JSON.parse(storage.getItem(KEY) ?? '[]');
+    return list.filter((own) => typeof own.id === 'string' && now - own.sentAt < FORGET_AFTER_MS);
+  } catch {
+    return [];
+  }
+}
+
+export function saveOwn(storage: Storage, list: readonly Own[]): void {
+  try {
+    storage.setItem(KEY, JSON.stringify(list));
+  } catch {
+    // A full or closed storage only costs the memory across a reload.
+  }
+}
+
+/** Brings the list up to the feed: what is still of interest, and what is to be told about the rest. */
+export function settleOwn(list: readonly Own[], feed: Feed): { own: readonly Own[]; news: string[] } {
+  const news: string[] = [];
+  const own = list.flatMap((item) => {
+    if (item.kind === 'post') {
+      if (!feed.entries.has(item.id)) return [item];
+      news.push('Your post is published.');
+      return [];
+    }
+    const comment = findComment(feed, item);
+    if (!comment) return [item];
+    if (comment.status !== 'pending') {
+      news.push(`Your comment was ${comment.status}.`);
+      return [];
+    }
+    if (item.arrived) return [item];
+    news.push('Your comment is awaiting moderation.');
+    return [{ ...item, arrived: true }];
+  });
+  const unchanged = own.length === list.length && own.every((item, index) => item === list[index]);
+  return { own: unchanged ? list : own, news };
+}
+
+/** Marks what should have come long ago; the same list if there is nothing to mark. */
+export function withLate(list: readonly Own[], now: number): readonly Own[] {
+  const isLate = (own: Own) => !own.arrived && !own.late && now - own.sentAt > LATE_AFTER_MS;
+  return list.some(isLate) ? list.map((own) => (isLate(own) ? { ...own, late: true } : own)) : list;
+}
+
+function findComment(feed: Feed, { id, postId }: Own): Comment | undefined {
+  const entry = feed.entries.get(postId);
+  const isIt = (comment: Comment) => comment.id === id;
+  return entry?.comments.find(isIt) ?? entry?.apart.find(isIt);
+}
+
+/** An own post on its way, in the form of those that are there: on top of the list. */
+export function ownPost(own: Own): Post {
+  return { id: own.id, title: own.text, createdAt: own.createdAt, seq: Number.MAX_SAFE_INTEGER, commentCount: 0 };
+}
