@@ -1,0 +1,72 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { sendJson, sendProblem } from './problem.ts';
+import { proxy } from './proxy.ts';
+import { findTarget, isInternal, type Part, parsePath } from './routes.ts';
+
+type Options = {
+  /** Where the parts are. */
+  urls: Record<Part, string>;
+  /** Whether the bus may be controlled through the gateway, from the page's own origin. */
+  control: boolean;
+};
+
+export type Middleware = (req: IncomingMessage, res: ServerResponse, next: () => void) => void;
+
+/** The page's own addresses: they answer with the page whatever the client says it accepts. */
+const PAGES = ['/', '/system'];
+/** It keeps nothing and waits for nobody: where it answers, it is ready. */
+const READY = { status: 'ready', degraded: [] };
+const OWN = new Map<string, object>([
+  ['/healthz', { status: 'ok' }],
+  ['/readyz', READY],
+  ['/api/system/parts/client', READY],
+]);
+const READING = ['GET', 'HEAD'];
+
+/**
+ * The single way in: passes what routes.ts names on to the parts, answers for itself, leaves to `next` what may be the
+ * page or one of its files, and refuses the rest.
+ */
+export function createGateway({ urls, control }: Options): Middleware {
+  return (req, res, next) => {
+    const { method = 'GET', url = '/' } = req;
+    const end = url.indexOf('?');
+    const path = parsePath(end === -1 ? url : url.slice(0, end));
+    const query = end === -1 ? '' : url.slice(end);
+    if (path === undefined || isInternal(path)) return notFound(res);
+
+    if (OWN.has(path)) {
+      return READING.includes(method) ? sendJson(res, OWN.get(path) ?? {}) : notAllowed(res, READING);
+    }
+    const target = findTarget(method, path, control && isOwnOrigin(req));
+    if (target && 'part' in target)
+      return proxy(req, res, new URL(target.path + query, urls[target.part]), target.part);
+    if (target) return notAllowed(res, target.allow);
+
+    if (path.startsWith('/api/')) return notFound(res);
+    if (READING.includes(method)) return next();
+    if (PAGES.includes(path)) return notAllowed(res, READING);
+    notFound(res);
+  };
+}
+
+/** Whether a request that nothing else answers gets the page. */
+export function wantsPage(req: IncomingMessage): boolean {
+  const path = parsePath((req.url ?? '/').split('?')[0] ?? '/') ?? '';
+  return PAGES.includes(path) || (req.headers.accept ?? '').includes('text/html');
+}
+
+export function notFound(res: ServerResponse) {
+  sendProblem(res, 404, 'There is nothing at this address.');
+}
+
+function notAllowed(res: ServerResponse, allow: readonly string[]) {
+  sendProblem(res, 405, `Only ${allow.join(', ')} can be used here.`, { Allow: allow.join(', ') });
+}
+
+/** A browser names the origin of the page that sends the request; curl names none. */
+function isOwnOrigin(req: IncomingMessage): boolean {
+  const { origin, host } = req.headers;
+  if (origin === undefined) return true;
+  return URL.canParse(origin) && new URL(origin).host === host;
+}

@@ -1,0 +1,78 @@
+import http, { type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
+import https from 'node:https';
+import { pipeline } from 'node:stream';
+import { sendProblem } from './problem.ts';
+
+/** How long a part may take until its answer begins, in milliseconds. */
+const ANSWER_WITHIN = 30_000;
+
+/** RFC 9110 §7.6.1, and what only ever concerned the connection to us. */
+const HOP_BY_HOP = [
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+];
+/** The page's own origin is nobody's business behind the gateway; Node answers `Expect` itself. */
+const NOT_PASSED_ON = [...HOP_BY_HOP, 'host', 'origin', 'expect'];
+const WITHOUT_BODY = ['content-length', 'content-type', 'content-encoding'];
+
+const httpAgent = new http.Agent({ keepAlive: true });
+const httpsAgent = new https.Agent({ keepAlive: true });
+
+/**
+ * Passes one request on and its answer back, both as they flow and nothing stored. A part that does not answer is a 503;
+ * one that dies in the middle of its answer ends the client's connection, so that no torn answer looks whole; and a
+ * client that leaves ends the request to the part.
+ */
+export function proxy(req: IncomingMessage, res: ServerResponse, url: URL, part: string, again = true): void {
+  // Only POST has a body here. Passing on one that Node would send without framing could smuggle a second request.
+  const hasBody = req.method === 'POST';
+  const headers = passedOn(req.headers, hasBody ? NOT_PASSED_ON : [...NOT_PASSED_ON, ...WITHOUT_BODY]);
+  const options = { method: req.method, headers, timeout: ANSWER_WITHIN };
+  const upstream =
+    url.protocol === 'https:'
+      ? https.request(url, { ...options, agent: httpsAgent })
+      : http.request(url, { ...options, agent: httpAgent });
+
+  const leave = () => upstream.destroy();
+  res.on('close', leave);
+
+  upstream.on('response', (answer) => {
+    upstream.setTimeout(0);
+    res.writeHead(answer.statusCode ?? 502, passedOn(answer.headers, HOP_BY_HOP));
+    res.flushHeaders();
+    pipeline(answer, res, (error) => {
+      if (error) res.destroy();
+    });
+  });
+  upstream.on('timeout', leave);
+  upstream.on('error', (error: NodeJS.ErrnoException) => {
+    res.off('close', leave);
+    if (res.headersSent || res.destroyed) return;
+    // The part closed an idle connection just as it was used again; it has seen nothing of the request.
+    if (again && upstream.reusedSocket && !hasBody && error.code === 'ECONNRESET') {
+      return proxy(req, res, url, part, false);
+    }
+    if (hasBody) req.unpipe(upstream).resume();
+    sendProblem(res, 503, `${part} is not answering. Try again in a moment.`, { 'Retry-After': '1' });
+  });
+
+  if (hasBody) req.pipe(upstream);
+  else {
+    req.resume();
+    upstream.end();
+  }
+}
+
+function passedOn(headers: IncomingHttpHeaders, without: readonly string[]): IncomingHttpHeaders {
+  const named = (headers.connection ?? '').split(',').map((name) => name.trim().toLowerCase());
+  return Object.fromEntries(
+    Object.entries(headers).filter(([name]) => !without.includes(name) && !named.includes(name)),
+  );
+}
