@@ -34,7 +34,7 @@ export function createComments({ db, log, busUrl, corsOrigins }: Options) {
   });
   const routes = Router();
 
-  routes.post('/posts/:id/comments', ...jsonBody(BODY_LIMIT), async (req, res) => {
+  routes.post('/posts/:id/comments', jsonBody(BODY_LIMIT), async (req, res) => {
     const { id: postId } = parse(postPath, req.params);
     const { content } = parse(newComment, req.body);
     const key = idempotencyKey(req);

@@ -3,6 +3,7 @@ import express, { type Express, type RequestHandler, type Router } from 'express
 import { z } from 'zod';
 import type { Database } from './database.ts';
 import type { Log } from './log.ts';
+import type { Loop } from './loop.ts';
 import { notFound, onlyMethods, problemHandler, unavailable } from './problem.ts';
 
 /** `CORS_ORIGINS`: the origins that may call from a browser, separated by commas; any loopback origin unless set. */
@@ -18,16 +19,6 @@ const LOOPBACK = /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/;
 /** What a page on another origin may call: it reads every header that the protocol uses. */
 export const crossOrigin = (origins: string[] | undefined): RequestHandler =>
   cors({ origin: origins ?? LOOPBACK, exposedHeaders: ['Link', 'Location', 'Retry-After', 'Stream-Position'] });
-
-/** Work that goes on beside the requests. */
-export interface Loop {
-  /** Begins, once the server listens. */
-  start(): void;
-  /** Ends at its next step. */
-  stop(): Promise<void>;
-  /** What is degraded just now, for `/readyz`: it never makes a part unready. */
-  degraded(): Promise<string[]>;
-}
 
 type Part = { db: Database; log: Log; routes: (RequestHandler | Router)[]; loops: Loop[] };
 

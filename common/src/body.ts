@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import express, { type RequestHandler } from 'express';
+import express, { type Request, type RequestHandler } from 'express';
 import { z } from 'zod';
 import { Problem } from './problem.ts';
 
@@ -8,22 +8,29 @@ import { Problem } from './problem.ts';
  * bytes that are not UTF-8 are a 400, where a lenient decoder would store replacement characters.
  * @param limit in bytes; 413 above it
  */
-export function jsonBody(limit: number, ...types: string[]): RequestHandler[] {
+export function jsonBody(limit: number, ...types: string[]): RequestHandler {
   const accepted = types.length > 0 ? types : ['application/json'];
-  const checkType: RequestHandler = (req, _res, next) => {
-    if (
-      req.headers['content-length'] === '0' ||
-      (!req.headers['content-length'] && !req.headers['transfer-encoding'])
-    ) {
-      throw new Problem(400, 'A JSON body is needed.', { errors: [{ field: 'body', detail: 'is missing' }] });
-    }
-    if (!req.is(accepted)) throw new Problem(415, `The body must be ${accepted.join(' or ')}.`);
-    next();
-  };
   const verify = (_req: unknown, _res: unknown, bytes: Buffer) => {
     if (!isUtf8(bytes)) throw new Problem(400, 'The body is not valid UTF-8.');
   };
-  return [checkType, express.json({ limit, type: accepted, inflate: false, verify })];
+  const parser = express.json({ limit, type: accepted, inflate: false, verify });
+  return (req, res, next) => {
+    if (!hasBody(req)) {
+      throw new Problem(400, 'A JSON body is needed.', { errors: [{ field: 'body', detail: 'is missing' }] });
+    }
+    if (!req.is(accepted)) throw new Problem(415, `The body must be ${accepted.join(' or ')}.`);
+    parser(req, res, next);
+  };
+}
+
+/** A body that may be left out: then `req.body` is undefined. */
+export function optionalBody(limit: number): RequestHandler {
+  const body = jsonBody(limit);
+  return (req, res, next) => (hasBody(req) ? body(req, res, next) : next());
+}
+
+function hasBody({ headers }: Request): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
 /** The limit of a request's body, in bytes, and that of any `/events`. */

@@ -10,6 +10,8 @@ type Request = {
   body?: string;
   /** How long the exchange may take, the answer's body included, in milliseconds. */
   deadline?: number;
+  /** Ends the exchange early. */
+  ending?: AbortSignal;
   /** How much of the answer is read, in bytes. */
   limit?: number;
 };
@@ -31,9 +33,9 @@ const client = axios.create({
  * any other as undefined.
  * @throws when refused, reset, too slow or too large
  */
-export async function exchange({ deadline = 10_000, limit = 64 * 1024, ...request }: Request): Promise<Answer> {
+export async function exchange({ deadline = 10_000, limit = 64 * 1024, ending, ...request }: Request): Promise<Answer> {
   const { method, url, headers, body } = request;
-  const signal = AbortSignal.timeout(deadline);
+  const signal = AbortSignal.any([AbortSignal.timeout(deadline), ...(ending ? [ending] : [])]);
   const answer = await client.request({ method, url, headers, data: body, signal, maxContentLength: limit });
   return { status: answer.status, headers: answer.headers, body: parseJson(answer.data) };
 }

@@ -1,9 +1,9 @@
-import type { Loop } from './app.ts';
-import { type Checkpoint, checkpointText } from './checkpoint.ts';
+import { type Checkpoint, checkpointText, NEW, positionOf } from './checkpoint.ts';
 import type { Database, Tx } from './database.ts';
 import { exchange, reason } from './http.ts';
 import type { Log } from './log.ts';
-import { backoff, retryAfter, Signal } from './retry.ts';
+import { Loop } from './loop.ts';
+import { backoff, retryAfter } from './retry.ts';
 
 /** The outbox, and the bus's last checkpoint: up to there the bus has said that it has everything of ours. */
 export const outboxSchema = `
@@ -31,6 +31,7 @@ export async function publishedUpTo(tx: Tx, checkpoint: Checkpoint): Promise<voi
   await tx.run('UPDATE publication SET checkpoint = ?', checkpoint);
 }
 
+type Publication = { checkpoint: Checkpoint | null };
 type Row = { seq: number; event: string };
 type Options = { db: Database; busUrl: string; log: Log };
 
@@ -38,13 +39,9 @@ type Options = { db: Database; busUrl: string; log: Log };
  * Sends the outbox to the bus, in order, until the bus has answered that the events are on disk. A crash at any moment
  * sends some of them again; the bus recognises them.
  */
-export class Relay implements Loop {
+export class Relay extends Loop {
   #trouble: string | undefined;
   #options: Options;
-  #work = new Signal();
-  #end = new Signal();
-  #stopped = false;
-  #running: Promise<void> | undefined;
   /** The last row that the bus has acknowledged: rows up to it go with the next commit. */
   #sent = 0;
   /** Whether the bus has shown, by a `position` in its answer, that it takes batches; a classic bus never does. */
@@ -54,19 +51,9 @@ export class Relay implements Loop {
   #failures = 0;
 
   constructor(options: Options) {
+    super();
     this.#options = options;
-    options.db.onCommit(() => this.#work.raise());
-  }
-
-  start(): void {
-    this.#running = this.#run();
-  }
-
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#work.raise();
-    this.#end.raise();
-    await this.#running;
+    options.db.onCommit(() => this.work.raise());
   }
 
   async degraded(): Promise<string[]> {
@@ -77,10 +64,10 @@ export class Relay implements Loop {
     return [...trouble, ...refused.map(({ refused }) => `The bus refused ${refused}`)];
   }
 
-  async #run(): Promise<void> {
-    while (!this.#stopped) {
+  protected async run(): Promise<void> {
+    while (!this.stopped) {
       try {
-        if (!(await this.#step())) await this.#work.wait();
+        if (!(await this.#step())) await this.work.wait();
       } catch (error) {
         await this.#failed(reason(error), 0);
       }
@@ -97,7 +84,7 @@ export class Relay implements Loop {
         this.#sent,
         limit,
       ),
-      published: (await tx.get<{ checkpoint: string | null }>('SELECT checkpoint FROM publication'))?.checkpoint,
+      published: (await tx.get<Publication>('SELECT checkpoint FROM publication'))?.checkpoint,
     }));
     const batch = fit(rows);
     const last = batch.at(-1);
@@ -107,6 +94,7 @@ export class Relay implements Loop {
     const answer = await exchange({
       method: 'POST',
       url: `${busUrl}/events`,
+      ending: this.ending,
       headers: {
         'content-type': one ? 'application/json' : 'application/cloudevents-batch+json',
         ...(published ? { 'event-published': published } : {}),
@@ -138,7 +126,10 @@ export class Relay implements Loop {
     const known = checkpointText.safeParse(checkpoint);
     this.#options.db.later(async (tx) => {
       await tx.run('DELETE FROM outbox WHERE seq <= ? AND refused IS NULL', seq);
-      if (known.success) await publishedUpTo(tx, known.data);
+      // An event that the log had before is answered with its old place: what the bus has said, it has said.
+      const last = await tx.get<Publication>('SELECT checkpoint FROM publication');
+      const newer = positionOf(last?.checkpoint ?? NEW) < positionOf(known.data ?? NEW);
+      if (known.data && newer) await publishedUpTo(tx, known.data);
     });
   }
 
@@ -163,7 +154,7 @@ export class Relay implements Loop {
     if (this.#trouble !== why) this.#options.log.warn({ reason: why }, 'cannot publish for now');
     this.#trouble = why;
     this.#failures += 1;
-    await this.#end.wait(Math.max(backoff(this.#failures), atLeast));
+    await this.urgent.wait(Math.max(backoff(this.#failures), atLeast));
   }
 
   #recovered(): void {

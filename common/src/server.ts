@@ -1,9 +1,9 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Express } from 'express';
-import type { Loop } from './app.ts';
 import type { Database } from './database.ts';
 import type { Log } from './log.ts';
+import type { Loop } from './loop.ts';
 import type { Streams } from './streams.ts';
 
 type Part = { app: Express; host: string; port: number; log: Log; db: Database; loops: Loop[]; streams?: Streams };

@@ -1,14 +1,14 @@
 import { type Request, type Response, Router } from 'express';
 import { z } from 'zod';
-import type { Loop } from './app.ts';
 import { EVENTS_LIMIT, jsonBody } from './body.ts';
 import { type Checkpoint, checkpointText, NEW, positionOf, type Stand } from './checkpoint.ts';
 import type { Database, Tx } from './database.ts';
 import { type KnownEvent, parseEvent } from './events.ts';
 import { exchange, reason } from './http.ts';
 import type { Log } from './log.ts';
+import { Loop } from './loop.ts';
 import { databaseProblem, onlyMethods, Problem, parse } from './problem.ts';
-import { backoff, Signal } from './retry.ts';
+import { backoff } from './retry.ts';
 
 /** Where this service stands in the log, in its own database: moved in the transaction of the effects. */
 export const checkpointSchema = `
@@ -45,17 +45,15 @@ type Options = {
 };
 
 /** Takes events from the bus: `POST /events`, and `GET /events`, which says where this service stands. */
-export class Subscriber implements Loop {
+export class Subscriber extends Loop {
   readonly routes = Router();
   #options: Options;
-  #end = new Signal();
-  #stopped = false;
-  #running: Promise<void> | undefined;
   #heardAt = Number.NEGATIVE_INFINITY;
   #atHeadAt = Number.NEGATIVE_INFINITY;
   #classic = false;
 
   constructor(options: Options) {
+    super();
     this.#options = options;
     this.routes.get('/events', async (req, res) => {
       const { 'event-head': head } = parse(pushHeaders, req.headers);
@@ -63,7 +61,7 @@ export class Subscriber implements Loop {
       this.#heard(head, stand.checkpoint);
       res.json(stand);
     });
-    this.routes.post('/events', ...jsonBody(EVENTS_LIMIT, ...MEDIA_TYPES), (req, res) => this.#receive(req, res));
+    this.routes.post('/events', jsonBody(EVENTS_LIMIT, ...MEDIA_TYPES), (req, res) => this.#receive(req, res));
     this.routes.all('/events', onlyMethods('GET', 'POST'));
   }
 
@@ -75,17 +73,6 @@ export class Subscriber implements Loop {
   /** Whether this service had everything that was in the log, not long ago. A classic bus cannot tell. */
   get wasAtHead(): boolean {
     return this.#classic || performance.now() - this.#atHeadAt < RECENT;
-  }
-
-  /** Once the server listens: asks what kind of bus there is; a classic one never pushes what came before. */
-  start(): void {
-    this.#running = this.#askBus();
-  }
-
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#end.raise();
-    await this.#running;
   }
 
   async degraded(): Promise<string[]> {
@@ -150,12 +137,18 @@ export class Subscriber implements Loop {
     if (joins(stand, head)) this.#atHeadAt = this.#heardAt;
   }
 
-  async #askBus(): Promise<void> {
+  /** Once the server listens: asks what kind of bus there is, because a classic one never pushes what came before. */
+  protected async run(): Promise<void> {
     const { busUrl, log } = this.#options;
-    for (let attempt = 1; !this.#stopped; attempt += 1) {
+    for (let attempt = 1; !this.stopped; attempt += 1) {
       try {
         const url = `${busUrl}/events?limit=1`;
-        const { status, headers, body } = await exchange({ method: 'GET', url, limit: CLASSIC_HISTORY });
+        const { status, headers, body } = await exchange({
+          method: 'GET',
+          url,
+          limit: CLASSIC_HISTORY,
+          ending: this.ending,
+        });
         if (status === 200 && Array.isArray(body)) {
           const [first] = body;
           this.#classic = first ? typeof first.position !== 'number' : headers['event-head'] === undefined;
@@ -166,7 +159,7 @@ export class Subscriber implements Loop {
       } catch (error) {
         log.debug({ reason: reason(error) }, 'the bus does not answer yet');
       }
-      await this.#end.wait(backoff(attempt));
+      await this.urgent.wait(backoff(attempt));
     }
   }
 

@@ -20,7 +20,7 @@ export function createPosts({ db, log, busUrl, corsOrigins }: Options) {
   const subscriber = new Subscriber({ db, busUrl, log, handle, onOrder: publishAgain });
   const routes = Router();
 
-  routes.post(['/posts', '/posts/create'], ...jsonBody(BODY_LIMIT), async (req, res) => {
+  routes.post(['/posts', '/posts/create'], jsonBody(BODY_LIMIT), async (req, res) => {
     const { title } = parse(newPost, req.body);
     const key = idempotencyKey(req);
     const post = await db.write((tx) => createPost(tx, title, key));

@@ -1,0 +1,18 @@
+import { databaseSettings, serverSettings, subscriptionList } from '@blog/common/config.ts';
+import { z } from 'zod';
+
+/** `SUBSCRIPTIONS`: who gets the events; never taken from a request. */
+const SUBSCRIPTIONS = [
+  'posts=http://127.0.0.1:4000/events',
+  'comments=http://127.0.0.1:4001/events',
+  'query=http://127.0.0.1:4002/events',
+  'moderation=http://127.0.0.1:4003/events',
+].join(',');
+
+export const configSchema = z.object({
+  ...serverSettings(4005),
+  ...databaseSettings,
+  SUBSCRIPTIONS: z.string().default(SUBSCRIPTIONS).pipe(subscriptionList),
+  /** How long a subscriber may take to answer, in milliseconds. */
+  DELIVERY_TIMEOUT_MS: z.coerce.number().int().min(100).max(600_000).default(10_000),
+});

@@ -1,0 +1,73 @@
+import { BODY_LIMIT, optionalBody } from '@blog/common/body.ts';
+import type { Database } from '@blog/common/database.ts';
+import { page, parsePage, wholeNumber } from '@blog/common/lists.ts';
+import { onlyMethods, Problem, parse } from '@blog/common/problem.ts';
+import { Router } from 'express';
+import { z } from 'zod';
+import { deleteLetter, findLetter, listLetters } from './dead-letters.ts';
+import type { Delivery } from './delivery.ts';
+
+const letterPath = z.object({ id: wholeNumber(1).unwrap() });
+const replayBody = z.object(
+  { from: z.int({ error: 'must be a whole number' }).min(1, 'must be at least 1').default(1) },
+  'must be a JSON object',
+);
+
+const commands: Record<string, (loop: Delivery, body: unknown) => Promise<void>> = {
+  pause: (loop) => loop.pause(),
+  resume: (loop) => loop.resume(),
+  skip: (loop) => loop.skip(),
+  replay: (loop, body) => loop.replay(parse(replayBody, body ?? {}).from),
+};
+
+const unknown = (field: string, detail: string) =>
+  new Problem(404, `${field} ${detail}`, { errors: [{ field, detail }] });
+
+/** What a person sees of the subscriptions and dead letters, and does to them. */
+export function controlRoutes({ db, loops }: { db: Database; loops: Delivery[] }): Router {
+  const routes = Router();
+  const find = (name: unknown) => {
+    const loop = loops.find((candidate) => candidate.name === name);
+    if (!loop) throw unknown('name', 'must be the name of a subscription');
+    return loop;
+  };
+
+  routes.get('/subscriptions', async (_req, res) => {
+    res.json(await db.read((tx) => Promise.all(loops.map((loop) => loop.status(tx)))));
+  });
+
+  for (const [name, command] of Object.entries(commands)) {
+    routes.post(`/subscriptions/:name/${name}`, optionalBody(BODY_LIMIT), async (req, res) => {
+      const loop = find(req.params.name);
+      await command(loop, req.body);
+      res.json(await db.read((tx) => loop.status(tx)));
+    });
+    routes.all(`/subscriptions/:name/${name}`, onlyMethods('POST'));
+  }
+
+  routes.get('/dead-letters', async (req, res) => {
+    const { limit = 50, cursor } = parsePage(req);
+    const letters = await db.read((tx) => listLetters(tx, limit, cursor));
+    const shown = letters.map(({ id, record, ...letter }) => ({ id: `${id}`, ...letter, event: JSON.parse(record) }));
+    res.json(page(req, res, shown, limit));
+  });
+
+  routes.post('/dead-letters/:id/redeliver', async (req, res) => {
+    const { id } = parse(letterPath, req.params);
+    const letter = await db.read((tx) => findLetter(tx, id));
+    if (!letter) throw unknown('id', 'must be the id of a dead letter');
+    await find(letter.subscription).redeliver(letter.id);
+    res.json({ status: 'OK' });
+  });
+
+  routes.delete('/dead-letters/:id', async (req, res) => {
+    const { id } = parse(letterPath, req.params);
+    if (!(await db.write((tx) => deleteLetter(tx, id)))) throw unknown('id', 'must be the id of a dead letter');
+    res.status(204).end();
+  });
+
+  routes.all(['/subscriptions', '/dead-letters'], onlyMethods('GET'));
+  routes.all('/dead-letters/:id/redeliver', onlyMethods('POST'));
+  routes.all('/dead-letters/:id', onlyMethods('DELETE'));
+  return routes;
+}

@@ -1,0 +1,49 @@
+import type { Tx } from '@blog/common/database.ts';
+import { unknownCursor } from '@blog/common/lists.ts';
+import type { Entry } from './log.ts';
+
+/** An event that a subscriber cannot take: left out of pushes until it is redelivered or discarded. */
+export type DeadLetter = { id: number; subscription: string; position: number; reason: string; parkedAt: string };
+
+const COLUMNS = 'd.id, d.subscription, d.position, d.reason, d.parked_at AS parkedAt';
+
+export async function park(tx: Tx, subscription: string, position: number, reason: string): Promise<void> {
+  await tx.run(
+    'INSERT OR IGNORE INTO dead_letters (subscription, position, reason, parked_at) VALUES (?, ?, ?, ?)',
+    ...[subscription, position, reason, new Date().toISOString()],
+  );
+}
+
+/** The parked ones among the next events behind a position. */
+export async function parkedBehind(tx: Tx, subscription: string, position: number): Promise<Set<number>> {
+  const rows = await tx.all<{ position: number }>(
+    'SELECT position FROM dead_letters WHERE subscription = ? AND position > ? ORDER BY position LIMIT 1000',
+    ...[subscription, position],
+  );
+  return new Set(rows.map((row) => row.position));
+}
+
+/** One more letter than `limit`, newest first, behind the letter `cursor`; each with its event's record. */
+export async function listLetters(
+  tx: Tx,
+  limit: number,
+  cursor?: string,
+): Promise<(DeadLetter & { record: string })[]> {
+  if (cursor !== undefined && !/^\d{1,15}$/.test(cursor)) throw unknownCursor();
+  return tx.all(
+    `SELECT ${COLUMNS}, e.record FROM dead_letters d JOIN events e USING (position)
+     WHERE d.id < ? ORDER BY d.id DESC LIMIT ?`,
+    ...[cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(cursor), limit + 1],
+  );
+}
+
+/** A letter's event, as it stands in the log. */
+export const findLetter = (tx: Tx, id: number) =>
+  tx.get<DeadLetter & Entry>(
+    `SELECT ${COLUMNS}, e.record, e.checksum FROM dead_letters d JOIN events e USING (position) WHERE d.id = ?`,
+    id,
+  );
+
+export async function deleteLetter(tx: Tx, id: number): Promise<boolean> {
+  return (await tx.run('DELETE FROM dead_letters WHERE id = ?', id)).changes > 0;
+}

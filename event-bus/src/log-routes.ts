@@ -1,0 +1,94 @@
+import { once } from 'node:events';
+import { type Checkpoint, checkpointText, positionOf } from '@blog/common/checkpoint.ts';
+import type { Database, Tx } from '@blog/common/database.ts';
+import { wholeNumber } from '@blog/common/lists.ts';
+import { onlyMethods, Problem, parse } from '@blog/common/problem.ts';
+import { message, reset, type Streams } from '@blog/common/streams.ts';
+import { Router } from 'express';
+import { z } from 'zod';
+import type { Deliveries } from './deliveries.ts';
+import type { Delivery } from './delivery.ts';
+import { entryJson, type Filter, head, knows, readPage } from './log.ts';
+import { parsePublication, parsePublished, publicationBody, publish } from './publish.ts';
+
+const text = z.string({ error: 'must be given once' }).min(1, 'must not be empty').optional();
+const eventsQuery = z
+  .object({ after: wholeNumber(), before: wholeNumber(1), limit: wholeNumber(1), type: text, subject: text })
+  .refine(({ after, before }) => after === undefined || before === undefined, {
+    path: ['before'],
+    message: 'cannot be given together with after',
+  });
+const positionPath = z.object({ position: wholeNumber(1).unwrap() });
+
+/** A reader of the stream that missed more events than this reads the list again. */
+const MISSED = 10_000;
+
+type Options = { db: Database; loops: Delivery[]; deliveries: Deliveries; streams: Streams };
+
+/** Publishing and reading. */
+export function logRoutes({ db, loops, deliveries, streams }: Options): Router {
+  const routes = Router();
+
+  routes.post('/events', publicationBody, async (req, res) => {
+    const events = parsePublication(req);
+    const published = parsePublished(req.headers);
+    const publisher = loops.find(({ name }) => events.some(({ source }) => source === name));
+    try {
+      const { positions, checkpoint } = await db.write((tx) => publish(tx, events, published));
+      if (published) publisher?.publisherDiverged(undefined);
+      const places = Array.isArray(req.body) ? { positions } : { id: events[0]?.id, position: positions[0] };
+      res.status(201).json({ status: 'OK', ...places, checkpoint });
+    } catch (error) {
+      if (error instanceof Problem && error.status === 412) publisher?.publisherDiverged(published);
+      throw error;
+    }
+  });
+
+  // All of the log, however long: page by page, and only as fast as it is read.
+  routes.get('/events', async (req, res) => {
+    const { limit = Number.MAX_SAFE_INTEGER, ...asked } = parse(eventsQuery, req.query);
+    res.set('event-head', await db.read(head)).type('application/json');
+    res.write('[');
+    let sent = 0;
+    for (let range: Filter | undefined = asked; range && sent < limit && !res.destroyed; ) {
+      const filter: Filter = range;
+      const { entries, next } = await db.read((tx) => readPage(tx, filter, limit - sent));
+      const lines = entries.map((entry, i) => (sent + i > 0 ? ',\n' : '') + entryJson(entry));
+      sent += entries.length;
+      if (!res.write(lines.join(''))) await Promise.race([once(res, 'drain'), once(res, 'close')]);
+      range = next === undefined ? undefined : { ...filter, [filter.before === undefined ? 'after' : 'before']: next };
+    }
+    res.end(']\n');
+  });
+
+  routes.get('/events/:position/deliveries', (req, res) => {
+    res.json(deliveries.of(parse(positionPath, req.params).position));
+  });
+
+  routes.get('/stream', async (req, res) => {
+    const { now, from } = await db.read(async (tx) => ({
+      now: await head(tx),
+      from: await resumeFrom(tx, req.get('Last-Event-ID')),
+    }));
+    let after = from ?? positionOf(now);
+    const next = async () => {
+      const { entries } = await db.read((tx) => readPage(tx, { after }));
+      after = entries.at(-1)?.position ?? after;
+      return entries.map((entry) => message(entryJson(entry), `${entry.position}-${entry.checksum}`)).join('');
+    };
+    await streams.serve(res, next, from === undefined ? reset(now) : '');
+  });
+
+  routes.all('/events', onlyMethods('GET', 'POST'));
+  routes.all(['/events/:position/deliveries', '/stream'], onlyMethods('GET'));
+  return routes;
+}
+
+/** The position that a stream goes on behind; undefined if the reader has to read the list again. */
+async function resumeFrom(tx: Tx, lastEventId: Checkpoint | undefined): Promise<number | undefined> {
+  const end = positionOf(await head(tx));
+  if (lastEventId === undefined) return end;
+  if (!checkpointText.safeParse(lastEventId).success || !(await knows(tx, lastEventId))) return undefined;
+  const position = positionOf(lastEventId);
+  return end - position <= MISSED ? position : undefined;
+}

@@ -1,0 +1,106 @@
+import { isDeepStrictEqual } from 'node:util';
+import { type Checkpoint, NEW, positionOf } from '@blog/common/checkpoint.ts';
+import type { Tx } from '@blog/common/database.ts';
+import type { CloudEvent } from '@blog/common/events.ts';
+import { Problem } from '@blog/common/problem.ts';
+import { chain } from './checksum.ts';
+
+export type Entry = { position: number; record: string; checksum: string };
+type Place = { position: number; checksum: string };
+
+const checkpointOf = ({ position, checksum }: Place): Checkpoint => `${position}-${checksum}`;
+
+const ORIGIN = 'SELECT 0 AS position, checksum FROM log';
+
+/** The newest place of the log. */
+async function newest(tx: Tx): Promise<Place> {
+  const last = await tx.get<Place>('SELECT position, checksum FROM events ORDER BY position DESC LIMIT 1');
+  return last ?? ((await tx.get<Place>(ORIGIN)) as Place);
+}
+
+export const head = async (tx: Tx): Promise<Checkpoint> => checkpointOf(await newest(tx));
+
+/** The checkpoint at a position, or undefined if the log does not reach it. */
+export async function checkpointAt(tx: Tx, position: number): Promise<Checkpoint | undefined> {
+  const place =
+    position === 0
+      ? await tx.get<Place>(ORIGIN)
+      : await tx.get<Place>('SELECT position, checksum FROM events WHERE position = ?', position);
+  return place && checkpointOf(place);
+}
+
+/** Whether a checkpoint is a place in this log's history. `"0"`, a new subscriber's, is a place in any. */
+export async function knows(tx: Tx, checkpoint: Checkpoint): Promise<boolean> {
+  return checkpoint === NEW || (await checkpointAt(tx, positionOf(checkpoint))) === checkpoint;
+}
+
+/**
+ * Appends events, all or nothing. One that is there already (same source and id) keeps its place.
+ * @returns each event's position, and the checkpoint of the newest among them
+ * @throws Problem 409 if one is there with another type, subject or data; 413 if one is over 256 KiB
+ */
+export async function append(tx: Tx, events: CloudEvent[]): Promise<{ positions: number[]; checkpoint: Checkpoint }> {
+  let { position, checksum } = await newest(tx);
+  const positions: number[] = [];
+  for (const event of events) {
+    const there = await tx.get<Entry>(
+      'SELECT position, record, checksum FROM events WHERE source = ? AND id = ?',
+      ...[event.source, event.id],
+    );
+    if (there) {
+      if (!sameContent(JSON.parse(there.record), event)) {
+        throw new Problem(409, `The log has ${event.id} of ${event.source} with other content.`, {
+          errors: [{ field: 'id', detail: 'was used for another event of this source' }],
+        });
+      }
+      positions.push(there.position);
+      continue;
+    }
+    const record = JSON.stringify(event);
+    if (Buffer.byteLength(record) > 256 * 1024) throw new Problem(413, 'An event may have at most 256 KiB.');
+    position += 1;
+    checksum = chain(checksum, record);
+    await tx.run(
+      'INSERT INTO events (position, source, id, type, subject, record, checksum) VALUES (?, ?, ?, ?, ?, ?, ?)',
+      ...[position, event.source, event.id, event.type, event.subject ?? null, record, checksum],
+    );
+    positions.push(position);
+  }
+  return { positions, checkpoint: (await checkpointAt(tx, Math.max(...positions))) ?? NEW };
+}
+
+/** The time and the trace may differ when an event comes again. */
+const sameContent = (a: CloudEvent, b: CloudEvent) =>
+  a.type === b.type && a.subject === b.subject && isDeepStrictEqual(a.data, JSON.parse(JSON.stringify(b.data)));
+
+/** How many entries are read in one go, and how many positions are searched: bounds memory, and how long others wait. */
+const PAGE = 200;
+const SEARCH = 5_000;
+
+export type Filter = { after?: number; before?: number; type?: string; subject?: string };
+
+/**
+ * Entries that match, in the order of the log, or newest first with `before`; and the position that the next page goes
+ * on from, undefined at the end.
+ */
+export async function readPage(tx: Tx, filter: Filter, limit = PAGE): Promise<{ entries: Entry[]; next?: number }> {
+  const { after = 0, before, type, subject } = filter;
+  const most = Math.min(limit, PAGE);
+  const end = (await newest(tx)).position;
+  // No index leads to a type, so a search for one looks at so many positions at a time.
+  const reach = type && !subject ? SEARCH : Number.MAX_SAFE_INTEGER;
+  const low = before === undefined ? after : Math.max(0, Math.min(before, end + 1) - 1 - reach);
+  const high = before === undefined ? Math.min(end, after + reach) : Math.min(before - 1, end);
+  const entries = await tx.all<Entry>(
+    `SELECT position, record, checksum FROM events
+     WHERE position > ? AND position <= ? ${subject ? 'AND subject = ?' : ''} ${type ? 'AND type = ?' : ''}
+     ORDER BY position ${before === undefined ? 'ASC' : 'DESC'} LIMIT ?`,
+    ...[low, high, subject, type, most].filter((value) => value !== undefined),
+  );
+  if (entries.length === most) return { entries, next: entries.at(-1)?.position };
+  if (before === undefined) return { entries, next: high < end ? high : undefined };
+  return { entries, next: low > 0 ? low + 1 : undefined };
+}
+
+/** An entry as it is read by others: the event, and its place. */
+export const entryJson = ({ position, record }: Entry): string => `{"position":${position},${record.slice(1)}`;

@@ -1,0 +1,20 @@
+import { join } from 'node:path';
+import { parseConfig } from '@blog/common/config.ts';
+import { openDatabase } from '@blog/common/database.ts';
+import { createLog } from '@blog/common/log.ts';
+import { startServer } from '@blog/common/server.ts';
+import { createEventBus } from './app.ts';
+import { configSchema } from './config.ts';
+import { migrations } from './schema.ts';
+
+const { HOST, PORT, LOG_LEVEL, DATA_DIR, SUBSCRIPTIONS, DELIVERY_TIMEOUT_MS } = parseConfig(configSchema);
+const log = createLog('event-bus', LOG_LEVEL);
+const db = openDatabase(join(DATA_DIR, 'event-bus.db'), migrations);
+const { app, loops, streams } = createEventBus({
+  db,
+  log,
+  subscriptions: SUBSCRIPTIONS,
+  deadline: DELIVERY_TIMEOUT_MS,
+});
+
+startServer({ app, host: HOST, port: PORT, log, db, loops, streams });

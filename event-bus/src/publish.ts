@@ -1,0 +1,86 @@
+import { randomUUID } from 'node:crypto';
+import { EVENTS_LIMIT, jsonBody } from '@blog/common/body.ts';
+import { type Checkpoint, checkpointText } from '@blog/common/checkpoint.ts';
+import type { Tx } from '@blog/common/database.ts';
+import type { CloudEvent } from '@blog/common/events.ts';
+import { Problem, parse } from '@blog/common/problem.ts';
+import type { Request, RequestHandler } from 'express';
+import { z } from 'zod';
+import { append, knows } from './log.ts';
+
+export const EVENT = 'application/cloudevents+json';
+export const BATCH = 'application/cloudevents-batch+json';
+
+const BATCH_EVENTS = 1_000;
+
+const batchBody = jsonBody(512 * 1024, BATCH);
+const eventBody = jsonBody(EVENTS_LIMIT, 'application/json', EVENT, BATCH);
+
+/** Reads the body of `POST /events`: a batch has a limit of its own. */
+export const publicationBody: RequestHandler = (req, res, next) =>
+  (req.is(BATCH) ? batchBody : eventBody)(req, res, next);
+
+const name = z
+  .string({ error: 'must be a string' })
+  .min(1, 'must not be empty')
+  .max(1_000, 'must have at most 1000 characters');
+
+// CloudEvents 1.0 §2; attributes that it does not name are ignored.
+const classicEvent = z.object(
+  {
+    specversion: z.literal('1.0', 'must be "1.0"').optional(),
+    id: name.optional(),
+    source: name.optional(),
+    type: name,
+    subject: name.optional(),
+    time: z.iso.datetime({ offset: true, error: 'must be a time of RFC 3339' }).optional(),
+    datacontenttype: z.string().optional(),
+    traceparent: z.string().max(200).optional(),
+    data: z.unknown(),
+  },
+  'must be an object',
+);
+const cloudEvent = classicEvent.required({ specversion: true, id: true, source: true });
+const batch = z.array(cloudEvent, 'must be an array of events').min(1, 'must have at least one event');
+
+/** Fills in what an event in the classic form lacks; what a CloudEvent has stays as it is. */
+function complete(event: z.output<typeof classicEvent>): CloudEvent {
+  const { id = randomUUID(), source = 'classic', type, time = new Date().toISOString(), data = null, ...rest } = event;
+  const subject = rest.subject ?? subjectOf(data);
+  return { ...rest, specversion: '1.0', id, source, type, subject, time, data };
+}
+
+function subjectOf(data: unknown): string | undefined {
+  const id = (data as { id?: unknown } | null)?.id;
+  return typeof id === 'string' && id.length > 0 && id.length <= 200 ? id : undefined;
+}
+
+/**
+ * The events of a `POST /events`, in any of its three forms.
+ * @throws Problem 400 that names the field, 413 for more than 1,000 events
+ */
+export function parsePublication(req: Request): CloudEvent[] {
+  const { body } = req;
+  if (!req.is(BATCH)) return [complete(parse(req.is(EVENT) ? cloudEvent : classicEvent, body))];
+  if (Array.isArray(body) && body.length > BATCH_EVENTS) {
+    throw new Problem(413, `A batch may have at most ${BATCH_EVENTS} events.`);
+  }
+  return parse(batch, body).map(complete);
+}
+
+const publishedHeader = z.object({ 'event-published': checkpointText.optional() });
+
+/** The last checkpoint that this log has answered the publisher with, as the publisher says. */
+export const parsePublished = (headers: unknown): Checkpoint | undefined =>
+  parse(publishedHeader, headers)['event-published'];
+
+/**
+ * Writes what a publisher sent.
+ * @throws Problem 412 if this log has lost events that it had acknowledged to this publisher: nothing is written
+ */
+export async function publish(tx: Tx, events: CloudEvent[], published: Checkpoint | undefined) {
+  if (published && !(await knows(tx, published))) {
+    throw new Problem(412, `This log does not have ${published}: it has lost events that it had acknowledged.`);
+  }
+  return append(tx, events);
+}
