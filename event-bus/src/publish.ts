@@ -47,7 +47,7 @@ const batch = z.array(cloudEvent, 'must be an array of events').min(1, 'must hav
 function complete(event: z.output<typeof classicEvent>): CloudEvent {
   const { id = randomUUID(), source = 'classic', type, time = new Date().toISOString(), data = null, ...rest } = event;
   const subject = rest.subject ?? subjectOf(data);
-  return { ...rest, specversion: '1.0', id, source, type, subject, time, data };
+  return { specversion: '1.0', id, source, type, ...rest, subject, time, data };
 }
 
 function subjectOf(data: unknown): string | undefined {
