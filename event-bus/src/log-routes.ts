@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { pipeline } from 'node:stream/promises';
 import { type Checkpoint, checkpointText, positionOf } from '@blog/common/checkpoint.ts';
 import type { Database, Tx } from '@blog/common/database.ts';
 import { wholeNumber } from '@blog/common/lists.ts';
@@ -48,17 +48,10 @@ export function logRoutes({ db, loops, deliveries, streams }: Options): Router {
   routes.get('/events', async (req, res) => {
     const { limit = Number.MAX_SAFE_INTEGER, ...asked } = parse(eventsQuery, req.query);
     res.set('event-head', await db.read(head)).type('application/json');
-    res.write('[');
-    let sent = 0;
-    for (let range: Filter | undefined = asked; range && sent < limit && !res.destroyed; ) {
-      const filter: Filter = range;
-      const { entries, next } = await db.read((tx) => readPage(tx, filter, limit - sent));
-      const lines = entries.map((entry, i) => (sent + i > 0 ? ',\n' : '') + entryJson(entry));
-      sent += entries.length;
-      if (!res.write(lines.join(''))) await Promise.race([once(res, 'drain'), once(res, 'close')]);
-      range = next === undefined ? undefined : { ...filter, [filter.before === undefined ? 'after' : 'before']: next };
-    }
-    res.end(']\n');
+    await pipeline(jsonArray(db, asked, limit), res).catch((error) => {
+      // A reader that goes away in the middle is no failure.
+      if (error.code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
+    });
   });
 
   routes.get('/events/:position/deliveries', (req, res) => {
@@ -82,6 +75,23 @@ export function logRoutes({ db, loops, deliveries, streams }: Options): Router {
   routes.all('/events', onlyMethods('GET', 'POST'));
   routes.all(['/events/:position/deliveries', '/stream'], onlyMethods('GET'));
   return routes;
+}
+
+/** The log as one JSON array, a piece per page. */
+async function* jsonArray(db: Database, filter: Filter, limit: number): AsyncGenerator<string> {
+  const direction = filter.before === undefined ? 'after' : 'before';
+  let rest = limit;
+  let next: number | undefined = filter[direction] ?? 0;
+  yield '[';
+  while (next !== undefined && rest > 0) {
+    const range: Filter = { ...filter, [direction]: next };
+    const page = await db.read((tx) => readPage(tx, range, rest));
+    const separator = rest === limit ? '' : ',\n';
+    if (page.entries.length > 0) yield separator + page.entries.map(entryJson).join(',\n');
+    rest -= page.entries.length;
+    next = page.next;
+  }
+  yield ']\n';
 }
 
 /** The position that a stream goes on behind; undefined if the reader has to read the list again. */
