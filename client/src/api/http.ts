@@ -19,7 +19,7 @@ export class RequestError extends Error {
 export async function request(path: string, init: RequestInit = {}): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(path, { ...init, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    response = await fetch(path, { cache: 'no-store', ...init, signal: AbortSignal.timeout(TIMEOUT_MS) });
   } catch (error) {
     throw new RequestError(error instanceof Error ? error.message : 'no answer');
   }

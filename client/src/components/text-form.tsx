@@ -56,7 +56,7 @@ export function TextForm({ label, limit, button, multiline, submission }: Props)
             ? `Up to ${limit.toLocaleString()} characters`
             : `${length} of ${limit.toLocaleString()} characters`}
         </span>
-        <button type="submit" className="primary" aria-disabled={sending}>
+        <button type="submit" className={multiline ? undefined : 'primary'} aria-disabled={sending}>
           {sending ? 'Sending…' : button}
         </button>
       </div>

@@ -1,0 +1,117 @@
+import type { Comment, Message, Post, Status } from '../src/api/types.ts';
+
+let count = 0;
+
+export function aPost(seq: number, more: Partial<Post> = {}): Post {
+  return { id: `post-${seq}`, title: `Title ${seq}`, createdAt: '2026-01-02T03:04:05Z', seq, commentCount: 0, ...more };
+}
+
+export function aComment(seq: number, status: Status = 'approved', more: Partial<Comment> = {}): Comment {
+  const createdAt = '2026-01-02T03:04:06Z';
+  return { id: `comment-${seq}`, postId: 'post-1', content: `Text ${seq}`, status, createdAt, seq, ...more };
+}
+
+/** Messages as the stream carries them. */
+export function aMessage(post: Post, comments: Comment[] = [], more?: true): Message {
+  return { post, comments, ...(more && { more }) };
+}
+
+/** Stands for the browser's EventSource: the test is the server. */
+export class FakeEventSource extends EventTarget {
+  static opened: FakeEventSource[] = [];
+  static get last(): FakeEventSource {
+    const source = FakeEventSource.opened.at(-1);
+    if (!source) throw new Error('no stream was opened');
+    return source;
+  }
+
+  readonly url: string;
+  closed = false;
+  lastEventId = '';
+  onopen: (() => void) | null = null;
+  onerror: (() => void) | null = null;
+  onmessage: ((event: MessageEvent<string>) => void) | null = null;
+
+  constructor(url: string) {
+    super();
+    this.url = url;
+    FakeEventSource.opened.push(this);
+  }
+
+  close() {
+    this.closed = true;
+  }
+  open() {
+    this.onopen?.();
+  }
+  fail() {
+    this.onerror?.();
+  }
+  reset() {
+    this.dispatchEvent(new Event('reset'));
+  }
+  /** Sends messages of one group; only the last carries the id. */
+  send(id: string, ...messages: Message[]) {
+    messages.forEach((message, index) => {
+      if (index === messages.length - 1) this.lastEventId = id;
+      this.onmessage?.(new MessageEvent('message', { data: JSON.stringify(message), lastEventId: this.lastEventId }));
+    });
+  }
+}
+
+type Answer = { status?: number; body?: unknown; headers?: Record<string, string> };
+type Sent = { method: string; path: string; key: string | null; body: Record<string, string> | undefined };
+
+/** Stands for the gateway: lists from what it is given, answers to POST as the test says. */
+export class FakeBlog {
+  posts: { post: Post; comments: Comment[] }[] = [];
+  sent: Sent[] = [];
+  pageSize = 50;
+  /** How the next POSTs are answered, or how a GET is if it matches first. */
+  onPost: (sent: Sent) => Answer | Promise<Answer> = () => ({ status: 201, body: { id: `made-${++count}` } });
+  onGet: (path: string) => Answer | undefined = () => undefined;
+
+  readonly fetch = async (address: string, init: RequestInit = {}) => {
+    const { pathname, searchParams } = new URL(address, 'http://blog');
+    if (init.method !== 'POST') {
+      return answer(this.onGet(address) ?? this.read(decodeURIComponent(pathname), searchParams.get('cursor')));
+    }
+    const headers = init.headers as Record<string, string>;
+    const key = headers['Idempotency-Key'] ?? null;
+    const sent = { method: 'POST', path: pathname, key, body: JSON.parse(String(init.body)) };
+    this.sent.push(sent);
+    return answer(await this.onPost(sent));
+  };
+
+  private read(path: string, cursor: string | null): Answer {
+    if (path === '/posts') {
+      const all = [...this.posts].sort((a, b) => b.post.seq - a.post.seq);
+      const { items, headers } = this.page(all, cursor, (item) => item.post.id);
+      const body = Object.fromEntries(
+        items.map(({ post, comments }) => [post.id, { ...post, comments: comments.slice(0, this.pageSize) }]),
+      );
+      return { body, headers: { ...headers, 'stream-position': 'db-1' } };
+    }
+    const found = this.posts.find(({ post }) => path === `/posts/${post.id}`);
+    if (!found) return { status: 404 };
+    const { items, headers } = this.page(found.comments, cursor, (comment) => comment.id);
+    return { body: { ...found.post, comments: items }, headers };
+  }
+
+  private page<T>(all: T[], cursor: string | null, idOf: (item: T) => string) {
+    const start = cursor === null ? 0 : all.findIndex((item) => idOf(item) === cursor) + 1;
+    const items = all.slice(start, start + this.pageSize);
+    const headers: Record<string, string> = start + this.pageSize < all.length ? { link: '</next>; rel="next"' } : {};
+    return { items, headers };
+  }
+}
+
+function answer({ status = 200, body = {}, headers = {} }: Answer) {
+  const all: Record<string, string> = { 'content-type': 'application/json', ...headers };
+  return {
+    ok: status < 300,
+    status,
+    headers: { get: (name: string) => all[name] ?? null },
+    json: async () => body,
+  } as unknown as Response;
+}

@@ -1,0 +1,72 @@
+import { describe, expect, test } from '@jest/globals';
+import { fromList, withEntry, withMessages, withOlder, withReread, withWaitingShown } from '../src/feed/feed.ts';
+import { aComment, aMessage, aPost } from './fake-blog.ts';
+
+const nobody = () => false;
+const list = (seqs: number[], hasNext = false) => ({
+  posts: seqs.map((seq) => ({ post: aPost(seq), comments: [] })),
+  hasNext,
+  position: 'db-1',
+});
+const arrive = (...seqs: number[]) => seqs.map((seq) => aMessage(aPost(seq)));
+
+describe('the posts of the page', () => {
+  test('posts stand by seq, newest first, whatever their ids look like', () => {
+    const odd = ['7', '3', 'x'].map((id, index) => ({ post: aPost(index + 1, { id }), comments: [] }));
+    expect(fromList({ posts: odd, hasNext: false, position: undefined }).shown).toEqual(['x', '3', '7']);
+  });
+
+  test('new posts wait in their order until they are asked for', () => {
+    const feed = withMessages(fromList(list([1])), arrive(3, 2, 3), nobody);
+    expect(feed).toMatchObject({ shown: ['post-1'], waiting: ['post-3', 'post-2'] });
+    expect(withWaitingShown(feed)).toMatchObject({ shown: ['post-3', 'post-2', 'post-1'], waiting: [] });
+  });
+
+  test('an own post does not wait, nor does the first one on an empty page', () => {
+    expect(withMessages(fromList(list([1])), arrive(2), (id) => id === 'post-2').shown).toEqual(['post-2', 'post-1']);
+    expect(withMessages(fromList(list([])), arrive(1), nobody).shown).toEqual(['post-1']);
+  });
+
+  test('an older post that was not loaded stays away until it is', () => {
+    const feed = withMessages(fromList(list([9, 8], true)), arrive(3), nobody);
+    expect(feed).toMatchObject({ shown: ['post-9', 'post-8'], waiting: [] });
+    expect(withOlder(feed, list([7, 3])).shown).toEqual(['post-9', 'post-8', 'post-7', 'post-3']);
+  });
+
+  test('more new posts than are kept are counted as many, not stored', () => {
+    const seqs = Array.from({ length: 250 }, (_, index) => index + 2);
+    const feed = withMessages(fromList(list([1])), arrive(...seqs), nobody);
+    expect(feed.waiting).toHaveLength(100);
+    expect(feed.manyWaiting).toBe(true);
+    expect(feed.entries.size).toBe(101);
+  });
+
+  test('reading the list again keeps what is shown, lets new posts wait, and doubts what the answer leaves out', () => {
+    const feed = withReread(fromList(list([5, 4])), list([6, 5]), nobody);
+    expect(feed).toMatchObject({ shown: ['post-5', 'post-4'], waiting: ['post-6'] });
+    expect(feed.entries.get('post-4')?.stale).toBe(true);
+    expect(feed.entries.get('post-5')?.stale).toBe(false);
+  });
+
+  test('a verdict outlives reading the list again', () => {
+    const item = { post: aPost(1, { commentCount: 1 }), comments: [aComment(1, 'approved')] };
+    const feed = fromList({ posts: [item], hasNext: false, position: undefined });
+    const older = { ...item, comments: [aComment(1, 'pending')] };
+    const after = withReread(feed, { posts: [older], hasNext: false, position: undefined }, nobody);
+    expect(after.entries.get('post-1')?.comments[0]?.status).toBe('approved');
+  });
+
+  test('a post that was shown and comes back after the read model was rebuilt is not news', () => {
+    const gone = withEntry(fromList(list([2, 1])), 'post-2', undefined);
+    expect(gone.shown).toEqual(['post-1']);
+    expect(withMessages(gone, arrive(2), nobody)).toMatchObject({ shown: ['post-2', 'post-1'], waiting: [] });
+  });
+
+  test('only the post that changed is another object afterwards', () => {
+    const feed = fromList(list([2, 1]));
+    const after = withMessages(feed, [aMessage(aPost(1, { commentCount: 1 }), [aComment(1)])], nobody);
+    expect(after.entries.get('post-2')).toBe(feed.entries.get('post-2'));
+    expect(after.shown).toBe(feed.shown);
+    expect(withMessages(after, [aMessage(aPost(1))], nobody)).toBe(after);
+  });
+});

@@ -1,0 +1,104 @@
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { openLiveStream, type StreamState } from '../src/api/live-stream.ts';
+import { aMessage, aPost, FakeEventSource } from './fake-blog.ts';
+
+let hidden = false;
+let states: StreamState[];
+let resets: number;
+let stream: { close: () => void };
+
+beforeEach(() => {
+  jest.useFakeTimers();
+  jest.spyOn(Math, 'random').mockReturnValue(0.999);
+  jest.spyOn(document, 'hidden', 'get').mockImplementation(() => hidden);
+  globalThis.EventSource = FakeEventSource as unknown as typeof EventSource;
+  FakeEventSource.opened = [];
+  hidden = false;
+  states = [];
+  resets = 0;
+  stream = openLiveStream({
+    address: (position) => `/stream?after=${position}`,
+    position: 'db-1',
+    onMessage: () => undefined,
+    onReset: () => {
+      resets += 1;
+    },
+    onState: (state) => states.push(state),
+  });
+});
+
+afterEach(() => {
+  stream.close();
+  jest.restoreAllMocks();
+  jest.useRealTimers();
+});
+
+const opened = () => FakeEventSource.opened.length;
+const show = (shown: boolean) => {
+  hidden = !shown;
+  document.dispatchEvent(new Event('visibilitychange'));
+};
+
+describe('the stream', () => {
+  test('a lost connection is opened anew, each time after a longer wait up to a bound', () => {
+    const waits: number[] = [];
+    for (let attempt = 0; attempt < 8; attempt++) {
+      const before = opened();
+      FakeEventSource.last.fail();
+      expect(FakeEventSource.last.closed).toBe(true);
+      let waited = 0;
+      for (; opened() === before && waited < 20_000; waited += 100) jest.advanceTimersByTime(100);
+      waits.push(waited);
+    }
+    expect(waits.slice(0, 5)).toEqual([500, 1000, 2000, 4000, 8000]);
+    expect(Math.max(...waits)).toBeLessThanOrEqual(10_000);
+    expect(states.at(-1)).toBe('lost');
+  });
+
+  test('a connection that held for a while starts the waits from the beginning', () => {
+    for (let attempt = 0; attempt < 4; attempt++) {
+      FakeEventSource.last.fail();
+      jest.advanceTimersByTime(10_000);
+    }
+    FakeEventSource.last.open();
+    jest.advanceTimersByTime(5_000);
+    const before = opened();
+    FakeEventSource.last.fail();
+    jest.advanceTimersByTime(500);
+    expect(opened()).toBe(before + 1);
+  });
+
+  test('it goes on behind the last whole group of messages', () => {
+    FakeEventSource.last.send('db-7', aMessage(aPost(1)), aMessage(aPost(2)));
+    FakeEventSource.last.onmessage?.(new MessageEvent('message', { data: '{}', lastEventId: 'db-7' }));
+    FakeEventSource.last.fail();
+    jest.advanceTimersByTime(500);
+    expect(FakeEventSource.last.url).toBe('/stream?after=db-7');
+  });
+
+  test('a hidden tab has no stream, and one that is shown again catches up', () => {
+    FakeEventSource.last.send('db-3', aMessage(aPost(1)));
+    show(false);
+    expect(FakeEventSource.opened.every((source) => source.closed)).toBe(true);
+    jest.advanceTimersByTime(60_000);
+    expect(opened()).toBe(1);
+    show(true);
+    expect(FakeEventSource.last.url).toBe('/stream?after=db-3');
+  });
+
+  test('never more than one stream is open', () => {
+    FakeEventSource.last.fail();
+    window.dispatchEvent(new Event('online'));
+    show(false);
+    show(true);
+    jest.advanceTimersByTime(20_000);
+    expect(FakeEventSource.opened.filter((source) => !source.closed)).toHaveLength(1);
+  });
+
+  test('a reset ends the stream and asks for the list', () => {
+    FakeEventSource.last.reset();
+    expect(resets).toBe(1);
+    jest.advanceTimersByTime(20_000);
+    expect(FakeEventSource.opened.every((source) => source.closed)).toBe(true);
+  });
+});

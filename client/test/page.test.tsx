@@ -1,0 +1,312 @@
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { act, cleanup, render, screen, waitFor, within } from '@testing-library/react';
+import userEvent from '@testing-library/user-event';
+import { App } from '../src/app.tsx';
+import { aComment, aMessage, aPost, FakeBlog, FakeEventSource } from './fake-blog.ts';
+
+let blog: FakeBlog;
+
+beforeEach(() => {
+  blog = new FakeBlog();
+  globalThis.fetch = blog.fetch as typeof fetch;
+  globalThis.EventSource = FakeEventSource as unknown as typeof EventSource;
+  window.scrollBy = () => undefined;
+  FakeEventSource.opened = [];
+  sessionStorage.clear();
+});
+
+afterEach(() => {
+  cleanup();
+  jest.restoreAllMocks();
+});
+
+async function openPage() {
+  render(<App />);
+  await waitFor(() => expect(FakeEventSource.opened.length).toBeGreaterThan(0));
+  act(() => FakeEventSource.last.open());
+}
+
+const send = (id: string, ...messages: Parameters<FakeEventSource['send']>[1][]) =>
+  act(() => FakeEventSource.last.send(id, ...messages));
+const titles = () => screen.queryAllByRole('heading', { level: 3 }).map((heading) => heading.textContent);
+const article = (name: string) => within(screen.getByRole('article', { name }));
+const spoken = () => screen.getByRole('status').textContent;
+const write = async (label: string, text: string, button: string, scope = within(document.body)) => {
+  await userEvent.type(scope.getByLabelText(label), text);
+  await userEvent.click(scope.getByRole('button', { name: button }));
+};
+const post = (text: string) => write('Title', text, 'Post');
+const comment = (title: string, text: string) => write('Your comment', text, 'Comment', article(title));
+
+function later<T>() {
+  let resolve: (value: T) => void = () => undefined;
+  const promise = new Promise<T>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
+
+describe('reading', () => {
+  test('posts stand newest first, with their times and the number of their comments', async () => {
+    blog.posts = [1, 2].map((seq) => ({ post: aPost(seq, { commentCount: seq }), comments: [] }));
+    await openPage();
+    await waitFor(() => expect(titles()).toEqual(['Title 2', 'Title 1']));
+    expect(article('Title 1').getByText('1 comment')).toBeTruthy();
+    expect(document.querySelector('time')?.dateTime).toBe('2026-01-02T03:04:05.000Z');
+  });
+
+  test('only an approved comment shows its text', async () => {
+    const comments = [aComment(1, 'approved'), aComment(2, 'pending'), aComment(3, 'rejected')];
+    blog.posts = [{ post: aPost(1, { commentCount: 3 }), comments }];
+    await openPage();
+    const items = await waitFor(() => article('Title 1').getAllByRole('listitem'));
+    const texts = items.map((item) => item.querySelector('p')?.textContent);
+    expect(texts).toEqual(['Text 1', 'Awaiting moderation', 'This comment was rejected.']);
+  });
+
+  test('a text is shown as text', async () => {
+    blog.posts = [{ post: aPost(1, { title: '<img src=x onerror=alert(1)>' }), comments: [] }];
+    await openPage();
+    await waitFor(() => expect(titles()).toEqual(['<img src=x onerror=alert(1)>']));
+    expect(document.querySelector('img')).toBeNull();
+  });
+
+  test('an empty blog says so, and one that cannot be read says so and goes on trying', async () => {
+    jest.spyOn(Math, 'random').mockReturnValue(0.2);
+    blog.onGet = () => ({ status: 503 });
+    render(<App />);
+    await screen.findByText(/cannot be read at the moment/);
+    blog.onGet = () => undefined;
+    await screen.findByText(/Nobody has posted/);
+  });
+
+  test('older posts and further comments come on demand, and are live there too', async () => {
+    blog.pageSize = 2;
+    const comments = [1, 2, 3].map((seq) => aComment(seq, 'pending'));
+    blog.posts = [1, 2, 3].map((seq) => ({ post: aPost(seq), comments: [] }));
+    blog.posts[2] = { post: aPost(3, { id: 'post-1', commentCount: 3 }), comments };
+    blog.posts[0] = { post: aPost(1, { id: 'post-x' }), comments: [] };
+    await openPage();
+    await userEvent.click(await screen.findByRole('button', { name: 'Show more comments (1)' }));
+    await userEvent.click(screen.getByRole('button', { name: 'Show older posts' }));
+    await waitFor(() => expect(titles()).toEqual(['Title 3', 'Title 2', 'Title 1']));
+    expect(screen.queryByRole('button', { name: /Show/ })).toBeNull();
+    send('db-2', aMessage(aPost(3, { id: 'post-1', commentCount: 3 }), [aComment(3)]));
+    await screen.findByText('Text 3');
+  });
+});
+
+describe('what arrives', () => {
+  test('new posts of others wait behind a button; a draft and the focus stay', async () => {
+    blog.posts = [{ post: aPost(1), comments: [] }];
+    await openPage();
+    await screen.findByText('Title 1');
+    const field = article('Title 1').getByLabelText('Your comment');
+    await userEvent.type(field, 'half a thou');
+    send('db-2', aMessage(aPost(2)), aMessage(aPost(3)), aMessage(aPost(4)));
+    const button = await screen.findByRole('button', { name: '3 new posts' });
+    expect(titles()).toEqual(['Title 1']);
+    expect(document.activeElement).toBe(field);
+    await userEvent.click(button);
+    expect(titles()).toEqual(['Title 4', 'Title 3', 'Title 2', 'Title 1']);
+    expect(article('Title 1').getByLabelText('Your comment')).toBe(field);
+    expect((field as HTMLTextAreaElement).value).toBe('half a thou');
+  });
+
+  test('comments and verdicts of others change live and are not spoken', async () => {
+    blog.posts = [{ post: aPost(1), comments: [] }];
+    await openPage();
+    await screen.findByText('Title 1');
+    send('db-2', aMessage(aPost(1, { commentCount: 1 }), [aComment(1, 'pending')]));
+    await screen.findByText('Awaiting moderation');
+    send('db-3', aMessage(aPost(1, { commentCount: 1 }), [aComment(1)]));
+    await screen.findByText('Text 1');
+    expect(screen.getByText('1 comment')).toBeTruthy();
+    expect(spoken()).toBe('');
+  });
+
+  test('many changes at once are applied together', async () => {
+    blog.posts = [{ post: aPost(1), comments: [] }];
+    await openPage();
+    await screen.findByText('Title 1');
+    let renders = 0;
+    const observer = new MutationObserver(() => {
+      renders += 1;
+    });
+    observer.observe(document.body, { childList: true, subtree: true, characterData: true });
+    for (let seq = 1; seq <= 50; seq++) send(`db-${seq}`, aMessage(aPost(1, { commentCount: seq }), [aComment(seq)]));
+    await screen.findByText('50 comments');
+    observer.disconnect();
+    expect(renders).toBeLessThan(5);
+  });
+
+  test('a lost connection is said, tried again, and said to be back', async () => {
+    jest.spyOn(Math, 'random').mockReturnValue(0.1);
+    blog.posts = [{ post: aPost(1), comments: [] }];
+    await openPage();
+    await screen.findByText('Live');
+    send('db-9', aMessage(aPost(1)));
+    act(() => FakeEventSource.last.fail());
+    expect(screen.getByText(/Connection lost, reconnecting/)).toBeTruthy();
+    expect(spoken()).toMatch(/Connection lost/);
+    await waitFor(() => expect(FakeEventSource.opened).toHaveLength(2));
+    expect(FakeEventSource.last.url).toBe('/stream?after=db-9');
+    act(() => FakeEventSource.last.open());
+    expect(screen.getByText('Live')).toBeTruthy();
+    expect(spoken()).toMatch(/Connected again/);
+  });
+
+  test('after a reset the list is read again and the stream goes on from it', async () => {
+    blog.posts = [{ post: aPost(1, { commentCount: 1 }), comments: [aComment(1, 'pending')] }];
+    await openPage();
+    await screen.findByText('Awaiting moderation');
+    blog.posts = [
+      { post: aPost(1, { commentCount: 1 }), comments: [aComment(1)] },
+      { post: aPost(2), comments: [] },
+    ];
+    act(() => FakeEventSource.last.reset());
+    await screen.findByText('Text 1');
+    await screen.findByRole('button', { name: '1 new post' });
+    expect(FakeEventSource.opened).toHaveLength(2);
+  });
+
+  test('a message that says there is more has the post read again', async () => {
+    blog.posts = [{ post: aPost(1), comments: [] }];
+    await openPage();
+    await screen.findByText('Title 1');
+    blog.posts = [{ post: aPost(1, { commentCount: 2 }), comments: [aComment(1), aComment(2)] }];
+    send('db-2', aMessage(aPost(1, { commentCount: 2 }), [aComment(2)], true));
+    await screen.findByText('Text 1');
+    expect(screen.getByText('Text 2')).toBeTruthy();
+  });
+
+  test('what the stream brings while a page is read is not lost', async () => {
+    blog.pageSize = 1;
+    const comments = [aComment(1), aComment(2, 'pending')];
+    blog.posts = [{ post: aPost(1, { commentCount: 2 }), comments }];
+    await openPage();
+    const button = await screen.findByRole('button', { name: 'Show more comments (1)' });
+    blog.onGet = () => {
+      FakeEventSource.last.send('db-2', aMessage(aPost(1, { commentCount: 2 }), [aComment(2)]));
+      return undefined;
+    };
+    await userEvent.click(button);
+    await screen.findByText('Text 2');
+  });
+});
+
+describe('sending', () => {
+  beforeEach(() => {
+    blog.posts = [{ post: aPost(1), comments: [] }];
+  });
+
+  test('sending is shown at once; what was acknowledged stays on its way until it comes', async () => {
+    const answer = later<{ status: number; body: unknown }>();
+    blog.onPost = () => answer.promise;
+    await openPage();
+    await post('  Mine  ');
+    expect(screen.getByRole('button', { name: 'Sending…' })).toBeTruthy();
+    await act(async () => answer.resolve({ status: 201, body: { id: 'mine', createdAt: null } }));
+    expect(await screen.findByText('On its way…')).toBeTruthy();
+    expect(titles()).toEqual(['Mine', 'Title 1']);
+    expect(blog.sent[0]?.body).toEqual({ title: 'Mine' });
+    send('db-2', aMessage(aPost(2, { id: 'mine', title: 'Mine' })));
+    await waitFor(() => expect(screen.queryByText('On its way…')).toBeNull());
+    expect(titles()).toEqual(['Mine', 'Title 1']);
+    expect(spoken()).toMatch(/on its way.*published/);
+  });
+
+  test('a status does not go back when the answer comes after the stream', async () => {
+    const answer = later<{ status: number; body: unknown }>();
+    blog.onPost = () => answer.promise;
+    await openPage();
+    await screen.findByText('Title 1');
+    await comment('Title 1', 'Text 1');
+    send('db-2', aMessage(aPost(1, { commentCount: 1 }), [aComment(1, 'approved')]));
+    await waitFor(() => expect(screen.getByText('1 comment')).toBeTruthy());
+    await act(async () => answer.resolve({ status: 201, body: { id: 'comment-1', status: 'pending' } }));
+    await waitFor(() => expect(spoken()).toMatch(/approved/));
+    expect(screen.queryByText(/On its way|Awaiting/)).toBeNull();
+    expect(article('Title 1').getAllByRole('listitem')).toHaveLength(1);
+  });
+
+  test("the reader's own verdicts are spoken", async () => {
+    blog.onPost = () => ({ status: 201, body: { id: 'comment-1' } });
+    await openPage();
+    await screen.findByText('Title 1');
+    await comment('Title 1', 'orange');
+    send('db-2', aMessage(aPost(1, { commentCount: 1 }), [aComment(1, 'pending', { content: 'orange' })]));
+    await screen.findByText('Awaiting moderation');
+    send('db-3', aMessage(aPost(1, { commentCount: 1 }), [aComment(1, 'rejected', { content: 'orange' })]));
+    await screen.findByText('This comment was rejected.');
+    expect(screen.queryByText('orange')).toBeNull();
+    expect(spoken()).toMatch(/on its way.*awaiting moderation.*rejected/);
+  });
+
+  test('what is on its way is still there after a reload, and goes when the list has it', async () => {
+    blog.onPost = () => ({ status: 201, body: { id: 'mine', createdAt: null } });
+    await openPage();
+    await post('Mine');
+    await screen.findByText('On its way…');
+    cleanup();
+    await openPage();
+    await screen.findByText('On its way…');
+    expect(titles()).toEqual(['Mine', 'Title 1']);
+    cleanup();
+    blog.posts.push({ post: aPost(2, { id: 'mine', title: 'Mine' }), comments: [] });
+    await openPage();
+    await waitFor(() => expect(titles()).toEqual(['Mine', 'Title 1']));
+    expect(screen.queryByText('On its way…')).toBeNull();
+  });
+
+  test.each([
+    ['no answer', () => Promise.reject(new Error('refused')), /did not answer/],
+    ['a 503', () => ({ status: 503 }), /cannot take it at the moment/],
+    [
+      'a 400',
+      () => ({ status: 400, body: { errors: [{ field: 'title', detail: 'must be nicer' }] } }),
+      /must be nicer/,
+    ],
+  ])(
+    '%s keeps what was typed and says so beside the field; the same text goes again with the same key',
+    async (_, fail, text) => {
+      blog.onPost = fail;
+      await openPage();
+      await post('Mine');
+      expect((await screen.findByRole('alert')).textContent).toMatch(text);
+      const field = screen.getByLabelText('Title') as HTMLInputElement;
+      expect(field.value).toBe('Mine');
+      expect(field.getAttribute('aria-describedby')).toContain(screen.getByRole('alert').id);
+      await userEvent.click(screen.getByRole('button', { name: 'Post' }));
+      await userEvent.type(field, '!');
+      await userEvent.click(screen.getByRole('button', { name: 'Post' }));
+      const [first, again, other] = blog.sent.map(({ key }) => key);
+      expect(first).toMatch(/^[0-9a-f-]{36}$/);
+      expect(again).toBe(first);
+      expect(other).not.toBe(first);
+    },
+  );
+
+  test('the limits are shown, and what breaks them is not sent', async () => {
+    await openPage();
+    expect(screen.getByText('Up to 200 characters')).toBeTruthy();
+    await userEvent.click(screen.getByRole('button', { name: 'Post' }));
+    expect(screen.getByRole('alert').textContent).toMatch(/empty/);
+    await userEvent.click(screen.getByLabelText('Title'));
+    await userEvent.paste('😀'.repeat(201));
+    expect(screen.getByText('201 of 200 characters')).toBeTruthy();
+    await userEvent.click(screen.getByRole('button', { name: 'Post' }));
+    expect(screen.getByRole('alert').textContent).toMatch(/200 characters at most/);
+    expect(blog.sent).toEqual([]);
+  });
+
+  test('sending twice in a row sends once', async () => {
+    const answer = later<{ status: number; body: unknown }>();
+    blog.onPost = () => answer.promise;
+    await openPage();
+    await post('Mine');
+    await userEvent.click(screen.getByRole('button', { name: 'Sending…' }));
+    expect(blog.sent).toHaveLength(1);
+    await act(async () => answer.resolve({ status: 201, body: { id: 'mine' } }));
+  });
+});
