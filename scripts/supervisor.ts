@@ -3,6 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { answers } from './ports.ts';
@@ -185,7 +186,9 @@ export function supervise(spec: PartSpec, tell: Tell) {
     if (running) {
       state = 'stopping';
       const deadline = setTimeout(() => killAll(running, pid), STOP_WITHIN_MS);
-      const closed = once(running, 'close');
+      // Not its event 'close', which Node omits after disconnect().
+      const streams = [running.stdout, running.stderr].filter((stream) => stream && !stream.closed) as Readable[];
+      const closed = Promise.all([once(running, 'exit'), ...streams.map((stream) => once(stream, 'close'))]);
       if (running.connected) running.disconnect(); // asks it to end, see end-with-parent.ts
       await closed;
       clearTimeout(deadline);
@@ -197,6 +200,7 @@ export function supervise(spec: PartSpec, tell: Tell) {
     name: spec.name,
     start(): void {
       if (state !== 'stopped') return;
+      starts = 0;
       forget();
       launch();
     },

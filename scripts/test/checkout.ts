@@ -1,0 +1,122 @@
+// A checkout of its own for each test: these scripts, and six small parts that can be edited, broken and killed.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+const repository = join(import.meta.dirname, '..', '..');
+const names = ['event-bus', 'posts', 'comments', 'query', 'moderation', 'client'];
+
+/** A part that answers with `text`, its process id and its parent's. */
+export const fakePart = (text: string) => `
+import { createServer } from 'node:http';
+const server = createServer((_, response) => response.end(JSON.stringify({ text: ${JSON.stringify(text)}, pid: process.pid, ppid: process.ppid })));
+server.listen(Number(process.env.PORT), process.env.HOST, () =>
+  console.log(JSON.stringify({ level: 30, time: Date.now(), msg: 'listening' })));
+process.on('SIGTERM', () => { server.closeAllConnections(); server.close(() => process.exit(0)); });
+`;
+
+/** Waits until `check` gives something truthy. */
+export async function until<T>(what: string, check: () => T | Promise<T>, within = 20_000): Promise<NonNullable<T>> {
+  for (const end = Date.now() + within; ; ) {
+    const value = await check();
+    if (value) return value as NonNullable<T>;
+    if (Date.now() > end) throw new Error(`not within ${within} ms: ${what}`);
+    await delay(25);
+  }
+}
+
+export const isAlive = (pid: number) => {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+};
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers: Server[] = [];
+  for (let index = 0; index < count; index++) {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    servers.push(server);
+  }
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+type Reply = { text: string; pid: number; ppid: number };
+
+export type Run = {
+  process: ChildProcess;
+  output: () => string;
+  exited: Promise<number | null>;
+};
+
+export async function createCheckout() {
+  const root = mkdtempSync(join(tmpdir(), 'blog with (spaces) '));
+  cpSync(join(repository, 'scripts'), join(root, 'scripts'), {
+    recursive: true,
+    filter: (path) => !/test$/.test(path),
+  });
+  cpSync(join(repository, 'package.json'), join(root, 'package.json'));
+  symlinkSync(join(repository, 'node_modules'), join(root, 'node_modules'), 'junction');
+  mkdirSync(join(root, 'common', 'src'), { recursive: true });
+  const mainOf = (name: string) => join(root, name, name === 'client' ? 'server' : 'src', 'main.ts');
+  for (const name of names) {
+    mkdirSync(join(mainOf(name), '..'), { recursive: true });
+    writeFileSync(mainOf(name), fakePart('first'));
+  }
+  const numbers = await freePorts(names.length);
+  const ports = Object.fromEntries(names.map((name, index) => [name, numbers[index] as number]));
+  const runs: Run[] = [];
+
+  function run(script: string, args: string[] = [], env: NodeJS.ProcessEnv = {}): Run {
+    const child = spawn(process.execPath, [join(root, 'scripts', script), ...args], {
+      cwd: root,
+      env: { ...process.env, NO_COLOR: '1', ...env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.on('data', (data) => {
+        output += data;
+      });
+    }
+    const exited = new Promise<number | null>((resolve) => child.once('close', (code) => resolve(code)));
+    const started = { process: child, output: () => output, exited };
+    runs.push(started);
+    return started;
+  }
+
+  return {
+    root,
+    ports,
+    run,
+    edit: (name: string, source: string) => writeFileSync(mainOf(name), source),
+    /** `npm start`, with only the named parts. */
+    start: (only: string[], args: string[] = [], env: NodeJS.ProcessEnv = {}) => {
+      const without = names.filter((name) => !only.includes(name)).flatMap((name) => ['--without', name]);
+      const moved = names.flatMap((name) => ['--port', `${name}=${ports[name]}`]);
+      return run('start.ts', [...without, ...moved, ...args], env);
+    },
+    /** What a fake part answers, or undefined while it does not. */
+    get: async (name: string): Promise<Reply | undefined> => {
+      try {
+        return (await (await fetch(`http://127.0.0.1:${ports[name]}/`)).json()) as Reply;
+      } catch {
+        return undefined;
+      }
+    },
+    remove: async () => {
+      for (const started of runs) {
+        started.process.kill('SIGTERM');
+        await started.exited;
+      }
+      rmSync(root, { recursive: true, force: true });
+    },
+  };
+}

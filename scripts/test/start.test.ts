@@ -1,0 +1,238 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { createCheckout, fakePart, isAlive, until } from './checkout.ts';
+
+let checkout: Awaited<ReturnType<typeof createCheckout>>;
+
+beforeEach(async () => {
+  checkout = await createCheckout();
+});
+afterEach(() => checkout.remove());
+
+const occurrences = (text: string, part: string) => text.split(part).length - 1;
+
+describe('npm start', () => {
+  test('starts all parts in a path with spaces, prints the addresses, and stops all on SIGINT with exit code 0', async () => {
+    const runner = checkout.start(Object.keys(checkout.ports));
+    await until('ready', () => runner.output().includes('Ready after'));
+    const pids: number[] = [];
+    for (const [name, port] of Object.entries(checkout.ports)) {
+      pids.push((await until(name, () => checkout.get(name))).pid);
+      expect(runner.output()).toContain(`http://localhost:${port}`);
+    }
+    runner.process.kill('SIGINT');
+    expect(await runner.exited).toBe(0);
+    expect(pids.filter(isAlive)).toEqual([]);
+  });
+
+  test('a closed terminal stops all', async () => {
+    const runner = checkout.start(['posts']);
+    const { pid } = await until('posts', () => checkout.get('posts'));
+    runner.process.kill('SIGHUP');
+    await runner.exited;
+    expect(isAlive(pid)).toBe(false);
+  });
+
+  test.each([[[]], [['--production']]])('when the runner is killed, its children end (%p)', async (args: string[]) => {
+    const runner = checkout.start(['posts', 'client'], args);
+    const posts = await until('posts', () => checkout.get('posts'));
+    const client = await until('client', () => checkout.get('client'));
+    runner.process.kill('SIGKILL');
+    // Its output closes only when the last process that holds it has ended: the watcher, too.
+    await runner.exited;
+    await until('all ended', () => !isAlive(posts.pid) && !isAlive(client.pid), 5_000);
+  });
+
+  test.each([[[]], [['--production']]])('a part that is killed comes back (%p)', async (args: string[]) => {
+    checkout.start(['posts'], args);
+    const before = await until('posts', () => checkout.get('posts'));
+    process.kill(before.pid, 'SIGKILL');
+    const after = await until(
+      'posts again',
+      async () => {
+        const now = await checkout.get('posts');
+        return now && now.pid !== before.pid ? now : undefined;
+      },
+      3_000,
+    );
+    expect(after.text).toBe('first');
+  });
+
+  test('a part that is ended by SIGTERM comes back, too', async () => {
+    checkout.start(['posts']);
+    const before = await until('posts', () => checkout.get('posts'));
+    process.kill(before.pid, 'SIGTERM');
+    await until('posts again', async () => ((await checkout.get('posts'))?.pid ?? before.pid) !== before.pid, 3_000);
+  });
+
+  test('when the watcher is killed, both it and its part come back', async () => {
+    const runner = checkout.start(['posts']);
+    const before = await until('posts', () => checkout.get('posts'));
+    process.kill(before.ppid, 'SIGKILL');
+    await until('posts again', async () => ((await checkout.get('posts'))?.pid ?? before.pid) !== before.pid);
+    await until('the first one ended', () => !isAlive(before.pid));
+    checkout.edit('posts', fakePart('second'));
+    await until('an edit', async () => (await checkout.get('posts'))?.text === 'second');
+    expect(runner.process.exitCode).toBeNull();
+  });
+
+  test('an edit, also to common/, starts a part again', async () => {
+    checkout.start(['posts']);
+    await until('posts', () => checkout.get('posts'));
+    checkout.edit('posts', fakePart('second'));
+    const second = await until('second', async () => {
+      const now = await checkout.get('posts');
+      return now?.text === 'second' ? now : undefined;
+    });
+    writeFileSync(join(checkout.root, 'common', 'src', 'new.ts'), 'export {};\n');
+    await until('a new process', async () => ((await checkout.get('posts'))?.pid ?? second.pid) !== second.pid);
+  });
+
+  test('a syntax error is printed once, however often it is tried, and an edit brings the part back at once', async () => {
+    checkout.edit('posts', 'const = 1;');
+    const runner = checkout.start(['posts', 'query']);
+    await until('ready without it', () => runner.output().includes('Ready after'));
+    await until('several tries', async () => restartsOf((await status()).output(), 'posts') >= 4);
+    expect(occurrences(runner.output(), 'SyntaxError')).toBe(1);
+    expect(occurrences(runner.output(), 'ended with code 1')).toBe(1);
+    checkout.edit('posts', fakePart('repaired'));
+    // The pause is more than a second long by now.
+    await until('repaired', async () => (await checkout.get('posts'))?.text === 'repaired', 3_000);
+  });
+
+  test('an invalid setting is not tried again and ends the runner with 78', async () => {
+    checkout.edit('posts', 'console.error("POSTS_COLOUR must be a colour"); process.exit(78);');
+    const runner = checkout.start(['posts', 'query']);
+    expect(await runner.exited).toBe(78);
+    expect(occurrences(runner.output(), 'POSTS_COLOUR')).toBe(1);
+    expect(await checkout.get('query')).toBeUndefined();
+  });
+
+  test('a part that does not stop is killed within 5 seconds', async () => {
+    checkout.edit(
+      'posts',
+      `${fakePart('deaf')}\nprocess.removeAllListeners('SIGTERM'); process.on('SIGTERM', () => {});`,
+    );
+    const runner = checkout.start(['posts']);
+    const { pid } = await until('posts', () => checkout.get('posts'));
+    const asked = Date.now();
+    runner.process.kill('SIGINT');
+    expect(await runner.exited).toBe(0);
+    expect(Date.now() - asked).toBeLessThan(5_000);
+    await until('it is gone', () => !isAlive(pid));
+  });
+
+  test('a port in use is named with its process in one line, and nothing is started', async () => {
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(checkout.ports.query, '127.0.0.1', resolve));
+    try {
+      const runner = checkout.start(['posts', 'query']);
+      expect(await runner.exited).toBe(1);
+      expect(runner.output().trim().split('\n')).toHaveLength(1);
+      expect(runner.output()).toContain(`query cannot listen on port ${checkout.ports.query}`);
+      if (process.platform === 'linux') expect(runner.output()).toContain(`process ${process.pid}`);
+      expect(await checkout.get('posts')).toBeUndefined();
+    } finally {
+      other.close();
+    }
+  });
+
+  test('a second one on the same data is refused, also when a killed one left its socket behind', async () => {
+    const killed = checkout.start(['posts']);
+    await until('posts', () => checkout.get('posts'));
+    killed.process.kill('SIGKILL');
+    await killed.exited;
+    await until('the port is free', async () => !(await checkout.get('posts')));
+    checkout.start(['posts']);
+    await until('posts', () => checkout.get('posts'));
+    const second = checkout.start(['query']);
+    expect(await second.exited).toBe(1);
+    expect(second.output()).toContain('Already running');
+  });
+
+  test.each([['--without', 'nobody'], ['--port', 'posts=x'], ['--colour']])(
+    'an unknown option is refused: %s %s',
+    async (...args) => {
+      const runner = checkout.run('start.ts', args.filter(Boolean));
+      expect(await runner.exited).toBe(2);
+      expect(runner.output().trim().split('\n')).toHaveLength(1);
+    },
+  );
+});
+
+describe('npm run part', () => {
+  test('stop, start, kill and status', async () => {
+    const runner = checkout.start(['posts', 'query']);
+    await until('ready', () => runner.output().includes('Ready after'));
+    const first = await until('posts', () => checkout.get('posts'));
+    expect(await part('stop', 'posts')).toBe(0);
+    expect(await checkout.get('posts')).toBeUndefined();
+    expect(isAlive(first.pid)).toBe(false);
+    expect((await status()).output()).toMatch(/^posts +stopped/m);
+
+    expect(await part('start', 'posts')).toBe(0);
+    const second = await until('posts', () => checkout.get('posts'));
+    await until('its state', async () =>
+      new RegExp(`^posts +ready +${second.pid} `, 'm').test((await status()).output()),
+    );
+    expect(await part('kill', 'posts')).toBe(0);
+    await until('posts again', async () => ((await checkout.get('posts'))?.pid ?? second.pid) !== second.pid);
+    expect(restartsOf((await status()).output(), 'posts')).toBe(1);
+  });
+
+  test('a command can be typed into the runner', async () => {
+    const runner = checkout.start(['posts']);
+    await until('posts', () => checkout.get('posts'));
+    runner.process.stdin?.write('stop posts\n');
+    await until('stopped', async () => !(await checkout.get('posts')));
+    await until('the answer', () => runner.output().includes('posts is stopped.'));
+  });
+
+  test('start is refused while something else has the port', async () => {
+    const runner = checkout.start(['posts']);
+    await until('ready', () => runner.output().includes('Ready after'));
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(checkout.ports.query, '127.0.0.1', resolve));
+    expect(await part('start', 'query')).toBe(1);
+    await new Promise((resolve) => other.close(resolve));
+    expect(await part('start', 'query')).toBe(0);
+    await until('query', () => checkout.get('query'));
+  });
+
+  test('an unknown part or command is refused, and so is any without a runner', async () => {
+    expect(await part('status')).toBe(1);
+    const runner = checkout.start(['posts']);
+    await until('ready', () => runner.output().includes('Ready after'));
+    expect(await part('stop', 'nobody')).toBe(2);
+    expect(await part('explode', 'posts')).toBe(2);
+    expect(await part('stop')).toBe(2);
+  });
+});
+
+test('npm run reset deletes the data, but not while it is in use', async () => {
+  const data = join(checkout.root, '.data');
+  const runner = checkout.start(['posts']);
+  await until('posts', () => checkout.get('posts'));
+  writeFileSync(join(data, 'posts.db'), '');
+  expect(await checkout.run('reset.ts').exited).toBe(1);
+  expect(existsSync(data)).toBe(true);
+  runner.process.kill('SIGTERM');
+  await runner.exited;
+  expect(await checkout.run('reset.ts').exited).toBe(0);
+  expect(existsSync(data)).toBe(false);
+});
+
+const part = (...command: string[]) => checkout.run('part.ts', command).exited;
+
+async function status() {
+  const asked = checkout.run('part.ts', ['status']);
+  await asked.exited;
+  return asked;
+}
+
+function restartsOf(table: string, name: string): number {
+  const row = table.split('\n').find((line) => line.startsWith(`${name} `));
+  return Number(row?.split(/\s+/)[3]);
+}
