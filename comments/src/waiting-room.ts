@@ -26,27 +26,29 @@ export class WaitingRoom {
     if (await known()) return;
     if (!subscriber.hearsBus) throw unavailable('Whether this post exists cannot be told: the event bus is away.');
     if (this.#seats >= SEATS) throw unavailable('Too many comments wait for their posts.');
-    await this.#wait(postId);
+    await this.#wait(postId, known);
     if (await known()) return;
     if (!subscriber.wasAtHead)
       throw unavailable('Whether this post exists cannot be told: events are still on their way.');
     throw new Problem(404, 'There is no such post.', { errors: [{ field: 'id', detail: 'must be the id of a post' }] });
   }
 
-  async #wait(postId: string): Promise<void> {
+  async #wait(postId: string, known: () => Promise<boolean>): Promise<void> {
     const seats = this.#waiting.get(postId) ?? new Set();
     this.#waiting.set(postId, seats);
     this.#seats += 1;
     await new Promise<void>((resolve) => {
       const leave = () => {
+        if (!seats.delete(leave)) return;
         clearTimeout(timer);
-        seats.delete(leave);
         if (seats.size === 0) this.#waiting.delete(postId);
         this.#seats -= 1;
         resolve();
       };
       const timer = setTimeout(leave, PATIENCE);
       seats.add(leave);
+      // It may have arrived just before this seat was taken.
+      known().then((here) => here && leave(), leave);
     });
   }
 }
