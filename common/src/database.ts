@@ -106,7 +106,7 @@ export class Database {
   /** Runs a work with the next commit, or after a second. For what may be lost, because losing it only repeats something. */
   later(work: Work<unknown>): void {
     this.#later.push({ work, resolve: () => {}, reject: () => {} });
-    this.#laterTimer ??= setTimeout(() => this.#wake(), LATER).unref();
+    this.#laterTimer ??= setTimeout(() => this.#commitLater(), LATER).unref();
   }
 
   /** Calls the listener after every commit, when its callers have been answered. */
@@ -122,7 +122,7 @@ export class Database {
 
   /** Finishes what was asked for, then closes the file. */
   async close(): Promise<void> {
-    if (this.#later.length > 0) this.#wake();
+    await this.#commitLater();
     await this.#draining;
     await this.#reads;
     this.#reader.close();
@@ -131,6 +131,12 @@ export class Database {
 
   #wake(): void {
     this.#draining ??= this.#drain();
+  }
+
+  /** What came while a commit was under way is not part of it, nor of what follows it. */
+  async #commitLater(): Promise<void> {
+    await this.#draining;
+    if (this.#later.length > 0) this.#wake();
   }
 
   async #drain(): Promise<void> {

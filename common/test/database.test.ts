@@ -1,0 +1,173 @@
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Database, openDatabase, type Tx } from '@blog/common/database.ts';
+import { databaseProblem } from '@blog/common/problem.ts';
+import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
+import { newFolder, removeFolders, until } from './service.ts';
+
+const migrations = ['CREATE TABLE notes (text TEXT NOT NULL UNIQUE) STRICT'];
+const add = (text: string) => (tx: Tx) => tx.run('INSERT INTO notes VALUES (?)', text);
+const all = async (tx: Tx) =>
+  (await tx.all<{ text: string }>('SELECT text FROM notes ORDER BY rowid')).map((n) => n.text);
+
+let file: string;
+let db: Database;
+let commits: number;
+const open = () => {
+  const database = openDatabase(file, migrations);
+  commits = 0;
+  database.onCommit(() => {
+    commits += 1;
+  });
+  return database;
+};
+beforeEach(() => {
+  file = join(newFolder(), 'made/on/the/way', 'notes.db');
+  db = open();
+});
+afterEach(() => db.close());
+afterAll(removeFolders);
+
+/** What another process sees: only what is committed. */
+function committed(): unknown[] {
+  const other = new DatabaseSync(file, { readOnly: true });
+  const rows = other.prepare('SELECT text FROM notes ORDER BY rowid').all();
+  other.close();
+  return rows.map(({ text }) => text);
+}
+
+/** Another process that holds the write lock until the returned function is called. */
+function lock(): () => void {
+  const other = new DatabaseSync(file);
+  other.exec('BEGIN IMMEDIATE');
+  return () => other.close();
+}
+
+/** Lets the file grow by so many pages and no more. */
+const fill = (pages: number) =>
+  db.write(async (tx) => {
+    const has = await tx.get<{ page_count: number }>('PRAGMA page_count');
+    await tx.all(`PRAGMA max_page_count = ${Number(has?.page_count) + pages}`);
+  });
+const large = 'x'.repeat(100_000);
+
+test('a write is answered after its commit, and is there after the file is opened again', async () => {
+  await db.write(add('first'));
+  expect(committed()).toEqual(['first']);
+  await db.close();
+  db = open();
+  expect(await db.read(all)).toEqual(['first']);
+});
+
+test('writes that arrive together run in their order and share one commit', async () => {
+  const texts = Array.from({ length: 100 }, (_, i) => `note ${i}`);
+  await Promise.all(texts.map((text) => db.write(add(text))));
+  expect(await db.read(all)).toEqual(texts);
+  expect(commits).toBe(1);
+});
+
+test('a work that throws is undone alone, and its caller gets what it threw', async () => {
+  const wrong = db.write(async (tx) => {
+    await add('half done')(tx);
+    throw new Error('changed my mind');
+  });
+  const results = await Promise.allSettled([db.write(add('before')), wrong, db.write(add('after'))]);
+  expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+  await expect(wrong).rejects.toThrow('changed my mind');
+  expect(await db.read(all)).toEqual(['before', 'after']);
+  expect(db.trouble).toBeUndefined();
+});
+
+test('a read sees only what is committed', async () => {
+  const inside = Promise.withResolvers<void>();
+  const go = Promise.withResolvers<void>();
+  const write = db.write(async (tx) => {
+    await add('not yet')(tx);
+    inside.resolve();
+    await go.promise;
+  });
+  await inside.promise;
+  expect(await db.read(all)).toEqual([]);
+  go.resolve();
+  await write;
+  expect(await db.read(all)).toEqual(['not yet']);
+});
+
+test('a read sees one snapshot, whatever is committed meanwhile', async () => {
+  await db.write(add('before'));
+  const seen = await db.read(async (tx) => {
+    const first = await all(tx);
+    await db.write(add('meanwhile'));
+    return [first, await all(tx)];
+  });
+  expect(seen).toEqual([['before'], ['before']]);
+  expect(await db.read(all)).toEqual(['before', 'meanwhile']);
+});
+
+test('a later work rides with the next commit', async () => {
+  db.later(add('later'));
+  await db.write(add('now'));
+  expect(committed()).toEqual(['later', 'now']);
+  await until(() => commits === 1);
+});
+
+test('a later work that waits in vain for a commit gets one of its own', async () => {
+  db.later(add('later'));
+  expect(committed()).toEqual([]);
+  await until(() => committed().length === 1);
+});
+
+test('a later work is done at the latest when the database is closed', async () => {
+  await db.write(async () => db.later(add('later')));
+  await db.close();
+  expect(committed()).toEqual(['later']);
+  db = open();
+});
+
+test('a later work that comes while a long commit is under way is not forgotten', async () => {
+  await db.write(async () => {
+    db.later(add('later'));
+    await delay(1_100);
+  });
+  await until(() => committed().length === 1);
+});
+
+test('a full disk fails the write with 507 and stores nothing of it; the others of its group are stored', async () => {
+  await fill(5);
+  const results = await Promise.allSettled([db.write(add('before')), db.write(add(large)), db.write(add('after'))]);
+  expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+  expect(databaseProblem((results[1] as PromiseRejectedResult).reason)).toMatchObject({ status: 507 });
+  expect(committed()).toEqual(['before', 'after']);
+});
+
+test('while the disk is full reads go on and the trouble is told; it is over with the next write that fits', async () => {
+  await fill(5);
+  await db.write(add('before'));
+  await expect(db.write(add(large))).rejects.toThrow();
+  expect(db.trouble).toMatch(/disk is full/);
+  expect(await db.read(all)).toEqual(['before']);
+  await fill(1_000);
+  await db.write(add(large));
+  expect(db.trouble).toBeUndefined();
+});
+
+test('a locked database fails the write with 503; a probe says when that is over', async () => {
+  const unlock = lock();
+  const error = await db.write(add('locked out')).catch((error) => error);
+  expect(databaseProblem(error)).toMatchObject({ status: 503 });
+  await db.probe();
+  expect(db.trouble).toMatch(/cannot be used/);
+  unlock();
+  await db.probe();
+  expect(db.trouble).toBeUndefined();
+  expect(await db.read(all)).toEqual([]);
+});
+
+test('a database of a newer version is refused, and an older one is brought to the newest schema', async () => {
+  await db.close();
+  const newer = [...migrations, "CREATE TABLE more (text TEXT) STRICT; INSERT INTO more VALUES ('new')"];
+  db = openDatabase(file, newer);
+  expect(await db.read((tx) => tx.all('SELECT text FROM more'))).toEqual([{ text: 'new' }]);
+  expect(() => openDatabase(file, migrations)).toThrow(/newer version/);
+});

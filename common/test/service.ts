@@ -1,0 +1,110 @@
+// Runs a service, or a part of one, as its main does: a real server, a real database file, its loops beside it.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Database, openDatabase } from '@blog/common/database.ts';
+import { createLog, type Log } from '@blog/common/log.ts';
+import type { Loop } from '@blog/common/loop.ts';
+import type { Streams } from '@blog/common/streams.ts';
+import type { Express } from 'express';
+import request from 'supertest';
+import { at } from './fake-bus.ts';
+
+export const log = createLog('test', 'silent');
+
+/** An address where nobody listens. */
+export const NO_BUS = 'http://127.0.0.1:9';
+
+/** Waits until `check` gives something truthy, and returns it. */
+export async function until<T>(check: () => T | Promise<T>, within = 10_000): Promise<NonNullable<T>> {
+  for (const end = performance.now() + within; ; await delay(5)) {
+    const value = await check();
+    if (value) return value;
+    if (performance.now() > end) throw new Error(`not within ${within} ms: ${check}`);
+  }
+}
+
+/** Holds for as long as it is looked at: long enough for what must not happen to have happened. */
+export async function stays(check: () => boolean | Promise<boolean>, milliseconds = 150): Promise<boolean> {
+  for (const end = performance.now() + milliseconds; performance.now() < end; await delay(5)) {
+    if (!(await check())) return false;
+  }
+  return true;
+}
+
+const folders: string[] = [];
+
+/** A folder of the test's own; `removeFolders` takes them all away. */
+export function newFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'blog test '));
+  folders.push(folder);
+  return folder;
+}
+
+export function removeFolders(): void {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+}
+
+type Part = { app: Express; loops: Loop[]; streams?: Streams };
+type Options = { migrations: string[]; create: (part: { db: Database; log: Log; busUrl: string }) => Part };
+type Places = { after?: string; upto?: string; head?: string; replay?: string };
+
+export class Service {
+  db: Database;
+  #server: Server;
+  #part: Part;
+
+  /** The folder is where its data is: give that of a service that was stopped, and it is a restart. */
+  constructor({ migrations, create }: Options, busUrl: string, folder: string) {
+    this.db = openDatabase(join(folder, 'service.db'), migrations);
+    this.#part = create({ db: this.db, log, busUrl });
+    this.#server = createServer(this.#part.app);
+  }
+
+  async open(): Promise<this> {
+    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
+    for (const loop of this.#part.loops) loop.start();
+    return this;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  get http() {
+    return request(this.url);
+  }
+
+  rows<Row>(sql: string): Promise<Row[]> {
+    return this.db.read((tx) => tx.all<Row>(sql));
+  }
+
+  /** A push of a bus; without `after` it is one of a classic bus: one event, and no places. */
+  push(events: object | object[], { after, upto, head = upto, replay }: Places = {}) {
+    const push = this.http.post('/events');
+    if (after === undefined || upto === undefined) return push.send(events);
+    push.set('event-after', after).set('event-upto', upto).set('event-head', String(head));
+    if (replay) push.set('event-replay', replay);
+    return push.type('application/cloudevents-batch+json').send(JSON.stringify(events));
+  }
+
+  /** Pushes events as one batch to a service that is new: they are the whole log. */
+  history(events: object[]) {
+    return this.push(events, { after: at(0), upto: at(events.length) });
+  }
+
+  async degraded(): Promise<string[]> {
+    return (await this.http.get('/readyz').expect(200)).body.degraded;
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    this.#part.streams?.end();
+    this.#server.closeIdleConnections();
+    await Promise.all([closed, ...this.#part.loops.map((loop) => loop.stop())]);
+    await this.db.close();
+  }
+}
