@@ -96,6 +96,26 @@ describe('reading', () => {
   });
 });
 
+describe('a read model of the classic version', () => {
+  test('knows neither order nor stream, and is read again and again', async () => {
+    const comments = [{ id: 'c', content: 'Hello', status: 'approved' }];
+    let body: object = {
+      one: { id: 'one', title: 'First', comments },
+      two: { id: 'two', title: 'Second', comments: [] },
+    };
+    blog.onGet = () => ({ body });
+    render(<App />);
+    await waitFor(() => expect(titles()).toEqual(['Second', 'First']));
+    expect(screen.getByText('Hello')).toBeTruthy();
+    body = {
+      ...body,
+      two: { id: 'two', title: 'Second', comments: [{ id: 'd', content: 'Later', status: 'approved' }] },
+    };
+    await screen.findByText('Later', {}, { timeout: 10_000 });
+    expect(FakeEventSource.opened).toEqual([]);
+  });
+});
+
 describe('what arrives', () => {
   test('new posts of others wait behind a button; a draft and the focus stay', async () => {
     blog.posts = [{ post: aPost(1), comments: [] }];
@@ -257,6 +277,35 @@ describe('sending', () => {
     await openPage();
     await waitFor(() => expect(titles()).toEqual(['Mine', 'Title 1']));
     expect(screen.queryByText('On its way…')).toBeNull();
+  });
+
+  test('an own comment that a reload finds behind unloaded ones is looked for, and stands behind them', async () => {
+    blog.pageSize = 2;
+    blog.onPost = () => ({ status: 201, body: { id: 'comment-9' } });
+    await openPage();
+    await screen.findByText('Title 1');
+    await comment('Title 1', 'Text 9');
+    await screen.findByText('On its way…');
+    cleanup();
+    const comments = [1, 2, 3, 4, 9].map((seq) => aComment(seq));
+    blog.posts = [{ post: aPost(1, { commentCount: 5 }), comments }];
+    await openPage();
+    await waitFor(() => expect(screen.queryByText('On its way…')).toBeNull(), { timeout: 10_000 });
+    const items = article('Title 1').getAllByRole('listitem');
+    expect(items.map((item) => item.querySelector('p')?.textContent)).toEqual(['Text 1', 'Text 2', 'Text 9']);
+    expect(screen.getByRole('button', { name: 'Show more comments (2)' })).toBeTruthy();
+  });
+
+  test('a draft is still there after a reload, with the key it was sent with', async () => {
+    blog.onPost = () => ({ status: 503 });
+    await openPage();
+    await post('Mine');
+    await screen.findByRole('alert');
+    cleanup();
+    await openPage();
+    expect((screen.getByLabelText('Title') as HTMLInputElement).value).toBe('Mine');
+    await userEvent.click(screen.getByRole('button', { name: 'Post' }));
+    expect(blog.sent[1]?.key).toBe(blog.sent[0]?.key);
   });
 
   test.each([

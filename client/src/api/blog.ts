@@ -1,7 +1,8 @@
 import { request } from './http.ts';
 import type { Comment, Post, PostList, PostPage } from './types.ts';
 
-type WirePost = Post & { comments?: Comment[] };
+/** A read model of somebody else's may know ids, titles, contents and statuses only, and lists in the order written. */
+type WirePost = Pick<Post, 'id'> & Partial<Post> & { comments?: (Pick<Comment, 'id'> & Partial<Comment>)[] };
 
 /** Reads the newest posts, or the ones after the post `cursor`. */
 export async function readPosts(cursor?: string): Promise<PostList> {
@@ -10,7 +11,7 @@ export async function readPosts(cursor?: string): Promise<PostList> {
   return {
     // Number-like keys move to the front of a JavaScript object, so only seq tells the order.
     posts: Object.values(body)
-      .map(split)
+      .map((post, index) => split(post, index))
       .sort((a, b) => b.post.seq - a.post.seq),
     hasNext: hasNext(response),
     position: response.headers.get('stream-position') ?? undefined,
@@ -42,9 +43,17 @@ async function send(path: string, body: object, key: string): Promise<Created> {
   return { id: created.id, createdAt: created.createdAt ?? null };
 }
 
-function split({ comments = [], ...post }: WirePost) {
-  return { post, comments: [...comments].sort((a, b) => a.seq - b.seq) };
+function split(wire: WirePost, index = 0): Omit<PostPage, 'hasNext'> {
+  const { id, title = null, createdAt = null, seq = index, comments = [], commentCount = comments.length } = wire;
+  return {
+    post: { id, title, createdAt, seq, commentCount },
+    comments: comments
+      .map((comment, at) => ({ ...BARE, postId: id, seq: at, ...comment }))
+      .sort((one, other) => one.seq - other.seq),
+  };
 }
+
+const BARE = { content: null, status: 'approved', createdAt: null } as const;
 
 function withCursor(path: string, cursor?: string): string {
   return cursor === undefined ? path : `${path}?${new URLSearchParams({ cursor })}`;

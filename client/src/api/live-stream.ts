@@ -5,10 +5,12 @@ const STEADY_MS = 5_000;
 
 export type StreamState = 'connecting' | 'live' | 'lost';
 
+export type LiveStream = { close: () => void };
+
 type Options = {
   /** The address to open, given the position to go on from. */
-  address: (position: string | undefined) => string;
-  position: string | undefined;
+  address: (position: string) => string;
+  position: string;
   onMessage: (data: string) => void;
   /** The server cannot go on from our position. The stream is closed by then. */
   onReset: () => void;
@@ -20,7 +22,7 @@ type Options = {
  * A browser's own reconnection gives up for ever after one 503, so every try is a new EventSource; and a hidden tab has
  * none, because a browser has only six connections to an origin.
  */
-export function openLiveStream({ address, position, onMessage, onReset, onState }: Options): { close: () => void } {
+export function openLiveStream({ address, position, onMessage, onReset, onState }: Options): LiveStream {
   let source: EventSource | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let attempt = 0;

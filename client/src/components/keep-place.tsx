@@ -1,23 +1,31 @@
 import { Component, type ReactNode } from 'react';
 
 type Props = { arrivals: number; children: ReactNode };
-type Place = { element: Element; top: number } | null;
+type Place = { element: Element; top: number };
 
 /**
  * What arrives may make things above the reader taller or shorter; this scrolls by as much, so that what is being typed
  * or read stays where it is. What the reader asked for (`arrivals` unchanged) moves things as usual.
  */
 export class KeepPlace extends Component<Props> {
-  override getSnapshotBeforeUpdate(previous: Props): Place {
+  /** Where things were last kept. Scrolling knows whole pixels only: going on from here, their rests never add up. */
+  private kept: (Place & { scrollY: number }) | undefined;
+
+  override getSnapshotBeforeUpdate(previous: Props): Place | null {
     if (previous.arrivals === this.props.arrivals) return null;
     const element = findPlace();
-    return element && { element, top: element.getBoundingClientRect().top };
+    if (!element) return null;
+    const top = element.getBoundingClientRect().top;
+    const { kept } = this;
+    const still = kept?.element === element && kept.scrollY === window.scrollY && Math.abs(kept.top - top) < 1;
+    return { element, top: still ? kept.top : top };
   }
 
-  override componentDidUpdate(_props: Props, _state: unknown, place: Place) {
+  override componentDidUpdate(_props: Props, _state: unknown, place: Place | null) {
     if (!place?.element.isConnected) return;
     const moved = place.element.getBoundingClientRect().top - place.top;
     if (moved !== 0) window.scrollBy({ top: moved, behavior: 'instant' });
+    this.kept = { ...place, scrollY: window.scrollY };
   }
 
   override render() {

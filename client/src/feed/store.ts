@@ -1,7 +1,7 @@
 import { backoffMs } from '../api/backoff.ts';
 import { type Created, readPost, readPosts } from '../api/blog.ts';
 import { RequestError } from '../api/http.ts';
-import { openLiveStream, type StreamState } from '../api/live-stream.ts';
+import { type LiveStream, openLiveStream, type StreamState } from '../api/live-stream.ts';
 import type { Message } from '../api/types.ts';
 import { createBatch } from './batch.ts';
 import { type Entry, withFreshRead, withNextPage } from './entry.ts';
@@ -21,8 +21,9 @@ import { loadOwn, type Own, saveOwn, settleOwn, withLate } from './own.ts';
 
 /** What arrives is applied at most this often: the page stays usable at a hundred changes a second. */
 const APPLY_EVERY_MS = 100;
-/** Pauses between reading stale posts again, and before an own item that did not come is looked for. */
+/** Pauses between reading stale posts again, between lists where there is no stream, and before an own item that did not come is looked for. */
 const REFRESH_EVERY_MS = 1_000;
+const READ_EVERY_MS = 2_000;
 const SEEK_AFTER_MS = 3_000;
 const SEEK_AT_MOST_EVERY_MS = 30_000;
 
@@ -54,7 +55,7 @@ export function createFeedStore(storage: Storage, announce: (text: string) => vo
   let run = 0;
   /** Grows whenever the list is read anew. */
   let syncs = 0;
-  let stream: { close: () => void } | undefined;
+  let stream: LiveStream | undefined;
   const readsUnderWay = new Set<Message[]>();
   const timers: { sync?: Timer; refresh?: Timer; seek?: Timer } = {};
 
@@ -123,7 +124,8 @@ export function createFeedStore(storage: Storage, announce: (text: string) => vo
       );
       if (mine !== syncs) return;
       set({ phase: 'ready' });
-      follow(position);
+      if (position !== undefined) follow(position);
+      else readAgainLater();
       seekLater(0);
     } catch (error) {
       if (mine !== syncs) return;
@@ -133,10 +135,16 @@ export function createFeedStore(storage: Storage, announce: (text: string) => vo
     }
   }
 
-  function follow(position: string | undefined) {
+  /** A read model without a stream, such as the classic one, does not say where its answer stands. */
+  function readAgainLater() {
+    set({ connection: 'live' });
+    timers.sync = setTimeout(() => void sync(), READ_EVERY_MS);
+  }
+
+  function follow(position: string) {
     let lost = false;
     stream = openLiveStream({
-      address: (after) => (after === undefined ? '/stream' : `/stream?${new URLSearchParams({ after })}`),
+      address: (after) => `/stream?${new URLSearchParams({ after })}`,
       position,
       onMessage: (data) => receive(JSON.parse(data)),
       onReset: () => void sync(),
@@ -156,6 +164,7 @@ export function createFeedStore(storage: Storage, announce: (text: string) => vo
     timers.refresh = setTimeout(async () => {
       const mine = run;
       for (const id of stalePosts()) if (mine === run) await refresh(id).catch(() => undefined);
+      if (mine !== run) return;
       timers.refresh = undefined;
       refreshLater(REFRESH_EVERY_MS);
     }, wait);
@@ -189,6 +198,7 @@ export function createFeedStore(storage: Storage, announce: (text: string) => vo
     clearTimeout(timers.seek);
     if (state.own.every((own) => own.arrived)) return;
     const wait = Math.min(Math.max(SEEK_AFTER_MS, waited * 2), SEEK_AT_MOST_EVERY_MS);
+    const mine = run;
     timers.seek = setTimeout(async () => {
       const own = withLate(state.own, Date.now());
       if (own !== state.own) {
@@ -199,7 +209,7 @@ export function createFeedStore(storage: Storage, announce: (text: string) => vo
         const found = await findOwn(item, lastComment(item.postId)).catch(() => undefined);
         if (found) receive(found);
       }
-      seekLater(wait);
+      if (mine === run) seekLater(wait);
     }, wait);
   }
 
