@@ -1,0 +1,66 @@
+// Small HTTP for tests: JSON in and out, status and headers as they are; and lists read to their end.
+import { setTimeout as pause } from 'node:timers/promises';
+
+// biome-ignore lint/suspicious/noExplicitAny: a test says by its expectations what a body is
+export type Answer<Body = any> = { status: number; headers: Headers; body: Body };
+type Sent = { method?: string; body?: unknown; headers?: Record<string, string> };
+
+/** One request; a body is sent as JSON, an answer that is JSON comes parsed. Throws when there is no answer. */
+export async function request(url: string, { method = 'GET', body, headers }: Sent = {}): Promise<Answer> {
+  const json = body === undefined ? undefined : { 'content-type': 'application/json' };
+  const sent = {
+    method,
+    headers: { ...json, ...headers },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  };
+  const answer = await fetch(url, { ...sent, redirect: 'manual', signal: AbortSignal.timeout(30_000) });
+  const text = await answer.text();
+  const isJson = /[/+]json/.test(answer.headers.get('content-type') ?? '');
+  return { status: answer.status, headers: answer.headers, body: isJson ? JSON.parse(text) : text };
+}
+
+export const get = (url: string, headers?: Sent['headers']) => request(url, { headers });
+export const post = (url: string, body?: unknown, headers?: Sent['headers']) =>
+  request(url, { method: 'POST', body, headers });
+
+type Truthy<T> = Exclude<T, false | '' | 0 | null | undefined>;
+
+/** Waits until `check` gives something truthy; while it throws, it has not. */
+export async function until<T>(what: string, check: () => T | Promise<T>, within = 20_000): Promise<Truthy<T>> {
+  let last: unknown;
+  for (const end = performance.now() + within; performance.now() < end; await pause(20)) {
+    try {
+      last = await check();
+      if (last) return last as Truthy<T>;
+    } catch (error) {
+      last = error;
+    }
+  }
+  throw new Error(`not within ${within} ms: ${what}`, { cause: last });
+}
+
+/** The pages of a list, from one to the next by their `Link`. */
+export async function pages(first: string): Promise<Answer['body'][]> {
+  const bodies: Answer['body'][] = [];
+  for (let url: string | undefined = first; url; ) {
+    const { status, headers, body }: Answer = await get(url);
+    if (status !== 200) throw new Error(`${url} answered ${status}`);
+    bodies.push(body);
+    const next: string | undefined = /^<([^>]+)>; rel="next"$/.exec(headers.get('link') ?? '')?.[1];
+    url = next && new URL(next, url).href;
+  }
+  return bodies;
+}
+
+export type Comment = { id: string; content: string; status: string; seq: number };
+export type Post = { id: string; title: string; seq: number; commentCount: number; comments: Comment[] };
+
+/** All that query shows: every post, in its order, with all of its comments. */
+export async function readModel(query: string): Promise<Post[]> {
+  const posts = (await pages(`${query}/posts`)).flatMap((page) => Object.values(page) as Post[]);
+  for (const shown of posts) {
+    if (!(shown.commentCount > shown.comments.length)) continue;
+    shown.comments = (await pages(`${query}/posts/${shown.id}`)).flatMap(({ comments }) => comments);
+  }
+  return posts;
+}

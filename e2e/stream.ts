@@ -1,0 +1,38 @@
+// A reader of Server-Sent Events (HTML Standard §9.2) that remembers what came.
+import { until } from './http.ts';
+
+type Message = { event: string; id?: string; data: ReturnType<typeof JSON.parse> };
+
+export async function openStream(url: string) {
+  const ending = new AbortController();
+  const answer = await fetch(url, { signal: ending.signal });
+  const messages: Message[] = [];
+  const reading = (async () => {
+    let text = '';
+    for await (const piece of answer.body?.pipeThrough(new TextDecoderStream()) ?? []) {
+      const blocks = (text + piece).split('\n\n');
+      text = blocks.pop() ?? '';
+      for (const block of blocks) {
+        const field = (name: string) => new RegExp(`^${name}: (.*)$`, 'm').exec(block)?.[1];
+        const data = field('data');
+        if (data) messages.push({ event: field('event') ?? 'message', id: field('id'), data: JSON.parse(data) });
+      }
+    }
+  })().catch(() => {}); // the part ended it, or we did
+
+  return {
+    status: answer.status,
+    messages,
+    /** Waits until this comment has come with this status. */
+    comment: (id: string, status: string) =>
+      until(`${id} ${status} in the stream`, () =>
+        messages.some(({ data }) =>
+          data.comments?.some((c: { id: string }) => c.id === id && 'status' in c && c.status === status),
+        ),
+      ),
+    async close(): Promise<void> {
+      ending.abort();
+      await reading;
+    },
+  };
+}

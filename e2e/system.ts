@@ -1,0 +1,186 @@
+// All parts as real processes, on ports of their own and with data in a folder of their own: it runs beside `npm start`.
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
+import { ask } from '../scripts/control.ts';
+import { partNames, root } from '../scripts/parts.ts';
+import { answers } from '../scripts/ports.ts';
+import { get, until } from './http.ts';
+
+const SERVICES = ['posts', 'comments', 'query', 'moderation'];
+const PUBLISHERS = ['posts', 'comments', 'moderation'];
+
+export type Subscription = { name: string; kind: string; state: string; lag: number; replay: object | null };
+export type System = Awaited<ReturnType<typeof startSystem>>;
+
+/** Ports that no outgoing connection is given: a part that is away for a while finds its own free when it comes back. */
+async function freePorts(count: number): Promise<number[]> {
+  const found = new Set<number>();
+  while (found.size < count) {
+    const port = 15_000 + Math.floor(Math.random() * 15_000);
+    const server = createServer();
+    const free = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+    });
+    if (free) found.add(port);
+  }
+  return [...found];
+}
+
+/** A process that ends when the tests do, however they end. */
+function launch(file: string, args: string[], env: NodeJS.ProcessEnv = {}) {
+  const endWithParent = pathToFileURL(join(root, 'scripts', 'end-with-parent.ts')).href;
+  const child = fork(join(root, file), args, {
+    env: { ...process.env, NO_COLOR: '1', ...env },
+    execArgv: ['--import', endWithParent],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on('data', (data) => {
+      output += data;
+      if (process.env.E2E_LOG) process.stderr.write(data);
+    });
+  }
+  return { child, output: () => output };
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const closed = once(child, 'close');
+  child.kill('SIGTERM');
+  await closed;
+}
+
+/** A single part of somebody else's, as `bench/naive/query.ts`; it says so when it listens. */
+export async function startProcess(file: string, env: NodeJS.ProcessEnv) {
+  const { child, output } = launch(file, [], env);
+  await until(`${file} listens`, () => output().includes('listening'));
+  return { output, stop: () => end(child) };
+}
+
+/**
+ * Runs `scripts/start.ts` with these options (`--production`, `--without`, `moderation`, …) and waits until every part
+ * that it starts is ready, and has heard from the bus.
+ */
+export async function startSystem(...options: string[]) {
+  const dataDir = mkdtempSync(join(tmpdir(), 'blog e2e '));
+  const numbers = await freePorts(partNames.length);
+  const ports = Object.fromEntries(partNames.map((name, i) => [name, numbers[i] as number])) as Record<string, number>;
+  const url = (name: string) => `http://127.0.0.1:${ports[name]}`;
+  const moved = partNames.flatMap((name) => ['--port', `${name}=${ports[name]}`]);
+  const runner = launch('scripts/start.ts', ['--data', dataDir, ...moved, ...options]);
+  const wanted = partNames.filter((name) => !options.includes(name));
+
+  /** `npm run part -- stop posts`: what it prints. */
+  async function part(command: string): Promise<string> {
+    const answer = await ask(dataDir, command.split(' '));
+    if (answer?.code !== 0) throw new Error(`${command}: ${answer?.text}\n${runner.output()}`);
+    return answer.text;
+  }
+
+  async function ready(name: string): Promise<void> {
+    await until(`${name} is ready`, async () => {
+      if (runner.child.exitCode !== null) throw new Error(`the runner ended\n${runner.output()}`);
+      const { status, body } = await get(`${url(name)}/readyz`);
+      return (
+        status === 200 && (body.degraded.length === 0 || !SERVICES.includes(name) || !wanted.includes('event-bus'))
+      );
+    });
+  }
+
+  const head = async () => (await get(`${url('event-bus')}/events?limit=1`)).headers.get('event-head') ?? '';
+  const subscriptions = async (): Promise<Subscription[]> => (await get(`${url('event-bus')}/subscriptions`)).body;
+
+  /** By the services' own word, because what the bus keeps of theirs is only a cache. */
+  async function hasReached({ name, kind, state, lag, replay }: Subscription, place: string): Promise<boolean> {
+    if (state !== 'live' || lag > 0 || replay) return false;
+    if (kind === 'plain') return true;
+    const { checkpoint } = (await get(`${url(name)}/events`)).body;
+    return checkpoint === place || place.startsWith('0-');
+  }
+
+  function isOutboxEmpty(name: string): boolean {
+    const db = new DatabaseSync(join(dataDir, `${name}.db`), { readOnly: true });
+    try {
+      return db.prepare('SELECT count(*) AS waiting FROM outbox').get()?.waiting === 0;
+    } finally {
+      db.close();
+    }
+  }
+
+  await Promise.all(wanted.map(ready)).catch(async (error) => {
+    await end(runner.child);
+    throw error;
+  });
+
+  return {
+    ports,
+    url,
+    part,
+    ready,
+    head,
+    subscriptions,
+    output: runner.output,
+
+    /** The log, whole. */
+    log: async (): Promise<{ position: number; source: string; id: string; type: string; subject: string }[]> =>
+      (await get(`${url('event-bus')}/events`)).body,
+
+    /** SIGKILL to the part's process; done when the runner has brought it back. */
+    async killPart(name: string): Promise<void> {
+      await part(`kill ${name}`);
+      await ready(name);
+    },
+
+    async startPart(name: string): Promise<void> {
+      await part(`start ${name}`);
+      await ready(name);
+    },
+
+    /** Deletes the database of a part that is stopped. */
+    deleteDatabase(name: string): void {
+      for (const suffix of ['', '-wal', '-shm']) rmSync(join(dataDir, `${name}.db${suffix}`), { force: true });
+    },
+
+    /** Waits until all that was written has had all its effects: every subscriber at the head, every outbox empty. */
+    async quiet(within = 30_000): Promise<void> {
+      await until(
+        'quiet',
+        async () => {
+          const place = await head();
+          for (const subscription of await subscriptions()) if (!(await hasReached(subscription, place))) return false;
+          return PUBLISHERS.every(isOutboxEmpty) && (await head()) === place;
+        },
+        within,
+      );
+    },
+
+    /** SIGTERM to the runner; throws if any of its processes is left. */
+    async stop(): Promise<void> {
+      const table = (await ask(dataDir, ['status']))?.text ?? '';
+      const pids = [...table.matchAll(/^\S+ +(?:ready|starting) +(\d+)/gm)].map(([, pid]) => Number(pid));
+      await end(runner.child);
+      const left = pids.filter(isAlive);
+      for (const name of wanted)
+        if (await answers(ports[name] as number, '127.0.0.1')) left.push(ports[name] as number);
+      rmSync(dataDir, { recursive: true, force: true, maxRetries: 5 });
+      if (runner.child.exitCode !== 0 || left.length > 0)
+        throw new Error(`ended with ${runner.child.exitCode}, left running: ${left}\n${runner.output()}`);
+    },
+  };
+}
