@@ -1,9 +1,10 @@
-// Runs before every npm script, on whatever Node the machine has: plain JavaScript, nothing imported that is installed.
-// Installs what is missing, so that a fresh clone and an updated one need no other command.
-import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+// `node scripts/setup.mjs [SCRIPT [ARGUMENTS]]` installs what is missing, then runs one of these scripts on the Node of
+// this project. Every npm script begins here (and has no `pre` script: with `ignore-scripts` npm leaves those out). It
+// starts on whatever Node the machine has: plain JavaScript, nothing imported that has to be installed.
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const OLDEST_NODE = 20;
 
@@ -77,6 +78,25 @@ export function setup(root) {
   }
 }
 
-if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  setup(dirname(import.meta.dirname ?? dirname(new URL(import.meta.url).pathname)));
+/** In this process if it is that Node, else (right after an install) in one that ends with this one. */
+async function run(node, script, args) {
+  if (realpathSync(node) === process.execPath) {
+    process.argv.splice(1, process.argv.length, script, ...args);
+    await import(pathToFileURL(script).href);
+    return;
+  }
+  const endWithParent = pathToFileURL(join(dirname(script), 'end-with-parent.ts')).href;
+  const child = spawn(node, ['--import', endWithParent, script, ...args], {
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+  });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  child.on('exit', (code) => process.exit(code ?? 1));
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href) {
+  const scripts = dirname(fileURLToPath(import.meta.url));
+  const root = dirname(scripts);
+  const [script, ...args] = process.argv.slice(2);
+  setup(root);
+  if (script) await run(nodeBinary(root), join(scripts, script), args);
 }
