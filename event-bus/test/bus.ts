@@ -1,0 +1,96 @@
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { openDatabase } from '@blog/common/database.ts';
+import { createLog } from '@blog/common/log.ts';
+import { afterEach } from '@jest/globals';
+import request from 'supertest';
+import { createEventBus } from '../src/app.ts';
+import { migrations } from '../src/schema.ts';
+import { Part, type Push } from './subscribers.ts';
+
+export const BATCH = 'application/cloudevents-batch+json';
+const log = createLog('event-bus', 'silent');
+
+const cleanUps: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+});
+
+/** A running part of this test's own, down at its end. */
+export async function startPart(answer: Part['answer']): Promise<Part> {
+  const part = await new Part(answer).up();
+  cleanUps.push(() => part.down());
+  return part;
+}
+
+type Options = { subscriptions?: Record<string, Part>; deadline?: number; folder?: string };
+
+/** A running bus of this test's own, stopped at its end; with the `folder` of an earlier one, that one again. */
+export async function startBus({ subscriptions = {}, deadline = 500, ...options }: Options = {}) {
+  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'event-bus-')));
+  if (!options.folder) cleanUps.push(() => rm(folder, { recursive: true }));
+  const db = openDatabase(join(folder, 'event-bus.db'), migrations);
+  const list = Object.entries(subscriptions).map(([name, { url }]) => ({ name, url }));
+  const { app, loops, streams } = createEventBus({ db, log, subscriptions: list, deadline });
+  const server = createServer(app).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  for (const loop of loops) loop.start();
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const http = request(url);
+
+  let stopped: Promise<void> | undefined;
+  const end = async () => {
+    streams.end();
+    const closed = once(server.close(), 'close');
+    await Promise.all(loops.map((loop) => loop.stop()));
+    server.closeAllConnections();
+    await closed;
+    await db.close();
+  };
+  const stop = () => {
+    stopped ??= end();
+    return stopped;
+  };
+  cleanUps.push(stop);
+
+  return {
+    folder,
+    db,
+    url,
+    http,
+    stop,
+    /** Publishes events of these ids, as one batch; returns the checkpoint of the last. */
+    async publish(...ids: string[]): Promise<string> {
+      const events = ids.map((id) => ({ specversion: '1.0', id, source: 'test', type: 'Tested', data: { id } }));
+      const answer = await http.post('/events').set('content-type', BATCH).send(JSON.stringify(events)).expect(201);
+      return answer.body.checkpoint;
+    },
+    async subscription(name: string) {
+      const { body } = await http.get('/subscriptions').expect(200);
+      return body.find((subscription: { name: string }) => subscription.name === name);
+    },
+    async control(name: string, command: string, body: object = {}) {
+      return http.post(`/subscriptions/${name}/${command}`).send(body);
+    },
+  };
+}
+export type Bus = Awaited<ReturnType<typeof startBus>>;
+
+/** Tries an assertion again until it holds; its own message is the failure if it never does. */
+export async function until<T>(assertion: () => T | Promise<T>): Promise<T> {
+  for (const end = performance.now() + 20_000; ; await pause(10)) {
+    try {
+      return await assertion();
+    } catch (error) {
+      if (performance.now() > end) throw error;
+    }
+  }
+}
+
+export const ids = (prefix: string, count: number) => Array.from({ length: count }, (_, i) => `${prefix}${i + 1}`);
+export const header = (push: Push | undefined, name: string) => push?.headers[`event-${name}`];
