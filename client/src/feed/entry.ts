@@ -56,9 +56,12 @@ export function withNextPage(entry: Entry, page: PostPage): Entry {
   return withComments(entry, page, [...entry.comments, ...page.comments]);
 }
 
-/** Replaces what is loaded with a fresh read from the first comment on. */
+/**
+ * Takes over a fresh read from the first comment on. It may be shorter than what is loaded (another page came meanwhile):
+ * both begin at the first comment, so together they have no gap either.
+ */
 export function withFreshRead(entry: Entry, page: PostPage): Entry {
-  return withComments(entry, page, page.comments);
+  return withComments(entry, page, page.hasNext ? [...entry.comments, ...page.comments] : page.comments);
 }
 
 /** A read is the truth of its moment: its count and order hold; only a verdict is never taken back. */

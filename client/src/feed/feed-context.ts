@@ -1,5 +1,6 @@
 import { createContext, use, useSyncExternalStore } from 'react';
-import type { FeedState, FeedStore } from './store.ts';
+import type { FeedState } from './core.ts';
+import type { FeedStore } from './store.ts';
 
 /** The store of the page, for the parts that send or load something. */
 export const FeedContext = createContext<FeedStore | undefined>(undefined);

@@ -59,8 +59,8 @@ export function withReread(feed: Feed, list: PostList, isOwn: IsOwn): Feed {
       entries.set(item.post.id, readEntry(feed, item));
       next = placed(next, item.post.id, isOwn);
     } else {
-      const fresh = readEntry(feed, item);
-      entries.set(item.post.id, fresh.comments.length < known.comments.length ? { ...known, stale: true } : fresh);
+      const stale = item.comments.length < known.comments.length;
+      entries.set(item.post.id, { ...readEntry(feed, item), stale });
     }
   }
   const gap = list.hasNext && !list.posts.some((item) => feed.entries.has(item.post.id));

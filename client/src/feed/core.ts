@@ -1,0 +1,102 @@
+import type { StreamState } from '../api/live-stream.ts';
+import type { Message } from '../api/types.ts';
+import { createBatch } from './batch.ts';
+import type { Entry } from './entry.ts';
+import { emptyFeed, type Feed, withEntry, withMessages } from './feed.ts';
+import { loadOwn, type Own, saveOwn, settleOwn } from './own.ts';
+
+/** What arrives is applied at most this often: the page stays usable at a hundred changes a second. */
+const APPLY_EVERY_MS = 100;
+
+export type FeedState = {
+  feed: Feed;
+  own: readonly Own[];
+  /** Whether the first list has been read. */
+  phase: 'loading' | 'failed' | 'ready';
+  connection: StreamState;
+  /** Grows with every change that came by itself, as against one that the reader asked for. */
+  arrivals: number;
+};
+
+export type FeedCore = ReturnType<typeof createCore>;
+
+/**
+ * The state, and the one rule by which it changes: reads and the stream run side by side, so whatever the stream brings
+ * while an answer is awaited is applied once more on top of that answer. Neither can lose what the other knows.
+ */
+export function createCore(storage: Storage, announce: (text: string) => void) {
+  const own = loadOwn(storage);
+  let state: FeedState = { feed: emptyFeed, own, phase: 'loading', connection: 'connecting', arrivals: 0 };
+  const listeners = new Set<() => void>();
+  const ownIds = new Set(own.map(({ id }) => id));
+  const awaited = new Set<Message[]>();
+  /** Grows when the store is stopped: what was under way by then is ignored. */
+  let run = 0;
+
+  const isOwn = (id: string) => ownIds.has(id);
+
+  function set(change: Partial<FeedState>) {
+    let next = { ...state, ...change };
+    if (change.feed || change.own) {
+      const { own, news } = settleOwn(next.own, next.feed);
+      if (own !== state.own) saveOwn(storage, own);
+      next = { ...next, own };
+      for (const text of news) announce(text);
+    }
+    state = next;
+    for (const listener of listeners) listener();
+  }
+
+  const arrived = createBatch<Message>(APPLY_EVERY_MS, (messages) => {
+    const feed = withMessages(state.feed, messages, isOwn);
+    if (feed !== state.feed) set({ feed, arrivals: state.arrivals + 1 });
+  });
+
+  return {
+    getState: () => state,
+    set,
+    announce,
+    isOwn,
+    run: () => run,
+    flush: arrived.flush,
+    subscribe(listener: () => void) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    receive(message: Message) {
+      arrived.add(message);
+      for (const missed of awaited) missed.push(message);
+    },
+    /** Awaits an answer and merges it with what came meanwhile. `byItself`: the reader did not ask for it. */
+    async merge<T>(ask: () => Promise<T>, merged: (answer: T) => Feed, byItself = false): Promise<T> {
+      const missed: Message[] = [];
+      const mine = run;
+      awaited.add(missed);
+      try {
+        const answer = await ask();
+        if (mine === run) {
+          const feed = withMessages(merged(answer), missed, isOwn);
+          set({ feed, arrivals: state.arrivals + (byItself ? 1 : 0) });
+        }
+        return answer;
+      } finally {
+        awaited.delete(missed);
+      }
+    },
+    /** The feed with one of its posts changed, if it is still there. */
+    changed(id: string, change: (entry: Entry) => Entry | undefined): Feed {
+      const entry = state.feed.entries.get(id);
+      return entry ? withEntry(state.feed, id, change(entry)) : state.feed;
+    },
+    lastComment: (id: string) => state.feed.entries.get(id)?.comments.at(-1)?.id,
+    /** From now on this item is the reader's own. */
+    addOwn(own: Own) {
+      ownIds.add(own.id);
+      set({ own: [...state.own.filter((other) => other.id !== own.id), own] });
+    },
+    stop() {
+      run += 1;
+      arrived.stop();
+    },
+  };
+}
