@@ -47,9 +47,8 @@ export function proxy(req: IncomingMessage, res: ServerResponse, url: URL, part:
     upstream.setTimeout(0);
     res.writeHead(answer.statusCode ?? 502, passedOn(answer.headers, HOP_BY_HOP));
     res.flushHeaders();
-    pipeline(answer, res, (error) => {
-      if (error) res.destroy();
-    });
+    // Whichever side fails first, it destroys the other too; there is nobody left to tell.
+    pipeline(answer, res, () => undefined);
   });
   upstream.on('timeout', leave);
   upstream.on('error', (error: NodeJS.ErrnoException) => {

@@ -84,6 +84,16 @@ describe('the comments of one post', () => {
     expect(after.comments[49]).toBe(entry.comments[49]);
   });
 
+  test('reading the first comments again takes away nothing that was loaded behind them', () => {
+    const entry = createEntry(
+      post(4),
+      [1, 2, 3].map((seq) => aComment(seq, 'pending')),
+    );
+    const after = withFreshRead(entry, { post: post(4), comments: [aComment(1), aComment(2)], hasNext: true });
+    expect(statuses(after)).toEqual(['approved', 'approved', 'pending']);
+    expect(hiddenCount(after)).toBe(1);
+  });
+
   test('a message that says there is more marks the post to be read again', () => {
     const entry = withMessage(createEntry(post(1), [aComment(1)]), aMessage(post(300), [aComment(2)], true), nobody);
     expect(entry.stale).toBe(true);

@@ -67,14 +67,14 @@ export class FakeBlog {
   posts: { post: Post; comments: Comment[] }[] = [];
   sent: Sent[] = [];
   pageSize = 50;
-  /** How the next POSTs are answered, or how a GET is if it matches first. */
+  /** How a POST is answered; and a GET, unless it is left to the list with undefined. */
   onPost: (sent: Sent) => Answer | Promise<Answer> = () => ({ status: 201, body: { id: `made-${++count}` } });
-  onGet: (path: string) => Answer | undefined = () => undefined;
+  onGet: (path: string) => Answer | undefined | Promise<undefined> = () => undefined;
 
   readonly fetch = async (address: string, init: RequestInit = {}) => {
     const { pathname, searchParams } = new URL(address, 'http://blog');
     if (init.method !== 'POST') {
-      return answer(this.onGet(address) ?? this.read(decodeURIComponent(pathname), searchParams.get('cursor')));
+      return answer((await this.onGet(address)) ?? this.read(decodeURIComponent(pathname), searchParams.get('cursor')));
     }
     const headers = init.headers as Record<string, string>;
     const key = headers['Idempotency-Key'] ?? null;

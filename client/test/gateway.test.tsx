@@ -226,6 +226,18 @@ describe('passing on', () => {
     await expect(ask(off, 'GET /posts')).rejects.toThrow();
   });
 
+  test('a request ends at the part when its client leaves before the answer', async () => {
+    const reader = new AbortController();
+    const gone = new Promise<void>((resolve) => {
+      handle = (req, res) => {
+        res.on('close', resolve);
+        if (req.url === '/posts') reader.abort();
+      };
+    });
+    await expect(fetch(`${off}/posts`, { signal: reader.signal })).rejects.toThrow();
+    await gone;
+  });
+
   test('a stream passes piece by piece, and ends at the part when its reader leaves', async () => {
     let left: () => void = () => undefined;
     const gone = new Promise<void>((resolve) => {

@@ -76,6 +76,13 @@ describe('the stream', () => {
     expect(FakeEventSource.last.url).toBe('/stream?after=db-7');
   });
 
+  test('a group that was cut off before its id is asked for again', () => {
+    FakeEventSource.last.onmessage?.(new MessageEvent('message', { data: '{}', lastEventId: '' }));
+    FakeEventSource.last.fail();
+    jest.advanceTimersByTime(500);
+    expect(FakeEventSource.last.url).toBe('/stream?after=db-1');
+  });
+
   test('a hidden tab has no stream, and one that is shown again catches up', () => {
     FakeEventSource.last.send('db-3', aMessage(aPost(1)));
     show(false);

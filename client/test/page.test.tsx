@@ -200,18 +200,31 @@ describe('what arrives', () => {
     expect(screen.getByText('Text 2')).toBeTruthy();
   });
 
-  test('what the stream brings while a page is read is not lost', async () => {
-    blog.pageSize = 1;
-    const comments = [aComment(1), aComment(2, 'pending')];
-    blog.posts = [{ post: aPost(1, { commentCount: 2 }), comments }];
+  test('a post that an emptied read model lost goes, and comes back at its place when it is rebuilt', async () => {
+    const both = [1, 2].map((seq) => ({ post: aPost(seq), comments: [] }));
+    blog.posts = both;
     await openPage();
-    const button = await screen.findByRole('button', { name: 'Show more comments (1)' });
-    blog.onGet = () => {
-      FakeEventSource.last.send('db-2', aMessage(aPost(1, { commentCount: 2 }), [aComment(2)]));
-      return undefined;
-    };
+    await screen.findByText('Title 2');
+    blog.posts = both.slice(0, 1);
+    act(() => FakeEventSource.last.reset());
+    await waitFor(() => expect(titles()).toEqual(['Title 1']));
+    send('db-2', aMessage(aPost(2)));
+    await waitFor(() => expect(titles()).toEqual(['Title 2', 'Title 1']));
+  });
+
+  test('what the stream brings while a page is read is not lost', async () => {
+    blog.pageSize = 2;
+    const comments = [1, 2, 3, 4].map((seq) => aComment(seq, 'pending'));
+    blog.posts = [{ post: aPost(1, { commentCount: 4 }), comments }];
+    await openPage();
+    const button = await screen.findByRole('button', { name: 'Show more comments (2)' });
+    const answer = later<undefined>();
+    blog.onGet = () => answer.promise;
     await userEvent.click(button);
-    await screen.findByText('Text 2');
+    send('db-2', aMessage(aPost(1, { title: 'Seen', commentCount: 4 }), [aComment(4)]));
+    await screen.findByText('Seen');
+    await act(async () => answer.resolve(undefined));
+    await screen.findByText('Text 4');
   });
 });
 
@@ -248,6 +261,22 @@ describe('sending', () => {
     await waitFor(() => expect(spoken()).toMatch(/approved/));
     expect(screen.queryByText(/On its way|Awaiting/)).toBeNull();
     expect(article('Title 1').getAllByRole('listitem')).toHaveLength(1);
+  });
+
+  test('an own comment behind unloaded ones is not lost when the stream is faster than the answer', async () => {
+    blog.pageSize = 1;
+    blog.posts = [{ post: aPost(1, { commentCount: 2 }), comments: [aComment(1), aComment(2)] }];
+    const answer = later<{ status: number; body: unknown }>();
+    blog.onPost = () => answer.promise;
+    await openPage();
+    await screen.findByText('Title 1');
+    await comment('Title 1', 'Text 3');
+    send('db-2', aMessage(aPost(1, { commentCount: 3 }), [aComment(3, 'pending')]));
+    await screen.findByText('3 comments');
+    await act(async () => answer.resolve({ status: 201, body: { id: 'comment-3' } }));
+    await screen.findByText('Awaiting moderation');
+    expect(screen.queryByText('On its way…')).toBeNull();
+    expect(screen.getByRole('button', { name: 'Show more comments (1)' })).toBeTruthy();
   });
 
   test("the reader's own verdicts are spoken", async () => {
