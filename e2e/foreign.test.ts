@@ -1,0 +1,147 @@
+// Parts of the classic version beside ours, unchanged: in the place of one of ours, and as the bus behind which ours run.
+import { isDeepStrictEqual } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { get, post, readModel, until } from './http.ts';
+import { type System, startProcess, startSystem } from './system.ts';
+import { expected, shown, type Written, writePost } from './writers.ts';
+
+let system: System;
+let written: Written[] = [];
+
+async function start(...without: string[]): Promise<void> {
+  system = await startSystem('--production', ...without.flatMap((name) => ['--without', name]));
+  written = [];
+}
+
+const startClassic = (name: string) => {
+  const urls = ['posts', 'comments', 'query', 'moderation'].map((part) => [
+    `${part.toUpperCase()}_URL`,
+    system.url(part),
+  ]);
+  const env = { PORT: `${system.ports[name]}`, EVENT_BUS_URL: system.url('event-bus'), ...Object.fromEntries(urls) };
+  return startProcess(`bench/naive/${name}.ts`, env);
+};
+
+async function write(title: string): Promise<void> {
+  written.push(await writePost(system, title));
+}
+
+const sorted = (posts: Written[]) =>
+  posts.map(({ comments, ...post }) => ({ ...post, comments: comments.toSorted((a, b) => (a.id < b.id ? -1 : 1)) }));
+
+/**
+ * Every post and comment once, each comment with its verdict: in our query, or in a classic one. In any order, because a
+ * classic bus keeps none.
+ */
+async function expectAllShown(): Promise<void> {
+  const all = sorted(expected(written));
+  const now = async () => sorted(shown(await readModel(system.url('query'))));
+  await until('all is shown', async () => isDeepStrictEqual(await now(), all)).catch(() => {});
+  expect(await now()).toEqual(all);
+}
+
+describe('behind our bus', () => {
+  beforeAll(() => start('client'));
+  afterAll(() => system.stop());
+
+  test.each(['moderation', 'query', 'comments', 'posts'])(
+    'a classic %s takes the place of ours and gives it back, and no post, comment or verdict is lost or doubled',
+    async (name) => {
+      await write(`before the classic ${name}`);
+      await system.quiet();
+
+      await system.part(`stop ${name}`);
+      const classic = await startClassic(name);
+      try {
+        await expectAllShown(); // also by a classic query, which has only what the bus tells it
+        await write(`by the classic ${name}`);
+        await write(`by the classic ${name} again`);
+        await expectAllShown();
+        const kinds = new Map(
+          (await system.subscriptions()).map((subscription) => [subscription.name, subscription.kind]),
+        );
+        expect(kinds.get(name)).toBe('plain');
+      } finally {
+        await classic.stop();
+      }
+
+      await system.part(`start ${name}`);
+      await write(`after the classic ${name}`);
+      await system.quiet();
+      await expectAllShown();
+      // The owners have it all, too: what was written through the classic ones came from the log.
+      const owned = Object.keys((await get(`${system.url('posts')}/posts`)).body);
+      expect(owned.sort()).toEqual(written.map(({ id }) => id).sort());
+      for (const { id, comments } of written) {
+        expect((await get(`${system.url('comments')}/posts/${id}/comments`)).body).toMatchObject(comments);
+      }
+    },
+  );
+
+  test('the verdict of a classic moderation stands when ours, back again, judges otherwise', async () => {
+    const { id: postId } = await writePost(system, 'fruit', 0);
+    await system.part('stop moderation');
+    const classic = await startClassic('moderation');
+    const url = `${system.url('comments')}/posts/${postId}/comments`;
+    // The classic one looks for the word as it is spelled.
+    const { id } = (await post(url, { content: 'an ORANGE' })).body;
+    const statuses = async () => (await get(`${system.url('query')}/posts/${postId}`)).body.comments;
+    await until('its verdict', async () => (await statuses())[0]?.status === 'approved').finally(classic.stop);
+
+    await system.part('start moderation');
+    const verdicts = async () =>
+      (await system.log()).filter(({ subject, type }) => subject === id && type === 'CommentModerated');
+    await until('a second verdict', async () => (await verdicts()).length === 2);
+    await system.quiet();
+    expect(await verdicts()).toMatchObject([{ data: { status: 'approved' } }, { data: { status: 'rejected' } }]);
+    expect(await statuses()).toMatchObject([{ id, status: 'approved' }]);
+    expect((await get(url)).body).toMatchObject([{ id, status: 'approved' }]);
+  });
+});
+
+describe('behind a classic bus', () => {
+  let bus: Awaited<ReturnType<typeof startClassic>>;
+
+  beforeAll(async () => {
+    await start('client', 'event-bus');
+    bus = await startClassic('event-bus');
+  });
+  afterAll(async () => {
+    await bus.stop();
+    await system.stop();
+  });
+
+  test('our services show every post, and every comment with its verdict', async () => {
+    for (let n = 0; n < 3; n++) await write(`post ${n}`);
+    await expectAllShown();
+  });
+
+  test('a new query gets the whole history', async () => {
+    await system.part('stop query');
+    system.deleteDatabase('query');
+    await system.startPart('query');
+    await expectAllShown();
+  });
+
+  test.each([
+    ['query', 13],
+    ['moderation', 5],
+    ['comments', 1], // the post; its comments are not accepted meanwhile
+  ])('a %s that was away gets the %i events that it missed', async (name, events) => {
+    const missed = () => bus.output().split('not delivered').length - 1;
+    const before = missed();
+    await system.part(`stop ${name}`);
+    const writing = write(`while ${name} is away`);
+    await until('the events are lost', () => missed() === before + events);
+    await system.part(`start ${name}`);
+    await writing;
+    await expectAllShown();
+  });
+
+  test('what is written while the bus is away is published when it is back', async () => {
+    await bus.stop();
+    written.push(await writePost(system, 'without a bus', 0));
+    bus = await startClassic('event-bus');
+    await expectAllShown();
+  });
+});

@@ -1,0 +1,76 @@
+// Writes posts and comments, and remembers what was acknowledged: what a test then has to find again.
+import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import { type Answer, type Post, post } from './http.ts';
+import type { System } from './system.ts';
+
+export type Written = { id: string; title: string; comments: { id: string; content: string; status: string }[] };
+
+const BANNED = 'orange';
+/** How long a writer waits before it sends again what was not acknowledged, in milliseconds. */
+const AGAIN = 25;
+
+/** Sends it, always with the same key, until it is acknowledged. `refusals` collects what else was answered. */
+async function acknowledged(url: string, body: object, refusals: string[]): Promise<Answer['body']> {
+  const headers = { 'idempotency-key': randomUUID() };
+  for (;;) {
+    const answer = await post(url, body, headers).catch(() => undefined);
+    if (answer?.status === 201) return answer.body;
+    if (answer) refusals.push(`${answer.status} ${answer.body?.detail}`);
+    await pause(AGAIN);
+  }
+}
+
+/** One post and its comments, one in five with the banned word. */
+export async function writePost(
+  system: System,
+  title: string,
+  comments = 4,
+  refusals: string[] = [],
+): Promise<Written> {
+  const { id } = await acknowledged(`${system.url('posts')}/posts`, { title }, refusals);
+  const written: Written = { id, title, comments: [] };
+  for (let n = 0; n < comments; n++) {
+    const banned = Math.random() < 0.2;
+    const content = `comment ${n} on ${title}${banned ? `, with ${BANNED}` : ''}`;
+    const { id: commentId } = await acknowledged(
+      `${system.url('comments')}/posts/${id}/comments`,
+      { content },
+      refusals,
+    );
+    written.comments.push({ id: commentId, content, status: banned ? 'rejected' : 'approved' });
+  }
+  return written;
+}
+
+/** So many writers at once, each with one post after the other, until told to stop. */
+export function startWriters(system: System, count: number) {
+  const posts: Written[] = [];
+  const refusals: string[] = [];
+  let going = true;
+  const write = async (writer: number) => {
+    for (let n = 0; going; n++) posts.push(await writePost(system, `post ${n} of writer ${writer}`, 4, refusals));
+  };
+  const writing = Promise.all(Array.from({ length: count }, (_, writer) => write(writer)));
+  return {
+    posts,
+    refusals,
+    async stop(): Promise<void> {
+      going = false;
+      await writing;
+    },
+  };
+}
+
+const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1);
+
+/** What the read model has to show, and what it shows: as lists that can be compared. */
+export const expected = (posts: Written[]): Written[] => [...posts].sort(byId);
+export const shown = (posts: Post[]): Written[] =>
+  posts
+    .map(({ id, title, comments }) => ({
+      id,
+      title,
+      comments: comments.map(({ id, content, status }) => ({ id, content, status })),
+    }))
+    .sort(byId);
