@@ -1,0 +1,84 @@
+import { expect, test } from '@jest/globals';
+import { type Bus, startBus, startPart, until } from './bus.ts';
+import { checkpointed } from './subscribers.ts';
+
+const diverged = (bus: Bus, name: string) =>
+  until(async () => expect(await bus.subscription(name)).toMatchObject({ state: 'diverged' }));
+
+test.each([
+  ['at a place with another checksum', `1-${'0'.repeat(32)}`],
+  ['past the head', `99-${'0'.repeat(32)}`],
+  ['at the beginning of another log', `0-${'f'.repeat(32)}`],
+])(
+  'a subscriber that stands %s is diverged: told to everybody, nothing pushed, others unaffected',
+  async (_what, place) => {
+    const [a, b] = [checkpointed(), checkpointed()];
+    const part = await startPart(a.answer);
+    const bus = await startBus({ subscriptions: { a: part, b: await startPart(b.answer) } });
+    const known = await bus.publish('e1');
+    await until(async () => expect(await bus.subscription('a')).toMatchObject({ position: 1 }));
+
+    a.stand.checkpoint = place;
+    await diverged(bus, 'a');
+    await bus.publish('e2');
+    await until(() => expect(b.applied).toEqual(['e1', 'e2']));
+    const { asked } = part;
+    await until(() => expect(part.asked).toBeGreaterThan(asked));
+    expect(part.ids).toEqual([['e1']]);
+    // The position that is kept stays as it was: the subscriber's word is of another history.
+    const lastError = expect.stringContaining(place);
+    expect(await bus.subscription('a')).toMatchObject({ state: 'diverged', position: 1, lag: 1, lastError });
+    expect((await bus.http.get('/readyz').expect(200)).body.degraded).toEqual([
+      expect.stringContaining('a is diverged'),
+    ]);
+    expect(await bus.subscription('b')).toMatchObject({ state: 'live', lag: 0, lastError: null });
+
+    a.stand.checkpoint = known;
+    await until(() => expect(a.applied).toEqual(['e1', 'e2']));
+    await until(async () => expect(await bus.subscription('a')).toMatchObject({ state: 'live', lastError: null }));
+  },
+);
+
+test('a log that was wiped and has grown again is told from the one that a subscriber knows', async () => {
+  const a = checkpointed();
+  const part = await startPart(a.answer);
+  const first = await startBus({ subscriptions: { a: part } });
+  await first.publish('e1', 'e2');
+  await until(() => expect(a.applied).toEqual(['e1', 'e2']));
+  await first.stop();
+  const second = await startBus({ subscriptions: { a: part } });
+  await second.publish('e1', 'e2', 'e3');
+  await diverged(second, 'a');
+  expect(a.applied).toEqual(['e1', 'e2']);
+});
+
+test('a subscriber that answers a push from another history is diverged from then on', async () => {
+  const a = checkpointed();
+  const part = await startPart(a.answer);
+  const bus = await startBus({ subscriptions: { a: part } });
+  await bus.publish('e1');
+  await until(async () => expect(await bus.subscription('a')).toMatchObject({ position: 1 }));
+  // Put back between two questions: the push is the first to notice.
+  a.stand.checkpoint = `7-${'0'.repeat(32)}`;
+  await bus.publish('e2');
+  await diverged(bus, 'a');
+  expect(a.applied).toEqual(['e1']);
+});
+
+test('a diverged subscription cannot be skipped, and is replayed from 1 only, also while it is paused', async () => {
+  const a = checkpointed(`9-${'0'.repeat(32)}`);
+  const bus = await startBus({ subscriptions: { a: await startPart(a.answer) } });
+  await bus.publish('e1', 'e2');
+  await diverged(bus, 'a');
+  for (const pausing of [false, true]) {
+    if (pausing) await bus.control('a', 'pause');
+    expect((await bus.control('a', 'skip')).status).toBe(409);
+    const { status, body } = await bus.control('a', 'replay', { from: 2 });
+    expect([status, body.errors]).toEqual([400, [{ field: 'from', detail: 'must be at most 1' }]]);
+  }
+  expect((await bus.http.get('/dead-letters')).body).toEqual([]);
+  await bus.control('a', 'replay', { from: 1 });
+  await bus.control('a', 'resume');
+  await until(() => expect(a.applied).toEqual(['e1', 'e2']));
+  await until(async () => expect(await bus.subscription('a')).toMatchObject({ state: 'live', position: 2 }));
+});

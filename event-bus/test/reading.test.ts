@@ -1,0 +1,126 @@
+import { describe, expect, test } from '@jest/globals';
+import { type Bus, ids, startBus, startPart, until } from './bus.ts';
+import { checkpointed } from './subscribers.ts';
+
+type Read = { position: number; id: string; type: string };
+const get = async (bus: Bus, query: string): Promise<Read[]> =>
+  (await bus.http.get(`/events?${query}`).expect(200)).body;
+const positions = async (bus: Bus, query: string) => (await get(bus, query)).map(({ position }) => position);
+
+/** Six events: a1 b1 a2 b2 a3 b3, of the types A and B, the subjects x, x, y, y, z, z. */
+async function mixed() {
+  const bus = await startBus();
+  for (const [i, subject] of ['x', 'y', 'z'].entries()) {
+    await bus.http.post('/events').send({ id: `a${i + 1}`, source: 's', type: 'A', subject, data: {} });
+    await bus.http.post('/events').send({ id: `b${i + 1}`, source: 's', type: 'B', subject, data: {} });
+  }
+  return bus;
+}
+
+describe('reading the log', () => {
+  test('gives every event with its position, in order, and names the head', async () => {
+    const bus = await startBus();
+    await bus.http
+      .get('/events')
+      .expect(200, [])
+      .expect('event-head', /^0-[0-9a-f]{32}$/);
+    const head = await bus.publish(...ids('e', 3));
+    const { body } = await bus.http
+      .get('/events')
+      .expect(200)
+      .expect('event-head', head)
+      .expect('content-type', /json/);
+    expect(body).toMatchObject(ids('e', 3).map((id, i) => ({ position: i + 1, id, type: 'Tested', data: { id } })));
+  });
+
+  test.each([
+    ['after=4', [5, 6]],
+    ['after=6', []],
+    ['after=1&limit=2', [2, 3]],
+    ['limit=2', [1, 2]],
+    ['before=4', [3, 2, 1]],
+    ['before=100&limit=2', [6, 5]],
+    ['before=1', []],
+    ['type=B', [2, 4, 6]],
+    ['type=B&before=6', [4, 2]],
+    ['subject=y', [3, 4]],
+    ['subject=y&type=B&after=1', [4]],
+    ['type=Unknown', []],
+  ])('?%s gives %j', async (query, expected) => {
+    expect(await positions(await mixed(), query)).toEqual(expected);
+  });
+
+  test.each([
+    ['after=1&before=3', 'before'],
+    ['limit=0', 'limit'],
+    ['after=x', 'after'],
+    ['after=-1', 'after'],
+    ['type=A&type=B', 'type'],
+  ])('?%s is 400 and names the field', async (query, field) => {
+    const bus = await startBus();
+    const { body } = await bus.http.get(`/events?${query}`).expect(400);
+    expect(body.errors).toEqual([expect.objectContaining({ field })]);
+  });
+
+  test('a log of many pages is one list, whichever way and by whatever it is asked', async () => {
+    const bus = await startBus();
+    const rare = [1, 4_999, 5_999];
+    for (let from = 0; from < 6; from += 1) {
+      const events = ids('', 1_000).map((id) => {
+        const position = from * 1_000 + Number(id);
+        const type = rare.includes(position) ? 'Rare' : 'Common';
+        return { specversion: '1.0', id: `${position}`, source: 's', type, subject: `${position % 3}`, data: {} };
+      });
+      const batch = bus.http.post('/events').set('content-type', 'application/cloudevents-batch+json');
+      await batch.send(JSON.stringify(events)).expect(201);
+    }
+    const all = ids('', 6_000).map(Number);
+    expect(await positions(bus, '')).toEqual(all);
+    expect(await positions(bus, 'before=6001')).toEqual(all.toReversed());
+    expect(await positions(bus, 'type=Rare')).toEqual(rare);
+    expect(await positions(bus, 'type=Rare&before=6000')).toEqual(rare.toReversed());
+    expect(await positions(bus, 'type=Rare&limit=2')).toEqual(rare.slice(0, 2));
+    expect(await positions(bus, 'type=Common&limit=5500')).toHaveLength(5_500);
+    expect(await positions(bus, 'subject=1')).toHaveLength(2_000);
+  });
+
+  test('a reader that leaves in the middle disturbs nobody', async () => {
+    const bus = await startBus();
+    for (let i = 0; i < 20; i += 1) {
+      await bus.http
+        .post('/events')
+        .send({ type: 'T', data: 'x'.repeat(250_000) })
+        .expect(201);
+    }
+    const leaving = new AbortController();
+    const answer = await fetch(`${bus.url}/events`, { signal: leaving.signal });
+    await answer.body?.getReader().read();
+    leaving.abort();
+    expect(await positions(bus, 'after=18')).toEqual([19, 20]);
+  });
+});
+
+describe('who has got an event', () => {
+  test('is told per subscription, with the time and the number of attempts', async () => {
+    const [a, b] = [checkpointed(), checkpointed()];
+    const slow = await startPart(b.answer);
+    slow.fail((_push, res) => res.writeHead(500).end(), 1);
+    const bus = await startBus({ subscriptions: { a: await startPart(a.answer), b: slow } });
+    await bus.publish('e');
+    const arrivals = await until(async () => {
+      const { body } = await bus.http.get('/events/1/deliveries').expect(200);
+      expect(body).toHaveLength(2);
+      return body;
+    });
+    const deliveredAt = expect.stringMatching(/^\d{4}-.*Z$/);
+    expect(arrivals).toContainEqual({ subscription: 'a', deliveredAt, attempts: 1 });
+    expect(arrivals).toContainEqual({ subscription: 'b', deliveredAt, attempts: 2 });
+  });
+
+  test('is an empty list for a position that nobody has got, and 400 for what is no position', async () => {
+    const bus = await startBus();
+    await bus.http.get('/events/7/deliveries').expect(200, []);
+    await bus.http.get('/events/0/deliveries').expect(400);
+    await bus.http.get('/events/x/deliveries').expect(400);
+  });
+});

@@ -1,0 +1,81 @@
+import { expect, test } from '@jest/globals';
+import { type Bus, ids, startBus, until } from './bus.ts';
+
+type Message = { id?: string; event?: string; data?: string };
+
+/** Reads the stream as a browser does. `messages` grows as they come. */
+async function open(bus: Bus, lastEventId?: string) {
+  const leaving = new AbortController();
+  const headers: Record<string, string> = lastEventId ? { 'last-event-id': lastEventId } : {};
+  const { body } = await fetch(`${bus.url}/stream`, { headers, signal: leaving.signal });
+  const messages: Message[] = [];
+  const read = async () => {
+    let text = '';
+    for await (const chunk of body ?? []) {
+      text += Buffer.from(chunk).toString();
+      const blocks = text.split('\n\n');
+      text = blocks.pop() ?? '';
+      messages.push(
+        ...blocks.map((block) => Object.fromEntries(block.split('\n').map((line) => line.split(/: (.*)/)))),
+      );
+    }
+  };
+  const reading = read().catch(() => {});
+  const close = async () => {
+    leaving.abort();
+    await reading;
+  };
+  return { messages, close, reading };
+}
+const idsOf = (messages: Message[]) => messages.map(({ data }) => JSON.parse(data ?? '{}').id);
+
+test('a reader gets the events from now on, each with its position and its checkpoint as the id', async () => {
+  const bus = await startBus();
+  await bus.publish('before');
+  const { messages, close } = await open(bus);
+  const checkpoint = await bus.publish('e');
+  await until(() => expect(messages).toHaveLength(1));
+  expect(messages[0]?.id).toBe(checkpoint);
+  expect(JSON.parse(messages[0]?.data ?? '')).toMatchObject({ position: 2, id: 'e', type: 'Tested' });
+  await close();
+});
+
+test('a reader that comes back with Last-Event-ID misses nothing and gets nothing twice', async () => {
+  const bus = await startBus();
+  const last = await bus.publish('a');
+  await bus.publish(...ids('b', 450));
+  const { messages, close } = await open(bus, last);
+  await bus.publish('c');
+  await until(() => expect(idsOf(messages)).toEqual([...ids('b', 450), 'c']));
+  await close();
+});
+
+test.each([
+  ['of another log', `1-${'0'.repeat(32)}`],
+  ['past the head', `99-${'0'.repeat(32)}`],
+  ['that is none', 'nonsense'],
+])('a reader with a Last-Event-ID %s is told to read the list again, and goes on from there', async (_what, id) => {
+  const bus = await startBus();
+  const head = await bus.publish('a');
+  const { messages, close } = await open(bus, id);
+  await until(() => expect(messages).toEqual([{ event: 'reset', id: head, data: '{}' }]));
+  await bus.publish('b');
+  await until(() => expect(idsOf(messages)).toEqual([undefined, 'b']));
+  await close();
+});
+
+test('a reader that missed more than 10,000 events is told to read the list again', async () => {
+  const bus = await startBus();
+  const first = await bus.publish('first');
+  for (let i = 0; i <= 10; i += 1) await bus.publish(...ids(`${i}-`, 1_000));
+  const { messages, close } = await open(bus, first);
+  await until(() => expect(messages).toMatchObject([{ event: 'reset' }]));
+  await close();
+});
+
+test('a bus that stops ends its streams', async () => {
+  const bus = await startBus();
+  const { reading } = await open(bus);
+  await bus.stop();
+  await reading;
+});
