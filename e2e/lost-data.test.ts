@@ -36,14 +36,14 @@ async function expectLife(): Promise<void> {
   expect(shown(await readModel(system.url('query')))).toEqual(expected(written));
 }
 
-async function loseDatabase(part: string): Promise<void> {
+/** The bus asks every subscriber where it stands, every five seconds; with `ask` it asks this one at once. */
+async function loseDatabase(part: string, ask: boolean): Promise<void> {
   await system.part(`stop ${part}`);
   system.deleteDatabase(part);
-  await system.startPart(part);
+  await system.part(`start ${part}`);
+  if (ask) await post(`${bus}/subscriptions/${part}/resume`);
+  await system.ready(part);
 }
-
-/** The bus asks a subscriber every five seconds where it stands; so it asks at once. */
-const askNow = (part: string) => post(`${bus}/subscriptions/${part}/resume`);
 
 /** Orders a replay, and waits until it is done. */
 async function replay(name: string): Promise<void> {
@@ -58,8 +58,7 @@ test.each(['posts', 'comments', 'query', 'moderation'])(
   'the lost database of %s comes back from the log, which stays as it is',
   async (part) => {
     const before = { ...(await answers()), log: await system.log() };
-    await loseDatabase(part);
-    if (part !== 'query') await askNow(part);
+    await loseDatabase(part, part !== 'query');
     await system.quiet();
     expect({ ...(await answers()), log: await system.log() }).toEqual(before);
     await expectLife();
@@ -81,7 +80,7 @@ describe('when the log of the bus is lost', () => {
   const all = (state: string) => ['posts', 'comments', 'query', 'moderation'].map((name) => [name, state]);
 
   test('every subscription and /readyz say so, and nothing is pushed or published any more', async () => {
-    await loseDatabase('event-bus');
+    await loseDatabase('event-bus', false);
     await until('all are diverged', async () => (await states()).every(([, state]) => state === 'diverged'));
     const before = await answers();
     const stands = await Promise.all(all('').map(([name]) => get(`${system.url(name as string)}/events`)));
@@ -104,8 +103,7 @@ describe('when the log of the bus is lost', () => {
   test('a replay of the owners and a new database for query bring everything back', async () => {
     const { readModel: _, ...before } = await answers();
     await Promise.all(['posts', 'comments', 'moderation'].map(replay));
-    await loseDatabase('query');
-    await askNow('query');
+    await loseDatabase('query', true);
     await system.quiet();
     const { readModel: rebuilt, ...after } = await answers();
     expect(shown(rebuilt)).toEqual(expected(written));
