@@ -1,3 +1,4 @@
+import { type AxiosAdapter, AxiosError } from 'axios';
 import type { Comment, Message, Post, Status } from '../src/api/types.ts';
 
 let count = 0;
@@ -71,16 +72,19 @@ export class FakeBlog {
   onPost: (sent: Sent) => Answer | Promise<Answer> = () => ({ status: 201, body: { id: `made-${++count}` } });
   onGet: (path: string) => Answer | undefined | Promise<undefined> = () => undefined;
 
-  readonly fetch = async (address: string, init: RequestInit = {}) => {
-    const { pathname, searchParams } = new URL(address, 'http://blog');
-    if (init.method !== 'POST') {
-      return answer((await this.onGet(address)) ?? this.read(decodeURIComponent(pathname), searchParams.get('cursor')));
-    }
-    const headers = init.headers as Record<string, string>;
-    const key = headers['Idempotency-Key'] ?? null;
-    const sent = { method: 'POST', path: pathname, key, body: JSON.parse(String(init.body)) };
-    this.sent.push(sent);
-    return answer(await this.onPost(sent));
+  /** In place of the one that axios sends with. */
+  readonly adapter: AxiosAdapter = async (config) => {
+    const { method, url = '', params, headers, data } = config;
+    const sent = { method: 'POST', path: url, key: headers.get('Idempotency-Key') as string | null };
+    const read = async () => (await this.onGet(url)) ?? this.read(decodeURIComponent(url), params?.cursor ?? null);
+    const write = async () => {
+      this.sent.push({ ...sent, body: JSON.parse(data) });
+      return this.onPost(this.sent.at(-1) as Sent);
+    };
+    const { status = 200, body = {}, headers: answered = {} } = await (method === 'post' ? write() : read());
+    const response = { status, statusText: '', data: body, headers: answered, config };
+    if (status < 300) return response;
+    throw new AxiosError(`answered ${status}`, undefined, config, null, response);
   };
 
   private read(path: string, cursor: string | null): Answer {
@@ -104,14 +108,4 @@ export class FakeBlog {
     const headers: Record<string, string> = start + this.pageSize < all.length ? { link: '</next>; rel="next"' } : {};
     return { items, headers };
   }
-}
-
-function answer({ status = 200, body = {}, headers = {} }: Answer) {
-  const all: Record<string, string> = { 'content-type': 'application/json', ...headers };
-  return {
-    ok: status < 300,
-    status,
-    headers: { get: (name: string) => all[name] ?? null },
-    json: async () => body,
-  } as unknown as Response;
 }

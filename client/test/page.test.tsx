@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { act, cleanup, render, screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
+import { client } from '../src/api/http.ts';
 import { App } from '../src/app.tsx';
 import { aComment, aMessage, aPost, FakeBlog, FakeEventSource } from './fake-blog.ts';
 
@@ -8,7 +9,7 @@ let blog: FakeBlog;
 
 beforeEach(() => {
   blog = new FakeBlog();
-  globalThis.fetch = blog.fetch as typeof fetch;
+  client.defaults.adapter = blog.adapter;
   globalThis.EventSource = FakeEventSource as unknown as typeof EventSource;
   window.scrollBy = () => undefined;
   FakeEventSource.opened = [];

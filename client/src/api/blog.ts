@@ -6,22 +6,22 @@ type WirePost = Pick<Post, 'id'> & Partial<Post> & { comments?: (Pick<Comment, '
 
 /** Reads the newest posts, or the ones after the post `cursor`. */
 export async function readPosts(cursor?: string): Promise<PostList> {
-  const response = await request(withCursor('/posts', cursor));
-  const body: Record<string, WirePost> = await response.json();
+  const { data, headers } = await request<Record<string, WirePost>>({ url: '/posts', params: { cursor } });
   return {
     // Number-like keys move to the front of a JavaScript object, so only seq tells the order.
-    posts: Object.values(body)
+    posts: Object.values(data)
       .map((post, index) => split(post, index))
       .sort((a, b) => b.post.seq - a.post.seq),
-    hasNext: hasNext(response),
-    position: response.headers.get('stream-position') ?? undefined,
+    hasNext: hasNext(headers.link),
+    position: headers['stream-position'],
   };
 }
 
 /** Reads one post with its first comments, or with those after the comment `cursor`. */
 export async function readPost(id: string, cursor?: string): Promise<PostPage> {
-  const response = await request(withCursor(`/posts/${encodeURIComponent(id)}`, cursor));
-  return { ...split(await response.json()), hasNext: hasNext(response) };
+  const url = `/posts/${encodeURIComponent(id)}`;
+  const { data, headers } = await request<WirePost>({ url, params: { cursor } });
+  return { ...split(data), hasNext: hasNext(headers.link) };
 }
 
 export type Created = { id: string; createdAt: string | null };
@@ -33,13 +33,9 @@ export const sendPost = (title: string, key: string) => send('/posts', { title }
 export const sendComment = (postId: string, content: string, key: string) =>
   send(`/posts/${encodeURIComponent(postId)}/comments`, { content }, key);
 
-async function send(path: string, body: object, key: string): Promise<Created> {
-  const response = await request(path, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json', 'Idempotency-Key': key },
-    body: JSON.stringify(body),
-  });
-  const created: Partial<Created> & { id: string } = await response.json();
+async function send(url: string, data: object, key: string): Promise<Created> {
+  const headers = { 'Idempotency-Key': key };
+  const { data: created } = await request<Partial<Created> & { id: string }>({ method: 'POST', url, data, headers });
   return { id: created.id, createdAt: created.createdAt ?? null };
 }
 
@@ -55,10 +51,6 @@ function split(wire: WirePost, index = 0): Omit<PostPage, 'hasNext'> {
 
 const BARE = { content: null, status: 'approved', createdAt: null } as const;
 
-function withCursor(path: string, cursor?: string): string {
-  return cursor === undefined ? path : `${path}?${new URLSearchParams({ cursor })}`;
-}
-
-function hasNext(response: Response): boolean {
-  return /;\s*rel="?next"?/i.test(response.headers.get('link') ?? '');
+function hasNext(link: unknown): boolean {
+  return /;\s*rel="?next"?/i.test(String(link ?? ''));
 }

@@ -1,4 +1,7 @@
-const TIMEOUT_MS = 15_000;
+import axios, { type AxiosRequestConfig, type AxiosResponse } from 'axios';
+
+/** Everything goes to the page's own origin. */
+export const client = axios.create({ timeout: 15_000 });
 
 type ProblemBody = { detail?: string; errors?: { field?: string; detail?: string; rule?: string }[] };
 
@@ -15,27 +18,21 @@ export class RequestError extends Error {
   }
 }
 
-/** Sends one request to the page's own origin. Throws RequestError unless it was answered with a 2xx. */
-export async function request(path: string, init: RequestInit = {}): Promise<Response> {
-  let response: Response;
+/** Sends one request. Throws RequestError unless it was answered with a 2xx. */
+export async function request<Body>(config: AxiosRequestConfig): Promise<AxiosResponse<Body>> {
   try {
-    response = await fetch(path, { cache: 'no-store', ...init, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    return await client.request<Body>(config);
   } catch (error) {
-    throw new RequestError(error instanceof Error ? error.message : 'no answer');
+    const response = axios.isAxiosError(error) ? error.response : undefined;
+    if (!response) throw new RequestError(error instanceof Error ? error.message : 'no answer');
+    const seconds = Number(response.headers['retry-after'] ?? Number.NaN);
+    const retryAfterMs = Number.isFinite(seconds) ? seconds * 1000 : undefined;
+    throw new RequestError(problemText(response.data), response.status, retryAfterMs);
   }
-  if (response.ok) return response;
-  const seconds = Number(response.headers.get('retry-after') ?? Number.NaN);
-  throw new RequestError(
-    await problemText(response),
-    response.status,
-    Number.isFinite(seconds) ? seconds * 1000 : undefined,
-  );
 }
 
 /** RFC 9457: the field's own message says most, then `detail`; an answer that is no problem document says nothing. */
-async function problemText(response: Response): Promise<string> {
-  if (!response.headers.get('content-type')?.includes('json')) return '';
-  const body: ProblemBody | null = await response.json().catch(() => null);
+function problemText(body: ProblemBody | undefined): string {
   const field = body?.errors?.find((error) => error.detail ?? error.rule);
   return field?.detail ?? field?.rule ?? body?.detail ?? '';
 }
