@@ -9,7 +9,7 @@ export default defineConfig({
   cacheDir: resolve(import.meta.dirname, '../node_modules/.vite'),
   plugins: [react()],
   // Named, so that nothing is found late and the page is not loaded twice.
-  optimizeDeps: { include: ['react', 'react-dom/client', 'react/jsx-runtime', 'react/jsx-dev-runtime'] },
+  optimizeDeps: { include: ['axios', 'react', 'react-dom/client', 'react/jsx-runtime', 'react/jsx-dev-runtime'] },
   build: {
     target: 'baseline-widely-available',
     // A data: address would need a hole in the Content-Security-Policy.
