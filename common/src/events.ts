@@ -35,7 +35,7 @@ export type KnownEvent = {
   [T in Type]: { type: T; data: z.output<(typeof data)[T]>; time?: string; text?: string };
 }[Type];
 
-const envelope = z.looseObject({ type: z.string(), id: text, source: text, time: text, data: z.unknown() });
+const envelope = z.looseObject({ type: z.string(), id: text, source: text, time: text, data: z.unknown().optional() });
 
 /**
  * Parses what a bus pushed.
