@@ -15,7 +15,7 @@ type Answer = { status: number; headers?: Record<string, string>; body?: unknown
  * How a publication is answered: like our bus, like the classic one (200, whatever it understood), never, or with this
  * answer; a function decides for each one.
  */
-type Mode = 'ours' | 'classic' | 'hangs' | Answer;
+export type Mode = 'ours' | 'classic' | 'hangs' | Answer;
 
 export class FakeBus {
   mode: Mode | ((publication: Publication) => Mode) = 'ours';

@@ -1,0 +1,235 @@
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { createApp } from '@blog/common/app.ts';
+import type { Tx } from '@blog/common/database.ts';
+import type { KnownEvent } from '@blog/common/events.ts';
+import { checkpointSchema, Subscriber } from '@blog/common/subscriber.ts';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { at, FakeBus } from './fake-bus.ts';
+import { log, NO_BUS, newFolder, removeFolders, Service, until } from './service.ts';
+
+/** Keeps a row for each time that it handled an event, so that a second effect shows. */
+const handle = async (tx: Tx, { data }: KnownEvent) => {
+  if (data.id === 'throws') throw new Error('cannot handle this');
+  if (data.id === 'large') await tx.run('INSERT INTO handled VALUES (?)', 'x'.repeat(100_000));
+  await tx.run('INSERT INTO handled VALUES (?)', data.id);
+};
+const subscribing = {
+  migrations: [`CREATE TABLE handled (id TEXT) STRICT; CREATE TABLE orders (after TEXT) STRICT; ${checkpointSchema}`],
+  create: ({ db, busUrl }: { db: Service['db']; busUrl: string }) => {
+    const onOrder = async (tx: Tx, after: string) => void (await tx.run('INSERT INTO orders VALUES (?)', after));
+    const subscriber = new Subscriber({ db, busUrl, log, handle, onOrder });
+    return { app: createApp({ db, log, routes: [subscriber.routes], loops: [subscriber] }), loops: [subscriber] };
+  },
+};
+const post = (id: string) => ({
+  specversion: '1.0',
+  id: `${id}/PostCreated`,
+  source: 'posts',
+  type: 'PostCreated',
+  data: { id },
+});
+const poison = { ...post('poison'), data: { title: 'without its id' } };
+
+let folder: string;
+let service: Service;
+const start = async (busUrl = NO_BUS) => {
+  service = await new Service(subscribing, busUrl, folder).open();
+};
+beforeEach(async () => {
+  folder = newFolder();
+  await start();
+});
+afterEach(() => service.close());
+afterAll(removeFolders);
+
+const handled = async () => (await service.rows<{ id: string }>('SELECT id FROM handled')).map(({ id }) => id);
+const orders = async () =>
+  (await service.rows<{ after: string }>('SELECT after FROM orders')).map(({ after }) => after);
+const stand = async () => (await service.http.get('/events').expect(200)).body;
+
+test('one that is new says that it stands at "0", and takes any place at position 0', async () => {
+  expect(await stand()).toEqual({ checkpoint: '0', replay: null });
+  const { status, body } = await service.push([post('a')], { after: at(0, 'b'), upto: at(1, 'b') });
+  expect([status, body]).toEqual([200, { checkpoint: at(1, 'b'), replay: null }]);
+});
+
+test('a batch that joins on moves the checkpoint together with its effects, for good', async () => {
+  await service.history([post('a'), post('b')]).expect(200);
+  const { body } = await service.push([post('c')], { after: at(2), upto: at(3) }).expect(200);
+  expect(body).toEqual({ checkpoint: at(3), replay: null });
+  await service.close();
+  await start();
+  expect(await stand()).toEqual({ checkpoint: at(3), replay: null });
+  expect(await handled()).toEqual(['a', 'b', 'c']);
+});
+
+test.each([
+  ['comes again', at(0), at(2)],
+  ['begins further on', at(5), at(6)],
+  ['begins at the same position of another history', at(2, 'b'), at(3, 'b')],
+])('a batch that %s is answered 409 with the stand, and has no effect', async (_, after, upto) => {
+  await service.history([post('a'), post('b')]).expect(200);
+  const { body } = await service.push([post('x')], { after, upto }).expect(409);
+  expect(body).toEqual({ checkpoint: at(2), replay: null });
+  expect(await handled()).toEqual(['a', 'b']);
+});
+
+test('of the same batch pushed many times at once, one is applied', async () => {
+  const answers = await Promise.all(Array.from({ length: 10 }, () => service.history([post('a'), post('b')])));
+  expect(answers.map(({ status }) => status).sort()).toEqual([200, ...Array(9).fill(409)]);
+  expect(await handled()).toEqual(['a', 'b']);
+});
+
+test.each([
+  ['a handler that throws', post('throws')],
+  ['a known type without its ids', poison],
+  ['a known type without data', { type: 'CommentCreated' }],
+  ['ids that are not strings', { type: 'CommentCreated', data: { id: 1, postId: 'p' } }],
+  ['an id of more than 200 characters', post('x'.repeat(201))],
+  ['an event that is no object', 'text'],
+  ['an event without a type', {}],
+])('%s is a poison event: 422, nothing of its batch is applied, the checkpoint stays', async (_, event) => {
+  const answer = await service.history([post('a'), event]);
+  expect(answer.status).toBe(422);
+  expect(answer.type).toBe('application/problem+json');
+  expect(await handled()).toEqual([]);
+  expect(await stand()).toEqual({ checkpoint: '0', replay: null });
+});
+
+test('events of unknown types are passed over, whatever is in them', async () => {
+  const unknown = [
+    { type: 'PostRenamed' },
+    { type: 'constructor', data: {} },
+    { type: '__proto__', data: { id: 'p' } },
+  ];
+  await service.history([post('a'), ...unknown, post('b')]).expect(200);
+  expect(await handled()).toEqual(['a', 'b']);
+  expect(await stand()).toMatchObject({ checkpoint: at(5) });
+});
+
+test('an empty batch moves the checkpoint', async () => {
+  await service.push([], { after: at(0), upto: at(7) }).expect(200);
+  expect(await stand()).toMatchObject({ checkpoint: at(7) });
+});
+
+test('one event with its places is a batch of one', async () => {
+  const places = { 'event-after': at(0), 'event-upto': at(1), 'event-head': at(1) };
+  const { body } = await service.http.post('/events').set(places).send(post('a')).expect(200);
+  expect(body).toEqual({ checkpoint: at(1), replay: null });
+  await service.http.post('/events').set(places).send(post('a')).expect(409);
+  expect(await handled()).toEqual(['a']);
+});
+
+test('a push without places (a classic bus, a redelivery) is applied and leaves the checkpoint where it is', async () => {
+  await service.history([post('a')]).expect(200);
+  await service.push({ type: 'PostCreated', data: { id: 'b' } }).expect(200);
+  const redelivery = service.http.post('/events').set('event-head', at(9)).type('application/cloudevents+json');
+  await redelivery.send(JSON.stringify(post('c'))).expect(200);
+  expect(await handled()).toEqual(['a', 'b', 'c']);
+  expect(await stand()).toMatchObject({ checkpoint: at(1) });
+});
+
+describe('a replay order', () => {
+  beforeEach(() => service.history([post('a'), post('b'), post('c')]).expect(200));
+
+  test('is taken once, in the transaction of its batch', async () => {
+    const { body } = await service.push([post('b')], { after: at(1), upto: at(2), replay: 'r1' }).expect(200);
+    expect(body).toEqual({ checkpoint: at(2), replay: 'r1' });
+    await service.push([post('c')], { after: at(2), upto: at(3), replay: 'r1' }).expect(200);
+    await service.push([post('b')], { after: at(1), upto: at(2), replay: 'r1' }).expect(409);
+    expect(await handled()).toEqual(['a', 'b', 'c', 'b', 'c']);
+    expect(await orders()).toEqual([at(1)]);
+  });
+
+  test('is not taken when its batch cannot be applied', async () => {
+    await service.push([post('throws')], { after: at(1), upto: at(2), replay: 'r1' }).expect(422);
+    expect(await stand()).toEqual({ checkpoint: at(3), replay: null });
+    expect(await orders()).toEqual([]);
+  });
+
+  test('is taken only backwards', async () => {
+    const { body } = await service.push([], { after: at(4), upto: at(4), replay: 'r1' }).expect(409);
+    expect(body).toEqual({ checkpoint: at(3), replay: null });
+  });
+
+  test('makes it stand in the history of a log that was put back', async () => {
+    const { body } = await service.push([post('x')], { after: at(0, 'b'), upto: at(1, 'b'), replay: 'r1' }).expect(200);
+    expect(body).toEqual({ checkpoint: at(1, 'b'), replay: 'r1' });
+    expect(await orders()).toEqual([at(0, 'b')]);
+  });
+
+  test('can be empty, and is not forgotten in a restart', async () => {
+    await service.push([], { after: at(0), upto: at(0), replay: 'r1' }).expect(200);
+    await service.close();
+    await start();
+    expect(await stand()).toEqual({ checkpoint: at(0), replay: 'r1' });
+  });
+});
+
+test('a full disk is answered 507, a locked database 503: neither is taken for a poison event', async () => {
+  const pages = (count: number) => service.db.write((tx) => tx.all(`PRAGMA max_page_count = ${count}`));
+  await pages(20);
+  await service.history([post('a'), post('large')]).expect(507);
+  const other = new DatabaseSync(join(folder, 'service.db'));
+  other.exec('BEGIN IMMEDIATE');
+  await service
+    .history([post('a')])
+    .expect(503)
+    .expect('Retry-After', '1');
+  expect(await service.degraded()).toContainEqual(expect.stringMatching(/cannot be used/));
+  other.close();
+  expect([await handled(), await stand()]).toEqual([[], { checkpoint: '0', replay: null }]);
+  await pages(1_000);
+  await service.history([post('a'), post('large')]).expect(200);
+});
+
+describe('once it listens, it asks the bus what it is:', () => {
+  let bus: FakeBus;
+  beforeEach(async () => {
+    await service.close();
+    bus = await new FakeBus().open();
+  });
+  afterEach(() => bus.close());
+
+  test('the whole history of a classic bus is applied, past what cannot be handled', async () => {
+    bus.mode = 'classic';
+    bus.log = [post('a'), {}, poison, post('throws'), { type: 'PostCreated', data: { id: 'b' } }];
+    await start(bus.url);
+    await until(async () => (await handled()).length === 2);
+    expect(await handled()).toEqual(['a', 'b']);
+    expect(await stand()).toMatchObject({ checkpoint: '0' });
+  });
+
+  test('it asks until it is answered', async () => {
+    let asked = 0;
+    bus.log = [post('a')];
+    bus.mode = () => (++asked < 3 ? { status: 503 } : 'classic');
+    await start(bus.url);
+    await until(async () => (await handled()).length === 1);
+  });
+
+  test('from our bus it waits for the push', async () => {
+    bus.log = [post('a')];
+    let asked = 0;
+    bus.mode = () => ++asked && 'ours';
+    await start(bus.url);
+    await until(() => asked === 1);
+    expect(await service.degraded()).toEqual(['The bus was not heard from lately.']);
+    await service.history([post('b')]).expect(200);
+    expect(await service.degraded()).toEqual([]);
+    expect(await handled()).toEqual(['b']);
+  });
+});
+
+test('its address has no other methods, and takes no other media types', async () => {
+  const { headers } = await service.http.put('/events').expect(405);
+  expect(headers.allow).toBe('GET, POST');
+  await service.http.post('/events').type('text/plain').send('{}').expect(415);
+  await service.http.post('/events').set('event-after', 'nonsense').send(post('a')).expect(400);
+  await service.http
+    .post('/events')
+    .type('json')
+    .send(`["${'x'.repeat(1024 * 1024)}"]`)
+    .expect(413);
+});
