@@ -1,30 +1,25 @@
 import { randomUUID } from 'node:crypto';
-import { type Checkpoint, NEW, positionOf, type Stand, standSchema } from '@blog/common/checkpoint.ts';
+import { type Checkpoint, positionOf, type Stand, standSchema } from '@blog/common/checkpoint.ts';
 import type { Database, Tx } from '@blog/common/database.ts';
 import { type Answer, exchange, reason } from '@blog/common/http.ts';
 import type { Log } from '@blog/common/log.ts';
 import { Loop } from '@blog/common/loop.ts';
 import { Problem, unavailable } from '@blog/common/problem.ts';
 import { backoff, retryAfter } from '@blog/common/retry.ts';
-import { deleteLetter, findLetter, park, parkedBehind } from './dead-letters.ts';
+import { type Batch, PUSH_EVENTS, places, readBatch } from './batch.ts';
+import { deleteLetter, findLetter, park } from './dead-letters.ts';
 import type { Deliveries } from './deliveries.ts';
-import { checkpointAt, type Entry, head, knows, readPage } from './log.ts';
+import { type Entry, head, knows, readPage } from './log.ts';
 import { BATCH } from './publish.ts';
+import { Subscription } from './subscription.ts';
 
 /** While nothing is sent, the subscriber is asked where it stands every so often, in milliseconds. */
 const ASK_EVERY = 5_000;
-/** The most that goes in one push: events, and bytes of their text. */
-const PUSH_EVENTS = 1_000;
-const PUSH_BYTES = 500 * 1024;
 /** How often a single event may be answered with one of these before it is parked. */
 const REFUSALS = 5;
 const REFUSED = [400, 413, 422];
 
 type Options = { db: Database; log: Log; name: string; url: string; deadline: number; deliveries: Deliveries };
-type Row = { position: number; paused: number; replay_id: string | null; replay_from: number | null };
-type Order = { id: string; from: number };
-/** What to push next: the events behind `after` that are not parked, and the place that the subscriber then has reached. */
-type Batch = { after: Checkpoint; upto: Checkpoint; head: Checkpoint; events: Entry[] };
 
 /** An exchange that failed: tried again after a pause, for ever. */
 class Failure extends Error {
@@ -42,13 +37,10 @@ class Failure extends Error {
 export class Delivery extends Loop {
   readonly name: string;
   #options: Options;
+  #subscription: Subscription;
   #kind: 'unknown' | 'checkpointed' | 'plain' = 'unknown';
-  #position = 0;
-  #paused = false;
-  #order: Order | undefined;
-  /** Why subscriber and log are not of one history; nothing is pushed then but a replay order. */
-  #diverged: string | undefined;
-  #publisherDiverged: string | undefined;
+  /** Why subscriber or publisher and log are not of one history; nothing is pushed then but a replay order. */
+  #diverged: { subscriber?: string; publisher?: string } = {};
   #failures = 0;
   #lastError: string | undefined;
   #nextAttempt: string | undefined;
@@ -63,15 +55,16 @@ export class Delivery extends Loop {
     super();
     this.name = options.name;
     this.#options = options;
+    this.#subscription = new Subscription(options.db, options.name);
     options.db.onCommit(() => this.work.raise());
   }
 
   // ---- The loop, from top to bottom
 
   protected async run(): Promise<void> {
-    await this.#load();
     while (!this.stopped) {
       try {
+        await this.#subscription.load();
         for (const command of this.#commands.splice(0)) await command();
         await this.#turn();
       } catch (error) {
@@ -82,10 +75,11 @@ export class Delivery extends Loop {
   }
 
   async #turn(): Promise<void> {
-    if (this.#paused) return this.urgent.wait();
+    if (this.#subscription.paused) return this.urgent.wait();
     if (performance.now() >= this.#askAt) await this.#ask();
-    const batch = this.state === 'diverged' && !this.#order ? undefined : await this.#next();
-    if (!batch || (batch.upto === batch.after && !this.#order)) {
+    const { order } = this.#subscription;
+    const batch = this.#divergence && !order ? undefined : await this.#next();
+    if (!batch || (batch.upto === batch.after && !order)) {
       this.#recovered();
       return this.work.wait(Math.max(0, this.#askAt - performance.now()));
     }
@@ -99,9 +93,8 @@ export class Delivery extends Loop {
   async #ask(): Promise<void> {
     const answer = await this.#exchange('GET', { 'event-head': await this.#options.db.read(head) });
     const stand = standSchema.safeParse(answer.body);
-    const success = answer.status >= 200 && answer.status < 300;
-    if (success && stand.success) await this.#standsAt(stand.data);
-    else if (success || answer.status === 404 || answer.status === 405) await this.#isPlain();
+    if (isSuccess(answer) && stand.success) await this.#standsAt(stand.data);
+    else if (isSuccess(answer) || answer.status === 404 || answer.status === 405) await this.#isPlain();
     else throw failure(answer);
     this.#askAt = performance.now() + ASK_EVERY;
   }
@@ -109,104 +102,84 @@ export class Delivery extends Loop {
   /** The subscriber's own word decides: the position kept here is only a cache of it. */
   async #standsAt({ checkpoint, replay }: Stand): Promise<void> {
     this.#kind = 'checkpointed';
-    if (this.#order && replay === this.#order.id) await this.#setOrder(undefined);
+    if (this.#subscription.order && replay === this.#subscription.order.id) await this.#orderTaken();
     if (await this.#options.db.read((tx) => knows(tx, checkpoint))) {
-      this.#diverged = undefined;
-      this.#advance(positionOf(checkpoint));
+      this.#diverge('subscriber', undefined);
+      this.#subscription.advance(positionOf(checkpoint));
     } else {
-      this.#diverge(`it stands at ${checkpoint}, which this log does not have`);
+      this.#diverge('subscriber', `it stands at ${checkpoint}, which this log does not have`);
+      this.#ahead = undefined;
     }
   }
 
   async #isPlain(): Promise<void> {
     this.#kind = 'plain';
-    this.#diverged = undefined;
-    if (!this.#order) return;
-    this.#advance(this.#order.from - 1);
-    await this.#setOrder(undefined);
+    this.#diverge('subscriber', undefined);
+    if (!this.#subscription.order) return;
+    this.#subscription.advance(this.#subscription.after);
+    await this.#orderTaken();
+  }
+
+  /** From now on this log is the one that publisher and subscriber know. */
+  async #orderTaken(): Promise<void> {
+    await this.#subscription.setOrder(undefined);
+    this.#diverge('publisher', undefined);
   }
 
   async #next(): Promise<Batch> {
-    const after = this.#order ? this.#order.from - 1 : this.#position;
+    const { after } = this.#subscription;
     const ahead = this.#ahead;
     this.#ahead = undefined;
-    if (ahead?.after === after) return ahead.batch;
-    return this.#read(after, this.#kind === 'checkpointed' ? this.#size : 1);
+    return ahead?.after === after ? ahead.batch : this.#read(after, this.#kind === 'checkpointed' ? this.#size : 1);
   }
 
-  /** Reads what comes behind a position; parked events are left out, but `upto` passes them. */
-  async #read(position: number, most: number): Promise<Batch> {
-    const { db } = this.#options;
-    const events: Entry[] = [];
-    let bytes = 0;
-    let next: number | undefined = position;
-    let upto: Checkpoint | undefined;
-    while (next !== undefined && events.length < most && bytes < PUSH_BYTES) {
-      const from: number = next;
-      const page = await db.read(async (tx) => ({
-        ...(await readPage(tx, { after: from }, most)),
-        parked: await parkedBehind(tx, this.name, from),
-      }));
-      next = page.next;
-      for (const entry of page.entries) {
-        const size = Buffer.byteLength(entry.record) + 1;
-        const parked = page.parked.has(entry.position);
-        if (!parked && events.length > 0 && (events.length === most || bytes + size > PUSH_BYTES)) {
-          next = undefined;
-          break;
-        }
-        upto = `${entry.position}-${entry.checksum}`;
-        if (parked) continue;
-        events.push(entry);
-        bytes += size;
-      }
-    }
-    return db.read(async (tx) => {
-      const after = (await checkpointAt(tx, position)) ?? NEW;
-      return { after, upto: upto ?? after, head: await head(tx), events };
-    });
-  }
-
-  /** One batch to a subscriber that keeps its checkpoint. Only an answer that says where it stands counts. */
+  /**
+   * One batch to a subscriber that keeps its checkpoint. Only an answer that says where it stands counts, and anywhere
+   * else than at the end of the batch is a failure: a subscriber that went back is so never pushed to without a pause.
+   */
   async #push(batch: Batch): Promise<void> {
-    const order = this.#order;
+    const { order } = this.#subscription;
     const headers = { ...places(batch), 'content-type': BATCH, 'event-replay': order?.id };
     const sent = this.#exchange('POST', headers, `[${batch.events.map(({ record }) => record).join(',')}]`);
-    if (batch.upto !== batch.head && !order) {
-      const after = positionOf(batch.upto);
-      const ahead = this.#read(after, Math.min(this.#size * 2, PUSH_EVENTS));
-      ahead.catch(() => {});
-      this.#ahead = { after, batch: ahead };
-    }
+    if (batch.upto !== batch.head && !order) this.#prepare(positionOf(batch.upto));
     const answer = await sent;
     const stand = standSchema.safeParse(answer.body);
-    if (![200, 409].includes(answer.status) || !stand.success) return this.#refused(answer, batch.events);
+    if (!stand.success || !(isSuccess(answer) || answer.status === 409)) return this.#refused(answer, batch.events);
+
     await this.#standsAt(stand.data);
-    if (stand.data.checkpoint === batch.upto) this.#delivered(batch.events);
-    else if (this.#order && this.#order === order) {
+    const { checkpoint } = stand.data;
+    if (this.#subscription.order) {
       this.#options.log.warn({ subscription: this.name, from: order?.from }, 'the replay order was not taken');
-      await this.#setOrder(undefined);
-    } else if (stand.data.checkpoint === batch.after)
-      throw new Failure(`answered ${answer.status} and stays where it is`);
-    else this.#ahead = undefined;
-    this.#size = Math.min(this.#size * 2, PUSH_EVENTS);
+      await this.#subscription.setOrder(undefined);
+    } else if (checkpoint === batch.upto) {
+      this.#delivered(batch.events);
+      this.#size = Math.min(this.#size * 2, PUSH_EVENTS);
+    } else if (!this.#divergence) {
+      throw new Failure(`answered ${answer.status} and stands at ${checkpoint}`);
+    }
+  }
+
+  /** Reads the next batch while one is under way, as large as it may be once that one has succeeded. */
+  #prepare(after: number): void {
+    const batch = this.#read(after, Math.min(this.#size * 2, PUSH_EVENTS));
+    // Whoever takes it sees the error; nobody may.
+    batch.catch(() => {});
+    this.#ahead = { after, batch };
   }
 
   /** One event to a plain subscriber; any 2xx moves the position that is kept here. */
   async #pushPlain(batch: Batch): Promise<void> {
     const [event] = batch.events;
     if (event) {
-      const answer = await this.#exchange(
-        'POST',
-        { ...places(batch), 'content-type': 'application/json' },
-        event.record,
-      );
-      if (answer.status < 200 || answer.status >= 300) return this.#refused(answer, batch.events);
-      // It keeps a checkpoint after all: it has been swapped for one of ours.
-      if (standSchema.safeParse(answer.body).success) return this.#ask();
+      const headers = { ...places(batch), 'content-type': 'application/json' };
+      const answer = await this.#exchange('POST', headers, event.record);
+      if (!isSuccess(answer)) return this.#refused(answer, batch.events);
+      if (standSchema.safeParse(answer.body).success) await this.#ask();
+      // It keeps a checkpoint after all, and has said where it stands: it was swapped for one of ours.
+      if (this.#kind === 'checkpointed') return;
     }
     this.#delivered(batch.events);
-    this.#advance(positionOf(batch.upto));
+    this.#subscription.advance(positionOf(batch.upto));
   }
 
   /** A single event that is refused again and again is parked; anything else is tried again. */
@@ -244,21 +217,42 @@ export class Delivery extends Loop {
     for (const { position } of events) this.#options.deliveries.add(position, this.name, attempts);
   }
 
+  #read(after: number, most: number): Promise<Batch> {
+    return readBatch(this.#options.db, this.name, after, most);
+  }
+
+  async #park(position: number, why: string): Promise<void> {
+    this.#options.log.error({ subscription: this.name, position, reason: why }, 'event parked');
+    await this.#options.db.write((tx) => park(tx, this.name, position, why));
+    this.#refusals = { position: 0, count: 0 };
+    this.#ahead = undefined;
+  }
+
+  #exchange(method: 'GET' | 'POST', headers: Record<string, string | undefined>, body?: string): Promise<Answer> {
+    const { url, deadline } = this.#options;
+    return exchange({ method, url, headers, body, deadline, ending: this.ending });
+  }
+
   // ---- What a person may do
 
   pause(): Promise<void> {
-    return this.#command(async () => this.#setPaused(true));
+    return this.#command(() => this.#subscription.setPaused(true));
   }
 
+  /** Goes on, and tries at once what waits for its next attempt. */
   resume(): Promise<void> {
-    return this.#command(async () => this.#setPaused(false));
+    return this.#command(async () => {
+      await this.#subscription.setPaused(false);
+      this.#askAt = 0;
+    });
   }
 
   /** Parks the event that this subscription is stuck on. */
   skip(): Promise<void> {
     return this.#command(async () => {
-      if (this.state === 'diverged') throw new Problem(409, 'The subscription is diverged: replay it.');
-      const [event] = (await this.#read(this.#position, 1)).events;
+      const { after, order } = this.#subscription;
+      if (this.#divergence && !order) throw new Problem(409, 'The subscription is diverged: replay it.');
+      const [event] = (await this.#read(after, 1)).events;
       if (!event) throw new Problem(409, 'There is no event to skip.');
       await this.#park(event.position, `skipped by hand${this.#lastError ? `: ${this.#lastError}` : ''}`);
     });
@@ -267,13 +261,12 @@ export class Delivery extends Loop {
   /** Goes back, so that `from` is the first position pushed; a checkpointed subscriber is ordered to. */
   replay(from: number): Promise<void> {
     return this.#command(async () => {
-      const most = this.state === 'diverged' ? 1 : this.#position + 1;
+      const most = this.#divergence ? 1 : this.#subscription.position + 1;
       if (from > most) {
-        throw new Problem(400, `from must be at most ${most}`, {
-          errors: [{ field: 'from', detail: `must be at most ${most}` }],
-        });
+        const detail = `must be at most ${most}`;
+        throw new Problem(400, `from ${detail}`, { errors: [{ field: 'from', detail }] });
       }
-      await this.#setOrder({ id: randomUUID(), from });
+      await this.#subscription.setOrder({ id: randomUUID(), from });
       this.#askAt = 0;
     });
   }
@@ -282,27 +275,21 @@ export class Delivery extends Loop {
   redeliver(id: number): Promise<void> {
     const { db, deliveries } = this.#options;
     return this.#command(async () => {
-      const { entry, newest } = await db.read(async (tx) => ({
-        entry: await findLetter(tx, id),
-        newest: await head(tx),
-      }));
-      if (!entry) throw new Problem(404, 'There is no such dead letter.');
-      const headers = { 'event-head': newest, 'content-type': 'application/json' };
-      const answer = await this.#exchange('POST', headers, entry.record).catch((error) => {
+      const letter = await db.read((tx) => findLetter(tx, id));
+      if (!letter) throw new Problem(404, 'There is no such dead letter.');
+      const headers = { 'event-head': await db.read(head), 'content-type': 'application/json' };
+      const answer = await this.#exchange('POST', headers, letter.record).catch((error) => {
         throw unavailable(`${this.name} does not answer: ${reason(error)}.`);
       });
-      if (answer.status < 200 || answer.status >= 300)
-        throw new Problem(409, `${this.name} ${failure(answer).message}.`);
+      if (!isSuccess(answer)) throw new Problem(409, `${this.name} ${failure(answer).message}.`);
       await db.write((tx) => deleteLetter(tx, id));
-      deliveries.add(entry.position, this.name, 1);
+      deliveries.add(letter.position, this.name, 1);
     });
   }
 
   /** The log has lost events that a publisher of this name was told it had; undefined when that is over. */
   publisherDiverged(published: Checkpoint | undefined): void {
-    const why = published && `it was told ${published}, which this log does not have`;
-    if (why && why !== this.#publisherDiverged) this.#logDivergence(why);
-    this.#publisherDiverged = why;
+    this.#diverge('publisher', published && `it was told ${published}, which this log does not have`);
   }
 
   #command(work: () => Promise<void>): Promise<void> {
@@ -316,100 +303,58 @@ export class Delivery extends Loop {
     });
   }
 
-  // ---- Its state
+  // ---- How it goes
 
   get state(): string {
-    if (this.#paused) return 'paused';
-    if (this.#diverged || this.#publisherDiverged) return 'diverged';
+    if (this.#subscription.paused) return 'paused';
+    if (this.#divergence) return 'diverged';
     if (this.#failures > 0) return 'retrying';
     return this.#kind === 'unknown' ? 'starting' : 'live';
   }
 
   async status(tx: Tx): Promise<object> {
-    const lag = positionOf(await head(tx)) - this.#position;
-    const next = lag > 0 ? (await readPage(tx, { after: this.#position }, 1)).entries[0] : undefined;
+    const { position, order } = this.#subscription;
+    const lag = positionOf(await head(tx)) - position;
+    const next = lag > 0 ? (await readPage(tx, { after: position }, 1)).entries[0] : undefined;
     const since = next ? Date.parse(JSON.parse(next.record).time) : Date.now();
     return {
       name: this.name,
       url: this.#options.url,
       kind: this.#kind,
-      position: this.#position,
+      position,
       lag,
       lagSeconds: Math.max(0, Math.round((Date.now() - since) / 1_000)),
       state: this.state,
-      replay: this.#order ?? null,
-      lastError: this.#diverged ?? this.#publisherDiverged ?? this.#lastError ?? null,
-      nextAttempt: this.#nextAttempt ?? null,
+      replay: order ?? null,
+      lastError: this.#divergence ?? this.#lastError ?? null,
+      nextAttempt: this.state === 'retrying' ? (this.#nextAttempt ?? null) : null,
     };
   }
 
   async degraded(): Promise<string[]> {
-    const why = this.#diverged ?? this.#publisherDiverged;
-    if (why) return [`${this.name} is diverged: ${why}.`];
-    return this.#failures > 0 ? [`Delivery to ${this.name} is being tried again: ${this.#lastError}.`] : [];
+    if (this.#divergence) return [`${this.name} is diverged: ${this.#divergence}.`];
+    return this.state === 'retrying' ? [`Delivery to ${this.name} is being tried again: ${this.#lastError}.`] : [];
   }
 
-  #diverge(why: string): void {
-    if (why !== this.#diverged) this.#logDivergence(why);
-    this.#diverged = why;
-    this.#ahead = undefined;
+  get #divergence(): string | undefined {
+    return this.#diverged.subscriber ?? this.#diverged.publisher;
   }
 
-  #logDivergence(why: string): void {
-    this.#options.log.error({ subscription: this.name, reason: why }, 'subscription diverged');
-  }
-
-  async #load(): Promise<void> {
-    const { db, name } = this.#options;
-    const row = await db.write(async (tx) => {
-      await tx.run('INSERT OR IGNORE INTO subscriptions (name) VALUES (?)', name);
-      return tx.get<Row>('SELECT position, paused, replay_id, replay_from FROM subscriptions WHERE name = ?', name);
-    });
-    this.#position = row?.position ?? 0;
-    this.#paused = row?.paused === 1;
-    if (row?.replay_id) this.#order = { id: row.replay_id, from: row.replay_from ?? 1 };
-  }
-
-  /** Moves the position; it rides with the next commit, because losing it only repeats a question or an event. */
-  #advance(position: number): void {
-    if (position === this.#position) return;
-    this.#position = position;
-    const sql = 'UPDATE subscriptions SET position = ? WHERE name = ?';
-    this.#options.db.later((tx) => tx.run(sql, position, this.name));
-  }
-
-  async #setPaused(paused: boolean): Promise<void> {
-    const sql = 'UPDATE subscriptions SET paused = ? WHERE name = ?';
-    await this.#options.db.write((tx) => tx.run(sql, Number(paused), this.name));
-    this.#paused = paused;
-    this.#askAt = 0;
-  }
-
-  async #setOrder(order: Order | undefined): Promise<void> {
-    const sql = 'UPDATE subscriptions SET replay_id = ?, replay_from = ? WHERE name = ?';
-    await this.#options.db.write((tx) => tx.run(sql, order?.id ?? null, order?.from ?? null, this.name));
-    // A taken order makes this log the one that publisher and subscriber know from now on.
-    if (this.#order && !order) this.#publisherDiverged = undefined;
-    this.#order = order;
-  }
-
-  async #park(position: number, why: string): Promise<void> {
-    this.#options.log.error({ subscription: this.name, position, reason: why }, 'event parked');
-    await this.#options.db.write((tx) => park(tx, this.name, position, why));
-    this.#ahead = undefined;
-  }
-
-  #exchange(method: 'GET' | 'POST', headers: Record<string, string | undefined>, body?: string): Promise<Answer> {
-    const { url, deadline } = this.#options;
-    return exchange({ method, url, headers, body, deadline, ending: this.ending });
+  #diverge(who: 'subscriber' | 'publisher', why: string | undefined): void {
+    const { log } = this.#options;
+    if (why && why !== this.#diverged[who]) {
+      log.error({ subscription: this.name, reason: why }, 'subscription diverged');
+    }
+    this.#diverged[who] = why;
   }
 }
 
-const places = ({ after, upto, head }: Batch) => ({ 'event-after': after, 'event-upto': upto, 'event-head': head });
+const isSuccess = ({ status }: Answer) => status >= 200 && status < 300;
 
 const detail = ({ body }: Answer) => String((body as { detail?: unknown } | undefined)?.detail ?? '').slice(0, 500);
 
 function failure(answer: Answer): Failure {
-  const text = `answered ${answer.status} ${detail(answer)}`.trim();
-  return new Failure(text, retryAfter(answer.status, answer.headers['retry-after']));
+  const what = isSuccess(answer) ? 'without saying where it stands' : detail(answer);
+  const pause = retryAfter(answer.status, answer.headers['retry-after']);
+  return new Failure(`answered ${answer.status} ${what}`.trim(), pause);
 }

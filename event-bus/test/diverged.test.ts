@@ -2,6 +2,8 @@ import { expect, test } from '@jest/globals';
 import { type Bus, startBus, startPart, until } from './bus.ts';
 import { checkpointed } from './subscribers.ts';
 
+/** Resuming asks at once where the subscriber stands; else it is asked every 5 s. */
+const askNow = (bus: Bus) => bus.control('a', 'resume');
 const diverged = (bus: Bus, name: string) =>
   until(async () => expect(await bus.subscription(name)).toMatchObject({ state: 'diverged' }));
 
@@ -34,6 +36,7 @@ test.each([
     expect(await bus.subscription('b')).toMatchObject({ state: 'live', lag: 0, lastError: null });
 
     a.stand.checkpoint = known;
+    await askNow(bus);
     await until(() => expect(a.applied).toEqual(['e1', 'e2']));
     await until(async () => expect(await bus.subscription('a')).toMatchObject({ state: 'live', lastError: null }));
   },

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { ids, startBus, startPart, until } from './bus.ts';
-import { checkpointed, json, type Part, plain } from './subscribers.ts';
+import { checkpointed, json, lose, type Part, plain } from './subscribers.ts';
 
 type Answer = Part['answer'];
 
@@ -113,10 +113,7 @@ describe('a subscriber that fails', () => {
   test('to answer, though it applied the batch, does not get it again: it is asked first', async () => {
     const a = checkpointed();
     const part = await startPart(a.answer);
-    part.fail((push, res) => {
-      const lost = { writeHead: () => ({ end: () => res.destroy() }) } as unknown as typeof res;
-      a.answer(push, lost);
-    }, 1);
+    part.fail(lose(a.answer), 1);
     const bus = await startBus({ subscriptions: { a: part } });
     await bus.publish('e1', 'e2');
     await until(async () => expect(await bus.subscription('a')).toMatchObject({ position: 2, state: 'live' }));

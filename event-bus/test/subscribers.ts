@@ -65,6 +65,12 @@ export class Part {
   }
 }
 
+/** Does all that the answer stands for, but the answer is lost. */
+export const lose =
+  (answer: Answer): Answer =>
+  (push, res) =>
+    answer(push, { writeHead: () => ({ end: () => res.destroy() }) } as unknown as ServerResponse);
+
 const position = (checkpoint: string) => Number.parseInt(checkpoint, 10);
 
 /** A subscriber that keeps its checkpoint: joins on or answers 409, takes each replay order once and only backwards. */
