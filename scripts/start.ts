@@ -105,7 +105,11 @@ for (const { name } of wanted) {
     );
   }
 }
-mkdirSync(options.dataDir, { recursive: true });
+try {
+  mkdirSync(options.dataDir, { recursive: true });
+} catch (error) {
+  fail(`The data directory cannot be made: ${(error as Error).message}`);
+}
 console.log(`Starting ${wanted.map((part) => part.name).join(', ')} (data in ${options.dataDir}) …\n`);
 for (const part of wanted) part.start();
 
