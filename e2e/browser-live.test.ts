@@ -1,0 +1,145 @@
+// What a reader sees of what others write, without a reload.
+import { expect } from '@jest/globals';
+import type { Page } from 'playwright-core';
+import { loadedAt, openBlog, openWindowWithTabs, postOf, test } from './browser.ts';
+import { until } from './http.ts';
+
+const blog = openBlog();
+
+const write = async (page: Page, title: string) => {
+  await page.getByLabel('Title').fill(title);
+  await page.getByRole('button', { name: 'Post', exact: true }).click();
+};
+
+const comment = async (page: Page, title: string, text: string) => {
+  await postOf(page, title).getByLabel('Your comment').fill(text);
+  await postOf(page, title).getByRole('button', { name: 'Comment' }).click();
+};
+
+const withStatus = (page: Page, title: string, status: string) =>
+  postOf(page, title).locator(`.comment[data-status=${status}]`);
+
+test('a post written in one window waits in the other until its reader asks for it', async () => {
+  await blog.post('here before');
+  const [mine, other] = await Promise.all([blog.open(), blog.open()]);
+  await write(mine, 'A pear tree');
+  await postOf(mine, 'A pear tree').waitFor();
+  await other.getByRole('button', { name: '1 new post' }).waitFor();
+  expect(await postOf(other, 'A pear tree').count()).toBe(0);
+  expect(await mine.getByRole('button', { name: 'new post' }).count()).toBe(0);
+
+  await other.getByRole('button', { name: '1 new post' }).click();
+  await postOf(other, 'A pear tree').waitFor();
+  expect(await other.locator('.post h3').first().textContent()).toBe('A pear tree');
+  expect(await other.getByRole('button', { name: 'new post' }).count()).toBe(0);
+});
+
+test('a comment appears awaiting moderation and turns approved in both windows without a reload', async () => {
+  await blog.post('Quinces');
+  const windows = await Promise.all([blog.open(), blog.open()]);
+  const [mine, other] = windows;
+  const loaded = await Promise.all(windows.map(loadedAt));
+  await blog.withoutVerdicts(async () => {
+    await comment(mine, 'Quinces', 'they are hard');
+    for (const window of windows) {
+      await withStatus(window, 'Quinces', 'pending').getByText('Awaiting moderation').waitFor();
+    }
+    expect(await withStatus(mine, 'Quinces', 'pending').getByText('they are hard').count()).toBe(1);
+    expect(await other.content()).not.toContain('they are hard');
+  });
+  for (const window of windows) await withStatus(window, 'Quinces', 'approved').getByText('they are hard').waitFor();
+  expect(await Promise.all(windows.map(loadedAt))).toEqual(loaded);
+});
+
+test('a comment with a banned word turns rejected in both windows, and no other reader ever gets to see its text', async () => {
+  await blog.post('Citrus');
+  // Looks at the whole page after every change of it.
+  const other = await blog.open(`
+    new MutationObserver(() => { window.leaked ||= document.documentElement.outerHTML.includes('squeezed'); })
+      .observe(document, { childList: true, subtree: true, characterData: true });`);
+  const mine = await blog.open();
+  await comment(mine, 'Citrus', 'a squeezed ORANGE');
+  for (const window of [mine, other]) {
+    await withStatus(window, 'Citrus', 'rejected').getByText('This comment was rejected.').waitFor();
+  }
+  expect(await mine.content()).not.toContain('squeezed');
+  expect(await other.evaluate('window.leaked')).toBe(false);
+});
+
+test('the 51st comment comes on demand, and from then on changes live', async () => {
+  const id = await blog.post('Much discussed');
+  for (let n = 1; n <= 50; n++) await blog.comment(id, `remark ${n}`);
+  await blog.system.quiet();
+  await blog.system.part('stop moderation');
+  await blog.comment(id, 'remark 51, an orange');
+  await blog.comment(id, 'remark 52');
+  const page = await blog.open();
+  const comments = postOf(page, 'Much discussed').locator('.comment');
+  await postOf(page, 'Much discussed').getByText('52 comments').waitFor();
+  expect(await comments.count()).toBe(50);
+  await page.getByRole('button', { name: 'Show more comments (2)' }).click();
+  await until('52 comments', async () => (await comments.count()) === 52);
+  expect(await comments.nth(50).getAttribute('data-status')).toBe('pending');
+
+  await blog.system.startPart('moderation');
+  await withStatus(page, 'Much discussed', 'rejected').waitFor();
+  await comments.getByText('remark 52', { exact: true }).waitFor();
+  expect(await comments.nth(50).getAttribute('data-status')).toBe('rejected');
+  expect(await comments.nth(51).getAttribute('data-status')).toBe('approved');
+});
+
+test('ten tabs of one window all get what is new: only the one in front has a stream', async () => {
+  const window = await openWindowWithTabs();
+  try {
+    const streams = new Set<unknown>();
+    const tabs: Page[] = [];
+    for (let n = 0; n < 10; n++) {
+      const tab = await window.openTab();
+      blog.watch(tab);
+      tab.on('request', (request) => request.resourceType() === 'eventsource' && streams.add(request));
+      for (const end of ['requestfailed', 'requestfinished'] as const) {
+        tab.on(end as 'requestfailed', (request) => streams.delete(request));
+      }
+      await tab.goto(blog.url);
+      await tab.locator('[data-state=live]').waitFor();
+      tabs.push(tab);
+    }
+    const states = await Promise.all(tabs.map((tab) => tab.evaluate('document.visibilityState')));
+    expect(states).toEqual([...Array(9).fill('hidden'), 'visible']);
+    await until('one stream', () => streams.size === 1);
+
+    await blog.post('For ten tabs');
+    for (const tab of tabs.toReversed()) {
+      await tab.bringToFront();
+      await tab.getByRole('button', { name: '1 new post' }).click();
+      await postOf(tab, 'For ten tabs').waitFor();
+    }
+    await until('one stream', () => streams.size === 1);
+  } finally {
+    await window.close();
+  }
+});
+
+test('script in a title or a comment is text', async () => {
+  const script = `<img src=x onerror="alert('run')"><script>alert('run')</script>`;
+  const page = await blog.open();
+  await write(page, script);
+  await postOf(page, script).waitFor();
+  await comment(page, script, script);
+  await withStatus(page, script, 'approved').getByText(script).waitFor();
+  await page.reload();
+  await withStatus(page, script, 'approved').getByText(script).waitFor();
+  expect(await page.locator('img, #root script').count()).toBe(0);
+});
+
+test('the page asks nothing of another origin', async () => {
+  const page = await blog.open();
+  for (const path of ['/', '/system']) {
+    const before = blog.requests.length;
+    await page.goto(blog.url + path, { waitUntil: 'load' });
+    await page.getByRole('heading', { level: 1 }).waitFor();
+    const asked = blog.requests.slice(before);
+    expect(asked.length).toBeGreaterThan(2);
+    for (const url of asked) expect(new URL(url).origin).toBe(blog.url);
+  }
+});

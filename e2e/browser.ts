@@ -1,0 +1,171 @@
+// A real browser before a whole blog. Without a browser these tests are skipped; with REQUIRE_BROWSER set they fail.
+import { existsSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { delimiter, join } from 'node:path';
+import { afterAll, afterEach, beforeAll, expect, test as jestTest } from '@jest/globals';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { get, post, until } from './http.ts';
+import { type System, startSystem } from './system.ts';
+
+const ON_PATH = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'microsoft-edge'];
+const MAC_APPLICATIONS = ['Google Chrome', 'Chromium', 'Microsoft Edge'];
+const ON_WINDOWS = [
+  ['Google', 'Chrome', 'Application', 'chrome.exe'],
+  ['Microsoft', 'Edge', 'Application', 'msedge.exe'],
+];
+
+/** CHROMIUM if it is set, else what is installed: on the PATH, in the usual places, or by Playwright itself. */
+function findBrowser(): string | undefined {
+  const { CHROMIUM, PATH = '', HOME = '', ProgramFiles, LOCALAPPDATA, 'ProgramFiles(x86)': x86 } = process.env;
+  if (CHROMIUM) return CHROMIUM;
+  const folders = PATH.split(delimiter);
+  const programs = [ProgramFiles, x86, LOCALAPPDATA].filter((folder) => folder !== undefined);
+  const candidates: string[] =
+    {
+      darwin: MAC_APPLICATIONS.flatMap((name) =>
+        ['/', HOME].map((base) => join(base, 'Applications', `${name}.app`, 'Contents', 'MacOS', name)),
+      ),
+      win32: ON_WINDOWS.flatMap((path) => programs.map((folder) => join(folder, ...path))),
+    }[process.platform as string] ?? ON_PATH.flatMap((name) => folders.map((folder) => join(folder, name)));
+  return [...candidates, chromium.executablePath()].find((path) => path && existsSync(path));
+}
+
+const executablePath = findBrowser();
+
+/** Of Jest: skipped where there is no browser. */
+export const test = executablePath || process.env.REQUIRE_BROWSER ? jestTest : jestTest.skip;
+
+const FLAGS = [
+  ...['--disable-gpu', '--disable-quic', '--no-first-run'],
+  ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  // Chromium's sandbox does not work for root, as which containers often run.
+  ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
+];
+
+async function launch(...flags: string[]): Promise<Browser> {
+  if (!executablePath) throw new Error('No browser found: install Chromium or Chrome, or set CHROMIUM to its path.');
+  return chromium.launch({ executablePath, args: [...FLAGS, ...flags] });
+}
+
+/** What the browser logs itself when a request gets no answer, or a 503. */
+const NETWORK =
+  /^Failed to load resource: (net::ERR_|the server responded with a status of 503)|^EventSource's response/;
+
+/**
+ * One blog and one browser for a test file. After every test its windows are closed, and nothing may have been logged as
+ * an error, no dialog opened, nothing asked of another origin. `partsGoAway`: requests may fail.
+ */
+export function openBlog({ partsGoAway = false } = {}) {
+  let system: System;
+  let browser: Browser;
+  const contexts: BrowserContext[] = [];
+  const requests: string[] = [];
+  let problems: string[] = [];
+
+  beforeAll(async () => {
+    browser = await launch();
+    system = await startSystem('--production');
+  });
+  afterEach(async () => {
+    await Promise.all(contexts.splice(0).map((context) => context.close()));
+    const seen = problems;
+    problems = [];
+    expect(seen).toEqual([]);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await system?.stop();
+  });
+
+  function watch(page: Page): void {
+    page.setDefaultTimeout(20_000);
+    page.on('pageerror', (error) => problems.push(`uncaught: ${error.message}`));
+    page.on('dialog', (dialog) => {
+      problems.push(`dialog: ${dialog.message()}`);
+      void dialog.dismiss();
+    });
+    page.on('console', (message) => {
+      if (message.type() !== 'error' && message.type() !== 'warning') return;
+      if (!(partsGoAway && NETWORK.test(message.text()))) problems.push(`logged: ${message.text()}`);
+    });
+    page.on('request', (request) => {
+      requests.push(request.url());
+      if (new URL(request.url()).origin !== blog.url) problems.push(`another origin: ${request.url()}`);
+    });
+  }
+
+  const blog = {
+    get system() {
+      return system;
+    },
+    get url() {
+      return system.url('client');
+    },
+    /** All that pages have asked for. */
+    requests,
+    watch,
+
+    /** A window of one more reader, with the page. `init` is run in it before the page's own scripts. */
+    async open(init?: string): Promise<Page> {
+      const context = await browser.newContext({ viewport: { width: 1_000, height: 700 } });
+      contexts.push(context);
+      const page = await context.newPage();
+      watch(page);
+      if (init) await page.addInitScript(init);
+      await page.goto(blog.url);
+      await page.locator('[data-state=live]').waitFor();
+      return page;
+    },
+
+    /** Somebody else's post, once pages can read it. Resolves to its id. */
+    async post(title: string): Promise<string> {
+      const id = await blog.send('/posts', { title });
+      await until(`${title} can be read`, async () => (await get(`${blog.url}/posts/${id}`)).status === 200);
+      return id;
+    },
+    comment: (postId: string, content: string): Promise<string> => blog.send(`/posts/${postId}/comments`, { content }),
+    async send(path: string, body: object): Promise<string> {
+      const answer = await post(blog.url + path, body);
+      expect(answer).toMatchObject({ status: 201 });
+      return answer.body.id;
+    },
+
+    /** Comments that are written meanwhile stay pending until it ends. */
+    async withoutVerdicts(work: () => Promise<void>): Promise<void> {
+      const moderation = `${system.url('event-bus')}/subscriptions/moderation`;
+      await post(`${moderation}/pause`);
+      await work().finally(() => post(`${moderation}/resume`));
+    },
+  };
+  return blog;
+}
+
+/**
+ * A browser window with tabs as a reader has them. Playwright's own pages all believe that they are in front
+ * (Emulation.setFocusEmulationEnabled); these, in the browser's default context and without its overrides, are hidden
+ * behind one another.
+ */
+export async function openWindowWithTabs() {
+  const port = await new Promise<number>((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+  const browser = await launch(`--remote-debugging-port=${port}`);
+  const connected = await chromium.connectOverCDP(`http://127.0.0.1:${port}`, { noDefaults: true });
+  const [context] = connected.contexts();
+  return {
+    openTab: (): Promise<Page> => (context as BrowserContext).newPage(),
+    async close(): Promise<void> {
+      await connected.close();
+      await browser.close();
+    },
+  };
+}
+
+/** The article of a post. */
+export const postOf = (page: Page, title: string) => page.getByRole('article', { name: title, exact: true });
+
+/** Tells documents apart: a reload makes another one. */
+export const loadedAt = (page: Page) => page.evaluate<number>('performance.timeOrigin');
