@@ -1,0 +1,120 @@
+// What a reader sees while parts are away, and when they come back.
+import { expect } from '@jest/globals';
+import type { Page } from 'playwright-core';
+import { loadedAt, openBlog, postOf, test } from './browser.ts';
+import { until } from './http.ts';
+
+const blog = openBlog({ partsGoAway: true });
+
+const lost = (page: Page) => page.locator('[data-state=lost]').waitFor();
+const live = (page: Page) => page.locator('[data-state=live]').waitFor();
+const titleField = (page: Page) => page.getByLabel('Title');
+const postButton = (page: Page) => page.getByRole('button', { name: 'Post', exact: true });
+
+const write = async (page: Page, title: string) => {
+  await titleField(page).fill(title);
+  await postButton(page).click();
+};
+
+/** The keys that this page's posts were sent with, each time. */
+function keysOf(page: Page): (string | undefined)[] {
+  const keys: (string | undefined)[] = [];
+  page.on('request', (request) => {
+    if (request.method() === 'POST') keys.push(request.headers()['idempotency-key']);
+  });
+  return keys;
+}
+
+async function expectOnePost(title: string, keys: (string | undefined)[]): Promise<void> {
+  expect(keys).toEqual([expect.stringMatching(/.{16}/), keys[0]]);
+  await blog.system.quiet();
+  const events = (await blog.system.log()).filter(({ type }) => type === 'PostCreated');
+  expect(events.filter((event) => (event as { data?: { title: string } }).data?.title === title)).toHaveLength(1);
+}
+
+test('while query is away the page says so and keeps what it shows, and what is written is on its way; then it catches up by itself', async () => {
+  const id = await blog.post('Here all the time');
+  const page = await blog.open();
+  const loaded = await loadedAt(page);
+  await blog.system.part('stop query');
+  await lost(page);
+  await page.getByText('Connection lost, reconnecting…').waitFor();
+  await write(page, 'Written meanwhile');
+  await postOf(page, 'Written meanwhile').getByText('On its way…').waitFor();
+  await postOf(page, 'Here all the time').getByLabel('Your comment').fill('a remark meanwhile');
+  await postOf(page, 'Here all the time').getByRole('button', { name: 'Comment' }).click();
+  await postOf(page, 'Here all the time').getByText('On its way…').waitFor();
+  await blog.comment(id, 'a remark by somebody else');
+
+  await blog.system.startPart('query');
+  await live(page);
+  await page.locator('.post[data-sent=false]', { hasText: 'Written meanwhile' }).waitFor();
+  for (const text of ['a remark meanwhile', 'a remark by somebody else']) {
+    await page.locator('[data-status=approved]').getByText(text).waitFor();
+  }
+  expect(await page.getByText('On its way…').count()).toBe(0);
+  expect(await postOf(page, 'Written meanwhile').count()).toBe(1);
+  expect(await loadedAt(page)).toBe(loaded);
+});
+
+test('what is on its way is still shown after a reload while query is away', async () => {
+  const page = await blog.open();
+  await blog.system.part('stop query');
+  await write(page, 'Survives a reload');
+  await postOf(page, 'Survives a reload').waitFor();
+  await page.reload();
+  await page.getByRole('alert').getByText('The posts cannot be read at the moment.').waitFor();
+  await postOf(page, 'Survives a reload').getByText('On its way…').waitFor();
+  const loaded = await loadedAt(page);
+
+  await blog.system.startPart('query');
+  await live(page);
+  await page.locator('.post[data-sent=false]', { hasText: 'Survives a reload' }).waitFor();
+  expect(await page.getByRole('alert').count()).toBe(0);
+  expect(await postOf(page, 'Survives a reload').count()).toBe(1);
+  expect(await loadedAt(page)).toBe(loaded);
+});
+
+test.each(['query', 'event-bus'])('after kill -9 of %s an open page catches up by itself', async (part) => {
+  const page = await blog.open();
+  const loaded = await loadedAt(page);
+  await Promise.all([blog.system.killPart(part), blog.send('/posts', { title: `Behind a killed ${part}` })]);
+  await page.getByRole('button', { name: '1 new post' }).click();
+  await postOf(page, `Behind a killed ${part}`).waitFor();
+  await live(page);
+  expect(await loadedAt(page)).toBe(loaded);
+});
+
+test('while posts is away a title cannot be sent and stays; sent again later it makes one post', async () => {
+  const page = await blog.open();
+  const keys = keysOf(page);
+  await blog.system.part('stop posts');
+  await write(page, 'Sent twice');
+  await page.getByRole('alert').getByText('The blog cannot take it at the moment.').waitFor();
+  expect(await titleField(page).inputValue()).toBe('Sent twice');
+  await blog.system.startPart('posts');
+  await postButton(page).click();
+  await postOf(page, 'Sent twice').waitFor();
+  expect(await titleField(page).inputValue()).toBe('');
+  expect(await page.getByRole('alert').count()).toBe(0);
+  await expectOnePost('Sent twice', keys);
+});
+
+test('a post whose answer got lost is not made twice by sending it again, also after a reload', async () => {
+  const page = await blog.open();
+  const keys = keysOf(page);
+  await page.route('**/posts', async (route) => {
+    await route.fetch();
+    await route.abort('connectionreset');
+  });
+  await write(page, 'Stored the first time');
+  await page.getByRole('alert').getByText('The blog did not answer.').waitFor();
+  await page.unroute('**/posts');
+  await page.reload();
+  await live(page);
+  await until('the draft', async () => (await titleField(page).inputValue()) === 'Stored the first time');
+  await postButton(page).click();
+  await until('an empty field', async () => (await titleField(page).inputValue()) === '');
+  await expectOnePost('Stored the first time', keys);
+  expect(await postOf(page, 'Stored the first time').count()).toBe(1);
+});
