@@ -1,6 +1,11 @@
 // Node strips the types of server code itself; only the page's .tsx needs a transform.
 const node = { transform: {}, extensionsToTreatAsEsm: ['.ts'], testEnvironment: 'node' };
-const part = (name) => ({ ...node, displayName: name, rootDir: `./${name}`, testMatch: ['<rootDir>/test/**/*.test.ts'] });
+const part = (name) => ({
+  ...node,
+  displayName: name,
+  rootDir: `./${name}`,
+  testMatch: ['<rootDir>/test/**/*.test.ts'],
+});
 
 export default {
   projects: [
