@@ -72,7 +72,6 @@ function settle(name: string): void {
   console.log(`
   Ready after ${seconds} s.
     the blog        ${at('client')}
-    what happens    ${at('client', '/system')}
     posts ${at('posts', '/posts')}   comments ${at('comments')}   query ${at('query', '/posts')}
     moderation ${at('moderation')}   event bus ${at('event-bus', '/events')}
 
