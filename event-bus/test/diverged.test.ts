@@ -21,10 +21,12 @@ test.each([
     await until(async () => expect(await bus.subscription('a')).toMatchObject({ position: 1 }));
 
     a.stand.checkpoint = place;
+    await askNow(bus);
     await diverged(bus, 'a');
     await bus.publish('e2');
     await until(() => expect(b.applied).toEqual(['e1', 'e2']));
     const { asked } = part;
+    await askNow(bus);
     await until(() => expect(part.asked).toBeGreaterThan(asked));
     expect(part.ids).toEqual([['e1']]);
     // The position that is kept stays as it was: the subscriber's word is of another history.

@@ -241,6 +241,11 @@ describe('a publisher that says what it was told last', () => {
     await post(bus, cloudEvent('b')).set('event-published', told).expect(201);
   });
 
+  test('says it as a checkpoint, or is answered 400', async () => {
+    const bus = await startBus();
+    await post(bus, cloudEvent('a')).set('event-published', 'yesterday').expect(400);
+  });
+
   test('is answered 412 when the log lost it: nothing is written, and its subscription is diverged until a replay', async () => {
     const posts = checkpointed();
     const bus = await startBus({ subscriptions: { posts: await startPart(posts.answer) } });
