@@ -21,6 +21,8 @@ export class Streams {
 
   /** Writes `first`, then what `next` returns, as it comes, until the reader leaves. '' means that there is nothing new. */
   async serve(res: Response, next: () => Promise<string>, first = ''): Promise<void> {
+    // Gone while its place was looked up: it will not tell us again.
+    if (res.destroyed) return;
     const changed = new Signal();
     const drained = new Signal();
     this.#open.set(res, changed);

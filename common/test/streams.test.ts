@@ -1,0 +1,121 @@
+import { once } from 'node:events';
+import { createServer, get, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { type Database, openDatabase } from '@blog/common/database.ts';
+import { Streams } from '@blog/common/streams.ts';
+import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
+import type { Response } from 'express';
+import { newFolder, removeFolders, until } from './service.ts';
+
+let db: Database;
+let streams: Streams;
+let server: Server;
+let serve: (res: Response) => Promise<void>;
+beforeEach(async () => {
+  db = openDatabase(join(newFolder(), 'streams.db'), []);
+  streams = new Streams(db);
+  server = createServer((_, res) => void serve(asResponse(res)));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+});
+afterEach(async () => {
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+  await db.close();
+});
+afterAll(removeFolders);
+
+/** The one thing of Express that a stream needs. */
+const asResponse = (res: ServerResponse) =>
+  Object.assign(res, {
+    set: (headers: object) => res.setHeaders(new Map(Object.entries(headers))),
+  }) as unknown as Response;
+const read = async () => {
+  const request = get({ port: (server.address() as AddressInfo).port });
+  const [answer] = (await once(request, 'response')) as [IncomingMessage];
+  return answer;
+};
+const commit = () => db.write(async () => {});
+
+test('a commit wakes every reader, and each gets what is new', async () => {
+  let news = 'data: first\n\n';
+  serve = (res) => {
+    let told = '';
+    const next = async () => {
+      if (told === news) return '';
+      told = news;
+      return news;
+    };
+    return streams.serve(res, next);
+  };
+  const texts = await Promise.all(
+    [1, 2].map(async (i) => {
+      const answer = (await read()).setEncoding('utf8');
+      const got = { text: '' };
+      answer.on('data', (text) => (got.text += text));
+      await until(() => got.text !== '');
+      return Object.assign(got, { i });
+    }),
+  );
+  news = 'data: second\n\n';
+  await commit();
+  await until(() => texts.every(({ text }) => text === 'data: first\n\ndata: second\n\n'));
+});
+
+test('for a reader that does not read nothing is read, and others go on', async () => {
+  let steps = 0;
+  const served = new Set<ServerResponse>();
+  serve = (res) => {
+    const first = served.size === 0;
+    served.add(res);
+    return streams.serve(res, async () => {
+      if (!first) return 'data: small\n\n';
+      steps += 1;
+      return `data: ${'x'.repeat(1_000_000)}\n\n`;
+    });
+  };
+  const stuck = await read();
+  stuck.pause();
+  const [res] = served;
+  await until(() => res?.writableNeedDrain);
+  const read1 = steps;
+  const other = await read();
+  let got = 0;
+  other.on('data', ({ length }) => {
+    got += length;
+  });
+  await until(() => got > 100_000);
+  await commit();
+  expect(steps).toBe(read1);
+  expect(res?.writableLength).toBeLessThan(3_000_000);
+});
+
+test('a reader that left before its stream began is forgotten at once', async () => {
+  const ended = Promise.withResolvers<string>();
+  serve = async (res) => {
+    await once(res, 'close');
+    await streams.serve(res, async () => '');
+    ended.resolve('forgotten');
+  };
+  const request = get({ port: (server.address() as AddressInfo).port });
+  request.on('error', () => {});
+  await once(server, 'request');
+  request.destroy();
+  expect(await ended.promise).toBe('forgotten');
+});
+
+test('at the end every stream ends, that of a reader who does not read too', async () => {
+  const readers: ServerResponse[] = [];
+  serve = (res) => {
+    readers.push(res);
+    return streams.serve(res, async () => (res === readers[0] ? `data: ${'x'.repeat(20_000_000)}\n\n` : ''));
+  };
+  (await read()).pause();
+  await until(() => readers[0]?.writableNeedDrain);
+  const idle = (await read()).resume();
+  const closed = new Promise((resolve) => server.close(resolve));
+  streams.end();
+  await once(idle, 'end');
+  server.closeIdleConnections();
+  await closed;
+});
