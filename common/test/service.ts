@@ -11,7 +11,7 @@ import type { Loop } from '@blog/common/loop.ts';
 import type { Streams } from '@blog/common/streams.ts';
 import type { Express } from 'express';
 import request from 'supertest';
-import { at } from './fake-bus.ts';
+import { at, type Json } from './fake-bus.ts';
 
 export const log = createLog('test', 'silent');
 
@@ -96,6 +96,13 @@ export class Service {
     return this.push(events, { after: at(0), upto: at(events.length) });
   }
 
+  /** A list, as its Link says where it goes on: the body of each page. */
+  async pages(path: string): Promise<Json[]> {
+    const { body, headers } = await this.http.get(path).expect(200);
+    const next = /^<(.*)>; rel="next"$/.exec(headers.link ?? '')?.[1];
+    return [body, ...(next ? await this.pages(next) : [])];
+  }
+
   async degraded(): Promise<string[]> {
     return (await this.http.get('/readyz').expect(200)).body.degraded;
   }
@@ -103,7 +110,7 @@ export class Service {
   async close(): Promise<void> {
     const closed = new Promise((resolve) => this.#server.close(resolve));
     this.#part.streams?.end();
-    this.#server.closeIdleConnections();
+    this.#server.closeAllConnections();
     await Promise.all([closed, ...this.#part.loops.map((loop) => loop.stop())]);
     await this.db.close();
   }

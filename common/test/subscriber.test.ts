@@ -212,7 +212,7 @@ describe('once it listens, it asks the bus what it is:', () => {
   test('from our bus it waits for the push', async () => {
     bus.log = [post('a')];
     let asked = 0;
-    bus.mode = () => ++asked && 'ours';
+    bus.mode = () => (++asked > 0 ? 'ours' : 'hangs');
     await start(bus.url);
     await until(() => asked === 1);
     expect(await service.degraded()).toEqual(['The bus was not heard from lately.']);

@@ -1,0 +1,56 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { gzipSync } from 'node:zlib';
+import { exchange } from '@blog/common/http.ts';
+import { afterEach, expect, test } from '@jest/globals';
+
+let server: Server;
+const listen = async (answer: RequestListener) => {
+  server = createServer(answer);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/events`;
+};
+afterEach(async () => {
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+});
+const ask = (url: string, deadline?: number) => exchange({ method: 'GET', url, deadline });
+
+test('a redirect is an answer like any other and is not followed', async () => {
+  const asked: unknown[] = [];
+  const url = await listen((req, res) => {
+    asked.push(req.url);
+    res.writeHead(302, { location: '/internal' }).end();
+  });
+  expect(await ask(url)).toMatchObject({ status: 302 });
+  expect(asked).toEqual(['/events']);
+});
+
+test.each<[string, RequestListener]>([
+  ['never comes', () => {}],
+  ['comes byte by byte', (_, res) => void setInterval(() => res.write(' '), 20).unref()],
+])('an answer that %s ends at the deadline', async (_, answer) => {
+  await expect(ask(await listen(answer), 200)).rejects.toThrow(/cancel/);
+});
+
+test('an answer is read up to 64 KiB and no further', async () => {
+  let sent = 0;
+  const url = await listen((_, res) => {
+    const more = () => {
+      while (!res.destroyed && res.write('x'.repeat(100_000))) sent += 100_000;
+    };
+    res.on('drain', more);
+    more();
+  });
+  await expect(ask(url)).rejects.toThrow(/maxContentLength/);
+  expect(sent).toBeLessThan(20_000_000);
+});
+
+test('a compressed answer is not unpacked', async () => {
+  const url = await listen((_, res) => void res.setHeader('content-encoding', 'gzip').end(gzipSync('{"position":1}')));
+  expect(await ask(url)).toMatchObject({ status: 200, body: undefined });
+});
+
+test('a body that is not JSON is undefined', async () => {
+  expect(await ask(await listen((_, res) => void res.end('<html>')))).toMatchObject({ status: 200, body: undefined });
+});
