@@ -85,6 +85,30 @@ test.each(['query', 'event-bus'])('after kill -9 of %s an open page catches up b
   expect(await loadedAt(page)).toBe(loaded);
 });
 
+test('when query lost its database and builds it anew, an open page keeps its place and goes on', async () => {
+  const id = await blog.post('From the old database');
+  await blog.comment(id, 'an old remark');
+  const page = await blog.open();
+  const loaded = await loadedAt(page);
+  const shown = await page.locator('.post h3').allTextContents();
+  await postOf(page, 'From the old database').getByText('an old remark').waitFor();
+  await blog.system.part('stop query');
+  blog.system.deleteDatabase('query');
+  await lost(page);
+  await blog.system.startPart('query');
+  await live(page);
+  await blog.comment(id, 'a new remark');
+  await blog.post('From the new database');
+  await page.getByRole('button', { name: '1 new post' }).waitFor();
+  await postOf(page, 'From the old database').getByText('a new remark').waitFor();
+  expect(await postOf(page, 'From the old database').locator('.comment .text').allTextContents()).toEqual([
+    'an old remark',
+    'a new remark',
+  ]);
+  expect(await page.locator('.post h3').allTextContents()).toEqual(shown);
+  expect(await loadedAt(page)).toBe(loaded);
+});
+
 test('while posts is away a title cannot be sent and stays; sent again later it makes one post', async () => {
   const page = await blog.open();
   const keys = keysOf(page);

@@ -47,9 +47,9 @@ async function launch(...flags: string[]): Promise<Browser> {
   return chromium.launch({ executablePath, args: [...FLAGS, ...flags] });
 }
 
-/** What the browser logs itself when a request gets no answer, or a 503. */
+/** What the browser logs itself when a part does not answer, or a new read model does not have a post yet. */
 const NETWORK =
-  /^Failed to load resource: (net::ERR_|the server responded with a status of 503)|^EventSource's response/;
+  /^Failed to load resource: (net::ERR_|the server responded with a status of (404|503))|^EventSource's response/;
 
 /**
  * One blog and one browser for a test file. After every test its windows are closed, and nothing may have been logged as
