@@ -1,0 +1,97 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { connect, createServer, type Server } from 'node:net';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { text } from 'node:stream/consumers';
+import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
+import { NO_BUS, newFolder, removeFolders, until } from '../../common/test/service.ts';
+
+const main = join(import.meta.dirname, '../src/main.ts');
+
+let folder: string;
+let children: ChildProcess[];
+beforeEach(() => {
+  folder = newFolder();
+  children = [];
+});
+afterEach(() => {
+  for (const child of children) child.kill('SIGKILL');
+});
+afterAll(removeFolders);
+
+/** Takes a free port and keeps it until it is closed. */
+async function take(): Promise<{ holder: Server; port: number }> {
+  const holder = createServer().listen(0, '127.0.0.1');
+  await once(holder, 'listening');
+  return { holder, port: (holder.address() as { port: number }).port };
+}
+
+function start(settings: NodeJS.ProcessEnv) {
+  const env = { ...process.env, DATA_DIR: folder, EVENT_BUS_URL: NO_BUS, ...settings };
+  const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  children.push(child);
+  const said = { out: '' };
+  child.stdout.on('data', (chunk) => {
+    said.out += chunk;
+  });
+  const exit = once(child, 'exit').then(([code]) => code as number);
+  return { child, said, errors: text(child.stderr), exit };
+}
+
+test.each([
+  ['PORT', 'abc'],
+  ['PORT', '70000'],
+  ['EVENT_BUS_URL', 'event-bus:4005'],
+  ['LOG_LEVEL', 'loud'],
+])('a wrong setting (%s=%s) is named, and ends the process with exit code 78', async (name, value) => {
+  const { errors, exit } = start({ [name]: value });
+  expect(await exit).toBe(78);
+  expect(await errors).toMatch(new RegExp(`^Invalid setting ${name}: .+\\n$`));
+});
+
+test('an empty setting counts as not set', async () => {
+  const { holder, port } = await take();
+  holder.close();
+  const { said } = start({ PORT: String(port), LOG_LEVEL: '', CORS_ORIGINS: '' });
+  await until(() => said.out.includes('listening'));
+});
+
+test('a port that is taken ends the process with one line and exit code 1', async () => {
+  const { holder, port } = await take();
+  const { errors, exit } = start({ PORT: String(port) });
+  expect(await exit).toBe(1);
+  expect(await errors).toBe(`Port ${port} is already in use.\n`);
+  holder.close();
+});
+
+// Windows has no signals: there the runner stops a part another way.
+const onPosix = process.platform === 'win32' ? test.skip : test;
+onPosix('at SIGTERM a request under way is answered, no new one is taken, and the process exits with 0', async () => {
+  const { holder, port } = await take();
+  holder.close();
+  const { child, said, exit, errors } = start({ PORT: String(port) });
+  await until(() => said.out.includes('listening'));
+  const socket = connect(port, '127.0.0.1').setEncoding('utf8');
+  const answer = text(socket);
+  const head = [
+    'POST /posts HTTP/1.1',
+    'Host: x',
+    'Content-Type: application/json',
+    'Content-Length: 19',
+    'Expect: 100-continue',
+  ];
+  socket.write(`${head.join('\r\n')}\r\n\r\n`);
+  // The server has the request when it asks for its body.
+  await once(socket, 'readable');
+  child.kill('SIGTERM');
+  await until(() => said.out.includes('stopping'));
+  await expect(fetch(`http://127.0.0.1:${port}/healthz`)).rejects.toThrow();
+  socket.write('{"title":"in time"}');
+  expect(await answer).toMatch(/HTTP\/1.1 201 Created/);
+  expect(await exit).toBe(0);
+  expect(await errors).toBe('');
+  const db = new DatabaseSync(join(folder, 'posts.db'), { readOnly: true });
+  expect(db.prepare('SELECT title FROM posts').all()).toMatchObject([{ title: 'in time' }]);
+  db.close();
+});
