@@ -1,0 +1,9 @@
+import { NO_BUS, newFolder, Service } from '../../common/test/service.ts';
+import { createComments } from '../src/app.ts';
+import { migrations } from '../src/schema.ts';
+
+/** The comments service, with a bus or without one. */
+export const startComments = ({ busUrl = NO_BUS, folder = newFolder() } = {}) =>
+  new Service({ migrations, create: createComments }, busUrl, folder).open();
+
+export const postCreated = (id: string) => ({ type: 'PostCreated', data: { id, title: 't' } });

@@ -1,0 +1,81 @@
+import { join } from 'node:path';
+import { openDatabase } from '@blog/common/database.ts';
+import type { Subscriber } from '@blog/common/subscriber.ts';
+import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
+import { at } from '../../common/test/fake-bus.ts';
+import { newFolder, removeFolders, type Service } from '../../common/test/service.ts';
+import { migrations } from '../src/schema.ts';
+import { WaitingRoom } from '../src/waiting-room.ts';
+import { postCreated, startComments } from './comments-service.ts';
+
+let service: Service;
+beforeEach(async () => {
+  service = await startComments();
+});
+afterEach(() => service.close());
+afterAll(removeFolders);
+
+const send = (post: string) => service.http.post(`/posts/${post}/comments`).send({ content: 'a' });
+/** What a bus says with a push that has nothing in it: the newest place of its log. */
+const hear = (upto: string, head: string) => service.push([], { after: at(0), upto, head }).expect(200);
+
+test('while the bus was not heard from it is a 503 at once, with Retry-After: it cannot be told', async () => {
+  const before = performance.now();
+  const { headers, type } = await send('unknown').expect(503);
+  expect([headers['retry-after'], type]).toEqual(['1', 'application/problem+json']);
+  expect(performance.now() - before).toBeLessThan(1_500);
+});
+
+test('it waits for the post, and is taken when that arrives meanwhile', async () => {
+  await hear(at(1), at(1));
+  const waiting = Promise.all([send('late'), send('late')]);
+  await service.push([postCreated('other')], { after: at(1), upto: at(2) }).expect(200);
+  await service.push([postCreated('late')], { after: at(2), upto: at(3) }).expect(200);
+  for (const { status, body } of await waiting) expect([status, body.postId]).toEqual([201, 'late']);
+});
+
+test('where everything in the log is known it is a 404', async () => {
+  await hear(at(5), at(5));
+  const { body } = await send('unknown').expect(404);
+  expect(body.errors).toEqual([{ field: 'id', detail: expect.any(String) }]);
+  expect(await service.rows('SELECT 1 FROM outbox')).toEqual([]);
+});
+
+test('where events are still on their way it is a 503', async () => {
+  await hear(at(5), at(9));
+  await send('unknown').expect(503);
+});
+
+test('where the bus has another history it is a 503', async () => {
+  await hear(at(5), at(5, 'b'));
+  await send('unknown').expect(503);
+});
+
+test('a question of the bus says where its head is, too', async () => {
+  await hear(at(5), at(9));
+  await service.http.get('/events').set('event-head', at(5)).expect(200);
+  await send('unknown').expect(404);
+});
+
+test('behind a classic bus, which never names its head, it is a 404', async () => {
+  await service.push(postCreated('p')).expect(200);
+  await send('unknown').expect(404);
+});
+
+test('a thousand may wait; the next is refused with 503, and may come when they have left', async () => {
+  const db = openDatabase(join(newFolder(), 'comments.db'), migrations);
+  const room = new WaitingRoom();
+  const subscriber = { hearsBus: true, wasAtHead: true } as Subscriber;
+  const enter = () =>
+    room.knows(db, subscriber, 'late').then(
+      () => 201,
+      ({ status }) => status as number,
+    );
+  const waiting = Array.from({ length: 1_000 }, enter);
+  expect(await enter()).toBe(503);
+  await db.write((tx) => tx.run("INSERT INTO posts VALUES ('late')"));
+  room.arrived('late');
+  expect(new Set(await Promise.all(waiting))).toEqual(new Set([201]));
+  expect(await room.knows(db, subscriber, 'other').catch(({ status }) => status)).toBe(404);
+  await db.close();
+});
