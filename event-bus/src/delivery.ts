@@ -15,6 +15,8 @@ import { Subscription } from './subscription.ts';
 
 /** While nothing is sent, the subscriber is asked where it stands every so often, in milliseconds. */
 const ASK_EVERY = 5_000;
+/** A part that restarts is away for a moment; from so many failures in a row on it is worth a line of the log. */
+const REPORTED_FROM = 3;
 /** How often a single event may be answered with one of these before it is parked. */
 const REFUSALS = 5;
 const REFUSED = [400, 413, 422];
@@ -43,6 +45,7 @@ export class Delivery extends Loop {
   #diverged: { subscriber?: string; publisher?: string } = {};
   #failures = 0;
   #lastError: string | undefined;
+  #reported: string | undefined;
   #nextAttempt: string | undefined;
   #refusals = { position: 0, count: 0 };
   #size = PUSH_EVENTS;
@@ -198,7 +201,10 @@ export class Delivery extends Loop {
     this.#ahead = undefined;
     this.#askAt = 0;
     const why = error instanceof Failure ? error.message : reason(error);
-    if (why !== this.#lastError) this.#options.log.warn({ subscription: this.name, reason: why }, 'delivery failed');
+    if (this.#failures >= REPORTED_FROM && why !== this.#reported) {
+      this.#options.log.warn({ subscription: this.name, reason: why }, 'delivery failed');
+      this.#reported = why;
+    }
     this.#lastError = why;
     const pause = Math.max(backoff(this.#failures), error instanceof Failure ? error.pause : 0);
     this.#nextAttempt = new Date(Date.now() + pause).toISOString();
@@ -206,7 +212,8 @@ export class Delivery extends Loop {
   }
 
   #recovered(): void {
-    if (this.#failures > 0) this.#options.log.info({ subscription: this.name }, 'delivering again');
+    if (this.#reported) this.#options.log.info({ subscription: this.name }, 'delivering again');
+    this.#reported = undefined;
     this.#failures = 0;
     this.#lastError = undefined;
     this.#nextAttempt = undefined;
