@@ -14,7 +14,7 @@ export async function project(tx: Tx, event: KnownEvent): Promise<void> {
       return upsertPost(tx, id, title, createdAt);
     }
     case 'CommentCreated':
-      return upsertComment(tx, { createdAt: event.time, ...event.data });
+      return upsertComment(tx, { ...event.data, createdAt: event.data.createdAt ?? event.time });
     case 'CommentUpdated':
       return upsertComment(tx, event.data);
   }
