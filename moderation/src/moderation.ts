@@ -20,10 +20,10 @@ export const createHandler = (bannedWords: string[]) =>
   async function handle(tx: Tx, event: KnownEvent): Promise<void> {
     switch (event.type) {
       case 'CommentCreated': {
-        const { id, postId, content = '' } = event.data;
+        const { id, postId, content } = event.data;
         const made = await tx.get<{ event: string }>('SELECT event FROM verdicts WHERE id = ?', id);
         if (made) return enqueue(tx, made.event);
-        const status = judge(content, bannedWords);
+        const status = judge(content ?? '', bannedWords);
         const text = JSON.stringify(createEvent(SOURCE, 'CommentModerated', { id, postId, content, status }));
         await tx.run(INSERT, id, status, text);
         return enqueue(tx, text);
