@@ -1,0 +1,137 @@
+import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { at, FakeBus } from '../../common/test/fake-bus.ts';
+import { newFolder, removeFolders, Service, until } from '../../common/test/service.ts';
+import { createModeration } from '../src/app.ts';
+import { configSchema } from '../src/config.ts';
+import { judge } from '../src/moderation.ts';
+import { migrations } from '../src/schema.ts';
+
+const configured = (words?: string) =>
+  configSchema.parse(words === undefined ? {} : { BANNED_WORDS: words }).BANNED_WORDS;
+
+describe('a comment', () => {
+  test.each([
+    ['orange', 'orange'],
+    ['ORANGE', 'orange'],
+    ['blorangeade', 'orange'],
+    ['ｏｒａｎｇｅ', 'orange'],
+    ['I like pears', 'apple, Pear'],
+    ['STRASSE: ein Café', 'x,CAFE\u0301'],
+    ['two words', 'two words'],
+  ])('%j is rejected where %j is banned', (content, words) => {
+    expect(judge(content, configured(words))).toBe('rejected');
+  });
+
+  test.each([
+    ['or ange', 'orange'],
+    ['', 'orange'],
+    ['a.b', 'a?b,.*'],
+  ])('%j is approved where %j is banned', (content, words) => {
+    expect(judge(content, configured(words))).toBe('approved');
+  });
+
+  test('is rejected for orange unless words are set; an empty word is no setting', () => {
+    expect(configured()).toEqual(['orange']);
+    expect(() => configured('a,,b')).toThrow(/separated by commas/);
+  });
+});
+
+describe('the service', () => {
+  let bus: FakeBus;
+  let folder: string;
+  let service: Service;
+  const start = async (bannedWords = ['orange']) => {
+    const create = (part: Parameters<ConstructorParameters<typeof Service>[0]['create']>[0]) =>
+      createModeration({ ...part, bannedWords });
+    service = await new Service({ migrations, create }, bus.url, folder).open();
+  };
+  beforeEach(async () => {
+    bus = await new FakeBus().open();
+    folder = newFolder();
+    await start();
+  });
+  afterEach(async () => {
+    await service.close();
+    await bus.close();
+  });
+  afterAll(removeFolders);
+
+  const created = (content: unknown, id = 'c') => ({
+    type: 'CommentCreated',
+    data: { id, postId: 'p', content, status: 'pending' },
+  });
+  const said = () => bus.publications.flatMap(({ body }) => body);
+  const rows = () => service.rows<{ id: string; status: string }>('SELECT id, status FROM verdicts ORDER BY seq');
+
+  test('publishes its verdict as CommentModerated, whatever status the comment came with', async () => {
+    await service.push({
+      type: 'CommentCreated',
+      data: { id: 'c', postId: 'p', content: 'an orange', status: 'approved' },
+    });
+    await until(() => bus.log.length === 1);
+    expect(bus.log).toEqual([
+      {
+        ...{
+          specversion: '1.0',
+          id: 'c/CommentModerated',
+          source: 'moderation',
+          type: 'CommentModerated',
+          subject: 'c',
+        },
+        ...{ time: expect.any(String), data: { id: 'c', postId: 'p', content: 'an orange', status: 'rejected' } },
+      },
+    ]);
+  });
+
+  test('makes a verdict once: seen again it publishes the same event, whatever is banned by then', async () => {
+    await service.history([created('a pear')]).expect(200);
+    await until(() => bus.log.length === 1);
+    await service.close();
+    await start(['pear']);
+    await service.push([created('a pear'), created('a pear', 'd')], { after: at(1), upto: at(3) }).expect(200);
+    await until(() => said().length === 3);
+    const [first, again, other] = said();
+    expect(again).toEqual(first);
+    expect([first, other].map(({ data }) => data.status)).toEqual(['approved', 'rejected']);
+  });
+
+  test('stores verdict, event and checkpoint together, or nothing of it', async () => {
+    const { status } = await service.history([created('a'), { type: 'CommentCreated', data: { id: 'c2' } }]);
+    expect([status, await rows(), await service.rows('SELECT 1 FROM outbox')]).toEqual([422, [], []]);
+  });
+
+  test('gets a lost verdict back from its own event, and does not judge again', async () => {
+    const verdict = {
+      type: 'CommentModerated',
+      data: { id: 'c', postId: 'p', content: 'an orange', status: 'approved' },
+    };
+    await service.history([verdict, { ...verdict, data: { ...verdict.data, status: 'rejected' } }]).expect(200);
+    expect(await rows()).toEqual([{ id: 'c', status: 'approved' }]);
+    expect(said()).toEqual([]);
+    await service.push(created('an orange')).expect(200);
+    await until(() => bus.log.length === 1);
+    expect(bus.log[0].data).toEqual(verdict.data);
+  });
+
+  test('says nothing of a content that it was not told', async () => {
+    await service.push(created(undefined)).expect(200);
+    await until(() => bus.log.length === 1);
+    expect(bus.log[0].data).toEqual({ id: 'c', postId: 'p', status: 'approved' });
+  });
+
+  test('has nothing to publish again when a replay is ordered, and forgets what the old log had acknowledged', async () => {
+    await service.history([created('a')]).expect(200);
+    await until(() => bus.log.length === 1);
+    await service.push([], { after: at(0, 'b'), upto: at(0, 'b'), replay: 'r1' }).expect(200);
+    await service.push([created('a', 'd')], { after: at(0, 'b'), upto: at(1, 'b') }).expect(200);
+    await until(() => bus.publications.length === 2);
+    expect(said().map(({ id }) => id)).toEqual(['c/CommentModerated', 'd/CommentModerated']);
+    expect(bus.publications[1]?.headers['event-published']).toBe(at(0, 'b'));
+  });
+
+  test('has no other addresses, and no page of another origin may call it', async () => {
+    const { headers } = await service.http.get('/events').set('Origin', 'http://localhost:3000').expect(200);
+    expect(headers['access-control-allow-origin']).toBeUndefined();
+    await service.http.get('/verdicts').expect(404);
+  });
+});

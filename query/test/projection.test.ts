@@ -1,0 +1,114 @@
+import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
+import { removeFolders, type Service } from '../../common/test/service.ts';
+import { comment, post, startQuery, updated } from './query-service.ts';
+
+let service: Service;
+beforeEach(async () => {
+  service = await startQuery();
+});
+afterEach(() => service.close());
+afterAll(removeFolders);
+
+const apply = (...events: object[]) => service.push(events).expect(200);
+/** Everything that the read model says, in its order: each row but for the revision of its last change. */
+const model = async (of = service) => ({
+  posts: await of.rows('SELECT seq, id, title, created_at, comment_count FROM posts ORDER BY seq'),
+  comments: await of.rows('SELECT seq, id, post_id, content, status, created_at FROM comments ORDER BY seq'),
+});
+const revision = () => service.rows('SELECT revision FROM model');
+const show = async (id: string) => (await service.http.get(`/posts/${encodeURIComponent(id)}`).expect(200)).body;
+
+/** A history as it may come: any order of what belongs together, fields missing, ids that look like others. */
+function randomHistory(): object[] {
+  const pick = <T>(from: readonly T[]) => from[Math.floor(Math.random() * from.length)] as T;
+  const id = () => pick(['a', 'b', '7', '10', '__proto__', 'constructor']);
+  const text = () => pick([undefined, 'one', 'two']);
+  const makers = [
+    () => post(id(), { title: text(), createdAt: text() }),
+    () => comment(id(), id(), { content: text(), createdAt: text() }),
+    () => updated(id(), id(), pick(['approved', 'rejected']), { content: text() }),
+  ];
+  return Array.from({ length: 60 }, () => pick(makers)());
+}
+
+test('an event applied again changes nothing, not even a revision, whatever came after it', async () => {
+  for (let round = 0; round < 10; round += 1) {
+    const history = randomHistory();
+    await apply(...history);
+    const [before, at] = [await model(), await revision()];
+    await apply(...history);
+    await apply(...history.slice(30));
+    expect({ history, model: await model(), revision: await revision() }).toEqual({
+      history,
+      model: before,
+      revision: at,
+    });
+  }
+});
+
+test('a history with repeats gives the same read model as one without', async () => {
+  const history = randomHistory();
+  await apply(...history.flatMap((event, i) => [event, history[Math.floor(Math.random() * i)] ?? event]));
+  const other = await startQuery();
+  await other.push(history).expect(200);
+  expect({ history, model: await model() }).toEqual({ history, model: await model(other) });
+  await other.close();
+});
+
+test('a comment that came before its post is shown and counted when the post comes', async () => {
+  await apply(comment('c1', 'p'), updated('c2', 'p', 'approved'));
+  await service.http.get('/posts/p').expect(404);
+  await apply(post('p'), comment('c3', 'p'));
+  const { comments, commentCount } = await show('p');
+  expect(comments.map(({ id }: { id: string }) => id)).toEqual(['c1', 'c2', 'c3']);
+  expect(commentCount).toBe(3);
+});
+
+test('what is missing is filled in, and what is known never blanked or replaced', async () => {
+  await apply({ ...post('p', {}), time: '2026-01-01T00:00:00Z' }, post('p', { title: 'first' }));
+  await apply(post('p', { title: 'second', createdAt: '2030-01-01T00:00:00Z' }), post('p', { title: null }));
+  await apply(comment('c', 'p', {}), comment('c', 'p', { content: 'first', createdAt: '2026-01-02T00:00:00Z' }));
+  await apply(updated('c', 'p', 'approved', { content: 'second' }), comment('c', 'p', {}));
+  expect(await show('p')).toMatchObject({
+    ...{ title: 'first', createdAt: '2026-01-01T00:00:00Z' },
+    comments: [{ content: 'first', createdAt: '2026-01-02T00:00:00Z', status: 'approved' }],
+  });
+});
+
+test.each([undefined, 5, null])('a createdAt that is %s is the time of the event', async (createdAt) => {
+  const time = '2026-01-01T00:00:00Z';
+  await apply({ ...post('p', { createdAt }), time }, { ...comment('c', 'p', { createdAt }), time });
+  expect(await show('p')).toMatchObject({ createdAt: time, comments: [{ createdAt: time }] });
+});
+
+test('a status never goes back, and a second verdict never replaces the first', async () => {
+  const status = async () => (await show('p')).comments[0].status;
+  await apply(post('p'), comment('c', 'p'));
+  expect(await status()).toBe('pending');
+  await apply(updated('c', 'p', 'rejected'));
+  expect(await status()).toBe('rejected');
+  await apply(updated('c', 'p', 'approved'), updated('c', 'p', 'pending'), comment('c', 'p'));
+  expect(await status()).toBe('rejected');
+});
+
+test('a verdict that came before its comment stands', async () => {
+  await apply(post('p'), updated('c', 'p', 'approved'), comment('c', 'p'));
+  expect((await show('p')).comments).toMatchObject([{ id: 'c', status: 'approved', content: 'content of c' }]);
+});
+
+test('events of moderation and of unknown types change nothing', async () => {
+  await apply(post('p'), comment('c', 'p'));
+  const before = [await model(), await revision()];
+  await apply({ type: 'CommentModerated', data: { id: 'c', postId: 'p', status: 'approved' } }, { type: 'PostPinned' });
+  expect([await model(), await revision()]).toEqual(before);
+});
+
+test('a replay order has nothing to publish and changes nothing', async () => {
+  const events = [post('p'), comment('c', 'p')];
+  await service.history(events).expect(200);
+  const before = [await model(), await revision()];
+  const replay = { after: `0-${'a'.repeat(32)}`, upto: `2-${'a'.repeat(32)}`, replay: 'r1' };
+  const { body } = await service.push(events, replay).expect(200);
+  expect(body.replay).toBe('r1');
+  expect([await model(), await revision()]).toEqual(before);
+});

@@ -1,0 +1,19 @@
+import { NO_BUS, newFolder, Service } from '../../common/test/service.ts';
+import { createQuery } from '../src/app.ts';
+import { migrations } from '../src/schema.ts';
+
+export const startQuery = (folder = newFolder()) =>
+  new Service({ migrations, create: createQuery }, NO_BUS, folder).open();
+
+export const post = (id: string, data: object = { title: `title of ${id}` }) => ({
+  type: 'PostCreated',
+  data: { id, ...data },
+});
+export const comment = (id: string, postId: string, data: object = { content: `content of ${id}` }) => ({
+  type: 'CommentCreated',
+  data: { id, postId, ...data },
+});
+export const updated = (id: string, postId: string, status: string, data: object = {}) => ({
+  type: 'CommentUpdated',
+  data: { id, postId, status, ...data },
+});
