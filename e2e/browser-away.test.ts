@@ -85,7 +85,7 @@ test.each(['query', 'event-bus'])('after kill -9 of %s an open page catches up b
   expect(await loadedAt(page)).toBe(loaded);
 });
 
-test('when query lost its database and builds it anew, an open page keeps its place and goes on', async () => {
+test('when query lost its database and builds it anew, an open page ends with what it showed, and goes on', async () => {
   const id = await blog.post('From the old database');
   await blog.comment(id, 'an old remark');
   const page = await blog.open();

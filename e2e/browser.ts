@@ -43,7 +43,10 @@ const FLAGS = [
 ];
 
 async function launch(...flags: string[]): Promise<Browser> {
-  if (!executablePath) throw new Error('No browser found: install Chromium or Chrome, or set CHROMIUM to its path.');
+  if (!executablePath)
+    throw new Error(
+      'REQUIRE_BROWSER is set, but no browser was found: install Chromium or Chrome, or set CHROMIUM to its path.',
+    );
   return chromium.launch({ executablePath, args: [...FLAGS, ...flags] });
 }
 
