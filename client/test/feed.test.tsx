@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { fromList, withEntry, withMessages, withOlder, withReread, withWaitingShown } from '../src/feed/feed.ts';
+import { fromList, withMessages, withOlder, withReread, withWaitingShown } from '../src/feed/feed.ts';
 import { aComment, aMessage, aPost } from './fake-blog.ts';
 
 const nobody = () => false;
@@ -54,12 +54,6 @@ describe('the posts of the page', () => {
     const older = { ...item, comments: [aComment(1, 'pending')] };
     const after = withReread(feed, { posts: [older], hasNext: false, position: undefined }, nobody);
     expect(after.entries.get('post-1')?.comments[0]?.status).toBe('approved');
-  });
-
-  test('a post that was shown and comes back after the read model was rebuilt is not news', () => {
-    const gone = withEntry(fromList(list([2, 1])), 'post-2', undefined);
-    expect(gone.shown).toEqual(['post-1']);
-    expect(withMessages(gone, arrive(2), nobody)).toMatchObject({ shown: ['post-2', 'post-1'], waiting: [] });
   });
 
   test('only the post that changed is another object afterwards', () => {

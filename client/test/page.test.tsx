@@ -201,16 +201,22 @@ describe('what arrives', () => {
     expect(screen.getByText('Text 2')).toBeTruthy();
   });
 
-  test('a post that an emptied read model lost goes, and comes back at its place when it is rebuilt', async () => {
+  test('a post that a read model does not have while it is rebuilt stays, and so do draft and focus', async () => {
     const both = [1, 2].map((seq) => ({ post: aPost(seq), comments: [] }));
     blog.posts = both;
     await openPage();
     await screen.findByText('Title 2');
+    await userEvent.type(article('Title 2').getByLabelText('Your comment'), 'half a');
+    const asked: string[] = [];
+    blog.onGet = (path) => void asked.push(path);
     blog.posts = both.slice(0, 1);
     act(() => FakeEventSource.last.reset());
-    await waitFor(() => expect(titles()).toEqual(['Title 1']));
-    send('db-2', aMessage(aPost(2)));
-    await waitFor(() => expect(titles()).toEqual(['Title 2', 'Title 1']));
+    await waitFor(() => expect(asked).toContain('/posts/post-2'));
+    send('db-2', aMessage(aPost(2, { commentCount: 1 }), [aComment(3, 'approved', { postId: 'post-2' })]));
+    await screen.findByText('Text 3');
+    expect(titles()).toEqual(['Title 2', 'Title 1']);
+    expect(document.activeElement).toBe(article('Title 2').getByLabelText('Your comment'));
+    expect(article('Title 2').getByLabelText<HTMLTextAreaElement>('Your comment').value).toBe('half a');
   });
 
   test('what the stream brings while a page is read is not lost', async () => {

@@ -84,7 +84,7 @@ export function createCore(storage: Storage, announce: (text: string) => void) {
       }
     },
     /** The feed with one of its posts changed, if it is still there. */
-    changed(id: string, change: (entry: Entry) => Entry | undefined): Feed {
+    changed(id: string, change: (entry: Entry) => Entry): Feed {
       const entry = state.feed.entries.get(id);
       return entry ? withEntry(state.feed, id, change(entry)) : state.feed;
     },

@@ -15,8 +15,6 @@ export type Feed = {
   readonly manyWaiting: boolean;
   /** Older posts can be had on demand. */
   readonly hasOlder: boolean;
-  /** Every post that was ever shown: one that comes back after the read model was rebuilt is not news. */
-  readonly seen: ReadonlySet<string>;
 };
 
 export const emptyFeed: Feed = {
@@ -25,13 +23,12 @@ export const emptyFeed: Feed = {
   waiting: [],
   manyWaiting: false,
   hasOlder: false,
-  seen: new Set(),
 };
 
 /** The feed as one answer of the list gives it; what is already known keeps its verdicts. */
 export function fromList(list: PostList, known: Feed = emptyFeed): Feed {
   const entries = new Map(list.posts.map((item) => [item.post.id, readEntry(known, item)]));
-  return arrange({ ...emptyFeed, entries, shown: [...entries.keys()], hasOlder: list.hasNext, seen: known.seen });
+  return arrange({ ...emptyFeed, entries, shown: [...entries.keys()], hasOlder: list.hasNext });
 }
 
 /** Adds the next page of older posts. */
@@ -93,22 +90,17 @@ export function withWaitingShown(feed: Feed, only?: string): Feed {
   return arrange({ ...feed, shown: [...moved, ...feed.shown], waiting });
 }
 
-/** Replaces one entry; a post that is no longer there is taken out with undefined. */
-export function withEntry(feed: Feed, id: string, entry: Entry | undefined): Feed {
-  const entries = new Map(feed.entries);
-  if (entry) entries.set(id, entry);
-  else entries.delete(id);
-  const shown = entry ? feed.shown : feed.shown.filter((other) => other !== id);
-  const waiting = entry ? feed.waiting : feed.waiting.filter((other) => other !== id);
-  return arrange({ ...feed, entries, shown, waiting });
+/** Replaces one entry. */
+export function withEntry(feed: Feed, id: string, entry: Entry): Feed {
+  return arrange({ ...feed, entries: new Map(feed.entries).set(id, entry) });
 }
 
 /** The id that the next older page goes on from. */
 export const oldestShown = (feed: Feed): string | undefined => feed.shown.at(-1);
 
-/** Own posts and posts shown before need not wait; nor does the first one on an empty page, where nobody reads. */
+/** Own posts need not wait; nor does the first one on an empty page, where nobody reads. */
 function placed(feed: Feed, id: string, isOwn: IsOwn): Feed {
-  if (isOwn(id) || feed.seen.has(id) || feed.shown.length === 0) return { ...feed, shown: [id, ...feed.shown] };
+  if (isOwn(id) || feed.shown.length === 0) return { ...feed, shown: [id, ...feed.shown] };
   if (feed.waiting.length >= MOST_WAITING) return { ...feed, manyWaiting: true };
   return { ...feed, waiting: [id, ...feed.waiting] };
 }
@@ -124,11 +116,9 @@ function readEntry(feed: Feed, item: Omit<PostPage, 'hasNext'>): Entry {
   return known ? withFreshRead(known, { ...item, hasNext }) : createEntry(item.post, item.comments);
 }
 
-/** Brings the ids into the order of `seq`, newest first, and remembers what is shown. */
+/** Brings the ids into the order of `seq`, newest first. */
 function arrange(feed: Feed): Feed {
   const seq = (id: string) => feed.entries.get(id)?.post.seq ?? 0;
   const newestFirst = (ids: readonly string[]) => [...ids].sort((a, b) => seq(b) - seq(a));
-  const shown = newestFirst(feed.shown);
-  const seen = shown.every((id) => feed.seen.has(id)) ? feed.seen : new Set([...feed.seen, ...shown]);
-  return { ...feed, shown, waiting: newestFirst(feed.waiting), seen };
+  return { ...feed, shown: newestFirst(feed.shown), waiting: newestFirst(feed.waiting) };
 }

@@ -31,8 +31,8 @@ export function createRefresher(core: FeedCore, sync: Sync) {
   async function refresh(id: string) {
     const loaded = core.getState().feed.entries.get(id)?.comments.length ?? 0;
     await core.merge(
-      () => sync.upToDate(() => readAtLeast(id, loaded).catch(goneAsUndefined)),
-      (page) => core.changed(id, (entry) => page && withFreshRead(entry, page)),
+      () => sync.upToDate(() => readAtLeast(id, loaded).catch(missingAsUndefined)),
+      (page) => core.changed(id, (entry) => (page ? withFreshRead(entry, page) : { ...entry, stale: false })),
       true,
     );
   }
@@ -45,8 +45,8 @@ export function createRefresher(core: FeedCore, sync: Sync) {
   return { start, stop };
 }
 
-/** A read model that was emptied no longer has the post; if it is being rebuilt, the stream brings it back. */
-function goneAsUndefined(error: unknown): undefined {
+/** Nothing is ever deleted, so a read model without the post is being rebuilt: it stays shown, the stream brings news. */
+function missingAsUndefined(error: unknown): undefined {
   if (error instanceof RequestError && error.status === 404) return undefined;
   throw error;
 }
