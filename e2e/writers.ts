@@ -7,16 +7,18 @@ import type { System } from './system.ts';
 export type Written = { id: string; title: string; comments: { id: string; content: string; status: string }[] };
 
 const BANNED = 'orange';
-/** How long a writer waits before it sends again what was not acknowledged, in milliseconds. */
+/** How long a writer waits before it sends again what was not acknowledged, and when it gives up, in milliseconds. */
 const AGAIN = 25;
+const PATIENCE = 25_000;
 
 /** Sends it, always with the same key, until it is acknowledged. `refusals` collects what else was answered. */
 async function acknowledged(url: string, body: object, refusals: string[]): Promise<Answer['body']> {
   const headers = { 'idempotency-key': randomUUID() };
-  for (;;) {
+  for (const end = performance.now() + PATIENCE; ; ) {
     const answer = await post(url, body, headers).catch(() => undefined);
     if (answer?.status === 201) return answer.body;
     if (answer) refusals.push(`${answer.status} ${answer.body?.detail}`);
+    if (performance.now() > end) throw new Error(`never acknowledged: ${url}`, { cause: answer });
     await pause(AGAIN);
   }
 }
