@@ -92,6 +92,8 @@ test('when query lost its database and builds it anew, an open page ends with wh
   const loaded = await loadedAt(page);
   const shown = await page.locator('.post h3').allTextContents();
   await postOf(page, 'From the old database').getByText('an old remark').waitFor();
+  const field = postOf(page, 'From the old database').getByLabel('Your comment');
+  await field.fill('half a thought');
   await blog.system.part('stop query');
   blog.system.deleteDatabase('query');
   await lost(page);
@@ -106,6 +108,8 @@ test('when query lost its database and builds it anew, an open page ends with wh
     'a new remark',
   ]);
   expect(await page.locator('.post h3').allTextContents()).toEqual(shown);
+  expect(await field.inputValue()).toBe('half a thought');
+  expect(await field.evaluate((element) => element === element.ownerDocument.activeElement)).toBe(true);
   expect(await loadedAt(page)).toBe(loaded);
 });
 
