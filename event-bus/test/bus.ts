@@ -94,3 +94,21 @@ export async function until<T>(assertion: () => T | Promise<T>): Promise<T> {
 
 export const ids = (prefix: string, count: number) => Array.from({ length: count }, (_, i) => `${prefix}${i + 1}`);
 export const header = (push: Push | undefined, name: string) => push?.headers[`event-${name}`];
+
+export const EVENT = 'application/cloudevents+json';
+export const cloudEvent = (id: string, more: object = {}) => ({
+  specversion: '1.0',
+  id,
+  source: 'test',
+  type: 'Tested',
+  subject: id,
+  time: '2026-01-02T03:04:05Z',
+  data: { id },
+  ...more,
+});
+export const post = (bus: Bus, body: unknown, type = EVENT) =>
+  bus.http
+    .post('/events')
+    .set('content-type', type)
+    .send(typeof body === 'string' ? body : JSON.stringify(body));
+export const stored = async (bus: Bus) => (await bus.http.get('/events').expect(200)).body;
