@@ -147,6 +147,16 @@ test('a message has at most 100 comments, and says when there are more; nothing 
   expect(reader.messages.map(({ data }) => data.more ?? false)).toEqual([true, true, false]);
 });
 
+test('many changes at once all come, behind many that are not shown too', async () => {
+  const start = await position();
+  await apply(...many(250, (i) => comment(`hidden ${i}`, 'unknown')), ...many(250, (i) => post(`p${i}`)));
+  const reader = await read(`?after=${start}`);
+  const last = await position();
+  await until(() => reader.messages.at(-1)?.id === last);
+  expect(new Set(reader.messages.map(({ data }) => data.post.id)).size).toBe(250);
+  expect(shownComments(reader.messages)).toEqual([]);
+});
+
 test('of a step of several messages only the last has an id, because only from there nothing is missed', async () => {
   const start = await position();
   await apply(post('p'), post('q'), comment('c1', 'p'), comment('c2', 'q'));
