@@ -44,6 +44,7 @@ export async function listen(dataDir: string, obey: (command: string[]) => Promi
     });
   });
   server.unref();
+  process.once('exit', () => server.close()); // takes the socket with it
   const tryToListen = () =>
     new Promise<boolean>((resolve) => {
       server.once('error', () => resolve(false));
