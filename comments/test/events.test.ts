@@ -96,7 +96,9 @@ test('taking a replay order publishes its comments again, in order, as they were
   await until(() => bus.log.length === 4);
   const announced = bus.log.slice(0, 3);
   bus.log = [];
+  bus.publications = [];
   await service.push([], { after: at(0, 'b'), upto: at(0, 'b'), replay: 'r1' }).expect(200);
   await until(() => bus.log.length === 3);
   expect(bus.log).toEqual(announced);
+  expect(bus.publications[0]?.headers['event-published']).toBe(at(0, 'b'));
 });

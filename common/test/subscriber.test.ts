@@ -179,6 +179,7 @@ test('a full disk is answered 507, a locked database 503: neither is taken for a
     .expect('Retry-After', '1');
   expect(await service.degraded()).toContainEqual(expect.stringMatching(/cannot be used/));
   other.close();
+  expect(await service.degraded()).not.toContainEqual(expect.stringMatching(/cannot be used/));
   expect([await handled(), await stand()]).toEqual([[], { checkpoint: '0', replay: null }]);
   await pages(1_000);
   await service.history([post('a'), post('large')]).expect(200);
