@@ -56,7 +56,7 @@ test('a poison event is parked where it cannot be handled, and everything else g
 
   const letters: Letter[] = (await get(deadLetters)).body;
   const parkedFor = letters.map(({ subscription }) => subscription);
-  expect(parkedFor).toEqual(expect.arrayContaining(['comments', 'query', 'moderation']));
+  expect(parkedFor.sort()).toEqual(['comments', 'moderation', 'query']);
   for (const letter of letters) {
     expect(letter).toMatchObject({ position: body.position, reason: expect.stringContaining('422'), event: poison });
     const again = await post(`${deadLetters}/${letter.id}/redeliver`);

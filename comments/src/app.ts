@@ -26,6 +26,7 @@ export function createComments({ db, log, busUrl, corsOrigins }: Options) {
     db,
     busUrl,
     log,
+    handles: ['PostCreated', 'CommentCreated', 'CommentModerated'],
     handle,
     onOrder: publishAgain,
     onApplied: (events) => {

@@ -28,26 +28,27 @@ const data = {
   CommentModerated: z.object({ id: entityId, postId: entityId, content: text, status: verdict }),
   CommentUpdated: z.object({ id: entityId, postId: entityId, content: text, status: verdict }),
 };
-type Type = keyof typeof data;
+export type EventType = keyof typeof data;
 
 /** An event of a known type, parsed. `text` is the event as published, undefined for a classic one without an id. */
 export type KnownEvent = {
-  [T in Type]: { type: T; data: z.output<(typeof data)[T]>; time?: string; text?: string };
-}[Type];
+  [T in EventType]: { type: T; data: z.output<(typeof data)[T]>; time?: string; text?: string };
+}[EventType];
 
 const envelope = z.looseObject({ type: z.string(), id: text, source: text, time: text, data: z.unknown().optional() });
 
 /**
  * Parses what a bus pushed.
- * @returns undefined for a type that nobody here knows
- * @throws Problem 422 for a poison event: a known type without its ids
+ * @returns undefined for a type that is not among those handled
+ * @throws Problem 422 for a poison event: one to be handled, without its ids
  */
-export function parseEvent(input: unknown): KnownEvent | undefined {
+export function parseEvent(input: unknown, handled: readonly EventType[]): KnownEvent | undefined {
   const event = envelope.safeParse(input);
   if (!event.success) throw new Problem(422, 'An event must be an object with a type.');
   const { type, time, id, source } = event.data;
-  if (!Object.hasOwn(data, type)) return undefined;
-  const parsed = data[type as Type].safeParse(event.data.data);
+  const known = handled.find((name) => name === type);
+  if (!known) return undefined;
+  const parsed = data[known].safeParse(event.data.data);
   if (!parsed.success) throw new Problem(422, `The ${type} event ${id ?? ''} lacks its ids.`);
   return { type, data: parsed.data, time, text: id && source ? JSON.stringify(input) : undefined } as KnownEvent;
 }
@@ -58,7 +59,7 @@ export function parseEvent(input: unknown): KnownEvent | undefined {
  */
 export function createEvent<Data extends { id: string; createdAt?: string }>(
   source: string,
-  type: Type,
+  type: EventType,
   data: Data,
 ): CloudEvent {
   const time = data.createdAt ?? new Date().toISOString();

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { EVENTS_LIMIT, jsonBody } from './body.ts';
 import { type Checkpoint, checkpointText, NEW, positionOf, type Stand } from './checkpoint.ts';
 import type { Database, Tx } from './database.ts';
-import { type KnownEvent, parseEvent } from './events.ts';
+import { type EventType, type KnownEvent, parseEvent } from './events.ts';
 import { exchange, reason } from './http.ts';
 import type { Log } from './log.ts';
 import { Loop } from './loop.ts';
@@ -36,6 +36,8 @@ type Options = {
   db: Database;
   busUrl: string;
   log: Log;
+  /** The types that this service handles; it ignores all others. */
+  handles: readonly EventType[];
   /** Applies one event; throwing makes it a poison event. Idempotent by the ids in `data`. */
   handle: (tx: Tx, event: KnownEvent) => Promise<void>;
   /** A replay order is being taken that makes this service stand at `after`. */
@@ -82,7 +84,7 @@ export class Subscriber extends Loop {
   async #receive(req: Request, res: Response): Promise<void> {
     const headers = parse(pushHeaders, req.headers);
     const { 'event-after': after, 'event-upto': upto, 'event-head': head } = headers;
-    const events = parseAll(Array.isArray(req.body) ? req.body : [req.body]);
+    const events = this.#parse(Array.isArray(req.body) ? req.body : [req.body]);
     if (after === undefined || upto === undefined) {
       await this.#apply(events, (tx) => this.#handleAll(tx, events));
       // Only a classic bus never names its head: a redelivery does.
@@ -108,6 +110,10 @@ export class Subscriber extends Loop {
     if (!replay || replay === stand.replay || positionOf(after) > positionOf(stand.checkpoint)) return stand;
     await this.#options.onOrder?.(tx, after);
     return { checkpoint: after, replay };
+  }
+
+  #parse(inputs: unknown[]): KnownEvent[] {
+    return inputs.map((input) => parseEvent(input, this.#options.handles)).filter((event) => event !== undefined);
   }
 
   async #handleAll(tx: Tx, events: KnownEvent[]): Promise<void> {
@@ -167,7 +173,7 @@ export class Subscriber extends Loop {
   async #applyHistory(history: unknown[]): Promise<void> {
     this.#options.log.info({ events: history.length }, 'applying the history of a classic bus');
     const applied = history.map(async (input) => {
-      const events = parseAll([input]);
+      const events = this.#parse([input]);
       await this.#apply(events, (tx) => this.#handleAll(tx, events));
     });
     for (const result of await Promise.allSettled(applied)) {
@@ -175,8 +181,6 @@ export class Subscriber extends Loop {
     }
   }
 }
-
-const parseAll = (inputs: unknown[]) => inputs.map(parseEvent).filter((event) => event !== undefined);
 
 /** Whether a batch that begins behind `after` continues from here. */
 const joins = (stand: Checkpoint, after: Checkpoint) => stand === after || (stand === NEW && positionOf(after) === 0);

@@ -18,7 +18,7 @@ const subscribing = {
   migrations: [`CREATE TABLE handled (id TEXT) STRICT; CREATE TABLE orders (after TEXT) STRICT; ${checkpointSchema}`],
   create: ({ db, busUrl }: { db: Service['db']; busUrl: string }) => {
     const onOrder = async (tx: Tx, after: string) => void (await tx.run('INSERT INTO orders VALUES (?)', after));
-    const subscriber = new Subscriber({ db, busUrl, log, handle, onOrder });
+    const subscriber = new Subscriber({ db, busUrl, log, handles: ['PostCreated'], handle, onOrder });
     return { app: createApp({ db, log, routes: [subscriber.routes], loops: [subscriber] }), loops: [subscriber] };
   },
 };
@@ -84,8 +84,8 @@ test('of the same batch pushed many times at once, one is applied', async () => 
 test.each([
   ['a handler that throws', post('throws')],
   ['a known type without its ids', poison],
-  ['a known type without data', { type: 'CommentCreated' }],
-  ['ids that are not strings', { type: 'CommentCreated', data: { id: 1, postId: 'p' } }],
+  ['a known type without data', { type: 'PostCreated' }],
+  ['ids that are not strings', { type: 'PostCreated', data: { id: 1 } }],
   ['an id of more than 200 characters', post('x'.repeat(201))],
   ['an event that is no object', 'text'],
   ['an event without a type', {}],

@@ -11,7 +11,14 @@ type Options = { db: Database; log: Log; busUrl: string; bannedWords: string[] }
 export function createModeration({ db, log, busUrl, bannedWords }: Options) {
   const relay = new Relay({ db, busUrl, log });
   // Its verdicts come again with the comments that a replay brings, so an order only forgets what the bus had said.
-  const subscriber = new Subscriber({ db, busUrl, log, handle: createHandler(bannedWords), onOrder: publishedUpTo });
+  const subscriber = new Subscriber({
+    db,
+    busUrl,
+    log,
+    handles: ['CommentCreated', 'CommentModerated'],
+    handle: createHandler(bannedWords),
+    onOrder: publishedUpTo,
+  });
   const loops = [relay, subscriber];
   const app = createApp({ db, log, routes: [subscriber.routes], loops });
   return { app, loops };

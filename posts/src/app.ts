@@ -17,7 +17,14 @@ type Options = { db: Database; log: Log; busUrl: string; corsOrigins?: string[] 
 /** The posts service: its routes, its outbox's relay, its subscription. */
 export function createPosts({ db, log, busUrl, corsOrigins }: Options) {
   const relay = new Relay({ db, busUrl, log });
-  const subscriber = new Subscriber({ db, busUrl, log, handle, onOrder: publishAgain });
+  const subscriber = new Subscriber({
+    db,
+    busUrl,
+    log,
+    handles: ['PostCreated'],
+    handle,
+    onOrder: publishAgain,
+  });
   const routes = Router();
 
   routes.post(['/posts', '/posts/create'], jsonBody(BODY_LIMIT), async (req, res) => {

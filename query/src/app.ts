@@ -19,7 +19,13 @@ type Options = { db: Database; log: Log; busUrl: string; corsOrigins?: string[] 
 
 /** The query service: the read model that its subscription builds, and a stream of its changes. */
 export function createQuery({ db, log, busUrl, corsOrigins }: Options) {
-  const subscriber = new Subscriber({ db, busUrl, log, handle: project });
+  const subscriber = new Subscriber({
+    db,
+    busUrl,
+    log,
+    handles: ['PostCreated', 'CommentCreated', 'CommentUpdated'],
+    handle: project,
+  });
   const streams = new Streams(db);
   const changes = new Changes(db);
   const routes = Router();
