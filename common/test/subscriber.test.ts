@@ -97,15 +97,16 @@ test.each([
   expect(await stand()).toEqual({ checkpoint: '0', replay: null });
 });
 
-test('events of unknown types are passed over, whatever is in them', async () => {
+test('events of types that are unknown, or not for this service, are passed over, whatever is in them', async () => {
   const unknown = [
+    { type: 'CommentCreated', data: {} },
     { type: 'PostRenamed' },
     { type: 'constructor', data: {} },
     { type: '__proto__', data: { id: 'p' } },
   ];
   await service.history([post('a'), ...unknown, post('b')]).expect(200);
   expect(await handled()).toEqual(['a', 'b']);
-  expect(await stand()).toMatchObject({ checkpoint: at(5) });
+  expect(await stand()).toMatchObject({ checkpoint: at(6) });
 });
 
 test('an empty batch moves the checkpoint', async () => {
