@@ -39,9 +39,9 @@ export function createComments({ db, log, busUrl, corsOrigins }: Options) {
     const { id: postId } = parse(postPath, req.params);
     const { content } = parse(newComment, req.body);
     const key = idempotencyKey(req);
-    // What was accepted once is answered again, whatever has become of the post since.
+    // A key that was used is answered by what it was used for, even if this post is not known.
     const accepted = key !== null && (await db.read((tx) => hasKey(tx, key)));
-    if (!accepted) await waitingRoom.knows(db, subscriber, postId);
+    if (!accepted) await waitingRoom.knows(db, subscriber, relay, postId);
     const comment = await db.write((tx) => createComment(tx, postId, content, key));
     res
       .status(201)

@@ -1,4 +1,5 @@
 import type { Database } from '@blog/common/database.ts';
+import type { Relay } from '@blog/common/outbox.ts';
 import { Problem, unavailable } from '@blog/common/problem.ts';
 import type { Subscriber } from '@blog/common/subscriber.ts';
 import { knowsPost } from './comments.ts';
@@ -21,15 +22,16 @@ export class WaitingRoom {
    * Resolves as soon as the post is known.
    * @throws Problem 404 if everything in the log is known here and the post is not; 503 if that cannot be told
    */
-  async knows(db: Database, subscriber: Subscriber, postId: string): Promise<void> {
+  async knows(db: Database, subscriber: Subscriber, relay: Relay, postId: string): Promise<void> {
     const known = () => db.read((tx) => knowsPost(tx, postId));
+    const untold = (why: string) => unavailable(`Whether this post exists cannot be told: ${why}.`);
     if (await known()) return;
-    if (!subscriber.hearsBus) throw unavailable('Whether this post exists cannot be told: the event bus is away.');
+    // A relay that cannot publish tells sooner than the bus's silence does.
+    if (relay.fails || !subscriber.hearsBus) throw untold('the event bus is away');
     if (this.#seats >= SEATS) throw unavailable('Too many comments wait for their posts.');
     await this.#wait(postId, known);
     if (await known()) return;
-    if (!subscriber.wasAtHead)
-      throw unavailable('Whether this post exists cannot be told: events are still on their way.');
+    if (relay.fails || !subscriber.wasAtHead) throw untold('events are still on their way');
     throw new Problem(404, 'There is no such post.', { errors: [{ field: 'id', detail: 'must be the id of a post' }] });
   }
 

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { openDatabase } from '@blog/common/database.ts';
+import type { Relay } from '@blog/common/outbox.ts';
 import type { Subscriber } from '@blog/common/subscriber.ts';
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
 import { at } from '../../common/test/fake-bus.ts';
-import { newFolder, removeFolders, type Service } from '../../common/test/service.ts';
+import { newFolder, removeFolders, type Service, until } from '../../common/test/service.ts';
 import { migrations } from '../src/schema.ts';
 import { WaitingRoom } from '../src/waiting-room.ts';
 import { postCreated, startComments } from './comments-service.ts';
@@ -46,6 +47,17 @@ test('where events are still on their way it is a 503', async () => {
   await send('unknown').expect(503);
 });
 
+test('where a comment could not be published the bus is away, however lately it was heard from: 503', async () => {
+  await service.push([postCreated('known')], { after: at(0), upto: at(5), head: at(5) }).expect(200);
+  await send('known').expect(201);
+  await until(async () => {
+    const { body } = await service.http.get('/readyz');
+    return body.degraded.some((line: string) => line.startsWith('Publishing waits'));
+  });
+  const { body } = await send('unknown').expect(503);
+  expect(body.detail).toContain('the event bus is away');
+});
+
 test('where the bus has another history it is a 503', async () => {
   await hear(at(5), at(5, 'b'));
   await send('unknown').expect(503);
@@ -67,7 +79,7 @@ test('who waits is let in as soon as the post is here; a thousand may wait, and 
   const room = new WaitingRoom();
   const subscriber = { hearsBus: true, wasAtHead: true } as Subscriber;
   const enter = (post: string) =>
-    room.knows(db, subscriber, post).then(
+    room.knows(db, subscriber, { fails: false } as Relay, post).then(
       () => `${post} 201`,
       ({ status }) => `${post} ${status}`,
     );

@@ -6,7 +6,7 @@ import type { Log } from './log.ts';
 import type { Loop } from './loop.ts';
 import { notFound, onlyMethods, problemHandler, unavailable } from './problem.ts';
 
-/** `CORS_ORIGINS`: the origins that may call from a browser, separated by commas; any loopback origin unless set. */
+/** `CORS_ORIGINS`: the origins that may call from a browser, separated by commas or `*`; loopback unless set. */
 export const corsSettings = {
   CORS_ORIGINS: z
     .string()
@@ -18,7 +18,10 @@ const LOOPBACK = /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/;
 
 /** What a page on another origin may call: it reads every header that the protocol uses. */
 export const crossOrigin = (origins: string[] | undefined): RequestHandler =>
-  cors({ origin: origins ?? LOOPBACK, exposedHeaders: ['Link', 'Location', 'Retry-After', 'Stream-Position'] });
+  cors({
+    origin: origins?.includes('*') ? '*' : (origins ?? LOOPBACK),
+    exposedHeaders: ['Link', 'Location', 'Retry-After', 'Stream-Position'],
+  });
 
 type Part = { db: Database; log: Log; routes: (RequestHandler | Router)[]; loops: Loop[] };
 

@@ -56,6 +56,11 @@ export class Relay extends Loop {
     options.db.onCommit(() => this.work.raise());
   }
 
+  /** Whether the last exchange with the bus failed, and is being tried again. */
+  get fails(): boolean {
+    return this.#failures > 0;
+  }
+
   async degraded(): Promise<string[]> {
     const refused = await this.#options.db.read((tx) =>
       tx.all<{ refused: string }>('SELECT refused FROM outbox WHERE refused IS NOT NULL LIMIT 100'),

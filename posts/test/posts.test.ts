@@ -89,6 +89,9 @@ describe('a page on another origin', () => {
     expect(await asked('https://second.example.com', other)).toBe('https://second.example.com');
     expect(await asked('http://localhost:3000', other)).toBeUndefined();
     await other.close();
+    const open = await startPosts({ corsOrigins: ['*'] });
+    expect(await asked('https://anybody.example.com', open)).toBe('*');
+    await open.close();
   });
 });
 
