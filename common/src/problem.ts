@@ -87,7 +87,8 @@ export const problemHandler =
   (log: Log): ErrorRequestHandler =>
   (error, req, res, _next) => {
     const problem = error instanceof Problem ? error : (databaseProblem(error) ?? parserProblem(error));
-    if (!problem || problem.status >= 500)
+    // A refusal that was thrown as one is meant; anything else of this kind is news.
+    if (!(error instanceof Problem) && (problem?.status ?? 500) >= 500)
       log.error({ err: error, method: req.method, path: req.path }, 'request failed');
     if (res.headersSent) return void res.destroy();
     sendProblem(res, problem ?? new Problem(500, 'Something went wrong here; the log says what.'));

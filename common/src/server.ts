@@ -1,5 +1,5 @@
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, Server, type Socket } from 'node:net';
 import type { Express } from 'express';
 import type { Database } from './database.ts';
 import type { Log } from './log.ts';
@@ -9,7 +9,7 @@ import type { Streams } from './streams.ts';
 type Part = { app: Express; host: string; port: number; log: Log; db: Database; loops: Loop[]; streams?: Streams };
 
 /** How long requests in flight may take to finish at the end, in milliseconds. */
-const GRACE = 3_500;
+const GRACE = 3_000;
 
 /**
  * Runs a part until SIGTERM or SIGINT: stop accepting, end the streams, let the loops finish their step and requests in
@@ -30,17 +30,34 @@ export function startServer({ app, host, port, log, db, loops, streams }: Part):
   });
 
   let stopping = false;
+  const sockets = new Set<Socket>();
+  const answering = new Set<Socket>();
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+  });
+  server.on('request', ({ socket }, res) => {
+    answering.add(socket);
+    res.on('close', () => {
+      answering.delete(socket);
+      if (stopping) socket.destroySoon();
+    });
+  });
+
   const end = async (signal: string) => {
     if (stopping) return;
     stopping = true;
     log.info({ signal }, 'stopping');
-    setTimeout(() => process.exit(1), GRACE).unref();
-    const closed = new Promise((resolve) => server.close(resolve));
-    // A connection that is kept alive is told so with its next answer, and closed when it falls idle.
-    const idle = setInterval(() => server.closeIdleConnections(), 50);
+    setTimeout(() => process.exit(1), GRACE + 500).unref();
+    // Not the close() of HTTP's own server: that drops an answer that is written but has not left the process yet.
+    const closed = new Promise<void>((resolve) => Server.prototype.close.call(server, () => resolve()));
     streams?.end();
+    const drop = (those: Iterable<Socket>) => {
+      for (const socket of those) socket.destroy();
+    };
+    drop(sockets.difference(answering));
+    setTimeout(drop, GRACE, sockets).unref();
     await Promise.all([closed, ...loops.map((loop) => loop.stop())]);
-    clearInterval(idle);
     await db.close();
     process.exit(0);
   };

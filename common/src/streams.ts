@@ -51,9 +51,12 @@ export class Streams {
     }
   }
 
-  /** Ends every stream: the readers come back to the next process. */
+  /** Ends every stream: the readers come back to the next process. One that does not read is not waited for. */
   end(): void {
-    for (const res of this.#open.keys()) res.end();
+    for (const res of this.#open.keys()) {
+      if (res.writableNeedDrain) res.destroy();
+      else res.end();
+    }
     this.#open.clear();
   }
 }

@@ -4,8 +4,10 @@ import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { text } from 'node:stream/consumers';
+import { openDatabase } from '@blog/common/database.ts';
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
 import { NO_BUS, newFolder, removeFolders, until } from '../../common/test/service.ts';
+import { migrations } from '../src/schema.ts';
 
 const main = join(import.meta.dirname, '../src/main.ts');
 
@@ -94,4 +96,28 @@ onPosix('at SIGTERM a request under way is answered, no new one is taken, and th
   const db = new DatabaseSync(join(folder, 'posts.db'), { readOnly: true });
   expect(db.prepare('SELECT title FROM posts').all()).toMatchObject([{ title: 'in time' }]);
   db.close();
+});
+
+onPosix('at SIGTERM an answer that is on its way to a slow reader is sent to its end', async () => {
+  const { holder, port } = await take();
+  holder.close();
+  const posts = 1_000;
+  const db = openDatabase(join(folder, 'posts.db'), migrations);
+  const title = 'x'.repeat(10_000);
+  await db.write(async (tx) => {
+    for (let i = 0; i < posts; i++) {
+      await tx.run('INSERT INTO posts (id, title, event) VALUES (?, ?, ?)', `post-${i}`, title, '{}');
+    }
+  });
+  await db.close();
+  const { child, said, exit } = start({ PORT: String(port) });
+  await until(() => said.out.includes('listening'));
+  const socket = connect(port, '127.0.0.1').setEncoding('utf8');
+  socket.write('GET /posts HTTP/1.1\r\nHost: x\r\n\r\n');
+  await once(socket, 'readable');
+  child.kill('SIGTERM');
+  await until(() => said.out.includes('stopping'));
+  const [, body = ''] = (await text(socket)).split('\r\n\r\n');
+  expect(Object.keys(JSON.parse(body))).toHaveLength(posts);
+  expect(await exit).toBe(0);
 });
