@@ -157,6 +157,7 @@ export class Database {
   async #commit(group: Job[]): Promise<void> {
     try {
       this.#writer.exec('BEGIN IMMEDIATE');
+      this.trouble = undefined;
     } catch (error) {
       this.#failed(group, error);
       return;
@@ -165,7 +166,6 @@ export class Database {
       const answers: (() => void)[] = [];
       for (const job of group) answers.push(await this.#attempt(job));
       this.#writer.exec('COMMIT');
-      this.trouble = undefined;
       for (const answer of answers) answer();
     } catch (error) {
       if (this.#writer.isTransaction) this.#writer.exec('ROLLBACK');
