@@ -288,7 +288,7 @@ export class Delivery extends Loop {
       const answer = await this.#exchange('POST', headers, letter.record).catch((error) => {
         throw unavailable(`${this.name} does not answer: ${reason(error)}.`);
       });
-      if (!isSuccess(answer)) throw new Problem(409, `${this.name} ${failure(answer).message}.`);
+      if (!isSuccess(answer)) throw new Problem(409, `${this.name} ${failure(answer).message}`);
       await db.write((tx) => deleteLetter(tx, id));
       deliveries.add(letter.position, this.name, 1);
     });
