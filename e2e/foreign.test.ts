@@ -57,10 +57,10 @@ describe('behind our bus', () => {
         await write(`by the classic ${name}`);
         await write(`by the classic ${name} again`);
         await expectAllShown();
-        const kinds = new Map(
-          (await system.subscriptions()).map((subscription) => [subscription.name, subscription.kind]),
+        // The bus asks again after a pause that grew while the part was away.
+        await until(`${name} is known as plain`, async () =>
+          (await system.subscriptions()).some((one) => one.name === name && one.kind === 'plain'),
         );
-        expect(kinds.get(name)).toBe('plain');
       } finally {
         await classic.stop();
       }
@@ -105,11 +105,16 @@ describe('behind a classic bus', () => {
   beforeAll(async () => {
     await start('client', 'event-bus');
     bus = await startClassic('event-bus');
+    // Each asks once what kind of bus there is, and then applies the history: before there is any, please.
+    await Promise.all(['posts', 'comments', 'query', 'moderation'].map(hearsBus));
   });
   afterAll(async () => {
     await bus.stop();
     await system.stop();
   });
+
+  const hearsBus = (name: string) =>
+    until(`${name} hears the bus`, async () => (await get(`${system.url(name)}/readyz`)).body.degraded.length === 0);
 
   test('our services show every post, and every comment with its verdict', async () => {
     for (let n = 0; n < 3; n++) await write(`post ${n}`);
@@ -127,12 +132,14 @@ describe('behind a classic bus', () => {
     ['query', 13],
     ['moderation', 5],
     ['comments', 1], // the post; its comments are not accepted meanwhile
-  ])('a %s that was away gets the %i events that it missed', async (name, events) => {
-    const missed = () => bus.output().split('not delivered').length - 1;
+  ])('a %s that was away gets the events that it missed, %i or more', async (name, events) => {
+    // What was said before may be said again meanwhile (a classic bus recognises nothing), so it may be more.
+    const missed = () => bus.output().split(`127.0.0.1:${system.ports[name]}`).length - 1;
     const before = missed();
     await system.part(`stop ${name}`);
     const writing = write(`while ${name} is away`);
-    await until('the events are lost', () => missed() === before + events);
+    if (name !== 'comments') await writing;
+    await until('the events are lost', () => missed() >= before + events);
     await system.part(`start ${name}`);
     await writing;
     await expectAllShown();
