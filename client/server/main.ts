@@ -2,6 +2,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { parseConfig } from '@blog/common/config.ts';
 import { createLog } from '@blog/common/log.ts';
+import { closeable } from '@blog/common/server.ts';
 import { createGateway } from './gateway.ts';
 import { openBuiltPage } from './page-built.ts';
 import { openDevPage } from './page-dev.ts';
@@ -26,6 +27,7 @@ const gateway = createGateway({
 const server = createServer({ headersTimeout: 10_000, requestTimeout: 15_000, keepAliveTimeout: 65_000 });
 const production = process.argv.includes('--production');
 const page = production ? { ...(await openBuiltPage()), close: undefined } : await openDevPage(server);
+const close = closeable(server);
 const answering = new Set<ServerResponse>();
 
 server.on('request', (req, res) => {
@@ -48,13 +50,9 @@ async function end(signal: string) {
   if (stopping) return;
   stopping = true;
   log.info({ signal }, 'stopping');
-  const closed = new Promise((resolve) => server.close(resolve));
-  const idle = setInterval(() => server.closeIdleConnections(), 50);
   // Streams never end by themselves; what they leave open here, their readers open again at the next process.
   for (const res of answering) if (isStream(res)) res.destroy();
-  setTimeout(() => server.closeAllConnections(), GRACE).unref();
-  await Promise.all([closed, page.close?.()]);
-  clearInterval(idle);
+  await Promise.all([close(GRACE), page.close?.()]);
   process.exit(0);
 }
 process.on('SIGTERM', end);

@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { createServer, type Server as HttpServer } from 'node:http';
 import { type AddressInfo, Server, type Socket } from 'node:net';
 import type { Express } from 'express';
 import type { Database } from './database.ts';
@@ -29,7 +29,29 @@ export function startServer({ app, host, port, log, db, loops, streams }: Part):
     for (const loop of loops) loop.start();
   });
 
+  const close = closeable(server);
   let stopping = false;
+  const end = async (signal: string) => {
+    if (stopping) return;
+    stopping = true;
+    log.info({ signal }, 'stopping');
+    setTimeout(() => process.exit(1), GRACE + 500).unref();
+    streams?.end();
+    await Promise.all([close(GRACE), ...loops.map((loop) => loop.stop())]);
+    await db.close();
+    process.exit(0);
+  };
+  process.on('SIGTERM', end);
+  process.on('SIGINT', end);
+}
+
+/**
+ * Makes the function that closes a server: nothing new is accepted, idle connections end, answers under way are sent to
+ * their end, at most `grace` milliseconds long. Not its own close(): that drops an answer that is written but has not
+ * left the process yet.
+ */
+export function closeable(server: HttpServer): (grace: number) => Promise<void> {
+  let closing = false;
   const sockets = new Set<Socket>();
   const answering = new Set<Socket>();
   server.on('connection', (socket) => {
@@ -40,27 +62,16 @@ export function startServer({ app, host, port, log, db, loops, streams }: Part):
     answering.add(socket);
     res.on('close', () => {
       answering.delete(socket);
-      if (stopping) socket.destroySoon();
+      if (closing) socket.destroySoon();
     });
   });
-
-  const end = async (signal: string) => {
-    if (stopping) return;
-    stopping = true;
-    log.info({ signal }, 'stopping');
-    setTimeout(() => process.exit(1), GRACE + 500).unref();
-    // Not the close() of HTTP's own server: that drops an answer that is written but has not left the process yet.
-    const closed = new Promise<void>((resolve) => Server.prototype.close.call(server, () => resolve()));
-    streams?.end();
-    const drop = (those: Iterable<Socket>) => {
-      for (const socket of those) socket.destroy();
-    };
-    drop(sockets.difference(answering));
-    setTimeout(drop, GRACE, sockets).unref();
-    await Promise.all([closed, ...loops.map((loop) => loop.stop())]);
-    await db.close();
-    process.exit(0);
+  const drop = (those: Iterable<Socket>) => {
+    for (const socket of those) socket.destroy();
   };
-  process.on('SIGTERM', end);
-  process.on('SIGINT', end);
+  return (grace) => {
+    closing = true;
+    drop(sockets.difference(answering));
+    setTimeout(drop, grace, sockets).unref();
+    return new Promise((resolve) => Server.prototype.close.call(server, () => resolve()));
+  };
 }
