@@ -105,7 +105,7 @@ describe('behind a classic bus', () => {
   beforeAll(async () => {
     await start('client', 'event-bus');
     bus = await startClassic('event-bus');
-    // Each asks once what kind of bus there is, and then applies the history: before there is any, please.
+    // Each asks once what kind of bus there is, and applies its history then: better while there is none.
     await Promise.all(['posts', 'comments', 'query', 'moderation'].map(hearsBus));
   });
   afterAll(async () => {
