@@ -6,7 +6,7 @@ import { keyReused } from '@blog/common/idempotency.ts';
 import { unknownCursor } from '@blog/common/lists.ts';
 import { enqueue, publishedUpTo } from '@blog/common/outbox.ts';
 
-export const SOURCE = 'comments';
+const SOURCE = 'comments';
 
 export type Comment = { id: string; postId: string; content: string | null; status: Status; createdAt: string | null };
 
@@ -60,14 +60,13 @@ export async function handle(tx: Tx, event: KnownEvent): Promise<void> {
       return;
     case 'CommentCreated': {
       const { id, postId, content = null, createdAt = event.time ?? null } = event.data;
-      const published =
-        event.text ?? JSON.stringify(createEvent(SOURCE, event.type, { status: 'pending', ...event.data }));
+      const published = event.published ?? createEvent(SOURCE, event.type, { status: 'pending', ...event.data });
       await tx.run(
         `INSERT INTO comments (id, post_id, content, created_at, event) VALUES (?, ?, ?, ?, ?)
          ON CONFLICT (id) DO UPDATE SET content = coalesce(content, excluded.content),
            created_at = coalesce(created_at, excluded.created_at), event = coalesce(event, excluded.event)
          WHERE content IS NULL OR created_at IS NULL OR event IS NULL`,
-        ...[id, postId, content, createdAt, published],
+        ...[id, postId, content, createdAt, JSON.stringify(published)],
       );
       return;
     }

@@ -1,6 +1,6 @@
 import type { Database } from '@blog/common/database.ts';
 import type { Relay } from '@blog/common/outbox.ts';
-import { Problem, unavailable } from '@blog/common/problem.ts';
+import { fieldProblem, unavailable } from '@blog/common/problem.ts';
 import type { Subscriber } from '@blog/common/subscriber.ts';
 import { knowsPost } from './comments.ts';
 
@@ -32,7 +32,7 @@ export class WaitingRoom {
     await this.#wait(postId, known);
     if (await known()) return;
     if (relay.fails || !subscriber.wasAtHead) throw untold('events are still on their way');
-    throw new Problem(404, 'There is no such post.', { errors: [{ field: 'id', detail: 'must be the id of a post' }] });
+    throw fieldProblem(404, 'id', 'must be the id of a post', 'There is no such post.');
   }
 
   async #wait(postId: string, known: () => Promise<boolean>): Promise<void> {

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import express, { type Request, type RequestHandler } from 'express';
 import { z } from 'zod';
-import { Problem } from './problem.ts';
+import { fieldProblem, Problem } from './problem.ts';
 
 /**
  * Parses a JSON body of one of the media types. Compressed bodies are refused (415), and so is any other media type;
@@ -16,7 +16,7 @@ export function jsonBody(limit: number, ...types: string[]): RequestHandler {
   const parser = express.json({ limit, type: accepted, inflate: false, verify });
   return (req, res, next) => {
     if (!hasBody(req)) {
-      throw new Problem(400, 'A JSON body is needed.', { errors: [{ field: 'body', detail: 'is missing' }] });
+      throw fieldProblem(400, 'body', 'is missing', 'A JSON body is needed.');
     }
     if (!req.is(accepted)) throw new Problem(415, `The body must be ${accepted.join(' or ')}.`);
     parser(req, res, next);

@@ -2,10 +2,10 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 
 /** Exit code for a setting that is wrong: the runner does not try such a part again (EX_CONFIG of sysexits.h). */
-export const EXIT_CONFIG = 78;
+const EXIT_CONFIG = 78;
 
 const port = (fallback: number) => z.coerce.number().int().min(1).max(65_535).default(fallback);
-const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// address' });
+export const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// address' });
 
 /** The settings that every server has. `HOST` is loopback unless set: nothing is reachable from outside by accident. */
 export const serverSettings = (defaultPort: number) => ({

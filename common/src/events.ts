@@ -1,6 +1,11 @@
 import { z } from 'zod';
 import { Problem } from './problem.ts';
 
+/** How events travel: one, classic or not; one CloudEvent; several (CloudEvents 1.0, JSON format §3 and §4). */
+export const PLAIN = 'application/json';
+export const EVENT = 'application/cloudevents+json';
+export const BATCH = 'application/cloudevents-batch+json';
+
 /** An event as published: CloudEvents 1.0 in JSON, a superset of the classic `{type, data}`. */
 export type CloudEvent = {
   specversion: '1.0';
@@ -30,9 +35,9 @@ const data = {
 };
 export type EventType = keyof typeof data;
 
-/** An event of a known type, parsed. `text` is the event as published, undefined for a classic one without an id. */
+/** An event of a known type, parsed. `published` is the whole event, undefined for a classic one without an id. */
 export type KnownEvent = {
-  [T in EventType]: { type: T; data: z.output<(typeof data)[T]>; time?: string; text?: string };
+  [T in EventType]: { type: T; data: z.output<(typeof data)[T]>; time?: string; published?: object };
 }[EventType];
 
 const envelope = z.looseObject({ type: z.string(), id: text, source: text, time: text, data: z.unknown().optional() });
@@ -50,7 +55,7 @@ export function parseEvent(input: unknown, handled: readonly EventType[]): Known
   if (!known) return undefined;
   const parsed = data[known].safeParse(event.data.data);
   if (!parsed.success) throw new Problem(422, `The ${type} event ${id ?? ''} lacks its ids.`);
-  return { type, data: parsed.data, time, text: id && source ? JSON.stringify(input) : undefined } as KnownEvent;
+  return { type, data: parsed.data, time, published: id && source ? input : undefined } as KnownEvent;
 }
 
 /**

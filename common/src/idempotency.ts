@@ -1,5 +1,5 @@
 import type { Request } from 'express';
-import { Problem } from './problem.ts';
+import { fieldProblem } from './problem.ts';
 
 /**
  * The request's `Idempotency-Key`, or null. It becomes a unique column of the row that the request makes, so it lives
@@ -10,12 +10,8 @@ export function idempotencyKey(req: Request): string | null {
   const key = req.get('Idempotency-Key');
   if (key === undefined) return null;
   if (/^[\x21-\x7e]{1,255}$/.test(key)) return key;
-  const detail = 'must be 1 to 255 visible ASCII characters';
-  throw new Problem(400, `Idempotency-Key ${detail}`, { errors: [{ field: 'Idempotency-Key', detail }] });
+  throw fieldProblem(400, 'Idempotency-Key', 'must be 1 to 255 visible ASCII characters');
 }
 
 /** The 422 for a key that was used for something else. */
-export const keyReused = () =>
-  new Problem(422, 'Idempotency-Key was used for another request', {
-    errors: [{ field: 'Idempotency-Key', detail: 'was used for another request' }],
-  });
+export const keyReused = () => fieldProblem(422, 'Idempotency-Key', 'was used for another request');

@@ -1,5 +1,6 @@
 import { type Checkpoint, checkpointText, NEW, positionOf } from './checkpoint.ts';
 import type { Database, Tx } from './database.ts';
+import { BATCH, PLAIN } from './events.ts';
 import { exchange, reason } from './http.ts';
 import type { Log } from './log.ts';
 import { Loop } from './loop.ts';
@@ -101,7 +102,7 @@ export class Relay extends Loop {
       url: `${busUrl}/events`,
       ending: this.ending,
       headers: {
-        'content-type': one ? 'application/json' : 'application/cloudevents-batch+json',
+        'content-type': one ? PLAIN : BATCH,
         ...(published ? { 'event-published': published } : {}),
       },
       body: one ? last.event : `[${batch.map(({ event }) => event).join(',')}]`,

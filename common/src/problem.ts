@@ -23,17 +23,19 @@ export class Problem extends Error {
 /** A 503 that says when to try again. */
 export const unavailable = (detail: string, retryAfter = 1) => new Problem(503, detail, { retryAfter });
 
-/** What a schema found wrong, as a 400 that names each field and its rule. */
-export function invalid(error: z.ZodError): Problem {
-  const errors = error.issues.map(({ path, message }) => ({ field: path.join('.') || 'body', detail: message }));
-  return new Problem(400, errors.map(({ field, detail }) => `${field} ${detail}`).join('; '), { errors });
-}
+/** A problem with one field: `rule` says what it must be. */
+export const fieldProblem = (status: number, field: string, rule: string, detail = `${field} ${rule}`) =>
+  new Problem(status, detail, { errors: [{ field, detail: rule }] });
 
-/** Parses what came from outside, or throws the 400. */
+/**
+ * Parses what came from outside.
+ * @throws Problem 400 that names each field and its rule
+ */
 export function parse<S extends z.ZodType>(schema: S, input: unknown): z.output<S> {
   const result = schema.safeParse(input);
   if (result.success) return result.data;
-  throw invalid(result.error);
+  const errors = result.error.issues.map(({ path, message }) => ({ field: path.join('.') || 'body', detail: message }));
+  throw new Problem(400, errors.map(({ field, detail }) => `${field} ${detail}`).join('; '), { errors });
 }
 
 export function sendProblem(res: Response, problem: Problem): void {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { EVENTS_LIMIT, jsonBody } from './body.ts';
 import { type Checkpoint, checkpointText, NEW, positionOf, type Stand } from './checkpoint.ts';
 import type { Database, Tx } from './database.ts';
-import { type EventType, type KnownEvent, parseEvent } from './events.ts';
+import { BATCH, EVENT, type EventType, type KnownEvent, PLAIN, parseEvent } from './events.ts';
 import { exchange, reason } from './http.ts';
 import type { Log } from './log.ts';
 import { Loop } from './loop.ts';
@@ -15,8 +15,6 @@ export const checkpointSchema = `
   CREATE TABLE stand (checkpoint TEXT NOT NULL, replay TEXT) STRICT;
   INSERT INTO stand VALUES ('${NEW}', NULL);
 `;
-
-const MEDIA_TYPES = ['application/json', 'application/cloudevents+json', 'application/cloudevents-batch+json'];
 
 /** For how long what the bus said last still counts, in milliseconds. */
 const RECENT = 10_000;
@@ -63,7 +61,7 @@ export class Subscriber extends Loop {
       this.#heard(head, stand.checkpoint);
       res.json(stand);
     });
-    this.routes.post('/events', jsonBody(EVENTS_LIMIT, ...MEDIA_TYPES), (req, res) => this.#receive(req, res));
+    this.routes.post('/events', jsonBody(EVENTS_LIMIT, PLAIN, EVENT, BATCH), (req, res) => this.#receive(req, res));
     this.routes.all('/events', onlyMethods('GET', 'POST'));
   }
 

@@ -7,8 +7,7 @@ import { Deliveries } from './deliveries.ts';
 import { Delivery } from './delivery.ts';
 import { logRoutes } from './log-routes.ts';
 
-type Subscription = { name: string; url: string };
-type Options = { db: Database; log: Log; subscriptions: Subscription[]; deadline: number };
+type Options = { db: Database; log: Log; subscriptions: { name: string; url: string }[]; deadline: number };
 
 /** The event bus: the log and its routes, one delivery loop per subscription, and what a person may do to them. */
 export function createEventBus({ db, log, subscriptions, deadline }: Options) {

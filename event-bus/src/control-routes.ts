@@ -1,13 +1,13 @@
 import { BODY_LIMIT, optionalBody } from '@blog/common/body.ts';
 import type { Database } from '@blog/common/database.ts';
 import { page, parsePage, wholeNumber } from '@blog/common/lists.ts';
-import { onlyMethods, Problem, parse } from '@blog/common/problem.ts';
+import { fieldProblem, onlyMethods, parse } from '@blog/common/problem.ts';
 import { Router } from 'express';
 import { z } from 'zod';
 import { deleteLetter, findLetter, listLetters } from './dead-letters.ts';
 import type { Delivery } from './delivery.ts';
 
-const letterPath = z.object({ id: wholeNumber(1).unwrap() });
+const letterPath = z.object({ id: wholeNumber(1) });
 const replayBody = z.object(
   { from: z.int({ error: 'must be a whole number' }).min(1, 'must be at least 1').default(1) },
   'must be a JSON object',
@@ -20,15 +20,12 @@ const commands: Record<string, (loop: Delivery, body: unknown) => Promise<void>>
   replay: (loop, body) => loop.replay(parse(replayBody, body ?? {}).from),
 };
 
-const unknown = (field: string, detail: string) =>
-  new Problem(404, `${field} ${detail}`, { errors: [{ field, detail }] });
-
 /** What a person sees of the subscriptions and dead letters, and does to them. */
 export function controlRoutes({ db, loops }: { db: Database; loops: Delivery[] }): Router {
   const routes = Router();
   const find = (name: unknown) => {
     const loop = loops.find((candidate) => candidate.name === name);
-    if (!loop) throw unknown('name', 'must be the name of a subscription');
+    if (!loop) throw fieldProblem(404, 'name', 'must be the name of a subscription');
     return loop;
   };
 
@@ -55,14 +52,15 @@ export function controlRoutes({ db, loops }: { db: Database; loops: Delivery[] }
   routes.post('/dead-letters/:id/redeliver', async (req, res) => {
     const { id } = parse(letterPath, req.params);
     const letter = await db.read((tx) => findLetter(tx, id));
-    if (!letter) throw unknown('id', 'must be the id of a dead letter');
+    if (!letter) throw fieldProblem(404, 'id', 'must be the id of a dead letter');
     await find(letter.subscription).redeliver(letter.id);
     res.json({ status: 'OK' });
   });
 
   routes.delete('/dead-letters/:id', async (req, res) => {
     const { id } = parse(letterPath, req.params);
-    if (!(await db.write((tx) => deleteLetter(tx, id)))) throw unknown('id', 'must be the id of a dead letter');
+    if (!(await db.write((tx) => deleteLetter(tx, id))))
+      throw fieldProblem(404, 'id', 'must be the id of a dead letter');
     res.status(204).end();
   });
 

@@ -1,16 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { type Checkpoint, positionOf, type Stand, standSchema } from '@blog/common/checkpoint.ts';
 import type { Database, Tx } from '@blog/common/database.ts';
+import { BATCH, PLAIN } from '@blog/common/events.ts';
 import { type Answer, exchange, reason } from '@blog/common/http.ts';
 import type { Log } from '@blog/common/log.ts';
 import { Loop } from '@blog/common/loop.ts';
-import { Problem, unavailable } from '@blog/common/problem.ts';
+import { fieldProblem, Problem, unavailable } from '@blog/common/problem.ts';
 import { backoff, retryAfter } from '@blog/common/retry.ts';
 import { type Batch, PUSH_EVENTS, places, readBatch } from './batch.ts';
 import { deleteLetter, findLetter, park } from './dead-letters.ts';
 import type { Deliveries } from './deliveries.ts';
 import { type Entry, head, knows, readPage } from './log.ts';
-import { BATCH } from './publish.ts';
 import { Subscription } from './subscription.ts';
 
 /** While nothing is sent, the subscriber is asked where it stands every so often, in milliseconds. */
@@ -174,7 +174,7 @@ export class Delivery extends Loop {
   async #pushPlain(batch: Batch): Promise<void> {
     const [event] = batch.events;
     if (event) {
-      const headers = { ...places(batch), 'content-type': 'application/json' };
+      const headers = { ...places(batch), 'content-type': PLAIN };
       const answer = await this.#exchange('POST', headers, event.record);
       if (!isSuccess(answer)) return this.#refused(answer, batch.events);
       if (standSchema.safeParse(answer.body).success) await this.#ask();
@@ -270,8 +270,7 @@ export class Delivery extends Loop {
     return this.#command(async () => {
       const most = this.#divergence ? 1 : this.#subscription.position + 1;
       if (from > most) {
-        const detail = `must be at most ${most}`;
-        throw new Problem(400, `from ${detail}`, { errors: [{ field: 'from', detail }] });
+        throw fieldProblem(400, 'from', `must be at most ${most}`);
       }
       await this.#subscription.setOrder({ id: randomUUID(), from });
       this.#askAt = 0;
@@ -284,7 +283,7 @@ export class Delivery extends Loop {
     return this.#command(async () => {
       const letter = await db.read((tx) => findLetter(tx, id));
       if (!letter) throw new Problem(404, 'There is no such dead letter.');
-      const headers = { 'event-head': await db.read(head), 'content-type': 'application/json' };
+      const headers = { 'event-head': await db.read(head), 'content-type': PLAIN };
       const answer = await this.#exchange('POST', headers, letter.record).catch((error) => {
         throw unavailable(`${this.name} does not answer: ${reason(error)}.`);
       });

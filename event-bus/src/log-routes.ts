@@ -13,12 +13,18 @@ import { parsePublication, parsePublished, publicationBody, publish } from './pu
 
 const text = z.string({ error: 'must be given once' }).min(1, 'must not be empty').optional();
 const eventsQuery = z
-  .object({ after: wholeNumber(), before: wholeNumber(1), limit: wholeNumber(1), type: text, subject: text })
+  .object({
+    after: wholeNumber().optional(),
+    before: wholeNumber(1).optional(),
+    limit: wholeNumber(1).optional(),
+    type: text,
+    subject: text,
+  })
   .refine(({ after, before }) => after === undefined || before === undefined, {
     path: ['before'],
     message: 'cannot be given together with after',
   });
-const positionPath = z.object({ position: wholeNumber(1).unwrap() });
+const positionPath = z.object({ position: wholeNumber(1) });
 
 /** A reader of the stream that missed more events than this reads the list again. */
 const MISSED = 10_000;

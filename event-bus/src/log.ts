@@ -1,12 +1,15 @@
+import { hash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { type Checkpoint, NEW, positionOf } from '@blog/common/checkpoint.ts';
 import type { Tx } from '@blog/common/database.ts';
 import type { CloudEvent } from '@blog/common/events.ts';
-import { Problem } from '@blog/common/problem.ts';
-import { chain } from './checksum.ts';
+import { fieldProblem, Problem } from '@blog/common/problem.ts';
 
 export type Entry = { position: number; record: string; checksum: string };
 type Place = { position: number; checksum: string };
+
+/** The checksum of a record: SHA-256, its first 32 hex digits, over the checksum before it and the record's text. */
+export const chain = (before: string, record: string): string => hash('sha256', before + record, 'hex').slice(0, 32);
 
 const checkpointOf = ({ position, checksum }: Place): Checkpoint => `${position}-${checksum}`;
 
@@ -49,9 +52,8 @@ export async function append(tx: Tx, events: CloudEvent[]): Promise<{ positions:
     );
     if (there) {
       if (!sameContent(JSON.parse(there.record), event)) {
-        throw new Problem(409, `The log has ${event.id} of ${event.source} with other content.`, {
-          errors: [{ field: 'id', detail: 'was used for another event of this source' }],
-        });
+        const detail = `The log has ${event.id} of ${event.source} with other content.`;
+        throw fieldProblem(409, 'id', 'was used for another event of this source', detail);
       }
       positions.push(there.position);
       continue;

@@ -2,19 +2,16 @@ import { randomUUID } from 'node:crypto';
 import { EVENTS_LIMIT, jsonBody } from '@blog/common/body.ts';
 import { type Checkpoint, checkpointText } from '@blog/common/checkpoint.ts';
 import type { Tx } from '@blog/common/database.ts';
-import type { CloudEvent } from '@blog/common/events.ts';
+import { BATCH, type CloudEvent, EVENT, PLAIN } from '@blog/common/events.ts';
 import { Problem, parse } from '@blog/common/problem.ts';
 import type { Request, RequestHandler } from 'express';
 import { z } from 'zod';
 import { append, knows } from './log.ts';
 
-export const EVENT = 'application/cloudevents+json';
-export const BATCH = 'application/cloudevents-batch+json';
-
 const BATCH_EVENTS = 1_000;
 
 const batchBody = jsonBody(512 * 1024, BATCH);
-const eventBody = jsonBody(EVENTS_LIMIT, 'application/json', EVENT, BATCH);
+const eventBody = jsonBody(EVENTS_LIMIT, PLAIN, EVENT, BATCH);
 
 /** Reads the body of `POST /events`: a batch has a limit of its own. */
 export const publicationBody: RequestHandler = (req, res, next) =>

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { chain } from './checksum.ts';
+import { chain } from './log.ts';
 
 const id = randomUUID();
 

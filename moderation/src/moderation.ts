@@ -2,7 +2,7 @@ import type { Tx } from '@blog/common/database.ts';
 import { createEvent, type KnownEvent, type Verdict } from '@blog/common/events.ts';
 import { enqueue } from '@blog/common/outbox.ts';
 
-export const SOURCE = 'moderation';
+const SOURCE = 'moderation';
 
 /** Letters that only look different (ｏｒａｎｇｅ, ORANGE) become the same. */
 export const normalize = (text: string): string => text.normalize('NFKC').toLowerCase();
@@ -32,7 +32,8 @@ export const createHandler = (bannedWords: string[]) =>
         // What a lost or older database does not have, it gets back from its own event.
         const { id, status } = event.data;
         if (!status) return;
-        await tx.run(INSERT, id, status, event.text ?? JSON.stringify(createEvent(SOURCE, event.type, event.data)));
+        const published = event.published ?? createEvent(SOURCE, event.type, event.data);
+        await tx.run(INSERT, id, status, JSON.stringify(published));
       }
     }
   };

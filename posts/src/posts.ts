@@ -6,7 +6,7 @@ import { keyReused } from '@blog/common/idempotency.ts';
 import { unknownCursor } from '@blog/common/lists.ts';
 import { enqueue, publishedUpTo } from '@blog/common/outbox.ts';
 
-export const SOURCE = 'posts';
+const SOURCE = 'posts';
 
 export type Post = { id: string; title: string; createdAt: string };
 
@@ -48,7 +48,7 @@ export async function handle(tx: Tx, event: KnownEvent): Promise<void> {
     id,
     title,
     createdAt,
-    event.text ?? JSON.stringify(createEvent(SOURCE, event.type, event.data)),
+    JSON.stringify(event.published ?? createEvent(SOURCE, event.type, event.data)),
   );
 }
 

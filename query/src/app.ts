@@ -3,7 +3,7 @@ import type { Database } from '@blog/common/database.ts';
 import { entityId } from '@blog/common/events.ts';
 import { page, parsePage } from '@blog/common/lists.ts';
 import type { Log } from '@blog/common/log.ts';
-import { onlyMethods, Problem, parse } from '@blog/common/problem.ts';
+import { fieldProblem, onlyMethods, parse } from '@blog/common/problem.ts';
 import { Streams } from '@blog/common/streams.ts';
 import { Subscriber } from '@blog/common/subscriber.ts';
 import { Router } from 'express';
@@ -47,10 +47,7 @@ export function createQuery({ db, log, busUrl, corsOrigins }: Options) {
       post: await getPost(tx, id, limit, cursor),
       position: await streamPosition(tx),
     }));
-    if (!post)
-      throw new Problem(404, 'There is no such post.', {
-        errors: [{ field: 'id', detail: 'must be the id of a post' }],
-      });
+    if (!post) throw fieldProblem(404, 'id', 'must be the id of a post', 'There is no such post.');
     res.set('Stream-Position', position);
     res.json({ ...post, comments: page(req, res, post.comments, limit) });
   });

@@ -81,7 +81,7 @@ function withComments(entry: Entry, page: PostPage, list: readonly Comment[]): E
   };
 }
 
-export function mergeComment(known: Comment, news: Comment | undefined): Comment {
+function mergeComment(known: Comment, news: Comment | undefined): Comment {
   if (!news || news === known) return known;
   const merged = {
     ...known,
