@@ -1,14 +1,14 @@
-import { busSettings, httpUrl, serverSettings } from '@blog/common/config.ts';
+import { busSettings, httpUrl, localDefault, serverSettings } from '@blog/common/config.ts';
 import { z } from 'zod';
 
 /** The settings of the part, from the environment. */
 export const settingsSchema = z.object({
   ...serverSettings(3000),
   ...busSettings,
-  POSTS_URL: httpUrl.default('http://127.0.0.1:4000'),
-  COMMENTS_URL: httpUrl.default('http://127.0.0.1:4001'),
-  QUERY_URL: httpUrl.default('http://127.0.0.1:4002'),
-  MODERATION_URL: httpUrl.default('http://127.0.0.1:4003'),
+  POSTS_URL: localDefault(httpUrl, 'http://127.0.0.1:4000'),
+  COMMENTS_URL: localDefault(httpUrl, 'http://127.0.0.1:4001'),
+  QUERY_URL: localDefault(httpUrl, 'http://127.0.0.1:4002'),
+  MODERATION_URL: localDefault(httpUrl, 'http://127.0.0.1:4003'),
   /** Whether the bus may be controlled from the page. */
   CONTROL: z.enum(['on', 'off']).default('off'),
 });

@@ -1,6 +1,7 @@
 import cors from 'cors';
 import express, { type Express, type RequestHandler, type Router } from 'express';
 import { z } from 'zod';
+import release from '../package.json' with { type: 'json' };
 import type { Database } from './database.ts';
 import type { Log } from './log.ts';
 import type { Loop } from './loop.ts';
@@ -30,7 +31,7 @@ export function createApp({ db, log, routes, loops }: Part): Express {
   const app = express();
   app.disable('x-powered-by').disable('etag');
 
-  app.get('/healthz', (_req, res) => void res.json({ status: 'ok' }));
+  app.get('/healthz', (_req, res) => void res.json({ status: 'ok', version: release.version }));
   app.get('/readyz', async (_req, res) => {
     try {
       await db.read((tx) => tx.get('SELECT count(*) FROM sqlite_schema'));

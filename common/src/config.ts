@@ -4,26 +4,30 @@ import { z } from 'zod';
 /** Exit code for a setting that is wrong: the runner does not try such a part again (EX_CONFIG of sysexits.h). */
 const EXIT_CONFIG = 78;
 
+/**
+ * A default for everything on one machine. In production (`NODE_ENV`) there is none: a setting that was forgotten there
+ * would not fail, but listen where nobody calls, or keep data where it is lost.
+ */
+export const localDefault = (schema: z.ZodType<string, string>, fallback: string) =>
+  process.env.NODE_ENV === 'production' ? schema : z.string().default(fallback).pipe(schema);
+
 const port = (fallback: number) => z.coerce.number().int().min(1).max(65_535).default(fallback);
 export const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// address' });
 
 /** The settings that every server has. `HOST` is loopback unless set: nothing is reachable from outside by accident. */
 export const serverSettings = (defaultPort: number) => ({
-  HOST: z.string().min(1).default('127.0.0.1'),
+  HOST: localDefault(z.string().min(1), '127.0.0.1'),
   PORT: port(defaultPort),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
 
 /** What the five servers have besides: `DATA_DIR` is the folder of the database file. */
 export const databaseSettings = {
-  DATA_DIR: z
-    .string()
-    .min(1)
-    .default(resolve(import.meta.dirname, '../../.data')),
+  DATA_DIR: localDefault(z.string().min(1), resolve(import.meta.dirname, '../../.data')),
 };
 
 /** What the four services have besides: where the bus is. */
-export const busSettings = { EVENT_BUS_URL: httpUrl.default('http://127.0.0.1:4005') };
+export const busSettings = { EVENT_BUS_URL: localDefault(httpUrl, 'http://127.0.0.1:4005') };
 
 /** `name=url,name=url` → a list; names are unique. */
 export const subscriptionList = z.string().transform((text, context) => {
@@ -46,7 +50,8 @@ export function parseConfig<S extends z.ZodType>(schema: S, env: NodeJS.ProcessE
   const result = schema.safeParse(set);
   if (result.success) return result.data;
   for (const issue of result.error.issues) {
-    process.stderr.write(`Invalid setting ${issue.path.join('.')}: ${issue.message}\n`);
+    const name = issue.path.join('.');
+    process.stderr.write(`Invalid setting ${name}: ${name in set ? issue.message : 'must be given'}\n`);
   }
   process.exit(EXIT_CONFIG);
 }

@@ -52,6 +52,12 @@ test.each([
   expect(await errors).toMatch(new RegExp(`^Invalid setting ${name}: .+\\n$`));
 });
 
+test.each(['HOST', 'DATA_DIR', 'EVENT_BUS_URL'])('%s has no default in production', async (name) => {
+  const { exit, errors } = start({ NODE_ENV: 'production', HOST: '127.0.0.1', PORT: '1', [name]: '' });
+  expect(await exit).toBe(78);
+  expect(await errors).toBe(`Invalid setting ${name}: must be given\n`);
+});
+
 test('an empty setting counts as not set', async () => {
   const { holder, port } = await take();
   holder.close();

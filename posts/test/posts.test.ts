@@ -103,7 +103,7 @@ test('what is not there is a 404, another method a 405 that names the methods', 
 });
 
 test('it is live and ready while the bus is away, and says what is degraded', async () => {
-  expect((await service.http.get('/healthz').expect(200)).body).toEqual({ status: 'ok' });
+  expect((await service.http.get('/healthz').expect(200)).body).toEqual({ status: 'ok', version: '1.0.0' });
   expect((await service.http.get('/readyz').expect(200)).body).toEqual({
     status: 'ready',
     degraded: ['The bus was not heard from lately.'],
