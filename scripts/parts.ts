@@ -36,6 +36,14 @@ export function portsOf(moved: string[]): Map<string, number> {
   return ports;
 }
 
+/** What runs a part, wherever it runs: in development its own sources are watched, except the page's, which Vite watches. */
+export function processOf(name: string, production: boolean) {
+  const folder = join(root, name);
+  if (name === 'client') return { name, folder, main: 'server/main.ts', args: production ? ['--production'] : [] };
+  const watch = production ? undefined : ['src', join('..', 'common', 'src')];
+  return { name, folder, main: 'src/main.ts', watch };
+}
+
 export function specOf(name: string, { dataDir, production, ports }: Options): PartSpec {
   const port = ports.get(name) as number;
   const url = (part: string) => `http://${HOST}:${ports.get(part)}`;
@@ -55,16 +63,6 @@ export function specOf(name: string, { dataDir, production, ports }: Options): P
   if (name === 'client') {
     for (const part of partNames) if (part !== name) env[`${part.toUpperCase().replace('-', '_')}_URL`] = url(part);
     env.CONTROL = production ? 'off' : 'on';
-    // Vite watches the page itself.
-    return {
-      name,
-      folder: join(root, name),
-      port,
-      main: 'server/main.ts',
-      args: production ? ['--production'] : [],
-      env,
-    };
   }
-  const watch = production ? undefined : ['src', join('..', 'common', 'src')];
-  return { name, folder: join(root, name), port, main: 'src/main.ts', env, watch };
+  return { ...processOf(name, production), port, env };
 }

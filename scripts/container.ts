@@ -1,0 +1,24 @@
+// `node scripts/container.ts PART`: the first process of a part's container in development. The container outlives what
+// runs in it: it holds the edits that file sync brought, and Kubernetes would replace it by its image, without them. So a
+// crash, a kill or a saved syntax error ends only the service, which comes back as with `npm start`.
+import { portsOf, processOf } from './parts.ts';
+import { supervise } from './supervisor.ts';
+
+const name = process.argv[2] ?? '';
+const port = Number(process.env.PORT) || portsOf([]).get(name);
+if (!port) throw new Error(`There is no part "${name}".`);
+
+const part = supervise(
+  { ...processOf(name, false), port, env: {} },
+  {
+    line: (line) => console.log(typeof line === 'string' ? line : JSON.stringify(line)),
+    note: (text) => console.log(`${name} ${text}`),
+    ready: () => {},
+    ended: () => {},
+    invalidSetting: () => console.log(`${name} has an invalid setting (see above), and waits for an edit or a new pod`),
+  },
+);
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const)
+  process.on(signal, () => void part.stop().then(() => process.exit()));
+part.start();
