@@ -9,7 +9,7 @@ const part = (name) => ({
 
 export default {
   projects: [
-    ...['common', 'posts', 'comments', 'query', 'moderation', 'event-bus', 'scripts'].map(part),
+    ...['common', 'posts', 'comments', 'query', 'moderation', 'event-bus', 'scripts', 'infra'].map(part),
     {
       displayName: 'client',
       rootDir: './client',
