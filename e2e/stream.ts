@@ -3,9 +3,11 @@ import { until } from './http.ts';
 
 type Message = { event: string; id?: string; data: ReturnType<typeof JSON.parse> };
 
-export async function openStream(url: string) {
+/** Throws if its answer does not begin within so many milliseconds. */
+export async function openStream(url: string, within = 30_000) {
   const ending = new AbortController();
-  const answer = await fetch(url, { signal: ending.signal });
+  const late = setTimeout(() => ending.abort(), within);
+  const answer = await fetch(url, { signal: ending.signal }).finally(() => clearTimeout(late));
   const messages: Message[] = [];
   const reading = (async () => {
     let text = '';
