@@ -36,12 +36,12 @@ export function portsOf(moved: string[]): Map<string, number> {
   return ports;
 }
 
-/** What runs a part, wherever it runs: in development its own sources are watched, except the page's, which Vite watches. */
+/** What runs a part, wherever it runs. In development its sources are watched; the page's are watched by Vite. */
 export function processOf(name: string, production: boolean) {
-  const folder = join(root, name);
-  if (name === 'client') return { name, folder, main: 'server/main.ts', args: production ? ['--production'] : [] };
-  const watch = production ? undefined : ['src', join('..', 'common', 'src')];
-  return { name, folder, main: 'src/main.ts', watch };
+  const source = name === 'client' ? 'server' : 'src';
+  const watch = production ? undefined : [source, join('..', 'common', 'src')];
+  const args = production && name === 'client' ? ['--production'] : [];
+  return { name, folder: join(root, name), main: `${source}/main.ts`, args, watch };
 }
 
 export function specOf(name: string, { dataDir, production, ports }: Options): PartSpec {
