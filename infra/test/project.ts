@@ -1,0 +1,105 @@
+// The manifests and what belongs to them, read as data, and the table that they are held to.
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse, parseAllDocuments } from 'yaml';
+
+export const root = join(import.meta.dirname, '..', '..');
+
+/** What is where, and who connects to whom. Besides, anybody connects to the client. */
+export const parts: { name: string; service: string; port: number; connectsTo: string[] }[] = [
+  { name: 'posts', service: 'posts-clusterip-srv', port: 4000, connectsTo: ['event-bus'] },
+  { name: 'comments', service: 'comments-srv', port: 4001, connectsTo: ['event-bus'] },
+  { name: 'query', service: 'query-srv', port: 4002, connectsTo: ['event-bus'] },
+  { name: 'moderation', service: 'moderation-srv', port: 4003, connectsTo: ['event-bus'] },
+  {
+    name: 'event-bus',
+    service: 'event-bus-srv',
+    port: 4005,
+    connectsTo: ['posts', 'comments', 'query', 'moderation'],
+  },
+  {
+    name: 'client',
+    service: 'client-srv',
+    port: 3000,
+    connectsTo: ['posts', 'comments', 'query', 'moderation', 'event-bus'],
+  },
+];
+
+// Of a manifest only what is read here; what is missing in a wrong one is found by the checks.
+type Probe = { httpGet?: { path: string; port: string }; periodSeconds?: number };
+type Amounts = { cpu?: string; memory?: string };
+export type Container = {
+  name: string;
+  image: string;
+  imagePullPolicy?: string;
+  ports: { name: string; containerPort: number; hostPort?: number }[];
+  envFrom?: { configMapRef: { name: string } }[];
+  livenessProbe?: Probe;
+  readinessProbe?: Probe;
+  resources?: { requests?: Amounts; limits?: Amounts };
+  securityContext?: { capabilities?: object };
+};
+export type Workload = {
+  replicas: number;
+  serviceName?: string;
+  podManagementPolicy?: string;
+  selector: { matchLabels: Record<string, string> };
+  template: { metadata: { labels: Record<string, string> }; spec: PodSpec };
+  volumeClaimTemplates?: { spec: object }[];
+};
+export type PodSpec = Record<string, unknown> & {
+  containers: Container[];
+  volumes?: Record<string, unknown>[];
+  securityContext?: object;
+};
+export type Manifest = {
+  kind: string;
+  metadata: {
+    name: string;
+    namespace?: string;
+    labels: Record<string, string>;
+    annotations?: Record<string, string>;
+  };
+  spec: Record<string, unknown>;
+  data?: Record<string, string>;
+};
+type Artifact = {
+  image: string;
+  context?: string;
+  docker?: { dockerfile?: string };
+  sync?: { manual: { src: string }[] };
+};
+type Skaffold = {
+  build: { artifacts: Artifact[] };
+  portForward: { resourceName: string; namespace: string; port: number; localPort: number }[];
+  profiles?: { patches?: { path: string; value: unknown }[] }[];
+};
+
+export type Project = {
+  /** The files that the kustomization lists, and all documents in them. */
+  listed: string[];
+  manifests: Manifest[];
+  skaffold: Skaffold;
+  /** By name of part. */
+  dockerfiles: Record<string, string>;
+  /** By file name: everything that is given to a cluster. */
+  texts: Record<string, string>;
+  versions: { blog: string; node: string };
+};
+
+const read = (file: string) => readFileSync(join(root, file), 'utf8');
+export const readDocuments = (text: string): Manifest[] => parseAllDocuments(text).map((each) => each.toJS());
+
+export function readProject(): Project {
+  const { resources } = parse(read('infra/k8s/kustomization.yaml')) as { resources: string[] };
+  const { version, devDependencies } = JSON.parse(read('package.json'));
+  const files = globSync(['infra/**/*.{yaml,md}', 'skaffold.yaml'], { cwd: root });
+  return {
+    listed: resources,
+    manifests: resources.flatMap((file) => readDocuments(read(`infra/k8s/${file}`))),
+    skaffold: parse(read('skaffold.yaml')),
+    dockerfiles: Object.fromEntries(parts.map(({ name }) => [name, read(`${name}/Dockerfile`)])),
+    texts: Object.fromEntries(files.map((file) => [file, read(file)])),
+    versions: { blog: version, node: devDependencies.node },
+  };
+}
