@@ -1,8 +1,28 @@
-import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { differences, rules, tooMuch, unrestricted } from './checks.ts';
-import { type Manifest, type Project, parts, readDocuments, readProject, root } from './project.ts';
+import * as network from './network-rules.ts';
+import { type Project, readProject } from './project.ts';
+import * as surroundings from './project-rules.ts';
+import * as workload from './workload-rules.ts';
+
+const rules: Record<string, (project: Project) => string[]> = {
+  'every container has no more rights than Pod Security "restricted" leaves it': (project) => workload.rights(project),
+  'names, ports and addresses are those of the table': workload.namesAndPorts,
+  'labels and selectors find what they mean': workload.labels,
+  'a corrected setting reaches its pods': workload.settings,
+  'every part has probes, and says what it needs': workload.probesAndResources,
+  'all parts together request at most 1 CPU and 1 GiB': (project) =>
+    workload.totals(project, { cpu: 1, memory: 2 ** 30 }),
+  'a database runs once, on any cluster’s default volumes': workload.databases,
+  'an image that was loaded into the node is used': workload.pulls,
+  'every image has a development and a production target, of pinned versions': surroundings.images,
+  'nothing here is secret': surroundings.secrets,
+  'the kustomization lists the parts and the network, and never the Namespace': surroundings.lists,
+  'the namespace refuses pods with more rights than "restricted"': surroundings.namespace,
+  'what may stand before the client sends everything to it': surroundings.front,
+  'Skaffold builds, syncs and forwards what there is': surroundings.skaffold,
+  'who may connect to whom are exactly the arrows of the design': network.arrows,
+  'every pod may ask DNS, wherever it is': network.dns,
+};
 
 const project = readProject();
 
@@ -21,46 +41,60 @@ const wrong: Wrong[] = [
   ['a capability added', 'container securityContext capabilities add', ['SYS_TIME'], /posts: .*capabilities\/add/],
   ['a privileged container', 'container securityContext privileged', true, /posts: .*privileged is true/],
   ['a root that is writable', 'container securityContext readOnlyRootFilesystem', false, /readOnlyRootFilesystem/],
-  ['a second container with all rights', 'pod containers 1', { name: 'x', ports: [] }, /posts: container’s/],
-  ['a port of the host', 'container ports 0 hostPort', 80, /posts has a hostPort/],
+  ['a second container with all rights', 'pod containers 1', { name: 'x', ports: [] }, /posts: containers is 2/],
+  ['a port of the host', 'container ports 0 hostPort', 80, /posts: hostPort is 80/],
   ['a pod that runs as root', 'pod securityContext runAsUser', 0, /posts: .*runAsUser is 0/],
   ['a pod without seccomp', 'pod securityContext seccompProfile', undefined, /posts: .*seccompProfile/],
-  ['the host’s network', 'pod hostNetwork', true, /posts has hostNetwork/],
+  ['the host’s network', 'pod hostNetwork', true, /posts: hostNetwork is true/],
   ['a folder of the host', 'pod volumes 1', { name: 'x', hostPath: { path: '/' } }, /volume of type hostPath/],
   ['a service account’s token', 'pod automountServiceAccountToken', true, /posts: automountServiceAccountToken/],
 
   ['a base image `latest`', 'dockerfiles posts', 'FROM node:latest AS base', /node:latest is not pinned/],
   ['a base image without a tag', 'dockerfiles posts', 'FROM node AS base', /node is not pinned/],
-  ['another Node', 'dockerfiles posts', 'FROM node:24.1.0-slim AS base', /24.1.0-slim is not Node/],
+  ['another Node', 'dockerfiles posts', 'FROM node:24.1.0-slim AS base', /posts.Dockerfile: Node is "24.1.0"/],
   ['a target that is missing', 'dockerfiles posts', `${node}\nFROM base AS production`, /no target development/],
   ['an image without its version', 'dockerfiles posts', node, /does not label its version/],
-  ['an image of another version', 'versions blog', '1.0.1', /Dockerfile says version 1.0.0/],
+  ['an image of another version', 'versions blog', '1.0.1', /posts.Dockerfile: version is "1.0.0"/],
 
   ['a wrong port', 'container ports 0 containerPort', 4009, /posts: ports.* 4009/],
-  ['a wrong port of a Service', 'Service spec ports 0 port', 80, /posts-clusterip-srv: ports.* 80/],
+  ['a wrong port of a Service', 'Service spec ports 0 port', 80, /posts-clusterip-srv.ports.* 80/],
+  ['a Service that is open to the outside', 'Service spec type', 'NodePort', /posts-clusterip-srv.type is "NodePort"/],
   ['an address that is nobody’s', 'ConfigMap data EVENT_BUS_URL', 'http://bus:4005', /no part is at http:..bus/],
   ['an image that is another part’s', 'container image', 'blog-query', /posts: image/],
   ['a label of another version', 'pod-template metadata labels app.kubernetes.io/version', '2', /posts: pod’s labels/],
-  ['a selector that finds nothing', 'Service spec selector app.kubernetes.io/name', 'post', /srv: selector/],
+  [
+    'a selector that finds nothing',
+    'Service spec selector app.kubernetes.io/name',
+    'post',
+    /posts-clusterip-srv.selector/,
+  ],
   ['a version in a selector', 'StatefulSet spec selector matchLabels version', '1.0.0', /posts: selector/],
   ['settings that are not read', 'container envFrom', undefined, /posts: envFrom/],
-  ['settings whose name stays', 'ConfigMap metadata annotations', undefined, /needsHashSuffix/],
+  ['settings whose name stays', 'ConfigMap metadata annotations', undefined, /posts-settings is undefined/],
 
   ['a missing probe', 'container readinessProbe', undefined, /posts: readinessProbe/],
   ['a missing limit', 'container resources limits memory', undefined, /posts: no limits of memory/],
-  ['too much CPU requested together', 'container resources requests cpu', '1', /requested together: .* CPU/],
-  ['too much memory requested together', 'container resources requests memory', '1Gi', /requested together: .* bytes/],
+  ['too much CPU requested together', 'container resources requests cpu', '1', /requested together: .* of cpu/],
+  [
+    'too much memory requested together',
+    'container resources requests memory',
+    '1Gi',
+    /requested together: .* of memory/,
+  ],
   ['a database that runs twice', 'StatefulSet spec replicas', 2, /posts: replicas/],
   ['OrderedReady', 'StatefulSet spec podManagementPolicy', undefined, /posts: podManagementPolicy/],
   ['a storageClassName', 'StatefulSet spec volumeClaimTemplates 0 spec storageClassName', 'x', /storageClassName/],
-  ['an Always', 'container imagePullPolicy', 'Always', /posts: imagePullPolicy is Always/],
+  ['an Always', 'container imagePullPolicy', 'Always', /posts: imagePullPolicy is "Always"/],
 
   ['a Secret', 'texts a.yaml', 'apiVersion: v1\nkind: Secret\n', /a.yaml: a secret/],
   ['a password among the settings', 'texts a.yaml', '  DB_PASSWORD: hunter2\n', /a secret. PASSWORD/],
   ['a token in a command', 'texts a.md', 'curl -H token=abcdef\n', /a secret. token/],
   ['a part that is not listed', 'listed 1', undefined, /resources/],
-  ['the Namespace among the manifests', 'Service kind', 'Namespace', /a Namespace/],
+  ['the Namespace among the manifests', 'Service kind', 'Namespace', /there is a Namespace/],
+  ['a pod that belongs to no part', 'Service kind', 'Pod', /there is a Pod/],
 
+  ['a namespace that takes any pod', 'namespace 0 metadata labels', { a: 'b' }, /enforce is undefined/],
+  ['a way past the client', 'optional 0 spec rules 0 http paths 0 backend service name', 'posts', /Ingress.*posts/],
   ['a synced path that does not exist', 'skaffold build artifacts 0 sync manual 0 src', 'posts/x/**', /at posts.x/],
   ['a Dockerfile that does not exist', 'skaffold build artifacts 0 docker dockerfile', 'x/Dockerfile', /there is no x/],
   ['a part that is not built', 'skaffold build artifacts 0', undefined, /no artifact blog-posts/],
@@ -110,85 +144,5 @@ describe('found is', () => {
     spoil(spoiled, path, value);
     const problems = Object.values(rules).flatMap((rule) => rule(spoiled));
     expect(problems).toContainEqual(expect.stringMatching(found));
-  });
-});
-
-// What kustomize makes of them. `kubectl` has it built in; where there is none, these are skipped.
-const kubectl = (...args: string[]) => spawnSync('kubectl', args, { cwd: root, encoding: 'utf8' });
-const [, minor = 0] = /"gitVersion": "v1\.(\d+)/.exec(kubectl('version', '--client', '-o', 'json').stdout ?? '') ?? [];
-
-const HASHED = /-settings-[a-z0-9]{10}$/;
-
-function render(overlay: string): Manifest[] {
-  const { status, stdout, stderr } = kubectl('kustomize', join('infra', overlay));
-  if (status !== 0) throw new Error(stderr);
-  return readDocuments(stdout);
-}
-
-/** By kind and name, the hash left out of the names of settings. */
-const byName = (manifests: Manifest[]) =>
-  Object.fromEntries(
-    manifests.map((manifest) => {
-      const plain = JSON.parse(JSON.stringify(manifest).replace(/-settings-[a-z0-9]{10}"/g, '-settings"')) as Manifest;
-      return [`${plain.kind} ${plain.metadata.name}`, plain];
-    }),
-  );
-
-const changes = (from: Manifest[], to: Manifest[]) =>
-  differences(byName(to), byName(from))
-    .map(({ path }) => path)
-    .map((path) => path.replace('/spec/template/spec/containers/0/', ' container '));
-
-(Number(minor) >= 30 ? describe : describe.skip)('rendered by kustomize', () => {
-  const overlays = ['k8s', 'development', 'development-own-service'];
-  const development = 2 * 2 ** 30;
-
-  test('production is the plain manifests, in the namespace blog', () => {
-    const plain = project.manifests.map(({ metadata: { annotations, ...metadata }, ...rest }) => ({
-      ...rest,
-      metadata: { ...metadata, namespace: 'blog' },
-    })) as Manifest[];
-    expect(changes(plain, render('k8s'))).toEqual([]);
-  });
-
-  test.each(overlays)('%s: settings are used under a name that changes with them', (overlay) => {
-    const manifests = render(overlay);
-    const names = manifests.filter(({ kind }) => kind === 'ConfigMap').map(({ metadata }) => metadata.name);
-    const used = JSON.stringify(manifests).match(/"configMapRef":{"name":"[^"]+/g) ?? [];
-    expect(names).toEqual(parts.map(() => expect.stringMatching(HASHED)));
-    expect(used.map((text) => text.split('"').at(-1)).toSorted()).toEqual(names.toSorted());
-  });
-
-  test.each(overlays.slice(1))(
-    '%s: development has the same rights, but for a root that file sync may write',
-    (overlay) => {
-      expect(unrestricted({ manifests: render(overlay) }, true)).toEqual([]);
-    },
-  );
-
-  test.each(overlays.slice(1))('%s: development requests at most 1 CPU and 2 GiB', (overlay) => {
-    expect(tooMuch({ manifests: render(overlay) }, 1, development)).toEqual([]);
-  });
-
-  test('development changes how a part is run and watched, and nothing else', () => {
-    const allowed = [
-      /^ConfigMap \S+\/data\/NODE_ENV$/,
-      /^ConfigMap client-settings\/data\/CONTROL$/,
-      /^\S+ \S+ container (livenessProbe|readinessProbe|resources|env|volumeMounts)(\/|$)/,
-      /^\S+ \S+ container securityContext\/readOnlyRootFilesystem$/,
-      /^\S+ \S+\/spec\/(replicas$|template\/spec\/volumes\/)/,
-    ];
-    const changed = changes(render('k8s'), render('development'));
-    expect(changed.filter((path) => !allowed.some((pattern) => pattern.test(path)))).toEqual([]);
-    expect(changed.filter((path) => path.endsWith('livenessProbe'))).toHaveLength(parts.length);
-  });
-
-  test('a service of one’s own differs from moderation in its image, its probe and its environment', () => {
-    expect(changes(render('development'), render('development-own-service')).toSorted()).toEqual([
-      'StatefulSet moderation container env',
-      'StatefulSet moderation container image',
-      'StatefulSet moderation container readinessProbe/httpGet',
-      'StatefulSet moderation container readinessProbe/tcpSocket',
-    ]);
   });
 });

@@ -28,7 +28,7 @@ export const parts: { name: string; service: string; port: number; connectsTo: s
 // Of a manifest only what is read here; what is missing in a wrong one is found by the checks.
 type Probe = { httpGet?: { path: string; port: string }; periodSeconds?: number };
 type Amounts = { cpu?: string; memory?: string };
-export type Container = {
+type Container = {
   name: string;
   image: string;
   imagePullPolicy?: string;
@@ -37,7 +37,7 @@ export type Container = {
   livenessProbe?: Probe;
   readinessProbe?: Probe;
   resources?: { requests?: Amounts; limits?: Amounts };
-  securityContext?: { capabilities?: object };
+  securityContext?: object;
 };
 export type Workload = {
   replicas: number;
@@ -45,9 +45,9 @@ export type Workload = {
   podManagementPolicy?: string;
   selector: { matchLabels: Record<string, string> };
   template: { metadata: { labels: Record<string, string> }; spec: PodSpec };
-  volumeClaimTemplates?: { spec: object }[];
+  volumeClaimTemplates?: { spec: { storageClassName?: string } }[];
 };
-export type PodSpec = Record<string, unknown> & {
+type PodSpec = Record<string, unknown> & {
   containers: Container[];
   volumes?: Record<string, unknown>[];
   securityContext?: object;
@@ -63,7 +63,7 @@ export type Manifest = {
   spec: Record<string, unknown>;
   data?: Record<string, string>;
 };
-type Artifact = {
+export type Artifact = {
   image: string;
   context?: string;
   docker?: { dockerfile?: string };
@@ -79,6 +79,9 @@ export type Project = {
   /** The files that the kustomization lists, and all documents in them. */
   listed: string[];
   manifests: Manifest[];
+  namespace: Manifest[];
+  /** What may stand before the client. */
+  optional: Manifest[];
   skaffold: Skaffold;
   /** By name of part. */
   dockerfiles: Record<string, string>;
@@ -86,6 +89,19 @@ export type Project = {
   texts: Record<string, string>;
   versions: { blog: string; node: string };
 };
+
+export const named = ({ manifests }: Project, kind: string, name: string) =>
+  manifests.find((manifest) => manifest.kind === kind && manifest.metadata.name === name);
+
+/** What runs pods, taken apart. */
+export const workloads = ({ manifests }: Pick<Project, 'manifests'>) =>
+  manifests
+    .filter(({ spec }) => spec && 'template' in spec)
+    .map((manifest) => {
+      const spec = manifest.spec as Workload;
+      const pod = spec.template.spec;
+      return { manifest, name: manifest.metadata.name, spec, pod, container: pod.containers[0] as Container };
+    });
 
 const read = (file: string) => readFileSync(join(root, file), 'utf8');
 export const readDocuments = (text: string): Manifest[] => parseAllDocuments(text).map((each) => each.toJS());
@@ -97,6 +113,8 @@ export function readProject(): Project {
   return {
     listed: resources,
     manifests: resources.flatMap((file) => readDocuments(read(`infra/k8s/${file}`))),
+    namespace: readDocuments(read('infra/k8s/namespace.yaml')),
+    optional: ['ingress', 'http-route'].flatMap((name) => readDocuments(read(`infra/k8s/optional/${name}.yaml`))),
     skaffold: parse(read('skaffold.yaml')),
     dockerfiles: Object.fromEntries(parts.map(({ name }) => [name, read(`${name}/Dockerfile`)])),
     texts: Object.fromEntries(files.map((file) => [file, read(file)])),

@@ -1,0 +1,123 @@
+// What the manifests depend on: images, Skaffold, the lists of files. Each rule returns what is wrong, as sentences.
+import { existsSync, globSync } from 'node:fs';
+import { join } from 'node:path';
+import { compare } from './differences.ts';
+import { type Artifact, type Project, parts, root } from './project.ts';
+
+export function images({ dockerfiles, versions }: Project): string[] {
+  return parts.flatMap(({ name, port }) => {
+    const file = `${name}/Dockerfile`;
+    const text = dockerfiles[name] ?? '';
+    const stages = [...text.matchAll(/^FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?/gim)];
+    const names = stages.map(([, , stage]) => stage);
+    const bases = stages.map(([, base = '']) => base).filter((base) => !names.includes(base));
+    const labels = [...text.matchAll(/(?:image\.version|\bVERSION)="?([^"\s]+)/g)];
+    return [
+      ...['development', 'production']
+        .filter((target) => !names.includes(target))
+        .map((target) => `${file} has no target ${target}`),
+      ...bases.flatMap((base) => {
+        const [image, tag = 'latest'] = base.split(':');
+        if (!/\d/.test(tag) || tag.includes('latest')) return [`${file}: ${base} is not pinned`];
+        return image === 'node' ? compare(`${file}: Node`, tag.split('-')[0], versions.node) : [];
+      }),
+      ...(labels.length > 0 ? [] : [`${file} does not label its version`]),
+      ...labels.flatMap(([, version]) => compare(`${file}: version`, version, versions.blog)),
+      ...[...text.matchAll(/^EXPOSE (.*)$/gm)].flatMap(([, it]) => compare(`${file}: port`, it, String(port))),
+    ];
+  });
+}
+
+const SECRETS = [
+  /^\s*(?:- )?kind:\s*Secret\b/im,
+  /(?:password|passwd|token|secret|credential|api_?key)\w*["']?\s*[:=]\s*["']?(?!(?:false|true|null)\b)[\w+/-]/i,
+  /-----BEGIN|\beyJ[\w-]{10,}\.|\bAKIA\w{12,}|:\/\/[^\s/@]+:[^\s/@]+@/,
+];
+
+export const secrets = ({ texts }: Project): string[] =>
+  Object.entries(texts).flatMap(([file, text]) =>
+    SECRETS.flatMap((pattern) => text.match(pattern)?.[0] ?? []).map((found) => `${file}: a secret? ${found.trim()}`),
+  );
+
+// Of each kind the rules know what it may do. A Namespace would be deleted by Skaffold, with all data.
+const KINDS = ['ConfigMap', 'Deployment', 'NetworkPolicy', 'Service', 'StatefulSet'];
+
+export const lists = ({ listed, manifests }: Project): string[] => {
+  const files = ['network.yaml', ...parts.map(({ name }) => `${name}.yaml`)];
+  const expected = parts.flatMap(({ name, service }) => [name, name, service, `${name}-settings`]);
+  return [
+    ...compare('resources', listed.toSorted(), files.toSorted()),
+    ...manifests.filter(({ kind }) => !KINDS.includes(kind)).map(({ kind }) => `there is a ${kind}`),
+    ...compare(
+      'names',
+      manifests.map(({ metadata }) => metadata.name).toSorted(),
+      [...expected, 'default-deny', 'dns'].toSorted(),
+    ),
+  ];
+};
+
+export const namespace = ({ namespace }: Project): string[] =>
+  compare('namespace', namespace, [
+    {
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: {
+        name: 'blog',
+        labels: {
+          'app.kubernetes.io/part-of': 'blog',
+          'pod-security.kubernetes.io/enforce': 'restricted',
+          'pod-security.kubernetes.io/enforce-version': 'latest',
+          'pod-security.kubernetes.io/warn': 'restricted',
+          'pod-security.kubernetes.io/warn-version': 'latest',
+        },
+      },
+    },
+  ]);
+
+/** One plain path: the client routes, and a second router would be a second way in. */
+export const front = ({ optional: [ingress, route] }: Project): string[] => [
+  ...[ingress, route].flatMap((it) => compare(`${it?.kind}: namespace`, it?.metadata.namespace, 'blog')),
+  ...compare('Ingress', ingress?.spec.rules, [
+    {
+      host: 'blog.localhost',
+      http: {
+        paths: [
+          { path: '/', pathType: 'Prefix', backend: { service: { name: 'client-srv', port: { number: 3000 } } } },
+        ],
+      },
+    },
+  ]),
+  ...compare('HTTPRoute: hostnames', route?.spec.hostnames, ['blog.localhost']),
+  ...compare('HTTPRoute', route?.spec.rules, [
+    {
+      matches: [{ path: { type: 'PathPrefix', value: '/' } }],
+      backendRefs: [{ name: 'client-srv', port: 3000 }],
+    },
+  ]),
+];
+
+const isArtifact = (value: unknown): value is Artifact => value instanceof Object && 'image' in value;
+
+export function skaffold({ skaffold: { build, portForward, profiles = [] } }: Project): string[] {
+  const ofProfiles = profiles.flatMap(({ patches = [] }) => patches.map(({ value }) => value)).filter(isArtifact);
+  const artifacts = [...build.artifacts, ...ofProfiles];
+  const forward = portForward.map((it) => [it.port, it.localPort, it.resourceName, it.namespace].join());
+  return [
+    ...parts
+      .filter(({ name }) => !artifacts.some(({ image }) => image === `blog-${name}`))
+      .map(({ name }) => `there is no artifact blog-${name}`),
+    ...artifacts.flatMap(({ image, context = '.', docker, sync }) => [
+      ...[join(context, docker?.dockerfile ?? 'Dockerfile')]
+        .filter((file) => !existsSync(join(root, file)))
+        .map((file) => `${image}: there is no ${file}`),
+      ...(sync?.manual ?? [])
+        .filter(({ src }) => globSync(src, { cwd: join(root, context) }).length === 0)
+        .map(({ src }) => `${image}: nothing to sync at ${src}`),
+    ]),
+    ...compare(
+      'portForward',
+      forward.toSorted(),
+      parts.map(({ service, port }) => [port, port, service, 'blog'].join()).toSorted(),
+    ),
+  ];
+}

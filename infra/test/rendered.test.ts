@@ -1,0 +1,85 @@
+// What kustomize makes of the manifests. `kubectl` has it built in; where there is none, these tests are skipped.
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { differences } from './differences.ts';
+import { type Manifest, parts, readDocuments, readProject, root } from './project.ts';
+import { rights, totals } from './workload-rules.ts';
+
+const kubectl = (...args: string[]) => spawnSync('kubectl', args, { cwd: root, encoding: 'utf8' });
+const [, minor = 0] = /"gitVersion": "v1\.(\d+)/.exec(kubectl('version', '--client', '-o', 'json').stdout ?? '') ?? [];
+
+const HASHED = /-settings-[a-z0-9]{10}$/;
+
+function render(overlay: string): Manifest[] {
+  const { status, stdout, stderr } = kubectl('kustomize', join('infra', overlay));
+  if (status !== 0) throw new Error(stderr);
+  return readDocuments(stdout);
+}
+
+/** By kind and name, the hash left out of the names of settings. */
+const byName = (manifests: Manifest[]) =>
+  Object.fromEntries(
+    manifests.map((manifest) => {
+      const plain = JSON.parse(JSON.stringify(manifest).replace(/-settings-[a-z0-9]{10}"/g, '-settings"')) as Manifest;
+      return [`${plain.kind} ${plain.metadata.name}`, plain];
+    }),
+  );
+
+const changes = (from: Manifest[], to: Manifest[]) =>
+  differences(byName(to), byName(from))
+    .map(({ path }) => path)
+    .map((path) => path.replace('/spec/template/spec/containers/0/', ' container '));
+
+(Number(minor) >= 30 ? describe : describe.skip)('rendered by kustomize', () => {
+  const overlays = ['k8s', 'development', 'development-own-service'];
+
+  test('production is the plain manifests, in the namespace blog', () => {
+    const plain = readProject().manifests.map(({ metadata: { annotations, ...metadata }, ...rest }) => ({
+      ...rest,
+      metadata: { ...metadata, namespace: 'blog' },
+    })) as Manifest[];
+    expect(changes(plain, render('k8s'))).toEqual([]);
+  });
+
+  test.each(overlays)('%s: settings are used under a name that changes with them', (overlay) => {
+    const manifests = render(overlay);
+    const names = manifests.filter(({ kind }) => kind === 'ConfigMap').map(({ metadata }) => metadata.name);
+    const used = JSON.stringify(manifests).match(/"configMapRef":{"name":"[^"]+/g) ?? [];
+    expect(names).toEqual(parts.map(() => expect.stringMatching(HASHED)));
+    expect(used.map((text) => text.split('"').at(-1)).toSorted()).toEqual(names.toSorted());
+  });
+
+  test.each(overlays.slice(1))(
+    '%s: development has the same rights, but for a root that file sync may write',
+    (overlay) => {
+      expect(rights({ manifests: render(overlay) }, true)).toEqual([]);
+    },
+  );
+
+  test.each(overlays.slice(1))('%s: development requests at most 1 CPU and 2 GiB', (overlay) => {
+    expect(totals({ manifests: render(overlay) }, { cpu: 1, memory: 2 * 2 ** 30 })).toEqual([]);
+  });
+
+  test('development changes how a part is run and watched, and nothing else', () => {
+    const allowed = [
+      /^ConfigMap \S+\/data\/NODE_ENV$/,
+      /^ConfigMap client-settings\/data\/CONTROL$/,
+      /^\S+ \S+ container (livenessProbe|readinessProbe|resources|env|volumeMounts)(\/|$)/,
+      /^\S+ \S+ container securityContext\/readOnlyRootFilesystem$/,
+      /^\S+ \S+\/spec\/(replicas$|template\/spec\/volumes\/)/,
+    ];
+    const changed = changes(render('k8s'), render('development'));
+    expect(changed.filter((path) => !allowed.some((pattern) => pattern.test(path)))).toEqual([]);
+    expect(changed.filter((path) => path.endsWith('livenessProbe'))).toHaveLength(parts.length);
+  });
+
+  test('a service of one’s own differs from moderation in its image, its probe and its environment', () => {
+    expect(changes(render('development'), render('development-own-service')).toSorted()).toEqual([
+      'StatefulSet moderation container env',
+      'StatefulSet moderation container image',
+      'StatefulSet moderation container readinessProbe/httpGet',
+      'StatefulSet moderation container readinessProbe/tcpSocket',
+    ]);
+  });
+});

@@ -1,0 +1,132 @@
+// What a part's own manifests must be. Each rule returns what is wrong, as a list of sentences.
+import { compare } from './differences.ts';
+import { named, type Project, parts, type Workload, workloads } from './project.ts';
+
+// Pod Security "restricted", and more: as whole objects, so that nothing can stand beside what is asked.
+const POD_SECURITY = {
+  runAsNonRoot: true,
+  runAsUser: 1000,
+  runAsGroup: 1000,
+  fsGroup: 1000,
+  fsGroupChangePolicy: 'OnRootMismatch',
+  seccompProfile: { type: 'RuntimeDefault' },
+};
+const CONTAINER_SECURITY = {
+  allowPrivilegeEscalation: false,
+  capabilities: { drop: ['ALL'] },
+  readOnlyRootFilesystem: true,
+};
+const NEVER = ['hostNetwork', 'hostPID', 'hostIPC', 'initContainers', 'ephemeralContainers', 'serviceAccountName'];
+const VOLUMES = ['name', 'emptyDir', 'configMap', 'persistentVolumeClaim'];
+
+/** `writableRoot`: in development, where file sync writes. */
+export function rights(project: Pick<Project, 'manifests'>, writableRoot = false): string[] {
+  const expected = { ...CONTAINER_SECURITY, readOnlyRootFilesystem: !writableRoot };
+  return workloads(project).flatMap(({ name, pod, container }) => [
+    ...compare(`${name}: containers`, pod.containers.length, 1),
+    ...compare(`${name}: pod’s securityContext`, pod.securityContext, POD_SECURITY),
+    ...compare(`${name}: container’s securityContext`, container.securityContext, expected),
+    ...compare(`${name}: automountServiceAccountToken`, pod.automountServiceAccountToken, false),
+    ...compare(`${name}: enableServiceLinks`, pod.enableServiceLinks, false),
+    ...NEVER.flatMap((key) => compare(`${name}: ${key}`, pod[key], undefined)),
+    ...container.ports.flatMap((port) => compare(`${name}: hostPort`, port.hostPort, undefined)),
+    ...(pod.volumes ?? [])
+      .flatMap((volume) => Object.keys(volume))
+      .filter((key) => !VOLUMES.includes(key))
+      .map((key) => `${name} has a volume of type ${key}`),
+  ]);
+}
+
+const UNITS: Record<string, number> = { m: 1e-3, '': 1, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30 };
+const amount = (text = '') => parseFloat(text) * (UNITS[text.replace(/[\d.]+/, '')] ?? Number.NaN);
+
+/** What all pods together request: at most `cpu` cores, and `memory` bytes. */
+export function totals(project: Pick<Project, 'manifests'>, limits: { cpu: number; memory: number }): string[] {
+  return (['cpu', 'memory'] as const).flatMap((what) => {
+    const requested = workloads(project).map(
+      ({ spec, container }) => spec.replicas * amount(container.resources?.requests?.[what]),
+    );
+    const total = requested.reduce((sum, each) => sum + each, 0);
+    return total <= limits[what] ? [] : [`requested together: ${total} of ${what}, not ${limits[what]}`];
+  });
+}
+
+export function namesAndPorts(project: Project): string[] {
+  const addresses = parts.map(({ service, port }) => `http://${service}:${port}`);
+  return parts.flatMap(({ name, service, port }) => {
+    const container = workloads(project).find((workload) => workload.name === name)?.container;
+    const settings = named(project, 'ConfigMap', `${name}-settings`)?.data ?? {};
+    const urls = Object.values(settings).flatMap((value) => value.match(/https?:\/\/[^/,\s]+/g) ?? []);
+    return [
+      ...compare(`${name}: container`, container?.name, name),
+      ...compare(`${name}: image`, container?.image, `blog-${name}`),
+      ...compare(`${name}: ports`, container?.ports, [{ name: 'http', containerPort: port }]),
+      ...compare(`${name}: PORT`, settings.PORT, String(port)),
+      ...compare(service, named(project, 'Service', service)?.spec, {
+        type: 'ClusterIP',
+        selector: { 'app.kubernetes.io/name': name, 'app.kubernetes.io/part-of': 'blog' },
+        ports: [{ name: 'http', port, targetPort: 'http' }],
+      }),
+      ...urls.filter((url) => !addresses.includes(url)).map((url) => `${name}: no part is at ${url}`),
+    ];
+  });
+}
+
+export function labels(project: Project): string[] {
+  return workloads(project).flatMap(({ name, manifest, spec }) => {
+    const found = { 'app.kubernetes.io/name': name, 'app.kubernetes.io/part-of': 'blog' };
+    const has = spec.template.metadata.labels;
+    const policy = named(project, 'NetworkPolicy', name)?.spec.podSelector as Workload['selector'] | undefined;
+    return [
+      ...compare(`${name}: pod’s labels`, has, {
+        ...found,
+        'app.kubernetes.io/component': has['app.kubernetes.io/component'] ?? 'service',
+        'app.kubernetes.io/version': project.versions.blog,
+      }),
+      ...compare(`${name}: labels`, manifest.metadata.labels, has),
+      ...compare(`${name}: selector`, spec.selector, { matchLabels: found }),
+      ...compare(`policy ${name}: selector`, policy, { matchLabels: found }),
+    ];
+  });
+}
+
+/** By envFrom, and by a name that changes with the content. */
+export const settings = (project: Project): string[] =>
+  workloads(project).flatMap(({ name, container }) => {
+    const annotations = named(project, 'ConfigMap', `${name}-settings`)?.metadata.annotations;
+    return [
+      ...compare(`${name}: envFrom`, container.envFrom, [{ configMapRef: { name: `${name}-settings` } }]),
+      ...compare(`${name}-settings`, annotations, { 'internal.config.kubernetes.io/needsHashSuffix': 'enabled' }),
+    ];
+  });
+
+export const probesAndResources = (project: Project): string[] =>
+  workloads(project).flatMap(({ name, container: { livenessProbe, readinessProbe, resources } }) => [
+    ...compare(`${name}: livenessProbe`, livenessProbe?.httpGet, { path: '/healthz', port: 'http' }),
+    ...compare(`${name}: readinessProbe`, readinessProbe?.httpGet, { path: '/readyz', port: 'http' }),
+    ...(['requests', 'limits'] as const).flatMap((kind) =>
+      (['cpu', 'memory'] as const)
+        .filter((what) => !(amount(resources?.[kind]?.[what]) > 0))
+        .map((what) => `${name}: no ${kind} of ${what}`),
+    ),
+  ]);
+
+/** One writer; a volume that every cluster can make; a broken pod that is replaced by its fix. */
+export const databases = (project: Project): string[] =>
+  workloads(project).flatMap(({ manifest, name, spec }) => {
+    if (name === 'client') return compare('client: kind', manifest.kind, 'Deployment');
+    const claims = spec.volumeClaimTemplates ?? [];
+    return [
+      ...compare(`${name}: kind`, manifest.kind, 'StatefulSet'),
+      ...compare(`${name}: replicas`, spec.replicas, 1),
+      ...compare(`${name}: podManagementPolicy`, spec.podManagementPolicy, 'Parallel'),
+      ...compare(`${name}: serviceName`, spec.serviceName, parts.find((part) => part.name === name)?.service),
+      ...compare(`${name}: claims`, claims.length, 1),
+      ...claims.flatMap((claim) => compare(`${name}: storageClassName`, claim.spec.storageClassName, undefined)),
+    ];
+  });
+
+export const pulls = (project: Project): string[] =>
+  workloads(project).flatMap(({ name, container }) =>
+    compare(`${name}: imagePullPolicy`, container.imagePullPolicy, 'IfNotPresent'),
+  );
