@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { named, readProject } from './project.ts';
+import { named, readProject, root } from './project.ts';
 
 // In production a part asks for what has a default elsewhere: so its schema is read as one would be there.
 process.env.NODE_ENV = 'production';
@@ -21,6 +23,18 @@ describe('settings', () => {
       expect(schema.safeParse({}).success).toBe(false);
     },
   );
+
+  test('the client is given what both its servers ask for: nginx in production, Node in development', async () => {
+    const settings = named(readProject(), 'ConfigMap', 'client-settings')?.data ?? {};
+    const { settingsSchema } = await import('../../client/server/settings.ts');
+    expect(settingsSchema.safeParse(settings).error?.issues ?? []).toEqual([]);
+    const script = readFileSync(join(root, 'client', 'nginx.sh'), 'utf8');
+    const read = [...script.matchAll(/\$\{([A-Z_]+)/g)].map(([, name]) => name);
+    const must = [...script.matchAll(/\$\{([A-Z_]+_URL)-\}/g)].map(([, name]) => name);
+    expect(read).toEqual(expect.arrayContaining(Object.keys(settings)));
+    expect(Object.keys(settings)).toEqual(expect.arrayContaining(must));
+    expect(must).toHaveLength(5);
+  });
 
   test('the bus delivers to the four services', () => {
     const { SUBSCRIPTIONS } = schemas['event-bus'].parse(named(readProject(), 'ConfigMap', 'event-bus-settings')?.data);
