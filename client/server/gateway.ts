@@ -1,13 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { sendJson, sendProblem } from './problem.ts';
 import { proxy } from './proxy.ts';
-import { findTarget, isInternal, type Part, parsePath } from './routes.ts';
+import { findTarget, isInternal, type Part, parseTarget } from './routes.ts';
 
 type Options = {
   /** Where the parts are. */
   urls: Record<Part, string>;
   /** Whether the bus may be controlled through the gateway, from the page's own origin. */
   control: boolean;
+  /** What every answer has besides. */
+  headers?: Map<string, string>;
 };
 
 export type Middleware = (req: IncomingMessage, res: ServerResponse, next: () => void) => void;
@@ -27,13 +29,14 @@ const READING = ['GET', 'HEAD'];
  * The single way in: passes what routes.ts names on to the parts, answers for itself, leaves to `next` what may be the
  * page or one of its files, and refuses the rest.
  */
-export function createGateway({ urls, control }: Options): Middleware {
+export function createGateway({ urls, control, headers = new Map() }: Options): Middleware {
   return (req, res, next) => {
+    res.setHeaders(headers);
     const { method = 'GET', url = '/' } = req;
-    const end = url.indexOf('?');
-    const path = parsePath(end === -1 ? url : url.slice(0, end));
-    const query = end === -1 ? '' : url.slice(end);
-    if (path === undefined || isInternal(path)) return notFound(res);
+    const asked = parseTarget(url);
+    if (!asked) return sendProblem(res, 400, 'The request is malformed.');
+    const { path, query } = asked;
+    if (isInternal(path)) return notFound(res);
 
     if (OWN.has(path)) {
       return READING.includes(method) ? sendJson(res, OWN.get(path) ?? {}) : notAllowed(res, READING);
@@ -44,15 +47,18 @@ export function createGateway({ urls, control }: Options): Middleware {
     if (target) return notAllowed(res, target.allow);
 
     if (path.startsWith('/api/')) return notFound(res);
-    if (READING.includes(method)) return next();
+    if (READING.includes(method)) {
+      req.url = path + query;
+      return next();
+    }
     if (PAGES.includes(path)) return notAllowed(res, READING);
     notFound(res);
   };
 }
 
-/** Whether a request that nothing else answers gets the page. */
+/** Whether a request that nothing else answers gets the page: a script that asks for what is not there must not. */
 export function wantsPage(req: IncomingMessage): boolean {
-  const path = parsePath((req.url ?? '/').split('?')[0] ?? '/') ?? '';
+  const path = (req.url ?? '/').split('?')[0] ?? '/';
   return PAGES.includes(path) || (req.headers.accept ?? '').includes('text/html');
 }
 

@@ -4,13 +4,14 @@ import { parseConfig } from '@blog/common/config.ts';
 import { createLog } from '@blog/common/log.ts';
 import { closeable } from '@blog/common/server.ts';
 import { createGateway } from './gateway.ts';
-import { openBuiltPage } from './page-built.ts';
+import { openBuiltPage, SECURITY_HEADERS } from './page-built.ts';
 import { openDevPage } from './page-dev.ts';
 import { settingsSchema } from './settings.ts';
 
 /** How long requests in flight may take at the end, in milliseconds. */
 const GRACE = 1_500;
 
+const production = process.argv.includes('--production');
 const settings = parseConfig(settingsSchema);
 const log = createLog('client', settings.LOG_LEVEL);
 const gateway = createGateway({
@@ -22,10 +23,10 @@ const gateway = createGateway({
     'event-bus': settings.EVENT_BUS_URL,
   },
   control: settings.CONTROL === 'on',
+  headers: production ? SECURITY_HEADERS : undefined,
 });
 
 const server = createServer({ headersTimeout: 10_000, requestTimeout: 15_000, keepAliveTimeout: 65_000 });
-const production = process.argv.includes('--production');
 const page = production ? { ...(await openBuiltPage()), close: undefined } : await openDevPage(server);
 const close = closeable(server);
 const answering = new Set<ServerResponse>();

@@ -14,25 +14,33 @@ const TYPES: Record<string, string> = {
   '.svg': 'image/svg+xml',
 };
 
-const HEADERS = {
-  'Content-Security-Policy':
+/** For every answer beside the built page (Vite's own pages need more). The same as in nginx.conf. */
+export const SECURITY_HEADERS = new Map([
+  [
+    'Content-Security-Policy',
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-  'X-Content-Type-Options': 'nosniff',
-  'Referrer-Policy': 'no-referrer',
-};
+  ],
+  ['X-Content-Type-Options', 'nosniff'],
+  ['Referrer-Policy', 'no-referrer'],
+  ['Permissions-Policy', 'camera=(), geolocation=(), microphone=(), payment=(), usb=()'],
+]);
 
-/** The page as built, from memory: it is small, and no request can name a file that is not part of it. */
+/** The page as built, after building it if need be. */
 export async function openBuiltPage(): Promise<{ serve: Middleware }> {
   if (isOutdated()) await buildPage();
-  const files = new Map(listFiles(DIST, ['**/*']).map((name) => [`/${name}`, readFileSync(join(DIST, name))]));
+  return { serve: servePage(DIST) };
+}
 
-  const serve: Middleware = (req, res) => {
+/** Serves a folder from memory: it is small, and no request can name a file that is not part of it. */
+export function servePage(folder: string): Middleware {
+  const files = new Map(listFiles(folder, ['**/*']).map((name) => [`/${name}`, readFileSync(join(folder, name))]));
+
+  return (req, res) => {
     const path = (req.url ?? '/').split('?')[0] ?? '/';
     const name = files.has(path) ? path : wantsPage(req) ? '/index.html' : undefined;
     const body = name && files.get(name);
     if (!name || !body) return notFound(res);
     res.writeHead(200, {
-      ...HEADERS,
       'Content-Type': TYPES[extname(name)] ?? 'application/octet-stream',
       'Content-Length': body.length,
       // The names of assets change with their content.
@@ -40,7 +48,6 @@ export async function openBuiltPage(): Promise<{ serve: Middleware }> {
     });
     res.end(req.method === 'HEAD' ? undefined : body);
   };
-  return { serve };
 }
 
 /** Whether there is no built page, or a source has changed since. */

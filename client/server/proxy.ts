@@ -34,6 +34,8 @@ export function proxy(req: IncomingMessage, res: ServerResponse, url: URL, part:
   // Only POST has a body here. Passing on one that Node would send without framing could smuggle a second request.
   const hasBody = req.method === 'POST';
   const headers = passedOn(req.headers, hasBody ? NOT_PASSED_ON : [...NOT_PASSED_ON, ...WITHOUT_BODY]);
+  // Said by the gateway alone; a client could name any address.
+  headers['x-forwarded-for'] = req.socket.remoteAddress;
   const options = { method: req.method, headers, timeout: ANSWER_WITHIN };
   const upstream =
     url.protocol === 'https:'

@@ -70,20 +70,25 @@ export function findTarget(method: string, path: string, control: boolean): Targ
   return routes.length > 0 ? { allow: [...new Set(routes.flatMap(({ methods }) => methods))] } : undefined;
 }
 
+/** RFC 3986 §3.3; the query a little more loosely, as clients write it. */
+const TARGET = /^(\/[\w\-.~!$&'()*+,;=:@%/]*)(\?[!"$-~]*)?$/;
+const GOES_UP = /(^|[/\\])\.{1,2}([/\\]|$)/;
+
 /**
- * The path with each segment in one spelling only, so that what is matched here is what the part gets. Undefined if it is
- * no proper path: not percent-encoded UTF-8, or with a segment that goes up.
+ * What a request asks for, not decoded: what is matched here is, to the letter, what a part gets. Undefined if parts could
+ * read it in different ways: percent-encoded but not UTF-8, with characters that do not belong, or going up.
  */
-export function parsePath(raw: string): string | undefined {
-  if (!raw.startsWith('/')) return undefined;
+export function parseTarget(raw: string): { path: string; query: string } | undefined {
+  // RFC 9112 §3.2.2: a client may name the whole address.
+  const [, path, query = ''] = TARGET.exec(raw.replace(/^https?:\/\/[^/?#]*\/?/i, '/')) ?? [];
+  if (path === undefined) return undefined;
   try {
-    const segments = raw.split('/').map(decodeURIComponent);
-    if (segments.some((segment) => segment === '.' || segment === '..' || segment.includes('\0'))) return undefined;
-    return segments.map(encodeURIComponent).join('/');
+    const decoded = decodeURIComponent(path);
+    return GOES_UP.test(decoded) || decoded.includes('\0') ? undefined : { path, query };
   } catch {
     return undefined;
   }
 }
 
-/** Never reachable from outside, whatever stands before it or however its slashes are spelled. */
-export const isInternal = (path: string): boolean => /(^|[/\\])(events|metrics)[/\\]*$/i.test(decodeURIComponent(path));
+/** Never reachable from outside, whatever stands before it and however it is spelled. */
+export const isInternal = (path: string): boolean => /[/\\](events|metrics)[/\\]*$/i.test(decodeURIComponent(path));

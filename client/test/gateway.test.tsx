@@ -1,257 +1,431 @@
 /** @jest-environment node */
-import { createServer, type IncomingMessage, type RequestListener, request, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+// What both gateways do alike: the one of development (server/) and nginx with its configuration of production.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { createGateway, type Middleware } from '../server/gateway.ts';
-import { PARTS, type Part } from '../server/routes.ts';
+import {
+  ASSET,
+  ask,
+  describeNginx,
+  type Gateway,
+  listen,
+  PAGE,
+  send,
+  startDevelopment,
+  startNginx,
+  startParts,
+} from './gateways.ts';
 
-type Seen = { part: string; line: string; headers: IncomingMessage['headers']; body: string };
-
-const servers: Server[] = [];
-const urls = {} as Record<Part, string>;
-let seen: Seen[] = [];
-let handle: RequestListener | undefined;
-let off: string;
-let on: string;
-
-async function listen(listener: RequestListener): Promise<string> {
-  const server = createServer(listener);
-  servers.push(server);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-const withPage =
-  (gateway: Middleware): RequestListener =>
-  (req, res) =>
-    gateway(req, res, () => res.end('the page'));
-
+let parts: Awaited<ReturnType<typeof startParts>>;
 beforeAll(async () => {
-  for (const part of PARTS) {
-    urls[part] = await listen(async (req, res) => {
-      let body = '';
-      for await (const chunk of req) body += chunk;
-      seen.push({ part, line: `${req.method} ${req.url}`, headers: req.headers, body });
-      if (handle) handle(req, res);
-      else res.end(part);
+  parts = await startParts();
+});
+beforeEach(() => parts.reset());
+afterAll(() => parts.close());
+
+const gateways = [
+  { name: 'development', start: startDevelopment, describe },
+  { name: 'nginx', start: startNginx, describe: describeNginx },
+];
+
+for (const { name, start, describe: describeGateway } of gateways) {
+  describeGateway(`${name}: routes`, () => {
+    let gateway: Gateway;
+    beforeAll(async () => {
+      gateway = await start(parts.urls);
     });
-  }
-  off = await listen(withPage(createGateway({ urls, control: false })));
-  on = await listen(withPage(createGateway({ urls, control: true })));
-});
+    afterAll(() => gateway?.close());
 
-beforeEach(() => {
-  seen = [];
-  handle = undefined;
-});
+    test.each([
+      ['POST /posts', 'posts', 'POST /posts'],
+      ['POST /posts/create', 'posts', 'POST /posts/create'],
+      ['GET /posts?limit=2&cursor=a%2Fb', 'query', 'GET /posts?limit=2&cursor=a%2Fb'],
+      ['GET /posts/a%2Fb?cursor=c', 'query', 'GET /posts/a%2Fb?cursor=c'],
+      ['GET /posts/a:b,(c)%C3%A9%E2%82%AC%F0%9F%98%80', 'query', 'GET /posts/a:b,(c)%C3%A9%E2%82%AC%F0%9F%98%80'],
+      ['GET /posts/..a?b=/../c?', 'query', 'GET /posts/..a?b=/../c?'],
+      ['GET http://127.0.0.1:1/posts?a=b', 'query', 'GET /posts?a=b'],
+      ['HEAD /posts', 'query', 'HEAD /posts'],
+      ['GET /stream?after=x-1', 'query', 'GET /stream?after=x-1'],
+      ['GET /posts/p/comments', 'comments', 'GET /posts/p/comments'],
+      ['HEAD /posts/p/comments', 'comments', 'HEAD /posts/p/comments'],
+      ['POST /posts/p/comments', 'comments', 'POST /posts/p/comments'],
+      ['GET /api/system/subscriptions', 'event-bus', 'GET /subscriptions'],
+      ['GET /api/system/dead-letters', 'event-bus', 'GET /dead-letters'],
+      ['GET /api/system/log?before=9', 'event-bus', 'GET /events?before=9'],
+      ['GET /api/system/log/stream', 'event-bus', 'GET /stream'],
+      ['GET /api/system/log/12/deliveries', 'event-bus', 'GET /events/12/deliveries'],
+      ['GET /api/system/parts/posts', 'posts', 'GET /readyz'],
+      ['GET /api/system/parts/comments', 'comments', 'GET /readyz'],
+      ['GET /api/system/parts/query', 'query', 'GET /readyz'],
+      ['GET /api/system/parts/moderation', 'moderation', 'GET /readyz'],
+      ['GET /api/system/parts/event-bus', 'event-bus', 'GET /readyz'],
+    ])('%s goes to %s as %s', async (line, part, expected) => {
+      expect((await ask(gateway.url, line)).status).toBe(200);
+      expect(parts.seen.map((one) => [one.part, one.line])).toEqual([[part, expected]]);
+    });
 
-afterAll(() => {
-  for (const server of servers) {
-    server.close();
-    server.closeAllConnections();
-  }
-});
+    test.each([
+      ['/healthz', { status: 'ok' }],
+      ['/readyz', { status: 'ready', degraded: [] }],
+      ['/api/system/parts/client', { status: 'ready', degraded: [] }],
+    ])('%s is answered by the gateway', async (path, body) => {
+      const { status, headers, text } = await ask(gateway.url, `GET ${path}`, { accept: 'text/html' });
+      expect([status, headers['content-type'], headers['cache-control']]).toEqual([
+        200,
+        'application/json',
+        'no-store',
+      ]);
+      expect(JSON.parse(text)).toEqual(body);
+      expect((await ask(gateway.url, `HEAD ${path}`)).status).toBe(200);
+      expect(parts.seen).toEqual([]);
+    });
 
-/** As it is typed: fetch would put the path in order before sending it. */
-function ask(base: string, line: string, headers: Record<string, string> = {}, body?: string) {
-  const [method, path] = line.split(' ');
-  return new Promise<{ status?: number; headers: IncomingMessage['headers']; text: string }>((resolve, reject) => {
-    const { hostname, port } = new URL(base);
-    const sent = request({ hostname, port, method, path, headers }, async (res) => {
+    const asDocument = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };
+    test.each([
+      ['GET /', {}],
+      ['GET /?from=x', {}],
+      ['GET /system', {}],
+      ['GET /', { accept: 'application/json' }],
+      ['GET /index.html', {}],
+      ['GET http://127.0.0.1:1', {}],
+      ['GET /unknown', asDocument],
+      ['GET /assets/missing.js', asDocument],
+      ['GET /posts/', asDocument],
+    ])('%s with %j is the page', async (line, headers: Record<string, string>) => {
+      const answer = await ask(gateway.url, line, headers);
+      expect([answer.status, answer.text]).toEqual([200, PAGE]);
+      expect(answer.headers).toMatchObject({
+        'content-type': 'text/html; charset=utf-8',
+        'cache-control': 'no-cache',
+      });
+      expect(parts.seen).toEqual([]);
+    });
+
+    test('files of the page are served as what they are; those named by their content are kept', async () => {
+      const asset = await ask(gateway.url, 'GET /assets/index-abc.js?v=1');
+      expect(asset.text).toBe(ASSET);
+      expect(asset.headers).toMatchObject({
+        'content-type': 'text/javascript; charset=utf-8',
+        'cache-control': 'public, max-age=31536000, immutable',
+      });
+      const icon = await ask(gateway.url, 'HEAD /icon.svg');
+      expect(icon.headers).toMatchObject({ 'content-type': 'image/svg+xml', 'cache-control': 'no-cache' });
+    });
+
+    async function expectProblem(line: string, status: number, title: string) {
+      const answer = await ask(gateway.url, line, { accept: line.includes('/api/') ? 'text/html' : '*/*' });
+      expect([answer.status, answer.headers['content-type']]).toEqual([status, 'application/problem+json']);
+      expect(answer.headers['cache-control']).toBe('no-store');
+      expect(JSON.parse(answer.text)).toEqual({ type: 'about:blank', title, status, detail: expect.any(String) });
+      expect(parts.seen).toEqual([]);
+      return answer;
+    }
+
+    test.each([
+      'GET /events',
+      'POST /events',
+      'GET /metrics',
+      'GET /EVENTS/',
+      'GET /%65vents%2F',
+      'GET //events',
+      'GET /x/events',
+      'GET /events?x=1',
+      'GET http://127.0.0.1:1/events',
+      'POST /posts/events',
+      'GET /posts/events',
+      'GET /posts/a%2fevents',
+      'GET /posts/a%5cmetrics',
+      'GET /api/system/parts/elsewhere',
+      'GET /api/system/parts/constructor',
+      'GET /api/system/log/x/deliveries',
+      'GET /api/system/events',
+      'GET /api/unknown',
+      'GET /api/internal/read',
+      'GET /api/internal/problem',
+      'GET /unknown',
+      'GET /assets/missing.js',
+      'GET /assets/',
+      'GET /posts/',
+      'POST /unknown',
+      'PUT /assets/index-abc.js',
+      'POST /api/system/log',
+      'POST /api/system/parts/query',
+      'POST /api/system/subscriptions/query/replay',
+      'POST /api/system/dead-letters/7/redeliver',
+      'DELETE /api/system/dead-letters/7',
+    ])('%s reaches nothing and is 404', (line) => expectProblem(line, 404, 'Not Found'));
+
+    test.each([
+      'GET /../events',
+      'GET /posts/%2e%2e/events',
+      'GET /posts/../events',
+      'GET /posts/..%2fevents',
+      'GET /posts/x%5c..',
+      'GET /posts/%2E%2E',
+      'GET /posts/%2e/comments',
+      'GET /posts/%zz',
+      'GET /posts/%4',
+      'GET /posts/%ff',
+      'GET /posts/%c3',
+      'GET /posts/%c0%af',
+      'GET /posts/%ed%a0%80',
+      'GET /posts/a%00',
+      'GET /posts/a"b',
+      'GET /posts/a\\b',
+      'GET /posts/a#b',
+      'GET /posts?a#b',
+    ])('%s is malformed, and 400', (line) => expectProblem(line, 400, 'Bad Request'));
+
+    test.each([
+      ['DELETE /posts', 'POST, GET, HEAD'],
+      ['PUT /posts/create', 'POST, GET, HEAD'],
+      ['POST /posts/p', 'GET, HEAD'],
+      ['POST /stream', 'GET, HEAD'],
+      ['PUT /posts/p/comments', 'GET, HEAD, POST'],
+      ['POST /healthz', 'GET, HEAD'],
+      ['POST /api/system/parts/client', 'GET, HEAD'],
+      ['DELETE /', 'GET, HEAD'],
+      ['POST /system', 'GET, HEAD'],
+      ['PUT /api/system/subscriptions', 'GET, HEAD'],
+      ['PATCH /api/system/log/12/deliveries', 'GET, HEAD'],
+      ['PUT /api/system/parts/query', 'GET, HEAD'],
+      ['OPTIONS /posts', 'POST, GET, HEAD'],
+    ])('%s is 405 and names what can be used', async (line, allow) => {
+      const { headers, text } = await expectProblem(line, 405, 'Method Not Allowed');
+      expect(headers.allow).toBe(allow);
+      expect(JSON.parse(text).detail).toBe(`Only ${allow} can be used here.`);
+    });
+  });
+
+  describeGateway(`${name}: passing on`, () => {
+    let gateway: Gateway;
+    beforeAll(async () => {
+      gateway = await start(parts.urls);
+    });
+    afterAll(() => gateway?.close());
+
+    test('body, key and answer pass unchanged; the origin and what belongs to the connection do not', async () => {
+      parts.handle = (_req, res) => {
+        res.writeHead(201, { Location: '/posts/1', 'X-Kept': 'yes', 'Cache-Control': 'private' });
+        res.end('{"id":"1"}');
+      };
+      const headers = {
+        'content-type': 'application/json',
+        'idempotency-key': 'k',
+        origin: 'http://x',
+        te: 'trailers',
+      };
+      const forged = { 'x-forwarded-for': '192.0.2.1' };
+      const answer = await ask(gateway.url, 'POST /posts', { ...headers, ...forged }, '{"title":"T"}');
+      expect(answer).toMatchObject({
+        status: 201,
+        text: '{"id":"1"}',
+        headers: { location: '/posts/1', 'x-kept': 'yes', 'cache-control': 'private' },
+      });
+      expect(parts.seen[0]).toMatchObject({
+        body: '{"title":"T"}',
+        headers: {
+          'content-type': 'application/json',
+          'idempotency-key': 'k',
+          host: new URL(parts.urls.posts).host,
+          'x-forwarded-for': '127.0.0.1',
+        },
+      });
+      for (const header of ['origin', 'te']) expect(parts.seen[0]?.headers[header]).toBeUndefined();
+    });
+
+    test('a redirect is passed on, not followed', async () => {
+      parts.handle = (_req, res) => res.writeHead(302, { Location: `${parts.urls.moderation}/events` }).end();
+      const { status, headers } = await ask(gateway.url, 'GET /posts');
+      expect([status, headers.location]).toEqual([302, `${parts.urls.moderation}/events`]);
+      expect(parts.seen).toHaveLength(1);
+    });
+
+    test.each([400, 404, 405, 413, 429, 500, 502, 503, 504, 507])(
+      "a part's own %i passes unchanged",
+      async (status) => {
+        parts.handle = (_req, res) => {
+          res.writeHead(status, { 'Content-Type': 'application/problem+json', 'Retry-After': '7', Allow: 'X' });
+          res.end('{"detail":"mine"}');
+        };
+        const answer = await ask(gateway.url, 'GET /posts');
+        expect([answer.status, answer.text]).toEqual([status, '{"detail":"mine"}']);
+        expect([answer.headers['retry-after'], answer.headers.allow]).toEqual(['7', 'X']);
+        expect(answer.raw.filter((header) => /^(retry-after|allow|cache-control)$/i.test(header))).toHaveLength(2);
+      },
+    );
+
+    test('a body where none belongs does not reach the part', async () => {
+      await ask(gateway.url, 'GET /posts', { 'transfer-encoding': 'chunked' }, 'GET /events HTTP/1.1\r\n\r\n');
+      expect(parts.seen.map(({ line, body }) => [line, body])).toEqual([['GET /posts', '']]);
+    });
+
+    test.each([
+      'POST /posts HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /events',
+      'POST /posts HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nabcde',
+      'POST /posts HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZ\r\n\r\n',
+      'POST /posts HTTP/1.1\r\nHost: x\r\nContent-Length : 4\r\n\r\nabcd',
+    ])('a request whose end is in doubt reaches no part whole: %j', async (text) => {
+      expect(await send(gateway.url, text)).toMatch(/^HTTP\/1\.1 400 /);
+      expect(parts.seen).toEqual([]);
+    });
+
+    test('a part that goes before it answers is a 503 that says when to try again; a write is not repeated', async () => {
+      parts.handle = (req) => req.socket.destroy();
+      const answer = await ask(gateway.url, 'POST /posts', {}, '{}');
+      expect(answer.status).toBe(503);
+      expect(answer.headers).toMatchObject({ 'retry-after': '1', 'content-type': 'application/problem+json' });
+      expect(JSON.parse(answer.text)).toEqual({
+        type: 'about:blank',
+        title: 'Service Unavailable',
+        status: 503,
+        detail: 'posts is not answering. Try again in a moment.',
+      });
+      expect(parts.seen).toHaveLength(1);
+    });
+
+    test('a part that is away is a 503, and works again as soon as it is back', async () => {
+      const answering = await listen((_req, res) => res.end('back'));
+      const { port } = new URL(answering.url);
+      const before = await start({ ...parts.urls, query: answering.url });
       try {
-        let text = '';
-        for await (const chunk of res) text += chunk;
-        resolve({ status: res.statusCode, headers: res.headers, text });
-      } catch (error) {
-        reject(error);
+        expect((await ask(before.url, 'GET /posts')).text).toBe('back');
+        await answering.close();
+        const away = await ask(before.url, 'GET /posts');
+        expect([away.status, away.headers['retry-after']]).toEqual([503, '1']);
+        expect(away.text).not.toContain(port);
+        const again = await listen((_req, res) => res.end('back'), Number(port));
+        expect((await ask(before.url, 'GET /posts')).text).toBe('back');
+        await again.close();
+      } finally {
+        await before.close();
       }
     });
-    sent.on('error', reject);
-    sent.end(body);
+
+    test('a part that dies in the middle of its answer ends the connection', async () => {
+      for (const head of [{ 'content-length': '100' }, {}]) {
+        parts.handle = (req, res) => {
+          res.writeHead(200, head).write('half');
+          setImmediate(() => req.socket.destroy());
+        };
+        await expect(ask(gateway.url, 'GET /posts')).rejects.toThrow();
+      }
+    });
+
+    test('a request ends at the part when its client leaves before the answer', async () => {
+      const reader = new AbortController();
+      const gone = new Promise<void>((resolve) => {
+        parts.handle = (_req, res) => {
+          res.on('close', resolve);
+          reader.abort();
+        };
+      });
+      await expect(fetch(`${gateway.url}/posts`, { signal: reader.signal })).rejects.toThrow();
+      await gone;
+    });
+
+    test.each(['/stream', '/api/system/log/stream'])(
+      '%s passes message by message, not compressed, and ends at the part when its reader leaves',
+      async (path) => {
+        let more: () => void = () => undefined;
+        const gone = new Promise<void>((resolve) => {
+          parts.handle = (_req, res) => {
+            res.on('close', resolve);
+            res.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n');
+            more = () => res.write('data: 2\n\n');
+          };
+        });
+        const signal = new AbortController();
+        const headers = { 'accept-encoding': 'gzip' };
+        const response = await fetch(gateway.url + path, { signal: signal.signal, headers });
+        expect(response.headers.get('content-encoding')).toBeNull();
+        const reader = response.body?.getReader();
+        const next = async () => new TextDecoder().decode((await reader?.read())?.value);
+        expect(await next()).toBe('data: 1\n\n');
+        more();
+        expect(await next()).toBe('data: 2\n\n');
+        signal.abort();
+        await gone;
+      },
+    );
+
+    test('every kind of answer has each security header once', async () => {
+      parts.handle = (req, res) => {
+        const status = req.url === '/posts/away' ? 503 : 200;
+        res.writeHead(status, { 'content-type': 'application/json', 'x-content-type-options': 'nosniff' }).end('{}');
+      };
+      const stopped = await listen(() => undefined);
+      await stopped.close();
+      const withoutComments = await start({ ...parts.urls, comments: stopped.url });
+      try {
+        for (const [line, status] of [
+          ['GET /', 200],
+          ['GET /assets/index-abc.js', 200],
+          ['GET /healthz', 200],
+          ['GET /posts', 200],
+          ['HEAD /posts', 200],
+          ['POST /posts', 200],
+          ['GET /stream', 200],
+          ['GET /posts/away', 503],
+          ['GET /posts/x/comments', 503],
+          ['GET /unknown', 404],
+          ['GET /events', 404],
+          ['PUT /posts', 405],
+          ['GET /%zz', 400],
+        ] as const) {
+          const answer = await ask(withoutComments.url, line);
+          expect([line, answer.status]).toEqual([line, status]);
+          expectSecurityHeaders(answer.raw);
+        }
+      } finally {
+        await withoutComments.close();
+      }
+    });
   });
 }
 
-describe('routes', () => {
-  test.each([
-    ['POST /posts', 'posts', 'POST /posts'],
-    ['POST /posts/create', 'posts', 'POST /posts/create'],
-    ['GET /posts?limit=2&cursor=a%2Fb', 'query', 'GET /posts?limit=2&cursor=a%2Fb'],
-    ['GET /posts/a%2Fb?cursor=c', 'query', 'GET /posts/a%2Fb?cursor=c'],
-    ['HEAD /posts', 'query', 'HEAD /posts'],
-    ['GET /stream?after=x-1', 'query', 'GET /stream?after=x-1'],
-    ['GET /posts/p/comments', 'comments', 'GET /posts/p/comments'],
-    ['POST /posts/p/comments', 'comments', 'POST /posts/p/comments'],
-    ['GET /api/system/subscriptions', 'event-bus', 'GET /subscriptions'],
-    ['GET /api/system/dead-letters', 'event-bus', 'GET /dead-letters'],
-    ['GET /api/system/log?before=9', 'event-bus', 'GET /events?before=9'],
-    ['GET /api/system/log/stream', 'event-bus', 'GET /stream'],
-    ['GET /api/system/log/12/deliveries', 'event-bus', 'GET /events/12/deliveries'],
-    ['GET /api/system/parts/moderation', 'moderation', 'GET /readyz'],
-    ['GET /api/system/parts/event-bus', 'event-bus', 'GET /readyz'],
-  ])('%s goes to %s as %s', async (line, part, expected) => {
-    expect((await ask(off, line)).status).toBe(200);
-    expect(seen.map((one) => [one.part, one.line])).toEqual([[part, expected]]);
-  });
+function expectSecurityHeaders(raw: string[]) {
+  const all = raw.flatMap((header, i) => (i % 2 === 0 ? [[header.toLowerCase(), raw[i + 1]]] : []));
+  const values = (name: string) => all.filter(([one]) => one === name).map(([, value]) => value);
+  expect(values('content-security-policy')).toEqual([expect.stringMatching(/^default-src 'none'; script-src 'self';/)]);
+  expect(values('content-security-policy')[0]).toContain("frame-ancestors 'none'");
+  expect(values('content-security-policy')[0]).not.toContain('unsafe');
+  expect(values('x-content-type-options')).toEqual(['nosniff']);
+  expect(values('referrer-policy')).toEqual(['no-referrer']);
+  expect(values('permissions-policy')).toEqual([expect.stringContaining('camera=()')]);
+}
 
-  test.each(['GET /', 'GET /system', 'GET /assets/a.js', 'GET /src/main.tsx?t=1'])(
-    '%s is left to the page',
-    async (line) => {
-      expect((await ask(off, line)).text).toBe('the page');
-      expect(seen).toEqual([]);
-    },
-  );
-
-  test.each(['GET /healthz', 'GET /readyz', 'GET /api/system/parts/client'])('%s is answered here', async (line) => {
-    const { status, headers } = await ask(off, line);
-    expect([status, headers['content-type']]).toEqual([200, 'application/json']);
-    expect(seen).toEqual([]);
-  });
-
-  test.each([
-    'GET /events',
-    'POST /events',
-    'GET /metrics',
-    'GET /EVENTS/',
-    'GET //events',
-    'GET /x/events',
-    'GET /posts/events',
-    'GET /posts/%2e%2e/events',
-    'GET /posts/../events',
-    'GET /posts/..%2fevents',
-    'GET /posts/a%2fevents',
-    'GET /posts/a%5cevents',
-    'GET /posts/%2e%2e',
-    'GET /posts/%2e/comments',
-    'GET /posts/%ff',
-    'GET /posts/a%00',
-    'GET /api/system/parts/elsewhere',
-    'GET /api/system/parts/constructor',
-    'GET /api/system/log/x/deliveries',
-    'GET /api/unknown',
-    'POST /unknown',
-    'GET http://127.0.0.1:1/posts',
-  ])('%s reaches nothing and is 404', async (line) => {
-    const { status, headers } = await ask(off, line);
-    expect([status, headers['content-type']]).toEqual([404, 'application/problem+json']);
-    expect(seen).toEqual([]);
-  });
-
-  test.each([
-    ['DELETE /posts', 'POST, GET, HEAD'],
-    ['POST /stream', 'GET, HEAD'],
-    ['PUT /posts/p/comments', 'GET, HEAD, POST'],
-    ['POST /healthz', 'GET, HEAD'],
-    ['POST /', 'GET, HEAD'],
-    ['PUT /api/system/subscriptions', 'GET, HEAD'],
-  ])('%s is 405 and names what can be used', async (line, allow) => {
-    const { status, headers } = await ask(off, line);
-    expect([status, headers.allow]).toEqual([405, allow]);
-  });
-});
-
-describe('control of the bus', () => {
+describe('development: control of the bus', () => {
   const lines = [
     ['POST /api/system/subscriptions/query/pause', 'POST /subscriptions/query/pause'],
     ['POST /api/system/subscriptions/query/replay', 'POST /subscriptions/query/replay'],
     ['POST /api/system/dead-letters/7/redeliver', 'POST /dead-letters/7/redeliver'],
     ['DELETE /api/system/dead-letters/7', 'DELETE /dead-letters/7'],
   ] as const;
+  let on: Gateway;
+  beforeAll(async () => {
+    on = await startDevelopment(parts.urls, { control: true });
+  });
+  afterAll(() => on.close());
 
   test.each(lines)('%s works where it is on', async (line, expected) => {
-    expect((await ask(on, line)).status).toBe(200);
-    expect((await ask(on, line, { origin: on })).status).toBe(200);
-    expect(seen.map((one) => one.line)).toEqual([expected, expected]);
+    expect((await ask(on.url, line)).status).toBe(200);
+    expect((await ask(on.url, line, { origin: on.url })).status).toBe(200);
+    expect(parts.seen.map((one) => one.line)).toEqual([expected, expected]);
   });
 
-  test.each(lines)('%s is 404 where it is off, or from another origin', async (line, _) => {
-    expect((await ask(off, line)).status).toBe(404);
-    for (const origin of ['http://evil.example', 'null', off]) {
-      expect((await ask(on, line, { origin })).status).toBe(404);
+  test.each(lines)('%s is 404 from another origin', async (line, _) => {
+    for (const origin of ['http://evil.example', 'null', parts.urls.posts]) {
+      expect((await ask(on.url, line, { origin })).status).toBe(404);
     }
-    expect(seen).toEqual([]);
+    expect(parts.seen).toEqual([]);
   });
 
   test('nothing else of the bus can be controlled', async () => {
-    expect((await ask(on, 'POST /api/system/subscriptions/query/destroy')).status).toBe(404);
-    expect((await ask(on, 'POST /api/system/log')).status).toBe(405);
-  });
-});
-
-describe('passing on', () => {
-  test('body, key and answer pass unchanged; the origin and what belongs to the connection do not', async () => {
-    handle = (_req, res) => {
-      res.writeHead(201, { Location: '/posts/1', 'X-Kept': 'yes' });
-      res.end('{"id":"1"}');
-    };
-    const headers = { 'content-type': 'application/json', 'idempotency-key': 'k', origin: 'http://x', te: 'trailers' };
-    const answer = await ask(off, 'POST /posts', { ...headers, connection: 'x-hop', 'x-hop': '1' }, '{"title":"T"}');
-    expect(answer).toMatchObject({
-      status: 201,
-      text: '{"id":"1"}',
-      headers: { location: '/posts/1', 'x-kept': 'yes' },
-    });
-    expect(seen[0]?.body).toBe('{"title":"T"}');
-    expect(seen[0]?.headers['idempotency-key']).toBe('k');
-    for (const name of ['origin', 'te', 'x-hop']) expect(seen[0]?.headers[name]).toBeUndefined();
+    expect((await ask(on.url, 'POST /api/system/subscriptions/query/destroy')).status).toBe(404);
+    expect((await ask(on.url, 'POST /api/system/log')).status).toBe(405);
   });
 
-  test('a redirect is passed on, not followed', async () => {
-    handle = (_req, res) => res.writeHead(302, { Location: `${urls.moderation}/events` }).end();
-    expect((await ask(off, 'GET /posts')).status).toBe(302);
-    expect(seen).toHaveLength(1);
-  });
-
-  test('a body where none belongs does not reach the part', async () => {
-    await ask(off, 'GET /posts', { 'transfer-encoding': 'chunked' }, 'GET /events HTTP/1.1\r\n\r\n');
-    expect(seen.map(({ line, body }) => [line, body])).toEqual([['GET /posts', '']]);
-  });
-
-  test('a part that is away, or goes before it answers, is a 503 that says when to try again', async () => {
-    const nobody = await listen(
-      withPage(createGateway({ urls: { ...urls, posts: 'http://127.0.0.1:1' }, control: false })),
-    );
-    handle = (req) => req.socket.destroy();
-    for (const answer of [await ask(nobody, 'POST /posts', {}, '{}'), await ask(off, 'GET /posts')]) {
-      expect(answer.status).toBe(503);
-      expect(answer.headers).toMatchObject({ 'retry-after': '1', 'content-type': 'application/problem+json' });
-      expect(JSON.parse(answer.text)).toMatchObject({ title: 'Service Unavailable', status: 503 });
-    }
-  });
-
-  test('a part that dies in the middle of its answer ends the connection', async () => {
-    handle = (req, res) => {
-      res.writeHead(200, { 'content-length': '100' }).write('half');
-      setImmediate(() => req.socket.destroy());
-    };
-    await expect(ask(off, 'GET /posts')).rejects.toThrow();
-  });
-
-  test('a request ends at the part when its client leaves before the answer', async () => {
-    const reader = new AbortController();
-    const gone = new Promise<void>((resolve) => {
-      handle = (req, res) => {
-        res.on('close', resolve);
-        if (req.url === '/posts') reader.abort();
-      };
-    });
-    await expect(fetch(`${off}/posts`, { signal: reader.signal })).rejects.toThrow();
-    await gone;
-  });
-
-  test('a stream passes piece by piece, and ends at the part when its reader leaves', async () => {
-    let left: () => void = () => undefined;
-    const gone = new Promise<void>((resolve) => {
-      left = resolve;
-    });
-    handle = (_req, res) => {
-      res.on('close', left);
-      res.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n');
-    };
-    const reader = new AbortController();
-    const response = await fetch(`${off}/stream`, { signal: reader.signal });
-    const chunk = await response.body?.getReader().read();
-    expect(new TextDecoder().decode(chunk?.value)).toBe('data: 1\n\n');
-    reader.abort();
-    await gone;
+  test('what the connection names as its own stays behind', async () => {
+    await ask(on.url, 'POST /posts', { connection: 'x-hop', 'x-hop': '1' }, '{}');
+    expect(parts.seen[0]?.headers['x-hop']).toBeUndefined();
   });
 });

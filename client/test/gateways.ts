@@ -1,0 +1,191 @@
+// Both gateways, before parts that a test plays. Without nginx its tests are skipped; with REQUIRE_NGINX set they fail.
+import { spawn } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type RequestListener, request } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { describe } from '@jest/globals';
+import { createGateway } from '../server/gateway.ts';
+import { SECURITY_HEADERS, servePage } from '../server/page-built.ts';
+import { PARTS, type Part } from '../server/routes.ts';
+
+const CLIENT = join(import.meta.dirname, '..');
+export const SCRIPT = join(CLIENT, 'nginx.sh');
+export const CONF = join(CLIENT, 'nginx.conf');
+
+export const PAGE = '<!doctype html><title>the page</title>';
+export const ASSET = `/* ${'long enough to be compressed '.repeat(50)}*/`;
+
+type Seen = { part: Part; line: string; headers: IncomingMessage['headers']; body: string };
+export type Urls = Record<Part, string>;
+export type Gateway = { url: string; close: () => Promise<unknown> };
+
+/** Listens on loopback; `port` 0 is a free one. */
+export async function listen(listener: RequestListener, port = 0, host = '127.0.0.1'): Promise<Gateway> {
+  const server = createServer(listener);
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
+  const close = () =>
+    new Promise((resolve) => {
+      server.close(resolve);
+      server.closeAllConnections();
+    });
+  const at = host.includes(':') ? `[${host}]` : host;
+  return { url: `http://${at}:${(server.address() as AddressInfo).port}`, close };
+}
+
+/** Five parts that remember what they were asked, and answer with their name or as `handle` does. */
+export async function startParts() {
+  const parts = {
+    urls: {} as Urls,
+    seen: [] as Seen[],
+    handle: undefined as RequestListener | undefined,
+    reset() {
+      parts.seen = [];
+      parts.handle = undefined;
+    },
+    close: () => Promise.all(servers.map((server) => server.close())),
+  };
+  const servers = await Promise.all(
+    PARTS.map((part) =>
+      listen(async (req, res) => {
+        let body = '';
+        for await (const chunk of req) body += chunk;
+        parts.seen.push({ part, line: `${req.method} ${req.url}`, headers: req.headers, body });
+        if (parts.handle) parts.handle(req, res);
+        else res.end(part);
+      }),
+    ),
+  );
+  for (const [i, part] of PARTS.entries()) parts.urls[part] = servers[i]?.url ?? '';
+  return parts;
+}
+
+/** A folder with a built page in it. Others may read it: started by root, nginx's workers are somebody else. */
+function makeFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'gateway-'));
+  chmodSync(folder, 0o755);
+  mkdirSync(join(folder, 'page/assets'), { recursive: true });
+  writeFileSync(join(folder, 'page/index.html'), PAGE);
+  writeFileSync(join(folder, 'page/icon.svg'), '<svg xmlns="http://www.w3.org/2000/svg"/>');
+  writeFileSync(join(folder, 'page/assets/index-abc.js'), ASSET);
+  return folder;
+}
+
+export async function startDevelopment(urls: Urls, { control = false } = {}): Promise<Gateway> {
+  const folder = makeFolder();
+  const gateway = createGateway({ urls, control, headers: SECURITY_HEADERS });
+  const page = servePage(join(folder, 'page'));
+  rmSync(folder, { recursive: true });
+  return listen((req, res) => gateway(req, res, () => page(req, res, () => undefined)));
+}
+
+/** NGINX if it is set, else on the PATH or where systems keep it that do not put it there. */
+function findNginx(): string | undefined {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin', '/opt/homebrew/bin'];
+  return process.env.NGINX || folders.map((folder) => join(folder, 'nginx')).find(existsSync);
+}
+const nginx = findNginx();
+
+/** Of Jest: skipped where there is no nginx. */
+export const describeNginx = nginx || process.env.REQUIRE_NGINX ? describe : describe.skip;
+
+/** The environment of nginx.sh, with these settings. */
+export const settingsFor = (urls: Urls, settings: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => ({
+  PATH: `${dirname(nginx ?? '')}${delimiter}${process.env.PATH}`,
+  HOST: '127.0.0.1',
+  POSTS_URL: urls.posts,
+  COMMENTS_URL: urls.comments,
+  QUERY_URL: urls.query,
+  MODERATION_URL: urls.moderation,
+  EVENT_BUS_URL: urls['event-bus'],
+  RESOLVER: '127.0.0.1:9',
+  ...settings,
+});
+
+/** nginx with the configuration of production. Its process is nginx itself: the script has become it. */
+export async function startNginx(urls: Urls, settings: NodeJS.ProcessEnv = {}, resolvConf = '/dev/null') {
+  if (!nginx) throw new Error('REQUIRE_NGINX is set, but no nginx was found: install it, or set NGINX to its path.');
+  const free = await listen(() => undefined);
+  await free.close();
+  const folder = makeFolder();
+  const read = (name: string) => readFileSync(join(folder, name), 'utf8');
+  const child = spawn('sh', [SCRIPT, CONF, resolvConf], {
+    env: {
+      ...settingsFor(urls, settings),
+      PORT: new URL(free.url).port,
+      PAGE_DIR: join(folder, 'page'),
+      TMPDIR: folder,
+    },
+    // Files: nginx opens /dev/stdout anew, which a pipe of Node's, a socket in truth, does not allow.
+    stdio: ['ignore', openSync(join(folder, 'stdout'), 'a'), openSync(join(folder, 'stderr'), 'a')],
+  });
+  const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+  await until('nginx answers', async () => {
+    if (child.exitCode !== null) return true;
+    return (await ask(free.url, 'GET /healthz')).status === 200;
+  });
+  if (child.exitCode !== null) throw new Error(`nginx ended: ${read('stderr')}`);
+  return {
+    url: free.url,
+    ended,
+    log: () => read('stdout'),
+    conf: () => read('gateway/nginx.conf'),
+    kill: (signal: NodeJS.Signals) => child.kill(signal),
+    async close() {
+      child.kill();
+      await ended;
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+type Answer = { status?: number; headers: IncomingMessage['headers']; raw: string[]; text: string };
+
+/** Sends a line as it is typed: fetch would put the path in order before. */
+export function ask(base: string, line: string, headers: Record<string, string> = {}, body?: string): Promise<Answer> {
+  const [method, path] = line.split(' ');
+  return new Promise((resolve, reject) => {
+    const { hostname, port } = new URL(base);
+    const host = hostname.replace(/^\[|\]$/g, '');
+    const sent = request({ hostname: host, port, method, path, headers, agent: false }, async (res) => {
+      try {
+        let text = '';
+        for await (const chunk of res) text += chunk;
+        resolve({ status: res.statusCode, headers: res.headers, raw: res.rawHeaders, text });
+      } catch (error) {
+        reject(error);
+      }
+    });
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}
+
+/** Sends bytes that no client library would, and resolves to what came until the connection was closed. */
+export function send(base: string, text: string): Promise<string> {
+  const { hostname, port } = new URL(base);
+  return new Promise((resolve, reject) => {
+    let answer = '';
+    const socket = connect(Number(port), hostname, () => socket.write(text));
+    socket.setEncoding('utf8').on('data', (chunk) => {
+      answer += chunk;
+    });
+    socket.on('error', reject).on('close', () => resolve(answer));
+  });
+}
+
+/** Waits until `check` gives something truthy; while it throws, it has not. */
+export async function until(what: string, check: () => unknown, within = 20_000): Promise<void> {
+  let last: unknown;
+  for (const end = performance.now() + within; performance.now() < end; await pause(20)) {
+    try {
+      last = await check();
+      if (last) return;
+    } catch (error) {
+      last = error;
+    }
+  }
+  throw new Error(`not within ${within} ms: ${what}`, { cause: last });
+}
