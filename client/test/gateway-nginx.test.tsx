@@ -106,6 +106,7 @@ describeNginx('nginx: limits', () => {
     ['an address that is too long', `GET /${'x'.repeat(9_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, 414],
     ['headers that are too long', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(9_000)}\r\n\r\n`, 431],
     ['a transfer encoding that nobody knows', 'POST /posts HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: x\r\n\r\n', 501],
+    ['a condition that does not hold', 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nIf-Match: "x"\r\n\r\n', 412],
     ['TRACE', 'TRACE /posts HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 405],
   ])('a request with %s is refused with problem details', async (_what, text, status) => {
     const gateway = await start();

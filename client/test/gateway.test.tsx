@@ -100,7 +100,8 @@ for (const { name, start, describe: describeGateway } of gateways) {
     });
 
     test('files of the page are served as what they are; those named by their content are kept', async () => {
-      const asset = await ask(gateway.url, 'GET /assets/index-abc.js?v=1');
+      const asset = await ask(gateway.url, 'GET /assets/index-abc.js?v=1', { range: 'bytes=0-1' });
+      expect(asset.status).toBe(200);
       expect(asset.text).toBe(ASSET);
       expect(asset.headers).toMatchObject({
         'content-type': 'text/javascript; charset=utf-8',
@@ -110,8 +111,8 @@ for (const { name, start, describe: describeGateway } of gateways) {
       expect(icon.headers).toMatchObject({ 'content-type': 'image/svg+xml', 'cache-control': 'no-cache' });
     });
 
-    async function expectProblem(line: string, status: number, title: string) {
-      const answer = await ask(gateway.url, line, { accept: line.includes('/api/') ? 'text/html' : '*/*' });
+    async function expectProblem(line: string, status: number, title: string, accept = 'text/html') {
+      const answer = await ask(gateway.url, line, { accept });
       expect([answer.status, answer.headers['content-type']]).toEqual([status, 'application/problem+json']);
       expect(answer.headers['cache-control']).toBe('no-store');
       expect(JSON.parse(answer.text)).toEqual({ type: 'about:blank', title, status, detail: expect.any(String) });
@@ -140,10 +141,6 @@ for (const { name, start, describe: describeGateway } of gateways) {
       'GET /api/unknown',
       'GET /api/internal/read',
       'GET /api/internal/problem',
-      'GET /unknown',
-      'GET /assets/missing.js',
-      'GET /assets/',
-      'GET /posts/',
       'POST /unknown',
       'PUT /assets/index-abc.js',
       'POST /api/system/log',
@@ -151,7 +148,12 @@ for (const { name, start, describe: describeGateway } of gateways) {
       'POST /api/system/subscriptions/query/replay',
       'POST /api/system/dead-letters/7/redeliver',
       'DELETE /api/system/dead-letters/7',
-    ])('%s reaches nothing and is 404', (line) => expectProblem(line, 404, 'Not Found'));
+    ])('%s reaches nothing and is 404, whoever asks', (line) => expectProblem(line, 404, 'Not Found'));
+
+    test.each(['GET /unknown', 'GET /assets/missing.js', 'GET /assets/', 'GET /posts/'])(
+      '%s is 404 for a script, not the page',
+      (line) => expectProblem(line, 404, 'Not Found', '*/*'),
+    );
 
     test.each([
       'GET /../events',
@@ -166,7 +168,11 @@ for (const { name, start, describe: describeGateway } of gateways) {
       'GET /posts/%ff',
       'GET /posts/%c3',
       'GET /posts/%c0%af',
+      'GET /posts/%e0%9f%bf',
       'GET /posts/%ed%a0%80',
+      'GET /posts/%f0%8f%bf%bf',
+      'GET /posts/%f4%90%80%80',
+      'GET /posts/%f5%80%80%80',
       'GET /posts/a%00',
       'GET /posts/a"b',
       'GET /posts/a\\b',
