@@ -37,6 +37,9 @@ export async function exchange({ deadline = 10_000, limit = 64 * 1024, ending, .
   const { method, url, headers, body } = request;
   const signal = AbortSignal.any([AbortSignal.timeout(deadline), ...(ending ? [ending] : [])]);
   const answer = await client.request({ method, url, headers, data: body, signal, maxContentLength: limit });
+  // Who refuses may not be who was meant: an open connection leads to where its name led when it was opened. The next
+  // attempt opens a new one.
+  if (answer.status >= 400) answer.request.socket?.destroy();
   return { status: answer.status, headers: answer.headers, body: parseJson(answer.data) };
 }
 

@@ -54,3 +54,15 @@ test('a compressed answer is not unpacked', async () => {
 test('a body that is not JSON is undefined', async () => {
   expect(await ask(await listen((_, res) => void res.end('<html>')))).toMatchObject({ status: 200, body: undefined });
 });
+
+test('after a refusal the next attempt opens a new connection, which may lead elsewhere', async () => {
+  const connections = new Set<unknown>();
+  const url = await listen((req, res) => {
+    connections.add(req.socket);
+    res.writeHead(connections.size === 1 ? 404 : 200).end();
+  });
+  expect(await ask(url)).toMatchObject({ status: 404 });
+  expect(await ask(url)).toMatchObject({ status: 200 });
+  expect(await ask(url)).toMatchObject({ status: 200 });
+  expect(connections.size).toBe(2);
+});
