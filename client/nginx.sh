@@ -3,7 +3,6 @@
 # nginx, so that signals reach it. README.md lists the settings. Only sh, awk and sed, as BusyBox has them.
 #   nginx.sh [nginx.conf [resolv.conf]]
 set -eu
-export LC_ALL=C
 
 conf=${1:-/etc/nginx/blog.conf}
 resolv_conf=${2:-/etc/resolv.conf}

@@ -131,6 +131,7 @@ export async function startNginx(urls: Urls, settings: NodeJS.ProcessEnv = {}, r
     url: free.url,
     ended,
     log: () => read('stdout'),
+    errors: () => read('stderr'),
     conf: () => read('gateway/nginx.conf'),
     kill: (signal: NodeJS.Signals) => child.kill(signal),
     async close() {
