@@ -16,7 +16,12 @@ export default {
       testEnvironment: 'jsdom',
       extensionsToTreatAsEsm: ['.ts', '.tsx'],
       testMatch: ['<rootDir>/test/**/*.test.tsx'],
-      transform: { '\\.tsx?$': ['@swc/jest', { jsc: { transform: { react: { runtime: 'automatic' } } } }] },
+      transform: {
+        '\\.tsx?$': [
+          '@swc/jest',
+          { jsc: { transform: { react: { runtime: 'automatic' } }, experimental: { keepImportAttributes: true } } },
+        ],
+      },
       moduleNameMapper: { '\\.css$': '<rootDir>/test/empty.css.ts' },
     },
     { ...node, displayName: 'e2e', rootDir: './e2e', testMatch: ['<rootDir>/**/*.test.ts'] },

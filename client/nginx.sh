@@ -75,7 +75,7 @@ if [ -n "${VERSION-}" ]; then
   version=",\"version\":\"$VERSION\""
 fi
 
-page=${PAGE_DIR:-/usr/share/nginx/html}
+page=${PAGE_DIR:-/var/lib/blog}
 check PAGE_DIR "$page" '/[A-Za-z0-9 ._/+~@-]*' 'must be the absolute path of a folder'
 
 folder=${TMPDIR:-/tmp}/gateway

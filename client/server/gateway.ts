@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import release from '../package.json' with { type: 'json' };
 import { sendJson, sendProblem } from './problem.ts';
 import { proxy } from './proxy.ts';
 import { findTarget, isInternal, type Part, parseTarget } from './routes.ts';
@@ -19,7 +20,7 @@ const PAGES = ['/', '/system'];
 /** It keeps nothing and waits for nobody: where it answers, it is ready. */
 const READY = { status: 'ready', degraded: [] };
 const OWN = new Map<string, object>([
-  ['/healthz', { status: 'ok' }],
+  ['/healthz', { status: 'ok', version: release.version }],
   ['/readyz', READY],
   ['/api/system/parts/client', READY],
 ]);

@@ -64,7 +64,7 @@ for (const { name, start, describe: describeGateway } of gateways) {
     });
 
     test.each([
-      ['/healthz', { status: 'ok' }],
+      ['/healthz', { status: 'ok', version: '1.0.0' }],
       ['/readyz', { status: 'ready', degraded: [] }],
       ['/api/system/parts/client', { status: 'ready', degraded: [] }],
     ])('%s is answered by the gateway', async (path, body) => {

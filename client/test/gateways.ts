@@ -113,6 +113,7 @@ export async function startNginx(urls: Urls, settings: NodeJS.ProcessEnv = {}, r
   const read = (name: string) => readFileSync(join(folder, name), 'utf8');
   const child = spawn('sh', [SCRIPT, CONF, resolvConf], {
     env: {
+      VERSION: '1.0.0',
       ...settingsFor(urls, settings),
       PORT: new URL(free.url).port,
       PAGE_DIR: join(folder, 'page'),
