@@ -62,6 +62,19 @@ describe('a blog that works', () => {
     expect(code).toBe(0);
   });
 
+  test('passes in production, with its security headers', async () => {
+    const production = await startSystem('--production');
+    try {
+      const { code, output, failed } = await smoke(production.url('client'));
+      expect(failed).toEqual([]);
+      expect(output.match(/^ok +security headers on .*$/gm)).toHaveLength(4);
+      expect(output).toContain('(control is off)');
+      expect(code).toBe(0);
+    } finally {
+      await production.stop();
+    }
+  });
+
   test('is found by a name under localhost', async () => {
     const { code, output } = await smoke(gateway.replace('127.0.0.1', 'blog.localhost'));
     expect({ code, output }).toMatchObject({ code: 0, output: expect.stringContaining('//blog.localhost:') });
