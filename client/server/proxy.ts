@@ -1,6 +1,7 @@
 import http, { type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import https from 'node:https';
 import { pipeline } from 'node:stream';
+import { agents } from '@blog/common/agents.ts';
 import { sendProblem } from './problem.ts';
 
 /** How long a part may take until its answer begins, in milliseconds. */
@@ -22,9 +23,6 @@ const HOP_BY_HOP = [
 const NOT_PASSED_ON = [...HOP_BY_HOP, 'host', 'origin', 'expect'];
 const WITHOUT_BODY = ['content-length', 'content-type', 'content-encoding'];
 
-const httpAgent = new http.Agent({ keepAlive: true });
-const httpsAgent = new https.Agent({ keepAlive: true });
-
 /**
  * Passes one request on and its answer back, both as they flow and nothing stored. A part that does not answer is a 503;
  * one that dies in the middle of its answer ends the client's connection, so that no torn answer looks whole; and a
@@ -39,8 +37,8 @@ export function proxy(req: IncomingMessage, res: ServerResponse, url: URL, part:
   const options = { method: req.method, headers, timeout: ANSWER_WITHIN };
   const upstream =
     url.protocol === 'https:'
-      ? https.request(url, { ...options, agent: httpsAgent })
-      : http.request(url, { ...options, agent: httpAgent });
+      ? https.request(url, { ...options, agent: agents.httpsAgent })
+      : http.request(url, { ...options, agent: agents.httpAgent });
 
   const leave = () => upstream.destroy();
   res.on('close', leave);

@@ -1,6 +1,5 @@
-import { Agent } from 'node:http';
-import { Agent as SecureAgent } from 'node:https';
 import axios from 'axios';
+import { agents } from './agents.ts';
 
 export type Answer = { status: number; headers: Record<string, unknown>; body: unknown };
 type Request = {
@@ -17,8 +16,7 @@ type Request = {
 };
 
 const client = axios.create({
-  httpAgent: new Agent({ keepAlive: true }),
-  httpsAgent: new SecureAgent({ keepAlive: true }),
+  ...agents,
   maxRedirects: 0,
   proxy: false,
   decompress: false,

@@ -1,5 +1,7 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { exchange } from '@blog/common/http.ts';
 import { afterEach, expect, test } from '@jest/globals';
@@ -66,3 +68,25 @@ test('after a refusal the next attempt opens a new connection, which may lead el
   expect(await ask(url)).toMatchObject({ status: 200 });
   expect(connections.size).toBe(2);
 });
+
+const LISTEN =
+  "net.createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, function () { console.log(this.address().port) })";
+
+// A listener whose queue is full takes no further connection and refuses none. So Linux has it.
+(process.platform === 'linux' ? test : test.skip)(
+  'a connection that does not open is given up long before the deadline',
+  async () => {
+    server = createServer();
+    const child = spawn(process.execPath, ['-e', LISTEN], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const [line] = await once(child.stdout, 'data');
+    child.kill('SIGSTOP');
+    const queued = [1, 2].map(() => connect(Number(line), '127.0.0.1'));
+    try {
+      await Promise.all(queued.map((socket) => once(socket, 'connect')));
+      await expect(ask(`http://127.0.0.1:${Number(line)}/events`, 30_000)).rejects.toMatchObject({ code: 'ETIMEDOUT' });
+    } finally {
+      for (const socket of queued) socket.destroy();
+      child.kill('SIGKILL');
+    }
+  },
+);
