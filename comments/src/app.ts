@@ -59,5 +59,5 @@ export function createComments({ db, log, busUrl, corsOrigins }: Options) {
 
   const loops = [relay, subscriber];
   const app = createApp({ db, log, routes: [crossOrigin(corsOrigins), routes, subscriber.routes], loops });
-  return { app, loops };
+  return { app, loops, waitingRoom };
 }

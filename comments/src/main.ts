@@ -10,6 +10,6 @@ import { migrations } from './schema.ts';
 const { HOST, PORT, LOG_LEVEL, DATA_DIR, EVENT_BUS_URL, CORS_ORIGINS } = parseConfig(configSchema);
 const log = createLog('comments', LOG_LEVEL);
 const db = openDatabase(join(DATA_DIR, 'comments.db'), migrations);
-const { app, loops } = createComments({ db, log, busUrl: EVENT_BUS_URL, corsOrigins: CORS_ORIGINS });
+const { app, loops, waitingRoom } = createComments({ db, log, busUrl: EVENT_BUS_URL, corsOrigins: CORS_ORIGINS });
 
-startServer({ app, host: HOST, port: PORT, log, db, loops });
+startServer({ app, host: HOST, port: PORT, log, db, loops, held: waitingRoom });

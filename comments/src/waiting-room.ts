@@ -12,10 +12,17 @@ const SEATS = 1_000;
 export class WaitingRoom {
   #waiting = new Map<string, Set<() => void>>();
   #seats = 0;
+  #ended = false;
 
   /** Lets in those who wait for this post; called once its event is committed. */
   arrived(postId: string): void {
     for (const letIn of this.#waiting.get(postId) ?? []) letIn();
+  }
+
+  /** This service stops: what it has not heard of by now it will not hear of. */
+  end(): void {
+    this.#ended = true;
+    for (const seats of this.#waiting.values()) for (const leave of seats) leave();
   }
 
   /**
@@ -29,8 +36,9 @@ export class WaitingRoom {
     // A relay that cannot publish tells sooner than the bus's silence does.
     if (relay.fails || !subscriber.hearsBus) throw untold('the event bus is away');
     if (this.#seats >= SEATS) throw unavailable('Too many comments wait for their posts.');
-    await this.#wait(postId, known);
+    if (!this.#ended) await this.#wait(postId, known);
     if (await known()) return;
+    if (this.#ended) throw untold('this service is stopping');
     if (relay.fails || !subscriber.wasAtHead) throw untold('events are still on their way');
     throw fieldProblem(404, 'id', 'must be the id of a post', 'There is no such post.');
   }

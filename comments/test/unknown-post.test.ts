@@ -93,3 +93,19 @@ test('who waits is let in as soon as the post is here; a thousand may wait, and 
   expect(await Promise.all([never, enter('another')])).toEqual(['never 404', 'another 404']);
   await db.close();
 });
+
+test('when this service stops, who waits is told at once to try again, also who comes only then', async () => {
+  const db = openDatabase(join(newFolder(), 'comments.db'), migrations);
+  const room = new WaitingRoom();
+  const enter = () =>
+    room
+      .knows(db, { hearsBus: true, wasAtHead: true } as Subscriber, { fails: false } as Relay, 'new')
+      .catch(({ status, message }) => `${status} ${message}`);
+  const waiting = Array.from({ length: 1_000 }, enter);
+  expect(await enter()).toContain('Too many'); // so all of them sit
+  room.end();
+  for (const told of await Promise.all([...waiting, enter()])) {
+    expect(told).toBe('503 Whether this post exists cannot be told: this service is stopping.');
+  }
+  await db.close();
+});

@@ -1,7 +1,7 @@
 import { Signal } from './retry.ts';
 
 /** How long an exchange under way may still take when its loop has to end, in milliseconds. */
-const LAST_EXCHANGE = 2_000;
+const LAST_EXCHANGE = 1_500;
 
 /** Work that goes on beside the requests, from when the server listens until it stops. */
 export abstract class Loop {
@@ -17,7 +17,7 @@ export abstract class Loop {
     this.#running = this.run();
   }
 
-  /** Ends the loop at its next step. */
+  /** Ends the loop soon. */
   async stop(): Promise<void> {
     this.stopped = true;
     this.interrupt();

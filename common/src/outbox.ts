@@ -70,10 +70,13 @@ export class Relay extends Loop {
     return [...trouble, ...refused.map(({ refused }) => `The bus refused ${refused}`)];
   }
 
+  /** Until the end, and then as long as the bus takes what is left: others wait for what callers were told is there. */
   protected async run(): Promise<void> {
-    while (!this.stopped) {
+    while (!(this.stopped && this.fails)) {
       try {
-        if (!(await this.#step())) await this.work.wait();
+        if (await this.#step()) continue;
+        if (this.stopped) return;
+        await this.work.wait();
       } catch (error) {
         await this.#failed(reason(error), 0);
       }

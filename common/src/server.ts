@@ -4,18 +4,28 @@ import type { Express } from 'express';
 import type { Database } from './database.ts';
 import type { Log } from './log.ts';
 import type { Loop } from './loop.ts';
-import type { Streams } from './streams.ts';
 
-type Part = { app: Express; host: string; port: number; log: Log; db: Database; loops: Loop[]; streams?: Streams };
+type Part = {
+  app: Express;
+  host: string;
+  port: number;
+  log: Log;
+  db: Database;
+  loops: Loop[];
+  /** Answers that are held open, until something happens or this ends them. */
+  held?: { end(): void };
+};
 
 /** How long requests in flight may take to finish at the end, in milliseconds. */
-const GRACE = 3_000;
+const GRACE = 2_000;
+/** How long the end may take in all, in milliseconds. */
+const LONGEST_END = 3_900;
 
 /**
- * Runs a part until SIGTERM or SIGINT: stop accepting, end the streams, let the loops finish their step and requests in
- * flight be answered, close the database, exit 0. A port that is taken ends the process with one line and exit code 1.
+ * Runs a part until SIGTERM or SIGINT: stop accepting, end what is held open, let requests in flight be answered, then let
+ * the loops finish (the outbox goes to the bus if it is there), close the database, exit 0. A port that is taken ends the process with one line and exit code 1.
  */
-export function startServer({ app, host, port, log, db, loops, streams }: Part): void {
+export function startServer({ app, host, port, log, db, loops, held }: Part): void {
   const server = createServer({ headersTimeout: 10_000, requestTimeout: 15_000, keepAliveTimeout: 65_000 }, app);
   server.on('error', (error: NodeJS.ErrnoException) => {
     process.stderr.write(
@@ -35,9 +45,10 @@ export function startServer({ app, host, port, log, db, loops, streams }: Part):
     if (stopping) return;
     stopping = true;
     log.info({ signal }, 'stopping');
-    setTimeout(() => process.exit(1), GRACE + 500).unref();
-    streams?.end();
-    await Promise.all([close(GRACE), ...loops.map((loop) => loop.stop())]);
+    setTimeout(() => process.exit(1), LONGEST_END).unref();
+    held?.end();
+    await close(GRACE);
+    await Promise.all(loops.map((loop) => loop.stop()));
     await db.close();
     process.exit(0);
   };

@@ -17,4 +17,4 @@ const { app, loops, streams } = createEventBus({
   deadline: DELIVERY_TIMEOUT_MS,
 });
 
-startServer({ app, host: HOST, port: PORT, log, db, loops, streams });
+startServer({ app, host: HOST, port: PORT, log, db, loops, held: streams });

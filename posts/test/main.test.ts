@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
 import { connect, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -126,4 +127,36 @@ onPosix('at SIGTERM an answer that is on its way to a slow reader is sent to its
   const [, body = ''] = (await text(socket)).split('\r\n\r\n');
   expect(Object.keys(JSON.parse(body))).toHaveLength(posts);
   expect(await exit).toBe(0);
+});
+
+onPosix('at SIGTERM what callers were told is there still goes to the bus', async () => {
+  const published: string[] = [];
+  const bus = createHttpServer(async (req, res) => {
+    const events = [JSON.parse((await text(req)) || '[]')].flat();
+    // Slow: when the signal comes, most events are still in the outbox.
+    setTimeout(() => {
+      published.push(...events.map(({ data }) => data.title));
+      const positions = events.map((_, i) => i + 1);
+      res.writeHead(201).end(JSON.stringify({ position: 1, positions }));
+    }, 200);
+  }).listen(0, '127.0.0.1');
+  await once(bus, 'listening');
+  const { holder, port } = await take();
+  holder.close();
+  const busUrl = `http://127.0.0.1:${(bus.address() as { port: number }).port}`;
+  try {
+    const { child, said, exit } = start({ PORT: String(port), EVENT_BUS_URL: busUrl });
+    await until(() => said.out.includes('listening'));
+    const titles = ['one', 'two', 'three'];
+    for (const title of titles) {
+      const headers = { 'content-type': 'application/json' };
+      const body = JSON.stringify({ title });
+      expect((await fetch(`http://127.0.0.1:${port}/posts`, { method: 'POST', headers, body })).status).toBe(201);
+    }
+    child.kill('SIGTERM');
+    expect(await exit).toBe(0);
+    expect(published).toEqual(titles);
+  } finally {
+    bus.close();
+  }
 });

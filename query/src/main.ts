@@ -12,4 +12,4 @@ const log = createLog('query', LOG_LEVEL);
 const db = openDatabase(join(DATA_DIR, 'query.db'), migrations);
 const { app, loops, streams } = createQuery({ db, log, busUrl: EVENT_BUS_URL, corsOrigins: CORS_ORIGINS });
 
-startServer({ app, host: HOST, port: PORT, log, db, loops, streams });
+startServer({ app, host: HOST, port: PORT, log, db, loops, held: streams });
