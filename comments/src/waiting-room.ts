@@ -1,3 +1,4 @@
+import type { Checkpoint } from '@blog/common/checkpoint.ts';
 import type { Database } from '@blog/common/database.ts';
 import type { Relay } from '@blog/common/outbox.ts';
 import { fieldProblem, unavailable } from '@blog/common/problem.ts';
@@ -7,6 +8,8 @@ import { knowsPost } from './comments.ts';
 /** How long a comment waits for the `PostCreated` of its post, in milliseconds, and how many may wait. */
 const PATIENCE = 2_000;
 const SEATS = 1_000;
+/** After so long the bus is asked where its log ends, in milliseconds: most posts arrive much sooner. */
+const ASK_AFTER = 500;
 
 /** Where comments wait whose post this service has not heard of: the event may be on its way. */
 export class WaitingRoom {
@@ -27,7 +30,8 @@ export class WaitingRoom {
 
   /**
    * Resolves as soon as the post is known.
-   * @throws Problem 404 if everything in the log is known here and the post is not; 503 if that cannot be told
+   * @throws Problem 404 if the bus is there, this service has all that was in the log a while ago, and the post is not in
+   *   it, nor came since; 503 if that cannot be told
    */
   async knows(db: Database, subscriber: Subscriber, relay: Relay, postId: string): Promise<void> {
     const known = () => db.read((tx) => knowsPost(tx, postId));
@@ -36,29 +40,39 @@ export class WaitingRoom {
     // A relay that cannot publish tells sooner than the bus's silence does.
     if (relay.fails || !subscriber.hearsBus) throw untold('the event bus is away');
     if (this.#seats >= SEATS) throw unavailable('Too many comments wait for their posts.');
-    if (!this.#ended) await this.#wait(postId, known);
-    if (await known()) return;
+    this.#seats += 1;
+    let head: Checkpoint | undefined;
+    try {
+      if (await this.#wait(postId, known, ASK_AFTER)) return;
+      head = await subscriber.askHead();
+      // While this waits on, the others publish what they still have to say, if the bus was away just now.
+      if (await this.#wait(postId, known, PATIENCE - ASK_AFTER)) return;
+    } finally {
+      this.#seats -= 1;
+    }
     if (this.#ended) throw untold('this service is stopping');
-    if (relay.fails || !subscriber.wasAtHead) throw untold('events are still on their way');
+    if (relay.fails || head === undefined) throw untold('the event bus is away');
+    if (!(await subscriber.has(head))) throw untold('events are still on their way');
     throw fieldProblem(404, 'id', 'must be the id of a post', 'There is no such post.');
   }
 
-  async #wait(postId: string, known: () => Promise<boolean>): Promise<void> {
+  /** Waits for the post so many milliseconds; whether it is known then. */
+  async #wait(postId: string, known: () => Promise<boolean>, patience: number): Promise<boolean> {
+    if (this.#ended) return known();
     const seats = this.#waiting.get(postId) ?? new Set();
     this.#waiting.set(postId, seats);
-    this.#seats += 1;
     await new Promise<void>((resolve) => {
       const leave = () => {
         if (!seats.delete(leave)) return;
         clearTimeout(timer);
         if (seats.size === 0) this.#waiting.delete(postId);
-        this.#seats -= 1;
         resolve();
       };
-      const timer = setTimeout(leave, PATIENCE);
+      const timer = setTimeout(leave, patience);
       seats.add(leave);
       // It may have arrived just before this seat was taken.
       known().then((here) => here && leave(), leave);
     });
+    return known();
   }
 }

@@ -21,6 +21,12 @@ export const outboxSchema = `
 const BATCH_EVENTS = 1_000;
 const BATCH_BYTES = 500 * 1024;
 
+/**
+ * The longest pause before the next attempt, in milliseconds. Shorter than a comment waits for its post: once the bus is
+ * back for that long, it has what every service had to say.
+ */
+const LONGEST_PAUSE = 1_000;
+
 /** Puts an event into the outbox, in the transaction of the change that it tells of. */
 export async function enqueue(tx: Tx, event: object | string): Promise<void> {
   const text = typeof event === 'string' ? event : JSON.stringify(event);
@@ -163,7 +169,7 @@ export class Relay extends Loop {
     if (this.#trouble !== why) this.#options.log.warn({ reason: why }, 'cannot publish for now');
     this.#trouble = why;
     this.#failures += 1;
-    await this.urgent.wait(Math.max(backoff(this.#failures), atLeast));
+    await this.urgent.wait(Math.max(backoff(this.#failures, LONGEST_PAUSE), atLeast));
   }
 
   #recovered(): void {

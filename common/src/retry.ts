@@ -1,5 +1,6 @@
-/** How long to wait before the next attempt, in milliseconds: full jitter below a bound that doubles, 100 ms to 5 s. */
-export const backoff = (attempt: number): number => Math.random() * Math.min(5_000, 100 * 2 ** Math.min(attempt, 10));
+/** How long to wait before the next attempt, in milliseconds: full jitter below a bound that doubles, 100 ms to `longest`. */
+export const backoff = (attempt: number, longest = 5_000): number =>
+  Math.random() * Math.min(longest, 100 * 2 ** Math.min(attempt, 10));
 
 /** How long an answer with `Retry-After` (seconds, RFC 9110 §10.2.3) asks to wait, in milliseconds, at most `cap`. */
 export function retryAfter(status: number, header: unknown, cap = 10_000): number {

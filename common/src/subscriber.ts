@@ -19,6 +19,9 @@ export const checkpointSchema = `
 /** For how long what the bus said last still counts, in milliseconds. */
 const RECENT = 10_000;
 
+/** How long the bus may take to say where its log ends, in milliseconds. */
+const QUESTION = 1_000;
+
 /** How much of a classic bus's whole history is read, in bytes. */
 const CLASSIC_HISTORY = 64 * 1024 * 1024;
 
@@ -49,7 +52,6 @@ export class Subscriber extends Loop {
   readonly routes = Router();
   #options: Options;
   #heardAt = Number.NEGATIVE_INFINITY;
-  #atHeadAt = Number.NEGATIVE_INFINITY;
   #classic = false;
 
   constructor(options: Options) {
@@ -58,7 +60,7 @@ export class Subscriber extends Loop {
     this.routes.get('/events', async (req, res) => {
       const { 'event-head': head } = parse(pushHeaders, req.headers);
       const stand = await options.db.read(readStand);
-      this.#heard(head, stand.checkpoint);
+      this.#heard(head);
       res.json(stand);
     });
     this.routes.post('/events', jsonBody(EVENTS_LIMIT, PLAIN, EVENT, BATCH), (req, res) => this.#receive(req, res));
@@ -70,9 +72,26 @@ export class Subscriber extends Loop {
     return this.#classic || performance.now() - this.#heardAt < RECENT;
   }
 
-  /** Whether this service had everything that was in the log, not long ago. A classic bus cannot tell. */
-  get wasAtHead(): boolean {
-    return this.#classic || performance.now() - this.#atHeadAt < RECENT;
+  /** Asks the bus where its log ends now. Undefined: it is away, or its log is another one. A classic bus cannot tell. */
+  async askHead(): Promise<Checkpoint | undefined> {
+    if (this.#classic) return NEW;
+    const { db, busUrl } = this.#options;
+    const { checkpoint } = await db.read(readStand);
+    const question = {
+      method: 'GET',
+      url: `${busUrl}/events?limit=1`,
+      deadline: QUESTION,
+      ending: this.ending,
+    } as const;
+    const answer = await exchange(question).catch(() => undefined);
+    const head = checkpointText.safeParse(answer?.headers['event-head']).data;
+    return head && positionOf(head) >= positionOf(checkpoint) ? head : undefined;
+  }
+
+  /** Whether this service has everything up to there. */
+  async has(head: Checkpoint): Promise<boolean> {
+    const { checkpoint } = await this.#options.db.read(readStand);
+    return positionOf(checkpoint) > positionOf(head) || joins(checkpoint, head);
   }
 
   async degraded(): Promise<string[]> {
@@ -98,7 +117,7 @@ export class Subscriber extends Loop {
       await tx.run('UPDATE stand SET checkpoint = ?, replay = ?', now.checkpoint, now.replay ?? null);
       return { joined: true, stand: now };
     });
-    this.#heard(head, stand.checkpoint);
+    this.#heard(head);
     res.status(joined ? 200 : 409).json(stand);
   }
 
@@ -134,11 +153,10 @@ export class Subscriber extends Loop {
     }
   }
 
-  #heard(head: Checkpoint | undefined, stand: Checkpoint): void {
+  #heard(head: Checkpoint | undefined): void {
     if (head === undefined) return;
     this.#classic = false;
     this.#heardAt = performance.now();
-    if (joins(stand, head)) this.#atHeadAt = this.#heardAt;
   }
 
   /** Once the server listens: asks what kind of bus there is, because a classic one never pushes what came before. */

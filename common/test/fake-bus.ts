@@ -22,6 +22,9 @@ export class FakeBus {
   /** Every `POST /events` that came, in order; and the events that were taken, each once. */
   publications: Publication[] = [];
   log: Json[] = [];
+  /** How often it was asked for its events; and which history its checkpoints are of. */
+  questions = 0;
+  history = 'a';
   #server: Server;
 
   constructor() {
@@ -29,6 +32,7 @@ export class FakeBus {
       const body = JSON.parse((await text(req)) || 'null');
       const publication = { headers: req.headers, body };
       if (req.method === 'POST') this.publications.push(publication);
+      else this.questions += 1;
       const mode = typeof this.mode === 'function' ? this.mode(publication) : this.mode;
       if (mode === 'hangs') return;
       const { status, headers, body: answer } = this.#answer(mode, req.method === 'POST', body);
@@ -38,7 +42,7 @@ export class FakeBus {
 
   #answer(mode: Exclude<Mode, 'hangs'>, publishes: boolean, body: Json): Answer {
     if (typeof mode === 'object') return mode;
-    const head = at(this.log.length);
+    const head = at(this.log.length, this.history);
     if (!publishes) {
       const body = mode === 'classic' ? this.log : this.log.map((event, i) => ({ position: i + 1, ...event }));
       return { status: 200, headers: mode === 'classic' ? {} : { 'event-head': head }, body };
