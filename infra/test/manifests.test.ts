@@ -1,19 +1,18 @@
 import { describe, expect, test } from '@jest/globals';
 import * as network from './network-rules.ts';
+import * as pods from './pod-rules.ts';
 import { type Project, readProject } from './project.ts';
 import * as surroundings from './project-rules.ts';
-import * as workload from './workload-rules.ts';
 
 const rules: Record<string, (project: Project) => string[]> = {
-  'every container has no more rights than Pod Security "restricted" leaves it': (project) => workload.rights(project),
-  'names, ports and addresses are those of the table': workload.namesAndPorts,
-  'labels and selectors find what they mean': workload.labels,
-  'a corrected setting reaches its pods': workload.settings,
-  'every part has probes, and says what it needs': workload.probesAndResources,
-  'all parts together request at most 1 CPU and 1 GiB': (project) =>
-    workload.totals(project, { cpu: 1, memory: 2 ** 30 }),
-  'a database runs once, on any cluster’s default volumes': workload.databases,
-  'an image that was loaded into the node is used': workload.pulls,
+  'every container has no more rights than Pod Security "restricted" leaves it': (project) => pods.rights(project),
+  'names, ports and addresses are those of the table': pods.namesAndPorts,
+  'labels and selectors find what they mean': pods.labels,
+  'a corrected setting reaches its pods': pods.settings,
+  'every part has probes, and says what it needs': pods.probesAndResources,
+  'all parts together request at most 1 CPU and 1 GiB': (project) => pods.totals(project, { cpu: 1, memory: 2 ** 30 }),
+  'a database runs once, on any cluster’s default volumes': pods.databases,
+  'an image that was loaded into the node is used': pods.pulls,
   'every image has a development and a production target, of pinned versions': surroundings.images,
   'nothing here is secret': surroundings.secrets,
   'the kustomization lists the parts and the network, and never the Namespace': surroundings.lists,

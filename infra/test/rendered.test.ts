@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { differences } from './differences.ts';
+import { rights, totals } from './pod-rules.ts';
 import { type Manifest, parts, readDocuments, readProject, root } from './project.ts';
-import { rights, totals } from './workload-rules.ts';
 
 const kubectl = (...args: string[]) => spawnSync('kubectl', args, { cwd: root, encoding: 'utf8' });
 const [, minor = 0] = /"gitVersion": "v1\.(\d+)/.exec(kubectl('version', '--client', '-o', 'json').stdout ?? '') ?? [];
