@@ -251,11 +251,11 @@ export class Schedule {
     return `twice: ${describe(message)}`;
   }
 
-  /** Something between answers in the subscriber's place, after it has, or before. */
+  /** Something between spoils the answer. A refusal never becomes a bare 2xx: to a plain delivery that one counts. */
   #garble(): string | undefined {
     const message = this.#pick(this.#net.filter(({ to }) => to === 'bus').filter((message) => 'answer' in message));
     if (!message) return;
-    message.answer = { status: this.#pick([200, 500]) ?? 500 };
+    message.answer = { status: message.answer.checkpoint ? (this.#pick([200, 500]) ?? 500) : 500 };
     return `garbled: ${describe(message)}`;
   }
 
@@ -441,9 +441,11 @@ export class Schedule {
       this.#assert(query.disk[table].has(id), `acknowledged ${id} is in the read model`);
       this.#assert(owner.disk[table].has(id), `acknowledged ${id} is at its owner`);
     }
-    for (const { id, status } of query.disk.comments.values()) {
-      this.#assert(status !== 'pending', `${id} has a verdict`);
+    for (const { id, postId } of this.#acknowledged) {
+      if (!postId) continue;
+      const status = query.disk.comments.get(id)?.status;
       const first = this.#verdicts.get(id);
+      this.#assert(status === 'approved' || status === 'rejected', `${id} has a verdict`);
       this.#assert(first === 'any' || status === first, `${id} ends with its first verdict`);
       this.#assert(moderation.disk.comments.has(id), `moderation has a verdict on ${id}`);
     }

@@ -191,7 +191,9 @@ export class Service {
     if (isRefused) return { status: 422 };
     if (takes) {
       assert(replay !== stand.replay, 'a replay order is taken once');
-      this.disk.published = after;
+      // A diverged owner's order is always from 1. A later one tells only some of what was published again.
+      const isAll = positionOf(after) === 0 || bugs.has('an order from anywhere takes back what the relay was told');
+      if (isAll) this.disk.published = after;
       if (!bugs.has('an order does not publish own rows again')) this.#tellAgain();
     }
     this.disk.stand = { checkpoint: upto, replay: takes ? replay : stand.replay };

@@ -55,6 +55,7 @@ export const BUGS = [
   'an old answer counts as the stand after a replay',
   'an order is forgotten once it is sent',
   'a replay order is taken twice',
+  'an order from anywhere takes back what the relay was told',
   'an order does not publish own rows again',
   'a dead letter is written after the loop moves on',
   'a dead letter goes before it is redelivered',
