@@ -1,0 +1,229 @@
+// Compares what callers were told with the log, with what every service answers, and with the read model rebuilt from the
+// log: the invariants that have to hold once the faults have stopped and everything has caught up.
+import { get, type Post, pages, readModel } from './http.ts';
+import type { System } from './system.ts';
+
+/**
+ * A write as its caller knows it. Its text (title or content) is like no other's: by that it is found if no id was given.
+ * Unknown: never answered, or only by a 5xx; a refused one was answered by nothing but a 4xx.
+ */
+export type Write = {
+  kind: 'post' | 'comment';
+  text: string;
+  key: string;
+  outcome: 'acknowledged' | 'refused' | 'unknown';
+  id?: string;
+  postId?: string;
+};
+
+export type LogEvent = {
+  position: number;
+  source: string;
+  id: string;
+  type: string;
+  data: { id: string; postId?: string; title?: string; content?: string; status?: string };
+};
+type OwnPost = { id: string; title: string };
+type OwnComment = { id: string; postId: string; content: string; status: string; seq: number };
+
+/** What is there: the log, and the answers of every service. */
+export type Snapshot = {
+  log: LogEvent[];
+  /** What readers saw meanwhile at a position of the log. */
+  seen: Map<number, string>;
+  posts: OwnPost[];
+  comments: OwnComment[];
+  /** In query's own order: newest post first, oldest comment first. */
+  query: Post[];
+  subscriptions: { name: string; state: string; lag: number }[];
+  deadLetters: object[];
+};
+
+export type Kind =
+  | 'lost'
+  | 'duplicated'
+  | 'wrong'
+  | 'pending'
+  | 'refused but present'
+  | 'services disagree'
+  | 'log'
+  | 'order'
+  | 'count'
+  | 'not rebuilt'
+  | 'lag'
+  | 'dead letter';
+export type Violation = { kind: Kind; count: number; examples: string[] };
+
+const EXAMPLES = 3;
+const PAGE = 5_000;
+const AT_ONCE = 16;
+
+/** What a reader remembers of an event, to see that it never changes. */
+export const fingerprint = ({ source, id, data }: LogEvent): string => `${source} ${id} ${JSON.stringify(data)}`;
+
+/** The log, or what is behind a position, page by page. */
+export async function* readLog(bus: string, after = 0): AsyncGenerator<LogEvent[]> {
+  for (let position = after; ; ) {
+    const { body }: { body: LogEvent[] } = await get(`${bus}/events?after=${position}&limit=${PAGE}`);
+    if (body.length > 0) yield body;
+    if (body.length < PAGE) return;
+    position = body.at(-1)?.position as number;
+  }
+}
+
+/** Asks everybody for everything. */
+export async function takeSnapshot(system: Pick<System, 'url'>, seen = new Map<number, string>()): Promise<Snapshot> {
+  const bus = system.url('event-bus');
+  const log: LogEvent[] = [];
+  for await (const page of readLog(bus)) log.push(...page);
+  const posts: OwnPost[] = (await pages(`${system.url('posts')}/posts`)).flatMap((page) => Object.values(page));
+  const comments: OwnComment[] = [];
+  const rest = posts.values();
+  const ask = async () => {
+    for (const { id } of rest) {
+      const found = (await pages(`${system.url('comments')}/posts/${encodeURIComponent(id)}/comments`)).flat();
+      comments.push(...found.map((comment) => ({ ...comment, postId: id })));
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, ask));
+  return {
+    log,
+    seen,
+    posts,
+    comments: comments.sort((a, b) => a.seq - b.seq),
+    query: await readModel(system.url('query')),
+    subscriptions: (await get(`${bus}/subscriptions`)).body,
+    deadLetters: (await pages(`${bus}/dead-letters`)).flat(),
+  };
+}
+
+type Built = { id: string; title?: string; comments: { id: string; content?: string; status: string }[] };
+
+/** The read model as the log says it has to be, in query's order. A comment is shown with its post, whichever came first. */
+export function rebuild(log: LogEvent[]): Built[] {
+  const posts = new Map<string, Built>();
+  const comments = new Map<string, Built['comments'][number] & { postId?: string }>();
+  for (const { type, data } of log) {
+    if (type === 'PostCreated' && !posts.has(data.id))
+      posts.set(data.id, { id: data.id, title: data.title, comments: [] });
+    if (type !== 'CommentCreated' && type !== 'CommentUpdated') continue;
+    const { id, postId, content } = data;
+    const status = (type === 'CommentUpdated' && data.status) || 'pending';
+    const known = comments.get(id);
+    if (!known) comments.set(id, { id, postId, content, status });
+    else if (known.status === 'pending') known.status = status;
+  }
+  for (const { postId = '', ...comment } of comments.values()) posts.get(postId)?.comments.push(comment);
+  return [...posts.values()].reverse();
+}
+
+const normalize = (text: string) => text.normalize('NFKC').toLowerCase();
+
+/** Everything that is not as it has to be; nothing if all is right. */
+export function check(writes: Write[], snapshot: Snapshot, bannedWords = ['orange']): Violation[] {
+  const { log, seen, posts, comments, query, subscriptions, deadLetters } = snapshot;
+  const found = new Map<Kind, Violation>();
+  function violated(kind: Kind, example: string): void {
+    const violation = found.get(kind) ?? { kind, count: 0, examples: [] };
+    violation.count += 1;
+    if (violation.examples.length < EXAMPLES) violation.examples.push(example);
+    found.set(kind, violation);
+  }
+  const judge = (text: string) =>
+    bannedWords.some((word) => normalize(text).includes(normalize(word))) ? 'rejected' : 'approved';
+
+  // The log: no gap, one entry for each source and id, nothing that a reader saw otherwise.
+  const entries = new Map<string, number>();
+  log.forEach((event, index) => {
+    const { position, source, id } = event;
+    if (position !== index + 1) violated('log', `position ${position} in place ${index + 1}`);
+    const first = entries.get(`${source} ${id}`);
+    if (first) violated('duplicated', `${source} ${id} at positions ${first} and ${position} of the log`);
+    else entries.set(`${source} ${id}`, position);
+  });
+  for (const [position, was] of seen) {
+    const event = log[position - 1];
+    if (!event || fingerprint(event) !== was) violated('log', `position ${position} was ${was} when it was read`);
+  }
+
+  // Order: each owner's as in its database; verdicts as the comments, updates as the verdicts.
+  const subjects = (type: string) => log.filter((event) => event.type === type).map(({ data }) => data.id);
+  const sameOrder = (what: string, are: string[], wanted: string[]) => {
+    const place = wanted.findIndex((id, index) => are[index] !== id);
+    if (place >= 0 || are.length > wanted.length)
+      violated('order', `${what}: ${are[place] ?? 'nothing'} in place ${place + 1} of ${wanted.length}`);
+  };
+  const ids = (items: { id: string }[]) => items.map(({ id }) => id);
+  const created = subjects('CommentCreated');
+  sameOrder('PostCreated against posts', subjects('PostCreated'), ids(posts));
+  sameOrder('CommentCreated against comments', created, ids(comments));
+  sameOrder('CommentModerated against CommentCreated', subjects('CommentModerated'), created);
+  sameOrder('CommentUpdated against CommentCreated', subjects('CommentUpdated'), created);
+  sameOrder('query against the log', ids(query), subjects('PostCreated').reverse());
+
+  // Query shows what the log says.
+  const rebuilt = new Map(rebuild(log).map((post) => [post.id, post]));
+  for (const { id, title, comments, commentCount } of query) {
+    const wanted = rebuilt.get(id);
+    const shown = comments.map(({ id, content, status }) => ({ id, content, status }));
+    if (commentCount !== comments.length || commentCount !== wanted?.comments.length)
+      violated('count', `post ${id}: commentCount ${commentCount}, ${wanted?.comments.length} in the log`);
+    if (!wanted || wanted.title !== title || JSON.stringify(wanted.comments) !== JSON.stringify(shown))
+      violated('not rebuilt', `post ${id} is not what the log gives`);
+  }
+
+  // What is there, by id and by text, at the owner and at query.
+  type Item = { id: string; postId?: string; text: string; status?: string };
+  const own: Item[] = [
+    ...posts.map(({ id, title }) => ({ id, text: title })),
+    ...comments.map(({ id, postId, content, status }) => ({ id, postId, text: content, status })),
+  ];
+  const shown: Item[] = query.flatMap(({ id: postId, title, comments }) => [
+    { id: postId, text: title },
+    ...comments.map(({ id, content, status }) => ({ id, postId, text: content, status })),
+  ]);
+  const inLog: Item[] = log
+    .filter(({ type }) => type === 'PostCreated' || type === 'CommentCreated')
+    .map(({ data }) => ({ id: data.id, postId: data.postId, text: data.title ?? data.content ?? '' }));
+  const places = { owner: own, query: shown, log: inLog };
+  const texts = new Map(writes.map((write) => [write.text, write]));
+  for (const [place, items] of Object.entries(places)) {
+    const byId = Map.groupBy(items, ({ id }) => id);
+    const byText = Map.groupBy(items, ({ text }) => text);
+    for (const [id, { length }] of byId) if (length > 1) violated('duplicated', `${id} ${length} times at ${place}`);
+    for (const [text, same] of byText) {
+      const all = new Set(ids(same));
+      if (all.size > 1 && texts.has(text)) violated('duplicated', `"${text}" as ${[...all].join(', ')} at ${place}`);
+    }
+    for (const { kind, outcome, id, postId, text } of writes) {
+      if (outcome === 'refused' && byText.has(text)) violated('refused but present', `${kind} "${text}" at ${place}`);
+      if (outcome !== 'acknowledged') continue;
+      const item = byId.get(id as string)?.[0];
+      if (!item) violated('lost', `${kind} ${id} "${text}" at ${place}`);
+      else if (item.text !== text || item.postId !== postId)
+        violated('wrong', `${kind} ${id} is "${item.text}" on ${item.postId} at ${place}, not "${text}" on ${postId}`);
+    }
+    for (const { id, text, status } of items) {
+      if (status === 'pending') violated('pending', `comment ${id} at ${place}`);
+      else if (status && status !== judge(text)) violated('wrong', `comment ${id} "${text}" is ${status} at ${place}`);
+    }
+  }
+  const atQuery = new Map(shown.map((item) => [item.id, item]));
+  for (const { id, status } of own) {
+    const other = atQuery.get(id);
+    if (!other || other.status !== status) violated('services disagree', `${id}: ${status}, at query ${other?.status}`);
+    atQuery.delete(id);
+  }
+  for (const id of atQuery.keys()) violated('services disagree', `${id} is only at query`);
+
+  // The same key is the same write.
+  for (const [key, same] of Map.groupBy(writes, ({ key }) => key)) {
+    const all = new Set(same.flatMap(({ id }) => id ?? []));
+    if (all.size > 1) violated('duplicated', `key ${key} made ${[...all].join(', ')}`);
+  }
+
+  for (const { name, state, lag } of subscriptions)
+    if (state !== 'live' || lag !== 0) violated('lag', `${name} is ${state}, ${lag} behind`);
+  for (const letter of deadLetters) violated('dead letter', JSON.stringify(letter));
+  return [...found.values()];
+}
