@@ -3,17 +3,23 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 // biome-ignore lint/suspicious/noExplicitAny: a test says by its expectations what a body is
 export type Answer<Body = any> = { status: number; headers: Headers; body: Body };
-type Sent = { method?: string; body?: unknown; headers?: Record<string, string> };
+type Sent = { method?: string; body?: unknown; headers?: Record<string, string>; within?: number };
 
-/** One request; a body is sent as JSON, an answer that is JSON comes parsed. Throws when there is no answer. */
-export async function request(url: string, { method = 'GET', body, headers }: Sent = {}): Promise<Answer> {
+/**
+ * One request; a body is sent as JSON, an answer that is JSON comes parsed. Throws when there is no answer within so many
+ * milliseconds.
+ */
+export async function request(
+  url: string,
+  { method = 'GET', body, headers, within = 30_000 }: Sent = {},
+): Promise<Answer> {
   const json = body === undefined ? undefined : { 'content-type': 'application/json' };
   const sent = {
     method,
     headers: { ...json, ...headers },
     body: body === undefined ? undefined : JSON.stringify(body),
   };
-  const answer = await fetch(url, { ...sent, redirect: 'manual', signal: AbortSignal.timeout(30_000) });
+  const answer = await fetch(url, { ...sent, redirect: 'manual', signal: AbortSignal.timeout(within) });
   const text = await answer.text();
   const isJson = /[/+]json/.test(answer.headers.get('content-type') ?? '');
   return { status: answer.status, headers: answer.headers, body: isJson ? JSON.parse(text) : text };

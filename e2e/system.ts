@@ -123,13 +123,25 @@ export async function startSystem(...options: string[]) {
     }
   }
 
+  const forget = () => rmSync(dataDir, { recursive: true, force: true, maxRetries: 5 });
+
+  /** The processes of the parts, by name. */
+  async function pids(): Promise<Map<string, number>> {
+    const table = (await ask(dataDir, ['status']))?.text ?? '';
+    const rows = table.matchAll(/^(\S+) +(?:ready|starting) +(\d+)/gm);
+    return new Map(Array.from(rows, ([, name = '', pid]) => [name, Number(pid)]));
+  }
+
   await Promise.all(wanted.map(ready)).catch(async (error) => {
     await end(runner.child);
+    forget();
     throw error;
   });
 
   return {
+    dataDir,
     ports,
+    pids,
     url,
     part,
     ready,
@@ -170,15 +182,14 @@ export async function startSystem(...options: string[]) {
       );
     },
 
-    /** SIGTERM to the runner; throws if any of its processes is left. */
-    async stop(): Promise<void> {
-      const table = (await ask(dataDir, ['status']))?.text ?? '';
-      const pids = [...table.matchAll(/^\S+ +(?:ready|starting) +(\d+)/gm)].map(([, pid]) => Number(pid));
+    /** SIGTERM to the runner; throws if any of its processes is left. The data is deleted, unless it is to be kept. */
+    async stop({ keep = false } = {}): Promise<void> {
+      const running = await pids();
       await end(runner.child);
-      const left = pids.filter(isAlive);
+      const left = [...running.values()].filter(isAlive);
       for (const name of wanted)
         if (await answers(ports[name] as number, '127.0.0.1')) left.push(ports[name] as number);
-      rmSync(dataDir, { recursive: true, force: true, maxRetries: 5 });
+      if (!keep) forget();
       if (runner.child.exitCode !== 0 || left.length > 0)
         throw new Error(`ended with ${runner.child.exitCode}, left running: ${left}\n${runner.output()}`);
     },
