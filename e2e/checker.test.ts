@@ -120,6 +120,11 @@ const planted: [what: string, kind: Kind, plant: (snapshot: Snapshot, writes: Wr
     },
   ],
   [
+    'something that nobody wrote',
+    'never written',
+    ({ comments }) => comments.push({ ...at(comments, 0), id: 'c4', content: 'forged', seq: 4 }),
+  ],
+  [
     'two services with two statuses',
     'services disagree',
     ({ query }) => {

@@ -45,6 +45,7 @@ export type Kind =
   | 'wrong'
   | 'pending'
   | 'refused but present'
+  | 'never written'
   | 'services disagree'
   | 'log'
   | 'order'
@@ -204,6 +205,7 @@ export function check(writes: Write[], snapshot: Snapshot, bannedWords = ['orang
         violated('wrong', `${kind} ${id} is "${item.text}" on ${item.postId} at ${place}, not "${text}" on ${postId}`);
     }
     for (const { id, text, status } of items) {
+      if (!texts.has(text)) violated('never written', `${id} "${text}" at ${place}`);
       if (status === 'pending') violated('pending', `comment ${id} at ${place}`);
       else if (status && status !== judge(text)) violated('wrong', `comment ${id} "${text}" is ${status} at ${place}`);
     }

@@ -1,6 +1,7 @@
 // Writes posts and comments, and remembers what was acknowledged: what a test then has to find again.
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Write } from './checker.ts';
 import { type Answer, type Post, post } from './http.ts';
 import type { System } from './system.ts';
 
@@ -63,6 +64,15 @@ export function startWriters(system: System, count: number) {
     },
   };
 }
+
+/** All of it, as the checker takes it. */
+export const writesOf = (posts: Written[]): Write[] =>
+  posts.flatMap(({ id: postId, title, comments }): Write[] => [
+    { kind: 'post', id: postId, text: title, key: postId, outcome: 'acknowledged' },
+    ...comments.map(
+      ({ id, content }): Write => ({ kind: 'comment', id, postId, text: content, key: id, outcome: 'acknowledged' }),
+    ),
+  ]);
 
 const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1);
 

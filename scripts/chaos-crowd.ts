@@ -20,6 +20,8 @@ const READ = 500;
 
 const oneOf = <T>(items: T[]) => items[Math.floor(Math.random() * items.length)];
 
+export type Crowd = ReturnType<typeof startCrowd>;
+
 export function startCrowd(system: System) {
   const writes: Write[] = [];
   const seen = new Map<number, string>();

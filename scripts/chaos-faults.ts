@@ -57,7 +57,7 @@ export function createSchedule({ seed, seconds, every, killsOnly }: Options): Fa
 }
 
 /** What became of a fault. `inFlight`: how many writes were waiting for an answer. */
-type Done = Fault & { failed?: string; inFlight: number };
+export type Done = Fault & { failed?: string; inFlight: number };
 
 /**
  * Carries out a schedule. A part's faults come one after the other, each when the part is ready again, those of different
@@ -65,6 +65,7 @@ type Done = Fault & { failed?: string; inFlight: number };
  */
 export function startFaults(system: System, schedule: Fault[], inFlight: () => number) {
   const done: Done[] = [];
+  const first = Promise.withResolvers<void>();
   const last = new Map<string, Promise<void>>();
   const bus = system.url('event-bus');
   const isReady = async (part: string) =>
@@ -106,16 +107,20 @@ export function startFaults(system: System, schedule: Fault[], inFlight: () => n
     const began = performance.now();
     for (const fault of schedule) {
       await pause(Math.max(0, began + fault.at - performance.now()));
+      first.resolve();
       last.set(
         fault.part,
         (last.get(fault.part) ?? Promise.resolve()).then(() => carryOut(fault)),
       );
     }
     await Promise.all(last.values());
+    first.resolve(); // there may have been none
   })();
 
   return {
     done,
+    /** When the first fault comes. */
+    begun: () => first.promise,
     /** When the last fault is over. */
     finished: () => going,
   };
