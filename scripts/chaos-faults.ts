@@ -10,7 +10,7 @@ export type Fault = { at: number; kind: FaultKind; part: string; lasts: number }
 
 export const SERVERS = ['event-bus', 'posts', 'comments', 'query', 'moderation'];
 const SUBSCRIBERS = ['posts', 'comments', 'query', 'moderation'];
-/** How often each kind comes, of a hundred faults. */
+/** How often each kind comes, of a hundred. */
 const SHARE: Record<FaultKind, number> = { kill: 70, pause: 16, stop: 6, replay: 5, wipe: 3 };
 const LONGEST_MS = 4_000;
 /** How many events a replay delivers again. */
@@ -33,6 +33,7 @@ type Options = { seed: number; seconds: number; every: number; killsOnly: boolea
 export function createSchedule({ seed, seconds, every, killsOnly }: Options): Fault[] {
   const random = createRandom(seed);
   const oneOf = <T>(items: readonly T[]) => items[Math.floor(random() * items.length)] as T;
+  const lots = KINDS.flatMap((kind) => Array.from({ length: SHARE[kind] }, () => kind));
   let round: string[] = [];
   const nextPart = () => {
     if (round.length === 0)
@@ -42,14 +43,8 @@ export function createSchedule({ seed, seconds, every, killsOnly }: Options): Fa
         .map(({ part }) => part);
     return round.pop() as string;
   };
-  const nextKind = () => {
-    const lot = random() * 100;
-    return (
-      KINDS.find((_, index) => lot < KINDS.slice(0, index + 1).reduce((sum, kind) => sum + SHARE[kind], 0)) ?? 'kill'
-    );
-  };
   return Array.from({ length: Math.floor(seconds / every) }, (_, index) => {
-    const kind = killsOnly ? 'kill' : nextKind();
+    const kind = killsOnly ? 'kill' : oneOf(lots);
     const part = kind === 'wipe' ? 'query' : kind === 'replay' ? oneOf(SUBSCRIBERS) : nextPart();
     const at = Math.round((index + random()) * every * 1_000);
     return { at, kind, part, lasts: Math.round(200 + random() ** 2 * (LONGEST_MS - 200)) };
@@ -89,9 +84,11 @@ export function startFaults(system: System, schedule: Fault[], inFlight: () => n
       await system.part(`start ${part}`);
     }
     if (kind === 'replay') {
-      const head = Number.parseInt(await system.head(), 10);
-      const { status } = await post(`${bus}/subscriptions/${part}/replay`, { from: Math.max(1, head - REPLAYED) });
-      if (status !== 200) throw new Error(`the bus answered ${status}`);
+      // The bus itself may be away.
+      await until(`the replay of ${part} is ordered`, async () => {
+        const from = Math.max(1, Number.parseInt(await system.head(), 10) - REPLAYED);
+        return (await post(`${bus}/subscriptions/${part}/replay`, { from })).status === 200;
+      });
     }
     return waiting;
   }
