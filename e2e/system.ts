@@ -132,7 +132,11 @@ export async function startSystem(...options: string[]) {
     return new Map(Array.from(rows, ([, name = '', pid]) => [name, Number(pid)]));
   }
 
-  await Promise.all(wanted.map(ready)).catch(async (error) => {
+  const ended: Promise<never> = once(runner.child, 'exit').then(() => {
+    throw new Error(`the runner ended\n${runner.output()}`);
+  });
+  ended.catch(() => {}); // later that is as it should be
+  await Promise.race([Promise.all(wanted.map(ready)), ended]).catch(async (error) => {
     await end(runner.child);
     forget();
     throw error;

@@ -109,7 +109,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, async () => {
     interrupted = true;
     console.log(`\n${signal}: stopping …`);
-    await starting.then((system) => system.stop()).catch(() => {});
+    await starting.then((system) => system.stop().catch(console.error)).catch(() => {}); // ended before it began
     process.exit(130);
   });
 }
