@@ -56,9 +56,9 @@ export type Done = Fault & { failed?: string; inFlight: number };
 
 /**
  * Carries out a schedule. A part's faults come one after the other, each when the part is ready again, those of different
- * parts at once: so none hits a part that is away anyway.
+ * parts at once: so none hits a part that is away anyway. Once `signal` is aborted nothing is stopped or started any more.
  */
-export function startFaults(system: System, schedule: Fault[], inFlight: () => number) {
+export function startFaults(system: System, schedule: Fault[], inFlight: () => number, signal: AbortSignal) {
   const done: Done[] = [];
   const first = Promise.withResolvers<void>();
   const last = new Map<string, Promise<void>>();
@@ -69,18 +69,19 @@ export function startFaults(system: System, schedule: Fault[], inFlight: () => n
   async function cause({ kind, part, lasts }: Fault): Promise<number> {
     await until(`${part} is ready`, () => isReady(part));
     if (kind === 'kill') await until('writes are in flight', () => inFlight() > 0).catch(() => {});
+    signal.throwIfAborted();
     const waiting = inFlight();
     if (kind === 'kill') await system.part(`kill ${part}`);
     if (kind === 'pause') {
       const pid = (await system.pids()).get(part) as number;
       process.kill(pid, 'SIGSTOP');
-      await pause(lasts);
-      process.kill(pid, 'SIGCONT');
+      await pause(lasts, undefined, { signal }).finally(() => process.kill(pid, 'SIGCONT'));
     }
     if (kind === 'stop' || kind === 'wipe') {
       await system.part(`stop ${part}`);
       if (kind === 'wipe') system.deleteDatabase(part);
-      else await pause(lasts);
+      else await pause(lasts, undefined, { signal });
+      signal.throwIfAborted();
       await system.part(`start ${part}`);
     }
     if (kind === 'replay') {
@@ -103,7 +104,7 @@ export function startFaults(system: System, schedule: Fault[], inFlight: () => n
   const going = (async () => {
     const began = performance.now();
     for (const fault of schedule) {
-      await pause(Math.max(0, began + fault.at - performance.now()));
+      await pause(Math.max(0, began + fault.at - performance.now()), undefined, { signal });
       first.resolve();
       last.set(
         fault.part,

@@ -64,7 +64,7 @@ async function run(system: System): Promise<boolean> {
   const began = performance.now();
   const secondsSince = (start: number) => ((performance.now() - start) / 1_000).toFixed(1);
   const crowd = startCrowd(system);
-  const faults = startFaults(system, schedule, () => crowd.counts.inFlight);
+  const faults = startFaults(system, schedule, () => crowd.counts.inFlight, interruption.signal);
   const lag = observeLag(system);
   const tell = () => {
     const { acknowledged, inFlight, repeated } = crowd.counts;
@@ -103,11 +103,11 @@ async function run(system: System): Promise<boolean> {
 // The bus gives up a subscriber that hangs sooner than in real life.
 process.env.DELIVERY_TIMEOUT_MS ??= '2000';
 process.env.LOG_LEVEL ??= 'warn';
+const interruption = new AbortController();
 const starting = startSystem(...(options.production ? ['--production'] : []));
-let interrupted = false;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, async () => {
-    interrupted = true;
+    interruption.abort();
     console.log(`\n${signal}: stopping …`);
     await starting.then((system) => system.stop().catch(console.error)).catch(() => {}); // ended before it began
     process.exit(130);
@@ -115,10 +115,10 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 const system = await starting;
 const right = await run(system).catch((error) => {
-  if (!interrupted) console.error(error);
+  if (!interruption.signal.aborted) console.error(error);
   return false;
 });
-if (!interrupted) {
+if (!interruption.signal.aborted) {
   await system.stop({ keep: !right });
   console.log(right ? '\nAll is right.' : `\nSomething is not right. The data is kept in ${system.dataDir}`);
   process.exitCode = right ? 0 : 1;
