@@ -4,7 +4,7 @@ import type { Tx } from '@blog/common/database.ts';
 import { createEvent, type KnownEvent, type Status } from '@blog/common/events.ts';
 import { keyReused } from '@blog/common/idempotency.ts';
 import { unknownCursor } from '@blog/common/lists.ts';
-import { enqueue, publishedUpTo } from '@blog/common/outbox.ts';
+import { enqueue, replayedFrom } from '@blog/common/outbox.ts';
 
 const SOURCE = 'comments';
 
@@ -91,6 +91,6 @@ const updated = ({ id, postId, content, status }: Comment) => ({ id, postId, con
 
 /** A replay was ordered: the event of every comment goes into the outbox again, in order. */
 export async function publishAgain(tx: Tx, after: Checkpoint): Promise<void> {
-  await publishedUpTo(tx, after);
+  await replayedFrom(tx, after);
   await tx.run('INSERT INTO outbox (event) SELECT event FROM comments WHERE event IS NOT NULL ORDER BY seq');
 }

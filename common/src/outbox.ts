@@ -33,8 +33,15 @@ export async function enqueue(tx: Tx, event: object | string): Promise<void> {
   await tx.run('INSERT INTO outbox (event) VALUES (?)', text);
 }
 
-/** A replay order was taken: from here on the log is what a person says it is, whatever the bus had acknowledged. */
-export async function publishedUpTo(tx: Tx, checkpoint: Checkpoint): Promise<void> {
+/**
+ * A replay order was taken. One from the start: from here on the log is what a person says it is, whatever the bus had
+ * acknowledged. A later one says nothing of that, and a log that loses events after it must still be noticed.
+ */
+export async function replayedFrom(tx: Tx, after: Checkpoint): Promise<void> {
+  if (positionOf(after) === 0) await publishedUpTo(tx, after);
+}
+
+async function publishedUpTo(tx: Tx, checkpoint: Checkpoint): Promise<void> {
   await tx.run('UPDATE publication SET checkpoint = ?', checkpoint);
 }
 

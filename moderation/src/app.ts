@@ -1,7 +1,7 @@
 import { createApp } from '@blog/common/app.ts';
 import type { Database } from '@blog/common/database.ts';
 import type { Log } from '@blog/common/log.ts';
-import { publishedUpTo, Relay } from '@blog/common/outbox.ts';
+import { Relay, replayedFrom } from '@blog/common/outbox.ts';
 import { Subscriber } from '@blog/common/subscriber.ts';
 import { createHandler } from './moderation.ts';
 
@@ -17,7 +17,7 @@ export function createModeration({ db, log, busUrl, bannedWords }: Options) {
     log,
     handles: ['CommentCreated', 'CommentModerated'],
     handle: createHandler(bannedWords),
-    onOrder: publishedUpTo,
+    onOrder: replayedFrom,
   });
   const loops = [relay, subscriber];
   const app = createApp({ db, log, routes: [subscriber.routes], loops });

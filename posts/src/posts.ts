@@ -4,7 +4,7 @@ import type { Tx } from '@blog/common/database.ts';
 import { createEvent, type KnownEvent } from '@blog/common/events.ts';
 import { keyReused } from '@blog/common/idempotency.ts';
 import { unknownCursor } from '@blog/common/lists.ts';
-import { enqueue, publishedUpTo } from '@blog/common/outbox.ts';
+import { enqueue, replayedFrom } from '@blog/common/outbox.ts';
 
 const SOURCE = 'posts';
 
@@ -54,6 +54,6 @@ export async function handle(tx: Tx, event: KnownEvent): Promise<void> {
 
 /** A replay was ordered: the event of every post goes into the outbox again, in order; a log that lost some gets it back. */
 export async function publishAgain(tx: Tx, after: Checkpoint): Promise<void> {
-  await publishedUpTo(tx, after);
+  await replayedFrom(tx, after);
   await tx.run('INSERT INTO outbox (event) SELECT event FROM posts ORDER BY seq');
 }

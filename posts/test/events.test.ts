@@ -79,3 +79,16 @@ test('taking a replay order puts the events of its posts into the outbox again: 
     { ...b, seq: 2 },
   ]);
 });
+
+test('an order to replay the end of the log forgets nothing of what the bus has acknowledged', async () => {
+  await create('a');
+  await create('b');
+  await until(() => bus.log.length === 2);
+  await service.history(bus.log).expect(200);
+  await until(async () => (await service.rows('SELECT 1 FROM outbox')).length === 0);
+  await service.push([], { after: at(1), upto: at(1), replay: 'r' });
+  bus.publications = [];
+  await create('c');
+  await until(() => bus.log.length === 3);
+  expect(bus.publications.map(({ headers }) => headers['event-published'])[0]).toBe(at(2));
+});
