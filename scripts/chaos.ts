@@ -8,6 +8,7 @@ import { type System, startSystem } from '../e2e/system.ts';
 import { startCrowd } from './chaos-crowd.ts';
 import { createSchedule, startFaults } from './chaos-faults.ts';
 import { printFaults, printResults, printViolations } from './chaos-report.ts';
+import { optionsOrUsage } from './usage.ts';
 
 const USAGE = `Usage: npm run chaos -- [--seconds 60] [--every SECONDS] [--seed NUMBER] [--kills-only] [--production]
 --every: from one fault to the next, on average (1)`;
@@ -31,16 +32,7 @@ function parseOptions() {
   return { seed, seconds, every, killsOnly: values['kills-only'], production: values.production };
 }
 
-function optionsOrUsage() {
-  try {
-    return parseOptions();
-  } catch (error) {
-    console.error(`${(error as Error).message}\n${USAGE}`);
-    process.exit(2);
-  }
-}
-
-const options = optionsOrUsage();
+const options = optionsOrUsage(parseOptions, USAGE);
 const schedule = createSchedule(options);
 console.log(`Seed ${options.seed}: ${schedule.length} faults in ${options.seconds} s. Starting all parts …`);
 

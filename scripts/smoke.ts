@@ -6,6 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { type Answer, request, until } from '../e2e/http.ts';
 import { openStream } from '../e2e/stream.ts';
+import { optionsOrUsage } from './usage.ts';
 
 const USAGE = 'Usage: npm run smoke -- [URL] [--timeout SECONDS]      (http://localhost:3000, 30)';
 const COMMENTS = [
@@ -27,16 +28,7 @@ function parseOptions() {
   return { origin: new URL(given).origin, seconds };
 }
 
-function optionsOrUsage() {
-  try {
-    return parseOptions();
-  } catch (error) {
-    console.error(`${(error as Error).message}\n${USAGE}`);
-    process.exit(2);
-  }
-}
-
-const { origin, seconds } = optionsOrUsage();
+const { origin, seconds } = optionsOrUsage(parseOptions, USAGE);
 const deadline = performance.now() + seconds * 1000;
 const left = () => Math.max(1, deadline - performance.now());
 

@@ -23,7 +23,8 @@ const LONGEST_END = 3_900;
 
 /**
  * Runs a part until SIGTERM or SIGINT: stop accepting, end what is held open, let requests in flight be answered, then let
- * the loops finish (the outbox goes to the bus if it is there), close the database, exit 0. A port that is taken ends the process with one line and exit code 1.
+ * the loops finish (the outbox goes to the bus if it is there), close the database, exit 0. A port that is taken ends the
+ * process with one line and exit code 1.
  */
 export function startServer({ app, host, port, log, db, loops, held }: Part): void {
   const server = createServer({ headersTimeout: 10_000, requestTimeout: 15_000, keepAliveTimeout: 65_000 }, app);
