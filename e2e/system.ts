@@ -75,10 +75,12 @@ export async function startProcess(file: string, env: NodeJS.ProcessEnv) {
 
 /**
  * Runs `scripts/start.ts` with these options (`--production`, `--without`, `moderation`, …) and waits until every part
- * that it starts is ready, and has heard from the bus.
+ * that it starts is ready, and has heard from the bus. Its data is in a new folder, or in that of `--data`; it is deleted
+ * at the end.
  */
 export async function startSystem(...options: string[]) {
-  const dataDir = mkdtempSync(join(tmpdir(), 'blog e2e '));
+  const given = options.indexOf('--data');
+  const dataDir = given < 0 ? mkdtempSync(join(tmpdir(), 'blog e2e ')) : (options[given + 1] as string);
   const numbers = await freePorts(partNames.length);
   const ports = Object.fromEntries(partNames.map((name, i) => [name, numbers[i] as number])) as Record<string, number>;
   const url = (name: string) => `http://127.0.0.1:${ports[name]}`;
