@@ -2,6 +2,7 @@ import { createApp, crossOrigin } from '@blog/common/app.ts';
 import { BODY_LIMIT, jsonBody, requestBody, requestText } from '@blog/common/body.ts';
 import type { Database } from '@blog/common/database.ts';
 import { entityId } from '@blog/common/events.ts';
+import { failpoint } from '@blog/common/failpoint.ts';
 import { idempotencyKey } from '@blog/common/idempotency.ts';
 import { page, parsePage } from '@blog/common/lists.ts';
 import type { Log } from '@blog/common/log.ts';
@@ -43,6 +44,7 @@ export function createComments({ db, log, busUrl, corsOrigins }: Options) {
     const accepted = key !== null && (await db.read((tx) => hasKey(tx, key)));
     if (!accepted) await waitingRoom.knows(db, subscriber, relay, postId);
     const comment = await db.write((tx) => createComment(tx, postId, content, key));
+    failpoint('written-not-answered');
     res
       .status(201)
       .location(`/posts/${encodeURIComponent(postId)}/comments#${comment.id}`)

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { failpoints } from './failpoint.ts';
 
 /** Exit code for a setting that is wrong: the runner does not try such a part again (EX_CONFIG of sysexits.h). */
 const EXIT_CONFIG = 78;
@@ -21,8 +22,9 @@ export const serverSettings = (defaultPort: number) => ({
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
 
-/** What the five servers have besides: `DATA_DIR` is the folder of the database file. */
+/** What the five servers have besides: `DATA_DIR` is the folder of the database file; `FAILPOINT` is read where it is met. */
 export const databaseSettings = {
+  FAILPOINT: z.enum(failpoints).optional(),
   DATA_DIR: localDefault(z.string().min(1), resolve(import.meta.dirname, '../../.data')),
 };
 

@@ -1,6 +1,7 @@
 import { type Checkpoint, checkpointText, NEW, positionOf } from './checkpoint.ts';
 import type { Database, Tx } from './database.ts';
 import { BATCH, PLAIN } from './events.ts';
+import { failpoint } from './failpoint.ts';
 import { exchange, reason } from './http.ts';
 import type { Log } from './log.ts';
 import { Loop } from './loop.ts';
@@ -111,6 +112,7 @@ export class Relay extends Loop {
     const batch = fit(rows);
     const last = batch.at(-1);
     if (!last) return false;
+    failpoint('read-not-sent');
 
     const one = batch.length === 1;
     const answer = await exchange({
@@ -142,6 +144,7 @@ export class Relay extends Loop {
   }
 
   #acknowledged(seq: number, takesBatches: boolean, checkpoint: unknown): void {
+    failpoint('sent-not-forgotten');
     this.#sent = seq;
     this.#takesBatches = takesBatches;
     this.#recovered();

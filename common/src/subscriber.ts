@@ -4,6 +4,7 @@ import { EVENTS_LIMIT, jsonBody } from './body.ts';
 import { type Checkpoint, checkpointText, NEW, positionOf, type Stand } from './checkpoint.ts';
 import type { Database, Tx } from './database.ts';
 import { BATCH, EVENT, type EventType, type KnownEvent, PLAIN, parseEvent } from './events.ts';
+import { failpoint } from './failpoint.ts';
 import { exchange, reason } from './http.ts';
 import type { Log } from './log.ts';
 import { Loop } from './loop.ts';
@@ -142,6 +143,7 @@ export class Subscriber extends Loop {
     const { db, log, onApplied } = this.#options;
     try {
       const result = await db.write(work);
+      failpoint('applied-not-answered');
       onApplied?.(events);
       return result;
     } catch (error) {

@@ -1,6 +1,7 @@
 import { pipeline } from 'node:stream/promises';
 import { type Checkpoint, checkpointText, positionOf } from '@blog/common/checkpoint.ts';
 import type { Database, Tx } from '@blog/common/database.ts';
+import { failpoint } from '@blog/common/failpoint.ts';
 import { wholeNumber } from '@blog/common/lists.ts';
 import { onlyMethods, Problem, parse } from '@blog/common/problem.ts';
 import { message, reset, type Streams } from '@blog/common/streams.ts';
@@ -41,6 +42,7 @@ export function logRoutes({ db, loops, deliveries, streams }: Options): Router {
     const publisher = loops.find(({ name }) => events.some(({ source }) => source === name));
     try {
       const { positions, checkpoint } = await db.write((tx) => publish(tx, events, published));
+      failpoint('logged-not-answered');
       if (published) publisher?.publisherDiverged(undefined);
       const places = Array.isArray(req.body) ? { positions } : { id: events[0]?.id, position: positions[0] };
       res.status(201).json({ status: 'OK', ...places, checkpoint });

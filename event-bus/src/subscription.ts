@@ -1,4 +1,5 @@
 import type { Database } from '@blog/common/database.ts';
+import { failpoint } from '@blog/common/failpoint.ts';
 
 /** A replay: the first position to push again, under an id that a checkpointed subscriber takes once. */
 export type Order = { id: string; from: number };
@@ -39,6 +40,7 @@ export class Subscription {
   /** Moves the position; it rides with the next commit, because losing it only repeats a question or an event. */
   advance(position: number): void {
     if (position === this.position) return;
+    failpoint('answered-not-advanced');
     this.position = position;
     this.#db.later((tx) => tx.run('UPDATE subscriptions SET position = ? WHERE name = ?', position, this.name));
   }

@@ -1,6 +1,7 @@
 import { createApp, crossOrigin } from '@blog/common/app.ts';
 import { BODY_LIMIT, jsonBody, requestBody, requestText } from '@blog/common/body.ts';
 import type { Database } from '@blog/common/database.ts';
+import { failpoint } from '@blog/common/failpoint.ts';
 import { idempotencyKey } from '@blog/common/idempotency.ts';
 import { page, parsePage } from '@blog/common/lists.ts';
 import type { Log } from '@blog/common/log.ts';
@@ -31,6 +32,7 @@ export function createPosts({ db, log, busUrl, corsOrigins }: Options) {
     const { title } = parse(newPost, req.body);
     const key = idempotencyKey(req);
     const post = await db.write((tx) => createPost(tx, title, key));
+    failpoint('written-not-answered');
     res.status(201).location(`/posts/${post.id}`).json(post);
   });
 

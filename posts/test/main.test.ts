@@ -47,6 +47,7 @@ test.each([
   ['PORT', '70000'],
   ['EVENT_BUS_URL', 'event-bus:4005'],
   ['LOG_LEVEL', 'loud'],
+  ['FAILPOINT', 'nowhere'],
 ])('a wrong setting (%s=%s) is named, and ends the process with exit code 78', async (name, value) => {
   const { errors, exit } = start({ [name]: value });
   expect(await exit).toBe(78);
