@@ -1,0 +1,109 @@
+// Replay of any subscriber, from anywhere, at any time: nothing is published twice, no status goes back, the same read model.
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { check, takeSnapshot } from '../checker.ts';
+import { get, post, readModel, until } from '../http.ts';
+import { type System, startSystem } from '../system.ts';
+import { startWriters, type Written, writePost, writesOf } from '../writers.ts';
+
+const SUBSCRIBERS = ['posts', 'comments', 'query', 'moderation'];
+
+let system: System;
+const written: Written[] = [];
+
+beforeAll(async () => {
+  system = await startSystem('--production', '--without', 'client');
+  for (let n = 0; n < 5; n++) written.push(await writePost(system, `post ${n}`, 6));
+  await system.quiet();
+});
+afterAll(() => system?.stop());
+
+/** A list in its order, without the numbers behind that order. */
+const inOrder = (items: object) => Object.values(items).map(({ seq, ...item }) => item);
+const commentsOf = async ({ id }: Written) => (await get(`${system.url('comments')}/posts/${id}/comments`)).body;
+
+/** Everything that the services answer, and the log. */
+async function everything() {
+  return {
+    posts: inOrder((await get(`${system.url('posts')}/posts`)).body),
+    comments: (await Promise.all(written.map(commentsOf))).map(inOrder),
+    readModel: await readModel(system.url('query')),
+    log: await system.log(),
+  };
+}
+
+/** Orders a replay as soon as the bus takes it; the order's id. `part` is how much of the log is replayed, from 0 to 1. */
+async function order(name: string, part: number): Promise<string> {
+  const { body } = await until(`a replay of ${name}`, async () => {
+    const from = Math.max(1, Math.ceil(Number.parseInt(await system.head(), 10) * (1 - part)));
+    const answer = await post(`${system.url('event-bus')}/subscriptions/${name}/replay`, { from });
+    // Where it stands just now, because of the replay before, may be further back than that.
+    return answer.status === 200 && answer;
+  });
+  return body.replay.id;
+}
+
+async function replay(name: string, part: number): Promise<void> {
+  const id = await order(name, part);
+  await until(`${name} took the order`, async () => (await get(`${system.url(name)}/events`)).body.replay === id);
+}
+
+test.each(SUBSCRIBERS)('a replay of %s has no second effect and publishes nothing twice', async (name) => {
+  const before = await everything();
+  await replay(name, 1);
+  await system.quiet();
+  expect(await everything()).toEqual(before);
+});
+
+test('nor have replays of all of them at once, from anywhere', async () => {
+  const before = await everything();
+  await Promise.all(SUBSCRIBERS.map((name) => replay(name, Math.random())));
+  await system.quiet();
+  expect(await everything()).toEqual(before);
+});
+
+/** Looks at the comments of these posts again and again, and remembers each that lost its verdict or got another. */
+function watchVerdicts(posts: Written[]) {
+  const verdicts = new Map<string, string>();
+  const wentBack: string[] = [];
+  let going = true;
+  type Shown = { id: string; status: string };
+  const look = (place: string, { id, status }: Shown) => {
+    const before = verdicts.get(`${place} ${id}`);
+    if (before && before !== status) wentBack.push(`${id} at ${place}: ${before}, then ${status}`);
+    if (status !== 'pending') verdicts.set(`${place} ${id}`, status);
+  };
+  const commentsAtQuery = async ({ id }: Written) =>
+    (await get(`${system.url('query')}/posts/${id}`)).body.comments as Shown[];
+  const watch = async (place: string, ask: (post: Written) => Promise<Shown[]>) => {
+    while (going)
+      for (const shown of posts) for (const comment of await ask(shown).catch(() => [])) look(place, comment);
+  };
+  const watching = [watch('comments', commentsOf), watch('query', commentsAtQuery)];
+  return async () => {
+    going = false;
+    await Promise.all(watching);
+    return { wentBack, seen: verdicts.size };
+  };
+}
+
+test('replays during replays, under load and while the subscriber is killed, change nothing either', async () => {
+  const watched = watchVerdicts(written);
+  const writers = startWriters(system, 4);
+  await until('some posts', () => writers.posts.length >= 8);
+  await Promise.all(
+    SUBSCRIBERS.map(async (name) => {
+      for (let round = 0; round < 2; round++) {
+        await order(name, 1);
+        await order(name, Math.random());
+        await system.killPart(name);
+        await order(name, Math.random());
+      }
+    }),
+  );
+  await writers.stop();
+  await system.quiet();
+  const { wentBack, seen } = await watched();
+  expect(wentBack).toEqual([]);
+  expect(seen).toBe(2 * written.flatMap(({ comments }) => comments).length);
+  expect(check(writesOf([...written, ...writers.posts]), await takeSnapshot(system))).toEqual([]);
+});
