@@ -19,8 +19,8 @@ const HOP_BY_HOP = [
   'transfer-encoding',
   'upgrade',
 ];
-/** The page's own origin is nobody's business behind the gateway; Node answers `Expect` itself. */
-const NOT_PASSED_ON = [...HOP_BY_HOP, 'host', 'origin', 'expect'];
+/** The page's own origin and whom a client takes itself for are nobody's business behind; Node answers `Expect` itself. */
+const NOT_PASSED_ON = [...HOP_BY_HOP, 'host', 'origin', 'authorization', 'expect'];
 const WITHOUT_BODY = ['content-length', 'content-type', 'content-encoding'];
 
 /**

@@ -1,10 +1,10 @@
-import { busSettings, httpUrl, localDefault, serverSettings } from '@blog/common/config.ts';
+import { busUrlSettings, httpUrl, localDefault, serverSettings } from '@blog/common/config.ts';
 import { z } from 'zod';
 
 /** The settings of the part, from the environment. */
 export const settingsSchema = z.object({
   ...serverSettings(3000),
-  ...busSettings,
+  ...busUrlSettings,
   POSTS_URL: localDefault(httpUrl, 'http://127.0.0.1:4000'),
   COMMENTS_URL: localDefault(httpUrl, 'http://127.0.0.1:4001'),
   QUERY_URL: localDefault(httpUrl, 'http://127.0.0.1:4002'),

@@ -3,6 +3,7 @@ import { BODY_LIMIT, jsonBody, requestBody, requestText } from '@blog/common/bod
 import type { Database } from '@blog/common/database.ts';
 import { entityId } from '@blog/common/events.ts';
 import { failpoint } from '@blog/common/failpoint.ts';
+import type { Bus } from '@blog/common/http.ts';
 import { idempotencyKey } from '@blog/common/idempotency.ts';
 import { page, parsePage } from '@blog/common/lists.ts';
 import type { Log } from '@blog/common/log.ts';
@@ -17,15 +18,15 @@ import { WaitingRoom } from './waiting-room.ts';
 const postPath = z.object({ id: entityId });
 const newComment = requestBody({ content: requestText(2_000) });
 
-type Options = { db: Database; log: Log; busUrl: string; corsOrigins?: string[] };
+type Options = { db: Database; log: Log; bus: Bus; corsOrigins?: string[] };
 
 /** The comments service: its routes, its outbox's relay, its subscription. */
-export function createComments({ db, log, busUrl, corsOrigins }: Options) {
+export function createComments({ db, log, bus, corsOrigins }: Options) {
   const waitingRoom = new WaitingRoom();
-  const relay = new Relay({ db, busUrl, log });
+  const relay = new Relay({ db, bus, log });
   const subscriber = new Subscriber({
     db,
-    busUrl,
+    bus,
     log,
     handles: ['PostCreated', 'CommentCreated', 'CommentModerated'],
     handle,

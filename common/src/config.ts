@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { failpoints } from './failpoint.ts';
+import { tokenSettings } from './token.ts';
 
 /** Exit code for a setting that is wrong: the runner does not try such a part again (EX_CONFIG of sysexits.h). */
 const EXIT_CONFIG = 78;
@@ -28,8 +29,11 @@ export const databaseSettings = {
   DATA_DIR: localDefault(z.string().min(1), resolve(import.meta.dirname, '../../.data')),
 };
 
-/** What the four services have besides: where the bus is. */
-export const busSettings = { EVENT_BUS_URL: localDefault(httpUrl, 'http://127.0.0.1:4005') };
+/** Where the bus is. */
+export const busUrlSettings = { EVENT_BUS_URL: localDefault(httpUrl, 'http://127.0.0.1:4005') };
+
+/** What the four services have besides: where the bus is, and the token between them. */
+export const busSettings = { ...busUrlSettings, ...tokenSettings };
 
 /** `name=url,name=url` → a list; names are unique. */
 export const subscriptionList = z.string().transform((text, context) => {

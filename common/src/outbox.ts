@@ -2,7 +2,7 @@ import { type Checkpoint, checkpointText, NEW, positionOf } from './checkpoint.t
 import type { Database, Tx } from './database.ts';
 import { BATCH, PLAIN } from './events.ts';
 import { failpoint } from './failpoint.ts';
-import { exchange, reason } from './http.ts';
+import { type Bus, exchange, reason } from './http.ts';
 import type { Log } from './log.ts';
 import { Loop } from './loop.ts';
 import { backoff, retryAfter } from './retry.ts';
@@ -48,7 +48,7 @@ async function publishedUpTo(tx: Tx, checkpoint: Checkpoint): Promise<void> {
 
 type Publication = { checkpoint: Checkpoint | null };
 type Row = { seq: number; event: string };
-type Options = { db: Database; busUrl: string; log: Log };
+type Options = { db: Database; bus: Bus; log: Log };
 
 /**
  * Sends the outbox to the bus, in order, until the bus has answered that the events are on disk. A crash at any moment
@@ -99,7 +99,7 @@ export class Relay extends Loop {
 
   /** Sends what is next. False when there is nothing to send. */
   async #step(): Promise<boolean> {
-    const { db, busUrl } = this.#options;
+    const { db, bus } = this.#options;
     const limit = this.#takesBatches && this.#sent >= this.#single ? BATCH_EVENTS : 1;
     const { rows, published } = await db.read(async (tx) => ({
       rows: await tx.all<Row>(
@@ -117,7 +117,8 @@ export class Relay extends Loop {
     const one = batch.length === 1;
     const answer = await exchange({
       method: 'POST',
-      url: `${busUrl}/events`,
+      url: `${bus.url}/events`,
+      token: bus.token,
       ending: this.ending,
       headers: {
         'content-type': one ? PLAIN : BATCH,

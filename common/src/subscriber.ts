@@ -5,11 +5,12 @@ import { type Checkpoint, checkpointText, NEW, positionOf, type Stand } from './
 import type { Database, Tx } from './database.ts';
 import { BATCH, EVENT, type EventType, type KnownEvent, PLAIN, parseEvent } from './events.ts';
 import { failpoint } from './failpoint.ts';
-import { exchange, reason } from './http.ts';
+import { type Bus, exchange, reason } from './http.ts';
 import type { Log } from './log.ts';
 import { Loop } from './loop.ts';
 import { databaseProblem, onlyMethods, Problem, parse } from './problem.ts';
 import { backoff } from './retry.ts';
+import { onlyWithToken } from './token.ts';
 
 /** Where this service stands in the log, in its own database: moved in the transaction of the effects. */
 export const checkpointSchema = `
@@ -36,7 +37,7 @@ type PushHeaders = z.output<typeof pushHeaders>;
 
 type Options = {
   db: Database;
-  busUrl: string;
+  bus: Bus;
   log: Log;
   /** The types that this service handles; it ignores all others. */
   handles: readonly EventType[];
@@ -64,7 +65,8 @@ export class Subscriber extends Loop {
       this.#heard(head);
       res.json(stand);
     });
-    this.routes.post('/events', jsonBody(EVENTS_LIMIT, PLAIN, EVENT, BATCH), (req, res) => this.#receive(req, res));
+    const body = jsonBody(EVENTS_LIMIT, PLAIN, EVENT, BATCH);
+    this.routes.post('/events', onlyWithToken(options.bus.token), body, (req, res) => this.#receive(req, res));
     this.routes.all('/events', onlyMethods('GET', 'POST'));
   }
 
@@ -76,11 +78,11 @@ export class Subscriber extends Loop {
   /** Asks the bus where its log ends now. Undefined: it is away, or its log is another one. A classic bus cannot tell. */
   async askHead(): Promise<Checkpoint | undefined> {
     if (this.#classic) return NEW;
-    const { db, busUrl } = this.#options;
+    const { db, bus } = this.#options;
     const { checkpoint } = await db.read(readStand);
     const question = {
       method: 'GET',
-      url: `${busUrl}/events?limit=1`,
+      url: `${bus.url}/events?limit=1`,
       deadline: QUESTION,
       ending: this.ending,
     } as const;
@@ -163,10 +165,10 @@ export class Subscriber extends Loop {
 
   /** Once the server listens: asks what kind of bus there is, because a classic one never pushes what came before. */
   protected async run(): Promise<void> {
-    const { busUrl, log } = this.#options;
+    const { bus, log } = this.#options;
     for (let attempt = 1; !this.stopped; attempt += 1) {
       try {
-        const url = `${busUrl}/events?limit=1`;
+        const url = `${bus.url}/events?limit=1`;
         const { status, headers, body } = await exchange({
           method: 'GET',
           url,

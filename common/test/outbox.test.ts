@@ -1,4 +1,5 @@
 import { createApp } from '@blog/common/app.ts';
+import type { Bus } from '@blog/common/http.ts';
 import { enqueue, outboxSchema, Relay } from '@blog/common/outbox.ts';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Router } from 'express';
@@ -7,8 +8,8 @@ import { log, newFolder, removeFolders, Service, stays, until } from './service.
 
 const publisher = {
   migrations: [outboxSchema],
-  create: ({ db, busUrl }: { db: Service['db']; busUrl: string }) => {
-    const loops = [new Relay({ db, busUrl, log })];
+  create: ({ db, bus }: { db: Service['db']; bus: Bus }) => {
+    const loops = [new Relay({ db, bus, log })];
     return { app: createApp({ db, log, routes: [Router()], loops }), loops };
   },
 };

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Database, openDatabase } from '@blog/common/database.ts';
+import type { Bus } from '@blog/common/http.ts';
 import { createLog, type Log } from '@blog/common/log.ts';
 import type { Loop } from '@blog/common/loop.ts';
 import type { Streams } from '@blog/common/streams.ts';
@@ -49,7 +50,7 @@ export function removeFolders(): void {
 }
 
 type Part = { app: Express; loops: Loop[]; streams?: Streams };
-type Options = { migrations: string[]; create: (part: { db: Database; log: Log; busUrl: string }) => Part };
+type Options = { migrations: string[]; create: (part: { db: Database; log: Log; bus: Bus }) => Part };
 type Places = { after?: string; upto?: string; head?: string; replay?: string };
 
 export class Service {
@@ -60,7 +61,7 @@ export class Service {
   /** The folder is where its data is: give that of a service that was stopped, and it is a restart. */
   constructor({ migrations, create }: Options, busUrl: string, folder: string) {
     this.db = openDatabase(join(folder, 'service.db'), migrations);
-    this.#part = create({ db: this.db, log, busUrl });
+    this.#part = create({ db: this.db, log, bus: { url: busUrl } });
     this.#server = createServer(this.#part.app);
   }
 

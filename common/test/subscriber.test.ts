@@ -3,6 +3,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { createApp } from '@blog/common/app.ts';
 import type { Tx } from '@blog/common/database.ts';
 import type { KnownEvent } from '@blog/common/events.ts';
+import type { Bus } from '@blog/common/http.ts';
 import { checkpointSchema, Subscriber } from '@blog/common/subscriber.ts';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { at, FakeBus } from './fake-bus.ts';
@@ -16,9 +17,9 @@ const handle = async (tx: Tx, { data }: KnownEvent) => {
 };
 const subscribing = {
   migrations: [`CREATE TABLE handled (id TEXT) STRICT; CREATE TABLE orders (after TEXT) STRICT; ${checkpointSchema}`],
-  create: ({ db, busUrl }: { db: Service['db']; busUrl: string }) => {
+  create: ({ db, bus }: { db: Service['db']; bus: Bus }) => {
     const onOrder = async (tx: Tx, after: string) => void (await tx.run('INSERT INTO orders VALUES (?)', after));
-    const subscriber = new Subscriber({ db, busUrl, log, handles: ['PostCreated'], handle, onOrder });
+    const subscriber = new Subscriber({ db, bus, log, handles: ['PostCreated'], handle, onOrder });
     return { app: createApp({ db, log, routes: [subscriber.routes], loops: [subscriber] }), loops: [subscriber] };
   },
 };

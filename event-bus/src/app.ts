@@ -2,18 +2,25 @@ import { createApp } from '@blog/common/app.ts';
 import type { Database } from '@blog/common/database.ts';
 import type { Log } from '@blog/common/log.ts';
 import { Streams } from '@blog/common/streams.ts';
+import { onlyWithToken } from '@blog/common/token.ts';
 import { controlRoutes } from './control-routes.ts';
 import { Deliveries } from './deliveries.ts';
 import { Delivery } from './delivery.ts';
 import { logRoutes } from './log-routes.ts';
 
-type Options = { db: Database; log: Log; subscriptions: { name: string; url: string }[]; deadline: number };
+type Options = {
+  db: Database;
+  log: Log;
+  token?: string;
+  subscriptions: { name: string; url: string }[];
+  deadline: number;
+};
 
 /** The event bus: the log and its routes, one delivery loop per subscription, and what a person may do to them. */
-export function createEventBus({ db, log, subscriptions, deadline }: Options) {
+export function createEventBus({ db, log, token, subscriptions, deadline }: Options) {
   const deliveries = new Deliveries();
-  const loops = subscriptions.map(({ name, url }) => new Delivery({ db, log, name, url, deadline, deliveries }));
+  const loops = subscriptions.map(({ name, url }) => new Delivery({ db, log, name, url, token, deadline, deliveries }));
   const streams = new Streams(db);
-  const routes = [logRoutes({ db, loops, deliveries, streams }), controlRoutes({ db, loops })];
+  const routes = [onlyWithToken(token), logRoutes({ db, loops, deliveries, streams }), controlRoutes({ db, loops })];
   return { app: createApp({ db, log, routes, loops }), loops, streams };
 }

@@ -1,4 +1,5 @@
 import { databaseSettings, localDefault, serverSettings, subscriptionList } from '@blog/common/config.ts';
+import { tokenSettings } from '@blog/common/token.ts';
 import { z } from 'zod';
 
 /** `SUBSCRIPTIONS`: who gets the events; never taken from a request. */
@@ -12,6 +13,7 @@ const SUBSCRIPTIONS = [
 export const configSchema = z.object({
   ...serverSettings(4005),
   ...databaseSettings,
+  ...tokenSettings,
   SUBSCRIPTIONS: localDefault(z.string(), SUBSCRIPTIONS).pipe(subscriptionList),
   /** How long a subscriber may take to answer, in milliseconds. */
   DELIVERY_TIMEOUT_MS: z.coerce.number().int().min(100).max(600_000).default(10_000),

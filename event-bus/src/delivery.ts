@@ -21,7 +21,15 @@ const REPORTED_FROM = 3;
 const REFUSALS = 5;
 const REFUSED = [400, 413, 422];
 
-type Options = { db: Database; log: Log; name: string; url: string; deadline: number; deliveries: Deliveries };
+type Options = {
+  db: Database;
+  log: Log;
+  name: string;
+  url: string;
+  token?: string;
+  deadline: number;
+  deliveries: Deliveries;
+};
 
 /** An exchange that failed: tried again after a pause, for ever. */
 class Failure extends Error {
@@ -236,8 +244,8 @@ export class Delivery extends Loop {
   }
 
   #exchange(method: 'GET' | 'POST', headers: Record<string, string | undefined>, body?: string): Promise<Answer> {
-    const { url, deadline } = this.#options;
-    return exchange({ method, url, headers, body, deadline, ending: this.ending });
+    const { url, token, deadline } = this.#options;
+    return exchange({ method, url, token, headers, body, deadline, ending: this.ending });
   }
 
   // ---- What a person may do

@@ -7,12 +7,13 @@ import { createEventBus } from './app.ts';
 import { configSchema } from './config.ts';
 import { migrations } from './schema.ts';
 
-const { HOST, PORT, LOG_LEVEL, DATA_DIR, SUBSCRIPTIONS, DELIVERY_TIMEOUT_MS } = parseConfig(configSchema);
+const { HOST, PORT, LOG_LEVEL, DATA_DIR, BUS_TOKEN, SUBSCRIPTIONS, DELIVERY_TIMEOUT_MS } = parseConfig(configSchema);
 const log = createLog('event-bus', LOG_LEVEL);
 const db = openDatabase(join(DATA_DIR, 'event-bus.db'), migrations);
 const { app, loops, streams } = createEventBus({
   db,
   log,
+  token: BUS_TOKEN,
   subscriptions: SUBSCRIPTIONS,
   deadline: DELIVERY_TIMEOUT_MS,
 });

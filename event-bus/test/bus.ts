@@ -28,7 +28,7 @@ export async function startPart(answer: Part['answer']): Promise<Part> {
   return part;
 }
 
-type Options = { subscriptions?: Record<string, Part>; deadline?: number; folder?: string };
+type Options = { subscriptions?: Record<string, Part>; deadline?: number; folder?: string; token?: string };
 
 /** A running bus of this test's own, stopped at its end; with the `folder` of an earlier one, that one again. */
 export async function startBus({ subscriptions = {}, deadline = 500, ...options }: Options = {}) {
@@ -36,7 +36,7 @@ export async function startBus({ subscriptions = {}, deadline = 500, ...options 
   if (!options.folder) cleanUps.push(() => rm(folder, { recursive: true }));
   const db = openDatabase(join(folder, 'event-bus.db'), migrations);
   const list = Object.entries(subscriptions).map(([name, { url }]) => ({ name, url }));
-  const { app, loops, streams } = createEventBus({ db, log, subscriptions: list, deadline });
+  const { app, loops, streams } = createEventBus({ db, log, subscriptions: list, deadline, token: options.token });
   const server = createServer(app).listen(0, '127.0.0.1');
   await once(server, 'listening');
   for (const loop of loops) loop.start();

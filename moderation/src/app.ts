@@ -1,19 +1,20 @@
 import { createApp } from '@blog/common/app.ts';
 import type { Database } from '@blog/common/database.ts';
+import type { Bus } from '@blog/common/http.ts';
 import type { Log } from '@blog/common/log.ts';
 import { Relay, replayedFrom } from '@blog/common/outbox.ts';
 import { Subscriber } from '@blog/common/subscriber.ts';
 import { createHandler } from './moderation.ts';
 
-type Options = { db: Database; log: Log; busUrl: string; bannedWords: string[] };
+type Options = { db: Database; log: Log; bus: Bus; bannedWords: string[] };
 
 /** The moderation service: it has no routes of its own, only its outbox's relay and its subscription. */
-export function createModeration({ db, log, busUrl, bannedWords }: Options) {
-  const relay = new Relay({ db, busUrl, log });
+export function createModeration({ db, log, bus, bannedWords }: Options) {
+  const relay = new Relay({ db, bus, log });
   // Its verdicts come again with the comments that a replay brings, so an order only forgets what the bus had said.
   const subscriber = new Subscriber({
     db,
-    busUrl,
+    bus,
     log,
     handles: ['CommentCreated', 'CommentModerated'],
     handle: createHandler(bannedWords),

@@ -7,9 +7,14 @@ import { createModeration } from './app.ts';
 import { configSchema } from './config.ts';
 import { migrations } from './schema.ts';
 
-const { HOST, PORT, LOG_LEVEL, DATA_DIR, EVENT_BUS_URL, BANNED_WORDS } = parseConfig(configSchema);
+const { HOST, PORT, LOG_LEVEL, DATA_DIR, EVENT_BUS_URL, BUS_TOKEN, BANNED_WORDS } = parseConfig(configSchema);
 const log = createLog('moderation', LOG_LEVEL);
 const db = openDatabase(join(DATA_DIR, 'moderation.db'), migrations);
-const { app, loops } = createModeration({ db, log, busUrl: EVENT_BUS_URL, bannedWords: BANNED_WORDS });
+const { app, loops } = createModeration({
+  db,
+  log,
+  bus: { url: EVENT_BUS_URL, token: BUS_TOKEN },
+  bannedWords: BANNED_WORDS,
+});
 
 startServer({ app, host: HOST, port: PORT, log, db, loops });

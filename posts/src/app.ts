@@ -2,6 +2,7 @@ import { createApp, crossOrigin } from '@blog/common/app.ts';
 import { BODY_LIMIT, jsonBody, requestBody, requestText } from '@blog/common/body.ts';
 import type { Database } from '@blog/common/database.ts';
 import { failpoint } from '@blog/common/failpoint.ts';
+import type { Bus } from '@blog/common/http.ts';
 import { idempotencyKey } from '@blog/common/idempotency.ts';
 import { page, parsePage } from '@blog/common/lists.ts';
 import type { Log } from '@blog/common/log.ts';
@@ -13,14 +14,14 @@ import { createPost, handle, listPosts, publishAgain } from './posts.ts';
 
 const newPost = requestBody({ title: requestText(200) });
 
-type Options = { db: Database; log: Log; busUrl: string; corsOrigins?: string[] };
+type Options = { db: Database; log: Log; bus: Bus; corsOrigins?: string[] };
 
 /** The posts service: its routes, its outbox's relay, its subscription. */
-export function createPosts({ db, log, busUrl, corsOrigins }: Options) {
-  const relay = new Relay({ db, busUrl, log });
+export function createPosts({ db, log, bus, corsOrigins }: Options) {
+  const relay = new Relay({ db, bus, log });
   const subscriber = new Subscriber({
     db,
-    busUrl,
+    bus,
     log,
     handles: ['PostCreated'],
     handle,

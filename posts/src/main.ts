@@ -7,9 +7,14 @@ import { createPosts } from './app.ts';
 import { configSchema } from './config.ts';
 import { migrations } from './schema.ts';
 
-const { HOST, PORT, LOG_LEVEL, DATA_DIR, EVENT_BUS_URL, CORS_ORIGINS } = parseConfig(configSchema);
+const { HOST, PORT, LOG_LEVEL, DATA_DIR, EVENT_BUS_URL, BUS_TOKEN, CORS_ORIGINS } = parseConfig(configSchema);
 const log = createLog('posts', LOG_LEVEL);
 const db = openDatabase(join(DATA_DIR, 'posts.db'), migrations);
-const { app, loops } = createPosts({ db, log, busUrl: EVENT_BUS_URL, corsOrigins: CORS_ORIGINS });
+const { app, loops } = createPosts({
+  db,
+  log,
+  bus: { url: EVENT_BUS_URL, token: BUS_TOKEN },
+  corsOrigins: CORS_ORIGINS,
+});
 
 startServer({ app, host: HOST, port: PORT, log, db, loops });

@@ -54,6 +54,16 @@ test.each([
   expect(await errors).toMatch(new RegExp(`^Invalid setting ${name}: .+\\n$`));
 });
 
+test.each(['0123456789abcde', '0123456789abcde f', '0123456789abcdeé', 'x'.repeat(257)])(
+  'a wrong token (%s) ends the process, too, and is not told',
+  async (token) => {
+    const { errors, said, exit } = start({ BUS_TOKEN: token });
+    expect(await exit).toBe(78);
+    expect(await errors).toBe('Invalid setting BUS_TOKEN: must be 16 to 256 visible ASCII characters\n');
+    expect(said.out).toBe('');
+  },
+);
+
 test.each(['HOST', 'DATA_DIR', 'EVENT_BUS_URL'])('%s has no default in production', async (name) => {
   const { exit, errors } = start({ NODE_ENV: 'production', HOST: '127.0.0.1', PORT: '1', [name]: '' });
   expect(await exit).toBe(78);

@@ -1,6 +1,7 @@
 import { createApp, crossOrigin } from '@blog/common/app.ts';
 import type { Database } from '@blog/common/database.ts';
 import { entityId } from '@blog/common/events.ts';
+import type { Bus } from '@blog/common/http.ts';
 import { page, parsePage } from '@blog/common/lists.ts';
 import type { Log } from '@blog/common/log.ts';
 import { fieldProblem, onlyMethods, parse } from '@blog/common/problem.ts';
@@ -15,13 +16,13 @@ import { EMBEDDED, getPost, listPosts, streamPosition } from './read-model.ts';
 const postPath = z.object({ id: entityId });
 const streamQuery = z.object({ after: z.string({ error: 'must be given once' }).optional() });
 
-type Options = { db: Database; log: Log; busUrl: string; corsOrigins?: string[] };
+type Options = { db: Database; log: Log; bus: Bus; corsOrigins?: string[] };
 
 /** The query service: the read model that its subscription builds, and a stream of its changes. */
-export function createQuery({ db, log, busUrl, corsOrigins }: Options) {
+export function createQuery({ db, log, bus, corsOrigins }: Options) {
   const subscriber = new Subscriber({
     db,
-    busUrl,
+    bus,
     log,
     handles: ['PostCreated', 'CommentCreated', 'CommentUpdated'],
     handle: project,
