@@ -40,7 +40,7 @@ export function createApp({ db, log, routes, loops }: Part): Express {
     }
     if (db.trouble) await db.probe();
     const troubles = await Promise.all(loops.map((loop) => loop.degraded()));
-    res.json({ status: 'ready', degraded: [...(db.trouble ? [db.trouble] : []), ...troubles.flat()] });
+    res.json({ status: 'ready', degraded: [db.damage, db.trouble, ...troubles.flat()].filter(Boolean) });
   });
   app.all(['/healthz', '/readyz'], onlyMethods('GET'));
 

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { databaseProblem } from './problem.ts';
+import { databaseProblem, isUnreadable } from './problem.ts';
 
 /** What a work may use. Nothing else may be awaited inside a work, and it changes nothing outside the database. */
 export interface Tx {
@@ -47,6 +47,8 @@ function statements(connection: DatabaseSync): Tx {
 export class Database {
   /** What is wrong with the disk or the file, as of the last commit that was tried. */
   trouble: string | undefined;
+  /** Set when something stored could not be read back: for good, because only a person can mend the file. */
+  damage: string | undefined;
   #writer: DatabaseSync;
   #reader: DatabaseSync;
   #writing: Tx;
@@ -83,6 +85,9 @@ export class Database {
       this.#reader.exec('BEGIN');
       try {
         return await work(this.#reading);
+      } catch (error) {
+        this.#notice(error);
+        throw error;
       } finally {
         this.#reader.exec('COMMIT');
       }
@@ -186,12 +191,18 @@ export class Database {
       // A full disk, for one, ends the whole transaction: what the others wrote is gone too.
       if (!this.#writer.isTransaction) throw error;
       this.#writer.exec('ROLLBACK TO work; RELEASE work');
+      this.#notice(error);
       if (databaseProblem(error)) this.trouble = databaseProblem(error)?.message;
       return () => reject(error);
     }
   }
 
+  #notice(error: unknown): void {
+    if (isUnreadable(error)) this.damage = 'The database is damaged: a page of its file cannot be read.';
+  }
+
   #failed(group: Job[], error: unknown): void {
+    this.#notice(error);
     this.trouble = databaseProblem(error)?.message ?? 'The last commit failed.';
     for (const { reject } of group) reject(error);
   }

@@ -51,10 +51,18 @@ export function sendProblem(res: Response, problem: Problem): void {
 const DISK_FULL = 13;
 const DATABASE_TROUBLE = new Set([4, 5, 6, 7, 8, 9, 10, 11, DISK_FULL, 14, 15, 22, 24, 26]);
 
+/** What says that something stored cannot be read back: a damaged page, no database, four kinds of failed reads. */
+const UNREADABLE = new Set([11, 26, 266, 522, 8202, 8458]);
+
+const resultCode = (error: unknown): number =>
+  (error as { code?: unknown }).code === 'ERR_SQLITE_ERROR' ? Number((error as { errcode?: unknown }).errcode) : 0;
+
+export const isUnreadable = (error: unknown): boolean =>
+  UNREADABLE.has(resultCode(error)) || UNREADABLE.has(resultCode(error) & 0xff);
+
 /** The 503 or 507 for an error of the database, or undefined if it is something else. */
 export function databaseProblem(error: unknown): Problem | undefined {
-  if ((error as { code?: unknown }).code !== 'ERR_SQLITE_ERROR') return undefined;
-  const primary = Number((error as { errcode?: unknown }).errcode) & 0xff;
+  const primary = resultCode(error) & 0xff;
   if (!DATABASE_TROUBLE.has(primary)) return undefined;
   return primary === DISK_FULL
     ? new Problem(507, 'The disk is full; nothing was stored.', { retryAfter: 5 })

@@ -149,9 +149,7 @@ export class Subscriber extends Loop {
       onApplied?.(events);
       return result;
     } catch (error) {
-      if (error instanceof Problem) throw error;
-      const trouble = databaseProblem(error);
-      if (trouble) throw trouble;
+      if (error instanceof Problem || databaseProblem(error)) throw error;
       log.error({ err: error }, 'a handler failed');
       throw new Problem(422, 'An event could not be handled.');
     }

@@ -6,6 +6,7 @@ import { onlyWithToken } from '@blog/common/token.ts';
 import { controlRoutes } from './control-routes.ts';
 import { Deliveries } from './deliveries.ts';
 import { Delivery } from './delivery.ts';
+import { Integrity } from './integrity.ts';
 import { logRoutes } from './log-routes.ts';
 
 type Options = {
@@ -21,6 +22,12 @@ export function createEventBus({ db, log, token, subscriptions, deadline }: Opti
   const deliveries = new Deliveries();
   const loops = subscriptions.map(({ name, url }) => new Delivery({ db, log, name, url, token, deadline, deliveries }));
   const streams = new Streams(db);
-  const routes = [onlyWithToken(token), logRoutes({ db, loops, deliveries, streams }), controlRoutes({ db, loops })];
-  return { app: createApp({ db, log, routes, loops }), loops, streams };
+  const integrity = new Integrity(db, log);
+  const routes = [
+    onlyWithToken(token),
+    logRoutes({ db, loops, deliveries, streams, integrity }),
+    controlRoutes({ db, loops }),
+  ];
+  const all = [integrity, ...loops];
+  return { app: createApp({ db, log, routes, loops: all }), loops: all, streams };
 }

@@ -5,12 +5,12 @@ import { BATCH, PLAIN } from '@blog/common/events.ts';
 import { type Answer, exchange, reason } from '@blog/common/http.ts';
 import type { Log } from '@blog/common/log.ts';
 import { Loop } from '@blog/common/loop.ts';
-import { fieldProblem, Problem, unavailable } from '@blog/common/problem.ts';
+import { databaseProblem, fieldProblem, Problem, unavailable } from '@blog/common/problem.ts';
 import { backoff, retryAfter } from '@blog/common/retry.ts';
 import { type Batch, PUSH_EVENTS, places, readBatch } from './batch.ts';
 import { deleteLetter, findLetter, park } from './dead-letters.ts';
 import type { Deliveries } from './deliveries.ts';
-import { type Entry, head, knows, readPage } from './log.ts';
+import { type Entry, head, knows, readBehind } from './log.ts';
 import { Subscription } from './subscription.ts';
 
 /** While nothing is sent, the subscriber is asked where it stands every so often, in milliseconds. */
@@ -208,7 +208,8 @@ export class Delivery extends Loop {
     this.#size = 1;
     this.#ahead = undefined;
     this.#askAt = 0;
-    const why = error instanceof Failure ? error.message : reason(error);
+    const known = error instanceof Failure || error instanceof Problem ? error : databaseProblem(error);
+    const why = known?.message ?? reason(error);
     if (this.#failures >= REPORTED_FROM && why !== this.#reported) {
       this.#options.log.warn({ subscription: this.name, reason: why }, 'delivery failed');
       this.#reported = why;
@@ -329,7 +330,8 @@ export class Delivery extends Loop {
   async status(tx: Tx): Promise<object> {
     const { position, order } = this.#subscription;
     const lag = positionOf(await head(tx)) - position;
-    const next = lag > 0 ? (await readPage(tx, { after: position }, 1)).entries[0] : undefined;
+    // What it is stuck on may be what cannot be read: that is told otherwise.
+    const next = lag > 0 ? (await readBehind(tx, position, 1).catch(() => []))[0] : undefined;
     const since = next ? Date.parse(JSON.parse(next.record).time) : Date.now();
     return {
       name: this.name,

@@ -9,6 +9,7 @@ import { Router } from 'express';
 import { z } from 'zod';
 import type { Deliveries } from './deliveries.ts';
 import type { Delivery } from './delivery.ts';
+import type { Integrity } from './integrity.ts';
 import { entryJson, type Filter, head, knows, readPage } from './log.ts';
 import { parsePublication, parsePublished, publicationBody, publish } from './publish.ts';
 
@@ -30,16 +31,17 @@ const positionPath = z.object({ position: wholeNumber(1) });
 /** A reader of the stream that missed more events than this reads the list again. */
 const MISSED = 10_000;
 
-type Options = { db: Database; loops: Delivery[]; deliveries: Deliveries; streams: Streams };
+type Options = { db: Database; loops: Delivery[]; deliveries: Deliveries; streams: Streams; integrity: Integrity };
 
 /** Publishing and reading. */
-export function logRoutes({ db, loops, deliveries, streams }: Options): Router {
+export function logRoutes({ db, loops, deliveries, streams, integrity }: Options): Router {
   const routes = Router();
 
   routes.post('/events', publicationBody, async (req, res) => {
     const events = parsePublication(req);
     const published = parsePublished(req.headers);
     const publisher = loops.find(({ name }) => events.some(({ source }) => source === name));
+    await integrity.assertSound();
     try {
       const { positions, checkpoint } = await db.write((tx) => publish(tx, events, published));
       failpoint('logged-not-answered');
@@ -55,11 +57,22 @@ export function logRoutes({ db, loops, deliveries, streams }: Options): Router {
   // All of the log, however long: page by page, and only as fast as it is read.
   routes.get('/events', async (req, res) => {
     const { limit = Number.MAX_SAFE_INTEGER, ...asked } = parse(eventsQuery, req.query);
+    const pieces = jsonArray(db, asked, limit);
+    // What cannot be read at once gets an honest answer. Later it can only break off.
+    const first = await pieces.next();
     res.set('event-head', await db.read(head)).type('application/json');
-    await pipeline(jsonArray(db, asked, limit), res).catch((error) => {
+    const all = async function* () {
+      yield first.value;
+      yield* pieces;
+    };
+    await pipeline(all, res).catch((error) => {
       // A reader that goes away in the middle is no failure.
       if (error.code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
     });
+  });
+
+  routes.get('/log/verify', async (_req, res) => {
+    res.json(await integrity.verify());
   });
 
   routes.get('/events/:position/deliveries', (req, res) => {
@@ -81,7 +94,7 @@ export function logRoutes({ db, loops, deliveries, streams }: Options): Router {
   });
 
   routes.all('/events', onlyMethods('GET', 'POST'));
-  routes.all(['/events/:position/deliveries', '/stream'], onlyMethods('GET'));
+  routes.all(['/log/verify', '/events/:position/deliveries', '/stream'], onlyMethods('GET'));
   return routes;
 }
 
@@ -90,16 +103,18 @@ async function* jsonArray(db: Database, filter: Filter, limit: number): AsyncGen
   const direction = filter.before === undefined ? 'after' : 'before';
   let rest = limit;
   let next: number | undefined = filter[direction] ?? 0;
-  yield '[';
+  let opening = '[';
   while (next !== undefined && rest > 0) {
     const range: Filter = { ...filter, [direction]: next };
     const page = await db.read((tx) => readPage(tx, range, rest));
-    const separator = rest === limit ? '' : ',\n';
-    if (page.entries.length > 0) yield separator + page.entries.map(entryJson).join(',\n');
+    if (page.entries.length > 0) {
+      yield opening + page.entries.map(entryJson).join(',\n');
+      opening = ',\n';
+    }
     rest -= page.entries.length;
     next = page.next;
   }
-  yield ']\n';
+  yield opening === '[' ? '[]\n' : ']\n';
 }
 
 /** The position that a stream goes on behind; undefined if the reader has to read the list again. */

@@ -15,20 +15,33 @@ const checkpointOf = ({ position, checksum }: Place): Checkpoint => `${position}
 
 const ORIGIN = 'SELECT 0 AS position, checksum FROM log';
 
+/** What is stored is not what was written. */
+export class Damage extends Problem {
+  readonly position: number;
+  readonly reason: string;
+  constructor(position: number, reason: string) {
+    super(503, `The log is damaged at position ${position}: ${reason}.`, { retryAfter: 5 });
+    this.position = position;
+    this.reason = reason;
+  }
+}
+
 /** The newest place of the log. */
-async function newest(tx: Tx): Promise<Place> {
+export async function newest(tx: Tx): Promise<Place> {
   const last = await tx.get<Place>('SELECT position, checksum FROM events ORDER BY position DESC LIMIT 1');
   return last ?? ((await tx.get<Place>(ORIGIN)) as Place);
 }
 
 export const head = async (tx: Tx): Promise<Checkpoint> => checkpointOf(await newest(tx));
 
+const placeAt = (tx: Tx, position: number): Promise<Place | undefined> =>
+  position === 0
+    ? tx.get<Place>(ORIGIN)
+    : tx.get<Place>('SELECT position, checksum FROM events WHERE position = ?', position);
+
 /** The checkpoint at a position, or undefined if the log does not reach it. */
 export async function checkpointAt(tx: Tx, position: number): Promise<Checkpoint | undefined> {
-  const place =
-    position === 0
-      ? await tx.get<Place>(ORIGIN)
-      : await tx.get<Place>('SELECT position, checksum FROM events WHERE position = ?', position);
+  const place = await placeAt(tx, position);
   return place && checkpointOf(place);
 }
 
@@ -76,8 +89,29 @@ const sameContent = (a: CloudEvent, b: CloudEvent) =>
   a.type === b.type && a.subject === b.subject && isDeepStrictEqual(a.data, JSON.parse(JSON.stringify(b.data)));
 
 /** How many entries are read in one go, and how many positions are searched: bounds memory, and how long others wait. */
-const PAGE = 200;
+export const PAGE = 200;
 const SEARCH = 5_000;
+
+/**
+ * The entries behind a position, each checked against the one before it: so that nothing passes a damage, whoever reads.
+ * @throws Damage at the first position that is missing or does not fit its checksum
+ */
+export async function readBehind(tx: Tx, after: number, limit: number): Promise<Entry[]> {
+  const entries = await tx.all<Entry>(
+    'SELECT position, record, checksum FROM events WHERE position > ? ORDER BY position LIMIT ?',
+    ...[after, limit],
+  );
+  let before = entries.length > 0 ? await placeAt(tx, after) : undefined;
+  if (entries.length > 0 && !before) throw new Damage(after, 'it is missing');
+  for (const entry of entries) {
+    const { position, checksum } = before as Place;
+    if (entry.position !== position + 1) throw new Damage(position + 1, 'it is missing');
+    if (entry.checksum !== chain(checksum, entry.record))
+      throw new Damage(entry.position, 'it does not fit its checksum');
+    before = entry;
+  }
+  return entries;
+}
 
 export type Filter = { after?: number; before?: number; type?: string; subject?: string };
 
@@ -88,6 +122,10 @@ export type Filter = { after?: number; before?: number; type?: string; subject?:
 export async function readPage(tx: Tx, filter: Filter, limit = PAGE): Promise<{ entries: Entry[]; next?: number }> {
   const { after = 0, before, type, subject } = filter;
   const most = Math.min(limit, PAGE);
+  if (before === undefined && !type && !subject) {
+    const entries = await readBehind(tx, after, most);
+    return { entries, next: entries.length === most ? entries.at(-1)?.position : undefined };
+  }
   const end = (await newest(tx)).position;
   // No index leads to a type, so a search for one looks at so many positions at a time.
   const reach = type && !subject ? SEARCH : Number.MAX_SAFE_INTEGER;

@@ -1,0 +1,123 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Checkpoint } from '@blog/common/checkpoint.ts';
+import type { Database, Tx } from '@blog/common/database.ts';
+import type { Log } from '@blog/common/log.ts';
+import { Loop } from '@blog/common/loop.ts';
+import { isUnreadable, unavailable } from '@blog/common/problem.ts';
+import { checkpointAt, Damage, newest, PAGE, readBehind } from './log.ts';
+
+/** How many of the newest entries are checked at the start: what a crash or a bad disk can have hurt while they were written. */
+const TAIL = 1_000;
+
+export type Verdict = { ok: true; events: number; head: Checkpoint } | { ok: false; position: number; reason: string };
+
+/**
+ * Checks what is behind a position, page by page, so that others are served in between: every position is there, every
+ * record fits the checksums, and the columns by which events are found say what the record says.
+ */
+export async function verifyLog(db: Database, after = 0): Promise<Verdict> {
+  let position = after;
+  let most = PAGE;
+  for (;;) {
+    try {
+      const found = await db.read(async (tx) => {
+        const entries = await readBehind(tx, position, most);
+        await assertFound(tx, position, most);
+        return entries;
+      });
+      position = found.at(-1)?.position ?? position;
+      if (found.length < most) break;
+    } catch (error) {
+      if (error instanceof Damage) return { ok: false, position: error.position, reason: error.reason };
+      if (!isUnreadable(error)) throw error;
+      if (most === 1) return { ok: false, position: position + 1, reason: 'it cannot be read' };
+      most = 1; // One of that page cannot be read: the next turns find out which.
+    }
+    await nextTurn();
+  }
+  const head = await db.read((tx) => checkpointAt(tx, position));
+  return { ok: true, events: position - after, head: head as Checkpoint };
+}
+
+/** An event is recognised, and found by type and subject, by what stands beside its record. */
+async function assertFound(tx: Tx, after: number, limit: number): Promise<void> {
+  const wrong = await tx.get<{ position: number }>(
+    `SELECT position FROM (SELECT * FROM events WHERE position > ? ORDER BY position LIMIT ?) AS e
+     WHERE source IS NOT record ->> 'source' OR id IS NOT record ->> 'id'
+        OR type IS NOT record ->> 'type' OR subject IS NOT record ->> 'subject'
+        OR position IS NOT (SELECT position FROM events WHERE source = e.source AND id = e.id)
+     LIMIT 1`,
+    ...[after, limit],
+  );
+  if (wrong) throw new Damage(wrong.position, 'it is not found under what its record says');
+}
+
+/** Whether the log is still what was written. Its newest entries are checked at the start, all of it when asked. */
+export class Integrity extends Loop {
+  #db: Database;
+  #log: Log;
+  #checking: Promise<void> | undefined;
+  #verifying: Promise<Verdict> | undefined;
+  /** The damage among the newest entries, and what was found when somebody asked. */
+  #tail: string | undefined;
+  #found: string | undefined;
+
+  constructor(db: Database, log: Log) {
+    super();
+    this.#db = db;
+    this.#log = log;
+  }
+
+  /**
+   * Nothing is appended on top of a damaged end: what is refused now still waits where it came from, when a person has put
+   * back a log that can be trusted.
+   * @throws Problem 503 if the newest entries are damaged
+   */
+  async assertSound(): Promise<void> {
+    this.#checking ??= this.#checkTail();
+    await this.#checking;
+    if (this.#tail) throw unavailable('The end of the log is damaged: nothing is appended to it.', 5);
+  }
+
+  /** The whole log, checked now; who asks meanwhile gets the same answer. */
+  verify(): Promise<Verdict> {
+    this.#verifying ??= this.#verify().finally(() => {
+      this.#verifying = undefined;
+    });
+    return this.#verifying;
+  }
+
+  async degraded(): Promise<string[]> {
+    return [...new Set([this.#tail, this.#found])].filter((text) => text !== undefined);
+  }
+
+  protected async run(): Promise<void> {
+    // A database that cannot be read just now says so elsewhere; whoever publishes next checks again.
+    await this.assertSound().catch(() => {});
+  }
+
+  async #checkTail(): Promise<void> {
+    try {
+      const { position } = await this.#db.read(newest);
+      this.#tail = this.#told(await verifyLog(this.#db, Math.max(0, position - TAIL)));
+    } catch (error) {
+      this.#checking = undefined;
+      if (!isUnreadable(error)) throw error;
+      this.#tail = 'The end of the log cannot be read.';
+      this.#log.error({ err: error }, 'the log is damaged');
+    }
+  }
+
+  async #verify(): Promise<Verdict> {
+    const verdict = await verifyLog(this.#db);
+    this.#found = this.#told(verdict);
+    return verdict;
+  }
+
+  #told(verdict: Verdict): string | undefined {
+    if (verdict.ok) return undefined;
+    const { position, reason } = verdict;
+    this.#log.error({ position, reason }, 'the log is damaged');
+    return new Damage(position, reason).message;
+  }
+}
