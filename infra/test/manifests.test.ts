@@ -9,6 +9,7 @@ const rules: Record<string, (project: Project) => string[]> = {
   'names, ports and addresses are those of the table': pods.namesAndPorts,
   'labels and selectors find what they mean': pods.labels,
   'a corrected setting reaches its pods': pods.settings,
+  'in production each of the five servers has the token from the Secret, and the client has not': pods.token,
   'every part has probes, and says what it needs': pods.probesAndResources,
   'all parts together request at most 1 CPU and 1 GiB': (project) => pods.totals(project, { cpu: 1, memory: 2 ** 30 }),
   'a database runs once, on any cluster’s default volumes': pods.databases,
@@ -19,6 +20,7 @@ const rules: Record<string, (project: Project) => string[]> = {
   'the namespace refuses pods with more rights than "restricted"': surroundings.namespace,
   'what may stand before the client sends everything to it': surroundings.front,
   'Skaffold builds, syncs and forwards what there is': surroundings.skaffold,
+  'the token is made in the Namespace that was made before, in production only': surroundings.hooks,
   'who may connect to whom are exactly the arrows of the design': network.arrows,
   'every pod may ask DNS, wherever it is': network.dns,
 };
@@ -71,6 +73,17 @@ const wrong: Wrong[] = [
   ['settings that are not read', 'container envFrom', undefined, /posts: envFrom/],
   ['settings whose name stays', 'ConfigMap metadata annotations', undefined, /posts-settings is undefined/],
 
+  ['a server without the token', 'container env', undefined, /posts: env is undefined/],
+  [
+    'a token of its own',
+    'container env 0 valueFrom secretKeyRef name',
+    'posts-token',
+    /posts: .*name is "posts-token"/,
+  ],
+  ['a token that may be missing', 'container env 0 valueFrom secretKeyRef optional', true, /posts: .*optional is true/],
+  ['a token in the manifest', 'container env 0 value', 'x', /posts: env.0.value is "x"/],
+  ['a client with the token', 'client env', [{ name: 'BUS_TOKEN', value: 'x' }], /client: env is \[/],
+
   ['a missing probe', 'container readinessProbe', undefined, /posts: readinessProbe/],
   ['a missing limit', 'container resources limits memory', undefined, /posts: no limits of memory/],
   ['too much CPU requested together', 'container resources requests cpu', '1', /requested together: .* of cpu/],
@@ -86,6 +99,14 @@ const wrong: Wrong[] = [
   ['an Always', 'container imagePullPolicy', 'Always', /posts: imagePullPolicy is "Always"/],
 
   ['a Secret', 'texts a.yaml', 'apiVersion: v1\nkind: Secret\n', /a.yaml: a secret/],
+  ['a Secret in JSON', 'texts a.yaml', '{"kind": "Secret"}', /a.yaml: a secret/],
+  [
+    'a token among the environment',
+    'texts a.yaml',
+    '- name: BUS_TOKEN\n  value: abcdef\n',
+    /a secret. name: BUS_TOKEN/,
+  ],
+  ['a token that kustomize makes', 'texts a.yaml', 'secretGenerator:\n  - name: x\n', /a secret. secretGenerator/],
   ['a password among the settings', 'texts a.yaml', '  DB_PASSWORD: hunter2\n', /a secret. PASSWORD/],
   ['a token in a command', 'texts a.md', 'curl -H token=abcdef\n', /a secret. token/],
   ['a part that is not listed', 'listed 1', undefined, /resources/],
@@ -99,6 +120,11 @@ const wrong: Wrong[] = [
   ['a part that is not built', 'skaffold build artifacts 0', undefined, /no artifact blog-posts/],
   ['a port that is not forwarded', 'skaffold portForward 0', undefined, /portForward/],
   ['a port forwarded elsewhere', 'skaffold portForward 0 namespace', 'default', /portForward.*default/],
+
+  ['a Namespace that Windows gets not', 'hooks 1 host os', ['linux'], /^hooks: systems/],
+  ['a hook before the Namespace', 'hooks 0 host command', ['node', 'x.mjs'], /^hooks: node x.mjs is not/],
+  ['a deployment that makes no token', 'profiles 0 patches 6', undefined, /^hooks of profiles.0 is undefined/],
+  ['a token in a profile for development', 'profiles 0 name', 'x', /^hooks of profiles.0.profile is "x"/],
 
   ['a rule missing at the source', 'NetworkPolicy spec egress 0', undefined, /^posts → event-bus:4005 is not allowed/],
   ['a rule missing at the target', 'NetworkPolicy spec ingress 0', undefined, /^client → posts:4000 is not allowed/],
@@ -127,6 +153,9 @@ function spoil(project: Project, path: string, value: unknown): void {
     'pod-template': template.template,
     pod: template.template.spec,
     container: template.template.spec.containers[0],
+    client: (find(project, 'Deployment', 'client').spec as typeof template).template.spec.containers[0],
+    hooks: project.skaffold.deploy.kubectl.hooks.before,
+    profiles: project.skaffold.profiles,
     dns: find(project, 'NetworkPolicy', 'dns'),
     'default-deny': find(project, 'NetworkPolicy', 'default-deny'),
   };

@@ -100,6 +100,15 @@ export const settings = (project: Project): string[] =>
     ];
   });
 
+/** Without the Secret, or without its key, a pod waits; with `optional`, or by `envFrom`, it would start without a token. */
+const TOKEN = { name: 'BUS_TOKEN', valueFrom: { secretKeyRef: { name: 'bus-token', key: 'token' } } };
+
+/** The client needs none: it sends no events, and control of the bus is off. */
+export const token = (project: Project): string[] =>
+  workloads(project).flatMap(({ name, container }) =>
+    compare(`${name}: env`, container.env, name === 'client' ? undefined : [TOKEN]),
+  );
+
 export const probesAndResources = (project: Project): string[] =>
   workloads(project).flatMap(({ name, container: { livenessProbe, readinessProbe, resources } }) => [
     ...compare(`${name}: livenessProbe`, livenessProbe?.httpGet, { path: '/healthz', port: 'http' }),

@@ -29,7 +29,8 @@ export function images({ dockerfiles, versions }: Project): string[] {
 }
 
 const SECRETS = [
-  /^\s*(?:- )?kind:\s*Secret\b/im,
+  /\bkind["']?:\s*["']?Secret\b/i,
+  /\bname["']?:\s*["']?\w*(?:password|token|secret)\w*["']?,?\s*["']?value["']?:/i,
   /(?:password|passwd|token|secret|credential|api_?key)\w*["']?\s*[:=]\s*["']?(?!(?:false|true|null)\b)[\w+/-]/i,
   /-----BEGIN|\beyJ[\w-]{10,}\.|\bAKIA\w{12,}|:\/\/[^\s/@]+:[^\s/@]+@/,
 ];
@@ -95,6 +96,25 @@ export const front = ({ optional: [ingress, route] }: Project): string[] => [
     },
   ]),
 ];
+
+/** Before everything else the Namespace, on any system; in production then the token, which lies in it. */
+export function hooks({ skaffold: { deploy, profiles = [] } }: Project): string[] {
+  const before = deploy.kubectl.hooks.before.map(({ host }) => host);
+  const added = profiles.flatMap(({ name, patches = [] }) =>
+    patches.filter(({ path }) => path.startsWith('/deploy')).map((patch) => ({ profile: name, ...patch })),
+  );
+  const command = ['node', 'scripts/bus-token.mjs'];
+  return [
+    ...compare('hooks: systems', before.flatMap(({ os }) => os ?? 'any').toSorted(), ['darwin', 'linux', 'windows']),
+    ...before
+      .filter(({ command }) => !/\bapply\b.*namespace\.yaml/.test(command.join(' ')))
+      .map(({ command }) => `hooks: ${command.join(' ')} is not for the Namespace`),
+    ...compare('hooks of profiles', added, [
+      { profile: 'production', op: 'add', path: '/deploy/kubectl/hooks/before/-', value: { host: { command } } },
+    ]),
+    ...command.slice(1).flatMap((file) => (existsSync(join(root, file)) ? [] : [`there is no ${file}`])),
+  ];
+}
 
 const isArtifact = (value: unknown): value is Artifact => value instanceof Object && 'image' in value;
 

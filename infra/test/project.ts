@@ -34,6 +34,7 @@ type Container = {
   imagePullPolicy?: string;
   ports: { name: string; containerPort: number; hostPort?: number }[];
   envFrom?: { configMapRef: { name: string } }[];
+  env?: unknown[];
   livenessProbe?: Probe;
   readinessProbe?: Probe;
   resources?: { requests?: Amounts; limits?: Amounts };
@@ -71,8 +72,9 @@ export type Artifact = {
 };
 type Skaffold = {
   build: { artifacts: Artifact[] };
+  deploy: { kubectl: { hooks: { before: { host: { os?: string[]; command: string[] } }[] } } };
   portForward: { resourceName: string; namespace: string; port: number; localPort: number }[];
-  profiles?: { patches?: { path: string; value: unknown }[] }[];
+  profiles?: { name: string; patches?: { op: string; path: string; value: unknown }[] }[];
 };
 
 export type Project = {

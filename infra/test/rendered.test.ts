@@ -61,6 +61,10 @@ const changes = (from: Manifest[], to: Manifest[]) =>
     expect(totals({ manifests: render(overlay) }, { cpu: 1, memory: 2 * 2 ** 30 })).toEqual([]);
   });
 
+  test.each(overlays.slice(1))('%s: development has no token, so that every curl and classic part works', (overlay) => {
+    expect(JSON.stringify(render(overlay)).match(/secret\w*|BUS_TOKEN/gi) ?? []).toEqual([]);
+  });
+
   test('development changes how a part is run and watched, and nothing else', () => {
     const allowed = [
       /^ConfigMap \S+\/data\/NODE_ENV$/,
@@ -76,7 +80,7 @@ const changes = (from: Manifest[], to: Manifest[]) =>
 
   test('a service of one’s own differs from moderation in its image, its probe and its environment', () => {
     expect(changes(render('development'), render('development-own-service')).toSorted()).toEqual([
-      'StatefulSet moderation container env',
+      'StatefulSet moderation container env/0',
       'StatefulSet moderation container image',
       'StatefulSet moderation container readinessProbe/httpGet',
       'StatefulSet moderation container readinessProbe/tcpSocket',

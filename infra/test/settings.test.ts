@@ -20,6 +20,7 @@ describe('settings', () => {
       const settings = named(readProject(), 'ConfigMap', `${name}-settings`)?.data ?? {};
       expect(schema.safeParse(settings).error?.issues ?? []).toEqual([]);
       expect(Object.keys(settings).filter((key) => !(key in schema.shape))).toEqual([]);
+      expect(Object.keys(schema.shape)).toContain('BUS_TOKEN'); // from the Secret, see pod-rules.ts
       expect(schema.safeParse({}).success).toBe(false);
     },
   );
