@@ -84,7 +84,7 @@ describe('through the gateway', () => {
 
     expect((await post(`${api}/subscriptions/query/replay`)).status).toBe(200);
     const foreign = { origin: 'http://elsewhere.example' };
-    expect((await post(`${api}/subscriptions/query/replay`, undefined, foreign)).status).toBe(404);
+    expect((await post(`${api}/subscriptions/query/replay`, undefined, foreign)).status).toBe(403);
   });
 
   test.each(['/events', '/metrics', '/posts/events', '/%65vents', '/api/system/events', '/dead-letters'])(

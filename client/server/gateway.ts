@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { isForLocalhost, isSafe } from '@blog/common/origins.ts';
 import release from '../package.json' with { type: 'json' };
 import { sendJson, sendProblem } from './problem.ts';
 import { proxy } from './proxy.ts';
@@ -7,8 +8,10 @@ import { findTarget, isInternal, type Part, parseTarget } from './routes.ts';
 type Options = {
   /** Where the parts are. */
   urls: Record<Part, string>;
-  /** Whether the bus may be controlled through the gateway, from the page's own origin. */
+  /** Whether the bus may be controlled through the gateway. */
   control: boolean;
+  /** Whether it listens where only this machine reaches it. */
+  loopback: boolean;
   /** What every answer has besides. */
   headers?: Map<string, string>;
 };
@@ -30,19 +33,25 @@ const READING = ['GET', 'HEAD'];
  * The single way in: passes what routes.ts names on to the parts, answers for itself, leaves to `next` what may be the
  * page or one of its files, and refuses the rest.
  */
-export function createGateway({ urls, control, headers = new Map() }: Options): Middleware {
+export function createGateway({ urls, control, loopback, headers = new Map() }: Options): Middleware {
   return (req, res, next) => {
     res.setHeaders(headers);
     const { method = 'GET', url = '/' } = req;
     const asked = parseTarget(url);
     if (!asked) return sendProblem(res, 400, 'The request is malformed.');
     const { path, query } = asked;
+    if (loopback && !isForLocalhost(req)) {
+      return sendProblem(res, 403, 'What listens on loopback (HOST) answers only as localhost.');
+    }
     if (isInternal(path)) return notFound(res);
+    if (!isSafe(req) && !isOwnOrigin(req)) {
+      return sendProblem(res, 403, 'Only its own page can change anything here.');
+    }
 
     if (OWN.has(path)) {
       return READING.includes(method) ? sendJson(res, OWN.get(path) ?? {}) : notAllowed(res, READING);
     }
-    const target = findTarget(method, path, control && isOwnOrigin(req));
+    const target = findTarget(method, path, control);
     if (target && 'part' in target)
       return proxy(req, res, new URL(target.path + query, urls[target.part]), target.part);
     if (target) return notAllowed(res, target.allow);
@@ -71,9 +80,9 @@ function notAllowed(res: ServerResponse, allow: readonly string[]) {
   sendProblem(res, 405, `Only ${allow.join(', ')} can be used here.`, { Allow: allow.join(', ') });
 }
 
-/** A browser names the origin of the page that sends the request; curl names none. */
+/** A browser names the origin of the page that sends the request; curl names none. Its scheme may end before us. */
 function isOwnOrigin(req: IncomingMessage): boolean {
   const { origin, host } = req.headers;
   if (origin === undefined) return true;
-  return URL.canParse(origin) && new URL(origin).host === host;
+  return URL.canParse(origin) && new URL(origin).host === host?.toLowerCase();
 }

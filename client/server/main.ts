@@ -2,6 +2,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { parseConfig } from '@blog/common/config.ts';
 import { createLog } from '@blog/common/log.ts';
+import { isLoopback } from '@blog/common/origins.ts';
 import { closeable } from '@blog/common/server.ts';
 import { createGateway } from './gateway.ts';
 import { openBuiltPage, SECURITY_HEADERS } from './page-built.ts';
@@ -23,6 +24,7 @@ const gateway = createGateway({
     'event-bus': settings.EVENT_BUS_URL,
   },
   control: settings.CONTROL === 'on',
+  loopback: isLoopback(settings.HOST),
   headers: production ? SECURITY_HEADERS : undefined,
 });
 

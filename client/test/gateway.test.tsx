@@ -218,7 +218,7 @@ for (const { name, start, describe: describeGateway } of gateways) {
       const headers = {
         'content-type': 'application/json',
         'idempotency-key': 'k',
-        origin: 'http://x',
+        origin: gateway.url,
         authorization: 'Bearer 0123456789abcdef',
         te: 'trailers',
       };
@@ -239,6 +239,39 @@ for (const { name, start, describe: describeGateway } of gateways) {
         },
       });
       for (const header of ['origin', 'authorization', 'te']) expect(parts.seen[0]?.headers[header]).toBeUndefined();
+    });
+
+    test.each(['POST /posts', 'POST /posts/create', 'POST /posts/p/comments', 'DELETE /posts', 'POST /nothing'])(
+      '%s is 403 from a page of another origin, and reaches nothing',
+      async (line) => {
+        const { host, port } = new URL(gateway.url);
+        const others = ['http://evil.example', 'null', `http://127.0.0.1:${port}0`, `http://localhost:${port}`];
+        for (const origin of [...others, `http://${host}.evil.example`, `http://evil.example/${host}`, host]) {
+          const { status, headers, text } = await ask(gateway.url, line, { origin }, '{}');
+          expect([origin, status, headers['content-type']]).toEqual([origin, 403, 'application/problem+json']);
+          expect(JSON.parse(text)).toMatchObject({ title: 'Forbidden', status: 403, detail: expect.any(String) });
+        }
+        expect(parts.seen).toEqual([]);
+      },
+    );
+
+    test('from the page itself it is let in, whatever the scheme was and however its name is written', async () => {
+      const { host } = new URL(gateway.url);
+      for (const headers of [
+        { origin: `http://${host}` },
+        { origin: `https://${host}` },
+        { origin: 'https://blog.example', host: 'blog.example' },
+        { origin: 'http://blog.localhost:3000', host: 'Blog.Localhost:3000' },
+      ] as Record<string, string>[]) {
+        expect((await ask(gateway.url, 'POST /posts', headers, '{}')).status).toBe(200);
+      }
+      expect(parts.seen).toHaveLength(4);
+    });
+
+    test('reading is open to every origin; without a header that allows it no page sees the answer', async () => {
+      const { status, headers } = await ask(gateway.url, 'GET /posts', { origin: 'http://evil.example' });
+      expect(status).toBe(200);
+      expect(headers).not.toHaveProperty('access-control-allow-origin');
     });
 
     test('a redirect is passed on, not followed', async () => {
@@ -402,6 +435,30 @@ function expectSecurityHeaders(raw: string[]) {
   expect(values('permissions-policy')).toEqual([expect.stringContaining('camera=()')]);
 }
 
+describe('development: on loopback', () => {
+  let local: Gateway;
+  beforeAll(async () => {
+    local = await startDevelopment(parts.urls, { control: true, loopback: true });
+  });
+  afterAll(() => local.close());
+
+  test.each(['GET /', 'GET /posts', 'GET /healthz', 'POST /posts', 'POST /api/system/subscriptions/query/pause'])(
+    '%s is 403 for a page whose own name leads here',
+    async (line) => {
+      for (const host of ['evil.example:3000', 'localhost.evil.example', '127.0.0.1.evil.example:3000']) {
+        const { status, text } = await ask(local.url, line, { host, origin: `http://${host}` });
+        expect([status, JSON.parse(text).status]).toEqual([403, 403]);
+      }
+      expect(parts.seen).toEqual([]);
+    },
+  );
+
+  test.each(['localhost:3000', 'blog.localhost', '127.0.0.1:3000', '[::1]:3000'])('it is called %s', async (host) => {
+    expect((await ask(local.url, 'POST /posts', { host, origin: `http://${host}` })).status).toBe(200);
+    expect((await ask(local.url, 'GET /', { host })).status).toBe(200);
+  });
+});
+
 describe('development: control of the bus', () => {
   const lines = [
     ['POST /api/system/subscriptions/query/pause', 'POST /subscriptions/query/pause'],
@@ -421,9 +478,9 @@ describe('development: control of the bus', () => {
     expect(parts.seen.map((one) => one.line)).toEqual([expected, expected]);
   });
 
-  test.each(lines)('%s is 404 from another origin', async (line, _) => {
+  test.each(lines)('%s is refused from another origin', async (line, _) => {
     for (const origin of ['http://evil.example', 'null', parts.urls.posts]) {
-      expect((await ask(on.url, line, { origin })).status).toBe(404);
+      expect((await ask(on.url, line, { origin })).status).toBe(403);
     }
     expect(parts.seen).toEqual([]);
   });

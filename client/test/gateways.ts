@@ -73,9 +73,9 @@ function makeFolder(): string {
   return folder;
 }
 
-export async function startDevelopment(urls: Urls, { control = false } = {}): Promise<Gateway> {
+export async function startDevelopment(urls: Urls, { control = false, loopback = false } = {}): Promise<Gateway> {
   const folder = makeFolder();
-  const gateway = createGateway({ urls, control, headers: SECURITY_HEADERS });
+  const gateway = createGateway({ urls, control, loopback, headers: SECURITY_HEADERS });
   const page = servePage(join(folder, 'page'));
   rmSync(folder, { recursive: true });
   return listen((req, res) => gateway(req, res, () => page(req, res, () => undefined)));

@@ -1,4 +1,4 @@
-import { createApp, crossOrigin } from '@blog/common/app.ts';
+import { createApp } from '@blog/common/app.ts';
 import { BODY_LIMIT, jsonBody, requestBody, requestText } from '@blog/common/body.ts';
 import type { Database } from '@blog/common/database.ts';
 import { entityId } from '@blog/common/events.ts';
@@ -7,6 +7,7 @@ import type { Bus } from '@blog/common/http.ts';
 import { idempotencyKey } from '@blog/common/idempotency.ts';
 import { page, parsePage } from '@blog/common/lists.ts';
 import type { Log } from '@blog/common/log.ts';
+import type { Origins } from '@blog/common/origins.ts';
 import { Relay } from '@blog/common/outbox.ts';
 import { onlyMethods, parse } from '@blog/common/problem.ts';
 import { Subscriber } from '@blog/common/subscriber.ts';
@@ -18,10 +19,10 @@ import { WaitingRoom } from './waiting-room.ts';
 const postPath = z.object({ id: entityId });
 const newComment = requestBody({ content: requestText(2_000) });
 
-type Options = { db: Database; log: Log; bus: Bus; corsOrigins?: string[] };
+type Options = { db: Database; log: Log; bus: Bus; origins: Origins };
 
 /** The comments service: its routes, its outbox's relay, its subscription. */
-export function createComments({ db, log, bus, corsOrigins }: Options) {
+export function createComments({ db, log, bus, origins }: Options) {
   const waitingRoom = new WaitingRoom();
   const relay = new Relay({ db, bus, log });
   const subscriber = new Subscriber({
@@ -61,6 +62,6 @@ export function createComments({ db, log, bus, corsOrigins }: Options) {
   routes.all('/posts/:id/comments', onlyMethods('GET', 'POST'));
 
   const loops = [relay, subscriber];
-  const app = createApp({ db, log, routes: [crossOrigin(corsOrigins), routes, subscriber.routes], loops });
+  const app = createApp({ db, log, routes: [routes, subscriber.routes], loops, origins });
   return { app, loops, waitingRoom };
 }

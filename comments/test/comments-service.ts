@@ -1,9 +1,10 @@
+import { LOOPBACK } from '@blog/common/origins.ts';
 import { NO_BUS, newFolder, Service } from '../../common/test/service.ts';
 import { createComments } from '../src/app.ts';
 import { migrations } from '../src/schema.ts';
 
 /** The comments service, with a bus or without one. */
 export const startComments = ({ busUrl = NO_BUS, folder = newFolder() } = {}) =>
-  new Service({ migrations, create: createComments }, busUrl, folder).open();
+  new Service({ migrations, create: (part) => createComments({ ...part, origins: LOOPBACK }) }, busUrl, folder).open();
 
 export const postCreated = (id: string) => ({ type: 'PostCreated', data: { id, title: 't' } });

@@ -1,35 +1,25 @@
-import cors from 'cors';
 import express, { type Express, type RequestHandler, type Router } from 'express';
-import { z } from 'zod';
 import release from '../package.json' with { type: 'json' };
 import type { Database } from './database.ts';
 import type { Log } from './log.ts';
 import type { Loop } from './loop.ts';
+import { crossOrigin, type Origins, onlyAsLocalhost, onlyWritesOf } from './origins.ts';
 import { notFound, onlyMethods, problemHandler, unavailable } from './problem.ts';
 
-/** `CORS_ORIGINS`: the origins that may call from a browser, separated by commas or `*`; loopback unless set. */
-export const corsSettings = {
-  CORS_ORIGINS: z
-    .string()
-    .transform((list) => list.split(',').map((origin) => origin.trim()))
-    .optional(),
+type Part = {
+  db: Database;
+  log: Log;
+  routes: (RequestHandler | Router)[];
+  loops: Loop[];
+  /** The pages that may call from a browser; none unless given. */
+  origins?: Origins;
 };
 
-const LOOPBACK = /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/;
-
-/** What a page on another origin may call: it reads every header that the protocol uses. */
-export const crossOrigin = (origins: string[] | undefined): RequestHandler =>
-  cors({
-    origin: origins?.includes('*') ? '*' : (origins ?? LOOPBACK),
-    exposedHeaders: ['Link', 'Location', 'Retry-After', 'Stream-Position'],
-  });
-
-type Part = { db: Database; log: Log; routes: (RequestHandler | Router)[]; loops: Loop[] };
-
-/** The frame of every server: health, its routes, problem details for everything else. */
-export function createApp({ db, log, routes, loops }: Part): Express {
+/** The frame of every server: who may call, health, its routes, problem details for everything else. */
+export function createApp({ db, log, routes, loops, origins }: Part): Express {
   const app = express();
   app.disable('x-powered-by').disable('etag');
+  app.use(onlyAsLocalhost);
 
   app.get('/healthz', (_req, res) => void res.json({ status: 'ok', version: release.version }));
   app.get('/readyz', async (_req, res) => {
@@ -44,6 +34,8 @@ export function createApp({ db, log, routes, loops }: Part): Express {
   });
   app.all(['/healthz', '/readyz'], onlyMethods('GET'));
 
+  if (origins) app.use(crossOrigin(origins));
+  app.use(onlyWritesOf(origins));
   app.use(...routes);
   app.use(notFound);
   app.use(problemHandler(log));

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
-import express, { type Request, type RequestHandler } from 'express';
+import type { IncomingMessage } from 'node:http';
+import express, { type RequestHandler } from 'express';
 import { z } from 'zod';
 import { fieldProblem, Problem } from './problem.ts';
 
@@ -29,7 +30,8 @@ export function optionalBody(limit: number): RequestHandler {
   return (req, res, next) => (hasBody(req) ? body(req, res, next) : next());
 }
 
-function hasBody({ headers }: Request): boolean {
+/** Whether a body comes with the request (RFC 9112 §6.3). */
+export function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 

@@ -4,6 +4,7 @@ import type { Express } from 'express';
 import type { Database } from './database.ts';
 import type { Log } from './log.ts';
 import type { Loop } from './loop.ts';
+import { isLoopback } from './origins.ts';
 
 type Part = {
   app: Express;
@@ -27,6 +28,7 @@ const LONGEST_END = 3_900;
  * process with one line and exit code 1.
  */
 export function startServer({ app, host, port, log, db, loops, held }: Part): void {
+  if (isLoopback(host)) app.enable('loopback');
   const server = createServer({ headersTimeout: 10_000, requestTimeout: 15_000, keepAliveTimeout: 65_000 }, app);
   server.on('error', (error: NodeJS.ErrnoException) => {
     process.stderr.write(

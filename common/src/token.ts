@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { Request, RequestHandler } from 'express';
+import type { RequestHandler } from 'express';
 import { z } from 'zod';
+import { isSafe } from './origins.ts';
 import { Problem } from './problem.ts';
 
 /** `BUS_TOKEN`: what services and bus know each other by. Without it anybody who can reach them may publish and deliver. */
@@ -10,9 +11,6 @@ export const tokenSettings = {
     .regex(/^[\x21-\x7e]{16,256}$/, 'must be 16 to 256 visible ASCII characters')
     .optional(),
 };
-
-/** Whether a request only reads, as its method says (RFC 9110 §9.2.1). */
-export const isSafe = ({ method }: Request): boolean => ['GET', 'HEAD', 'OPTIONS'].includes(method);
 
 /**
  * Lets only callers change something that name the token (RFC 6750 §2.1); anybody if there is none. It stands before what

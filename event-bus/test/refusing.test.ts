@@ -47,6 +47,33 @@ describe('a publication that cannot be stored', () => {
     expect(await stored(bus)).toEqual([]);
   });
 
+  test('a page in a browser, of whatever origin, neither publishes nor controls', async () => {
+    const bus = await startBus({ subscriptions: { a: await startPart(checkpointed().answer) } });
+    for (const origin of ['http://evil.example', 'http://localhost:3000', 'null']) {
+      await post(bus, cloudEvent('a')).set('Origin', origin).expect(403);
+      for (const command of ['pause', 'skip', 'replay']) {
+        await bus.http.post(`/subscriptions/a/${command}`).set('Origin', origin).expect(403);
+      }
+      await bus.http.delete('/dead-letters/1').set('Origin', origin).expect(403);
+      const asked = { Origin: origin, 'Access-Control-Request-Method': 'POST' };
+      const { headers } = await bus.http.options('/events').set(asked);
+      expect(headers).not.toHaveProperty('access-control-allow-origin');
+    }
+    expect(await stored(bus)).toEqual([]);
+    await until(async () => expect(await bus.subscription('a')).toMatchObject({ state: 'live', replay: null }));
+  });
+
+  test('a form or plain text reaches no route, also one that needs no body', async () => {
+    const bus = await startBus({ subscriptions: { a: await startPart(checkpointed().answer) } });
+    for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x']) {
+      await post(bus, JSON.stringify(cloudEvent('a')), type).expect(415);
+      await bus.http.post('/subscriptions/a/pause').type(type).send('{"a":1}').expect(415);
+      await bus.http.post('/dead-letters/1/redeliver').type(type).send('{"a":1}').expect(415);
+    }
+    expect(await stored(bus)).toEqual([]);
+    await until(async () => expect(await bus.subscription('a')).toMatchObject({ state: 'live' }));
+  });
+
   test('another method is 405 and names those that there are', async () => {
     const bus = await startBus();
     await bus.http.delete('/events').expect(405).expect('allow', 'GET, POST');

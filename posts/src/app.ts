@@ -1,4 +1,4 @@
-import { createApp, crossOrigin } from '@blog/common/app.ts';
+import { createApp } from '@blog/common/app.ts';
 import { BODY_LIMIT, jsonBody, requestBody, requestText } from '@blog/common/body.ts';
 import type { Database } from '@blog/common/database.ts';
 import { failpoint } from '@blog/common/failpoint.ts';
@@ -6,6 +6,7 @@ import type { Bus } from '@blog/common/http.ts';
 import { idempotencyKey } from '@blog/common/idempotency.ts';
 import { page, parsePage } from '@blog/common/lists.ts';
 import type { Log } from '@blog/common/log.ts';
+import type { Origins } from '@blog/common/origins.ts';
 import { Relay } from '@blog/common/outbox.ts';
 import { onlyMethods, parse } from '@blog/common/problem.ts';
 import { Subscriber } from '@blog/common/subscriber.ts';
@@ -14,10 +15,10 @@ import { createPost, handle, listPosts, publishAgain } from './posts.ts';
 
 const newPost = requestBody({ title: requestText(200) });
 
-type Options = { db: Database; log: Log; bus: Bus; corsOrigins?: string[] };
+type Options = { db: Database; log: Log; bus: Bus; origins: Origins };
 
 /** The posts service: its routes, its outbox's relay, its subscription. */
-export function createPosts({ db, log, bus, corsOrigins }: Options) {
+export function createPosts({ db, log, bus, origins }: Options) {
   const relay = new Relay({ db, bus, log });
   const subscriber = new Subscriber({
     db,
@@ -47,6 +48,6 @@ export function createPosts({ db, log, bus, corsOrigins }: Options) {
   routes.all('/posts/create', onlyMethods('POST'));
 
   const loops = [relay, subscriber];
-  const app = createApp({ db, log, routes: [crossOrigin(corsOrigins), routes, subscriber.routes], loops });
+  const app = createApp({ db, log, routes: [routes, subscriber.routes], loops, origins });
   return { app, loops };
 }

@@ -14,7 +14,7 @@ const { app, loops } = createPosts({
   db,
   log,
   bus: { url: EVENT_BUS_URL, token: BUS_TOKEN },
-  corsOrigins: CORS_ORIGINS,
+  origins: CORS_ORIGINS,
 });
 
 startServer({ app, host: HOST, port: PORT, log, db, loops });

@@ -7,6 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { text } from 'node:stream/consumers';
 import { openDatabase } from '@blog/common/database.ts';
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
+import request from 'supertest';
 import { NO_BUS, newFolder, removeFolders, until } from '../../common/test/service.ts';
 import { migrations } from '../src/schema.ts';
 
@@ -77,6 +78,23 @@ test('an empty setting counts as not set', async () => {
   await until(() => said.out.includes('listening'));
 });
 
+test('on loopback it answers as localhost alone; where other machines reach it, by any name', async () => {
+  for (const [HOST, evil] of [
+    ['127.0.0.1', 403],
+    ['0.0.0.0', 201],
+  ] as const) {
+    const { holder, port } = await take();
+    holder.close();
+    const { said } = start({ HOST, PORT: String(port), DATA_DIR: newFolder() });
+    await until(() => said.out.includes('listening'));
+    const posts = request(`http://127.0.0.1:${port}`);
+    await posts.post('/posts').set('Host', `localhost:${port}`).send({ title: 'mine' }).expect(201);
+    await posts.post('/posts').set('Host', 'evil.example').send({ title: 'theirs' }).expect(evil);
+    const { body } = await posts.get('/posts').expect(200);
+    expect(Object.keys(body)).toHaveLength(evil === 403 ? 1 : 2);
+  }
+});
+
 test('a port that is taken ends the process with one line and exit code 1', async () => {
   const { holder, port } = await take();
   const { errors, exit } = start({ PORT: String(port) });
@@ -96,7 +114,7 @@ onPosix('at SIGTERM a request under way is answered, no new one is taken, and th
   const answer = text(socket);
   const head = [
     'POST /posts HTTP/1.1',
-    'Host: x',
+    'Host: localhost',
     'Content-Type: application/json',
     'Content-Length: 19',
     'Expect: 100-continue',
@@ -131,7 +149,7 @@ onPosix('at SIGTERM an answer that is on its way to a slow reader is sent to its
   const { child, said, exit } = start({ PORT: String(port) });
   await until(() => said.out.includes('listening'));
   const socket = connect(port, '127.0.0.1').setEncoding('utf8');
-  socket.write('GET /posts HTTP/1.1\r\nHost: x\r\n\r\n');
+  socket.write('GET /posts HTTP/1.1\r\nHost: localhost\r\n\r\n');
   await once(socket, 'readable');
   child.kill('SIGTERM');
   await until(() => said.out.includes('stopping'));

@@ -81,15 +81,24 @@ describe('a page on another origin', () => {
 
   test.each(['http://example.com', 'http://localhost.example.com', 'http://127.0.0.1.example.com:3000', 'null'])(
     'may not from %s',
-    async (origin) => expect(await asked(origin)).toBeUndefined(),
+    async (origin) => {
+      expect(await asked(origin)).toBeUndefined();
+      for (const path of ['/posts', '/posts/create', '/events']) {
+        await service.http.post(path).set('Origin', origin).send({ title: 'theirs' }).expect(403);
+        await service.http.post(path).type('form').send({ title: 'theirs' }).expect(415);
+        await service.http.post(path).type('text/plain').send('{"title":"theirs"}').expect(415);
+      }
+      expect(await service.rows('SELECT id FROM posts')).toEqual([]);
+      expect(await service.rows('SELECT seq FROM outbox')).toEqual([]);
+    },
   );
 
   test('may call from those that are set, and from no other', async () => {
-    const other = await startPosts({ corsOrigins: ['https://blog.example.com', 'https://second.example.com'] });
+    const other = await startPosts({ origins: ['https://blog.example.com', 'https://second.example.com'] });
     expect(await asked('https://second.example.com', other)).toBe('https://second.example.com');
     expect(await asked('http://localhost:3000', other)).toBeUndefined();
     await other.close();
-    const open = await startPosts({ corsOrigins: ['*'] });
+    const open = await startPosts({ origins: '*' });
     expect(await asked('https://anybody.example.com', open)).toBe('*');
     await open.close();
   });

@@ -1,9 +1,10 @@
-import { createApp, crossOrigin } from '@blog/common/app.ts';
+import { createApp } from '@blog/common/app.ts';
 import type { Database } from '@blog/common/database.ts';
 import { entityId } from '@blog/common/events.ts';
 import type { Bus } from '@blog/common/http.ts';
 import { page, parsePage } from '@blog/common/lists.ts';
 import type { Log } from '@blog/common/log.ts';
+import type { Origins } from '@blog/common/origins.ts';
 import { fieldProblem, onlyMethods, parse } from '@blog/common/problem.ts';
 import { Streams } from '@blog/common/streams.ts';
 import { Subscriber } from '@blog/common/subscriber.ts';
@@ -16,10 +17,10 @@ import { EMBEDDED, getPost, listPosts, streamPosition } from './read-model.ts';
 const postPath = z.object({ id: entityId });
 const streamQuery = z.object({ after: z.string({ error: 'must be given once' }).optional() });
 
-type Options = { db: Database; log: Log; bus: Bus; corsOrigins?: string[] };
+type Options = { db: Database; log: Log; bus: Bus; origins: Origins };
 
 /** The query service: the read model that its subscription builds, and a stream of its changes. */
-export function createQuery({ db, log, bus, corsOrigins }: Options) {
+export function createQuery({ db, log, bus, origins }: Options) {
   const subscriber = new Subscriber({
     db,
     bus,
@@ -66,6 +67,6 @@ export function createQuery({ db, log, bus, corsOrigins }: Options) {
   routes.all(['/posts', '/posts/:id', '/stream'], onlyMethods('GET'));
 
   const loops = [subscriber];
-  const app = createApp({ db, log, routes: [crossOrigin(corsOrigins), routes, subscriber.routes], loops });
+  const app = createApp({ db, log, routes: [routes, subscriber.routes], loops, origins });
   return { app, loops, streams };
 }

@@ -1,9 +1,10 @@
+import { LOOPBACK } from '@blog/common/origins.ts';
 import { NO_BUS, newFolder, Service } from '../../common/test/service.ts';
 import { createQuery } from '../src/app.ts';
 import { migrations } from '../src/schema.ts';
 
 export const startQuery = (folder = newFolder()) =>
-  new Service({ migrations, create: createQuery }, NO_BUS, folder).open();
+  new Service({ migrations, create: (part) => createQuery({ ...part, origins: LOOPBACK }) }, NO_BUS, folder).open();
 
 export const post = (id: string, data: object = { title: `title of ${id}` }) => ({
   type: 'PostCreated',
