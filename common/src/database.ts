@@ -20,6 +20,9 @@ const GROUP = 500;
 /** How long the process waits for another one's lock, in milliseconds; nothing else happens in that time. */
 const LOCK_WAIT = 250;
 
+/** SQLite's error for a connection that may only read (sqlite.org/rescode). */
+const READ_ONLY = 8;
+
 /** How long a `later` work may wait for another one's commit, in milliseconds. */
 const LATER = 1_000;
 
@@ -49,6 +52,8 @@ export class Database {
   trouble: string | undefined;
   /** Set when something stored could not be read back: for good, because only a person can mend the file. */
   damage: string | undefined;
+  #readOnly = false;
+  #file: string;
   #writer: DatabaseSync;
   #reader: DatabaseSync;
   #writing: Tx;
@@ -61,8 +66,8 @@ export class Database {
   #listeners: (() => void)[] = [];
 
   constructor(file: string) {
-    this.#writer = new DatabaseSync(file, { timeout: LOCK_WAIT });
-    configure(this.#writer);
+    this.#file = file;
+    this.#writer = openWriter(file);
     this.#reader = new DatabaseSync(file, { readOnly: true, timeout: LOCK_WAIT });
     this.#writing = statements(this.#writer);
     this.#reading = statements(this.#reader);
@@ -161,6 +166,7 @@ export class Database {
 
   async #commit(group: Job[]): Promise<void> {
     try {
+      if (this.#readOnly) this.#openAgain();
       this.#writer.exec('BEGIN IMMEDIATE');
       this.trouble = undefined;
     } catch (error) {
@@ -192,7 +198,7 @@ export class Database {
       if (!this.#writer.isTransaction) throw error;
       this.#writer.exec('ROLLBACK TO work; RELEASE work');
       this.#notice(error);
-      if (databaseProblem(error)) this.trouble = databaseProblem(error)?.message;
+      if (databaseProblem(error)) this.#inTrouble(error);
       return () => reject(error);
     }
   }
@@ -203,9 +209,29 @@ export class Database {
 
   #failed(group: Job[], error: unknown): void {
     this.#notice(error);
-    this.trouble = databaseProblem(error)?.message ?? 'The last commit failed.';
+    this.#inTrouble(error);
     for (const { reject } of group) reject(error);
   }
+
+  #inTrouble(error: unknown): void {
+    this.trouble = databaseProblem(error)?.message ?? 'The last commit failed.';
+    this.#readOnly = ((error as { errcode?: number }).errcode ?? 0) % 256 === READ_ONLY;
+  }
+
+  /** A connection made while the file could only be read never writes: once it can be written, a new one does. */
+  #openAgain(): void {
+    const writer = openWriter(this.#file);
+    this.#writer.close();
+    this.#writer = writer;
+    this.#writing = statements(writer);
+    this.#readOnly = false;
+  }
+}
+
+function openWriter(file: string): DatabaseSync {
+  const writer = new DatabaseSync(file, { timeout: LOCK_WAIT });
+  configure(writer);
+  return writer;
 }
 
 /** Durability is set here and checked, because SQLite ignores a pragma that it cannot obey. */

@@ -1,0 +1,192 @@
+// A disk that is full, a database that is locked or can only be read: 503 or 507 and never a 2xx for what is not stored,
+// reads go on, and so does everything else as soon as it can.
+import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { chmodSync, mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { check, takeSnapshot, type Write } from '../checker.ts';
+import { get, post, until } from '../http.ts';
+import { mountSmallDisk } from '../small-disk.ts';
+import { type System, startSystem } from '../system.ts';
+
+const WRITERS = ['posts', 'comments', 'event-bus'];
+const SUBSCRIBERS = ['query', 'moderation'];
+const TROUBLE = /^The (disk is full|database cannot be used at the moment)/;
+/** Text that fills what is left on a disk after a few writes. */
+const LONG = 'x'.repeat(1_900);
+
+// Two disks, one for those who are written to by callers, one for those who are pushed to.
+const writersDisk = await mountSmallDisk('24m');
+const subscribersDisk = writersDisk && (await mountSmallDisk('24m'));
+
+let system: System;
+let known: string;
+const writes: Write[] = [];
+const notes = { taken: [] as string[], refused: [] as string[] };
+
+beforeAll(async () => {
+  const data: string[] = [];
+  if (writersDisk && subscribersDisk) {
+    const folder = join(writersDisk.folder, 'data');
+    mkdirSync(folder);
+    for (const name of SUBSCRIBERS) symlinkSync(join(subscribersDisk.folder, `${name}.db`), join(folder, `${name}.db`));
+    data.push('--data', folder);
+  }
+  system = await startSystem('--production', '--without', 'client', ...data);
+  await writePost();
+  known = writes[0]?.id as string;
+  // Before anything breaks, comments has heard of it.
+  await until('a comment', async () => (await writeComment()) === 201);
+});
+afterAll(async () => {
+  await system?.stop();
+  await writersDisk?.unmount();
+  await subscribersDisk?.unmount();
+});
+
+/** Sends it once, and remembers what its caller was told. A refusal says when to try again, and means what it says. */
+async function write(kind: Write['kind'], url: string, body: object, text: string, postId?: string): Promise<number> {
+  const answer = await post(url, body);
+  if (answer.status === 201) {
+    writes.push({ kind, text, key: randomUUID(), outcome: 'acknowledged', id: answer.body.id, postId });
+  } else {
+    expectRefusal(answer);
+    writes.push({ kind, text, key: randomUUID(), outcome: 'refused', postId });
+  }
+  return answer.status;
+}
+
+function expectRefusal({ status, headers }: { status: number; headers: Headers }): void {
+  expect([503, 507]).toContain(status);
+  expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
+}
+
+const writePost = () => {
+  const title = `post ${writes.length}`;
+  return write('post', `${system.url('posts')}/posts`, { title }, title);
+};
+const writeComment = () => {
+  const content = `comment ${writes.length} ${LONG}`;
+  return write('comment', `${system.url('comments')}/posts/${known}/comments`, { content }, content, known);
+};
+async function writeNote(): Promise<number> {
+  const id = randomUUID();
+  const note = { specversion: '1.0', id, source: 'test', type: 'Noted', data: LONG.repeat(20) };
+  const answer = await post(`${system.url('event-bus')}/events`, note);
+  if (answer.status !== 201) expectRefusal(answer);
+  notes[answer.status === 201 ? 'taken' : 'refused'].push(id);
+  return answer.status;
+}
+
+/** What root may write is decided by no permission bit. */
+function setWritable(file: string, writable: boolean): void {
+  if (process.getuid?.() === 0) execFileSync('chattr', [writable ? '-i' : '+i', realpathSync(file)]);
+  else chmodSync(file, writable ? 0o644 : 0o444);
+}
+
+function canProtect(): boolean {
+  const file = join(writersDisk?.folder ?? tmpdir(), `blog probe ${randomUUID()}`);
+  writeFileSync(file, '');
+  try {
+    setWritable(file, false);
+    setWritable(file, true);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    rmSync(file);
+  }
+}
+
+const degraded = async (name: string): Promise<string> =>
+  (await get(`${system.url(name)}/readyz`)).body.degraded.join();
+const isInTrouble = async (name: string) => (await degraded(name)).split(',').some((text) => TROUBLE.test(text));
+
+/** Everybody still answers with what was there before. */
+async function expectReads(): Promise<void> {
+  const { url } = system;
+  expect(Object.keys((await get(`${url('posts')}/posts`)).body)).toContain(known);
+  expect((await get(`${url('comments')}/posts/${known}/comments`)).body).not.toEqual([]);
+  expect((await get(`${url('query')}/posts/${known}`)).body.id).toBe(known);
+  expect((await get(`${url('moderation')}/events`)).body.checkpoint).toMatch(/^\d+-/);
+  expect((await get(`${url('event-bus')}/events?limit=1`)).body).toHaveLength(1);
+}
+
+/** Of those who are written to: they refuse, say why, and take everything again once `end` has ended it. */
+async function expectHonestWriters(status: number, end: () => void): Promise<void> {
+  for (const send of [writePost, writeComment, writeNote])
+    await until('a refusal', async () => {
+      const told = await send();
+      if (told !== 201) expect(told).toBe(status);
+      return told !== 201;
+    });
+  for (const name of WRITERS) expect([name, await isInTrouble(name)]).toEqual([name, true]);
+  await expectReads();
+  end();
+  for (const send of [writePost, writeComment, writeNote])
+    await until('it is taken again', async () => (await send()) === 201);
+  for (const name of WRITERS) await until(`${name} is well`, async () => !(await isInTrouble(name)));
+}
+
+/** Of those who are pushed to: what they cannot store waits in the log, and nobody else does. */
+async function expectHonestSubscribers(status: number, end: () => void): Promise<void> {
+  const refused = async (name: string) => {
+    const response = await get(`${system.url('event-bus')}/subscriptions`);
+    const { state, lastError } = response.body.find((candidate: { name: string }) => candidate.name === name);
+    return state === 'retrying' && `${lastError}`.startsWith(`answered ${status} `);
+  };
+  await until('both have refused a push', async () => {
+    expect(await writePost()).toBe(201);
+    expect(await writeComment()).toBe(201);
+    return (await refused('query')) && (await refused('moderation'));
+  });
+  for (const name of SUBSCRIBERS) expect([name, await isInTrouble(name)]).toEqual([name, true]);
+  await expectReads();
+  end();
+  for (const name of SUBSCRIBERS) await until(`${name} is well`, async () => !(await isInTrouble(name)));
+}
+
+describe.each([
+  { who: 'those who are written to', parts: WRITERS, expectHonesty: expectHonestWriters, disk: writersDisk },
+  { who: 'those who are pushed to', parts: SUBSCRIBERS, expectHonesty: expectHonestSubscribers, disk: subscribersDisk },
+])('of $who', ({ parts, expectHonesty, disk }) => {
+  const fileOf = (name: string) => join(system.dataDir, `${name}.db`);
+
+  test('a database that another process has locked refuses honestly, and goes on', async () => {
+    const others = parts.map((name) => new DatabaseSync(fileOf(name)));
+    for (const other of others) other.exec('BEGIN IMMEDIATE');
+    await expectHonesty(503, () => {
+      for (const other of others) other.close();
+    });
+  });
+
+  (disk ? test : test.skip)('a full disk refuses honestly, and goes on', async () => {
+    disk?.fill();
+    await expectHonesty(507, () => disk?.free());
+  });
+
+  (canProtect() ? test : test.skip)('a read-only database refuses honestly, and goes on', async () => {
+    for (const name of parts) {
+      await system.part(`stop ${name}`);
+      setWritable(fileOf(name), false);
+      await system.part(`start ${name}`);
+      await until(`${name} is there`, async () => (await get(`${system.url(name)}/readyz`)).status === 200);
+    }
+    await expectHonesty(503, () => {
+      for (const name of parts) setWritable(fileOf(name), true);
+    });
+  });
+});
+
+test('after all that, everything acknowledged is there once, and nothing refused', async () => {
+  await system.quiet();
+  const outcomes = new Set(writes.map(({ outcome }) => outcome));
+  expect(outcomes).toEqual(new Set(['acknowledged', 'refused']));
+  expect(check(writes, await takeSnapshot(system))).toEqual([]);
+  const noted = (await system.log()).filter(({ type }) => type === 'Noted').map(({ id }) => id);
+  expect(notes.refused.length).toBeGreaterThan(0);
+  expect(noted).toEqual(notes.taken);
+});
