@@ -1,51 +1,9 @@
-import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { act, cleanup, render, screen, waitFor, within } from '@testing-library/react';
+import { beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { act, cleanup, render, screen, waitFor } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
-import { client } from '../src/api/http.ts';
 import { App } from '../src/app.tsx';
-import { aComment, aMessage, aPost, FakeBlog, FakeEventSource } from './fake-blog.ts';
-
-let blog: FakeBlog;
-
-beforeEach(() => {
-  blog = new FakeBlog();
-  client.defaults.adapter = blog.adapter;
-  globalThis.EventSource = FakeEventSource as unknown as typeof EventSource;
-  window.scrollBy = () => undefined;
-  FakeEventSource.opened = [];
-  sessionStorage.clear();
-});
-
-afterEach(() => {
-  cleanup();
-  jest.restoreAllMocks();
-});
-
-async function openPage() {
-  render(<App />);
-  await waitFor(() => expect(FakeEventSource.opened.length).toBeGreaterThan(0));
-  act(() => FakeEventSource.last.open());
-}
-
-const send = (id: string, ...messages: Parameters<FakeEventSource['send']>[1][]) =>
-  act(() => FakeEventSource.last.send(id, ...messages));
-const titles = () => screen.queryAllByRole('heading', { level: 3 }).map((heading) => heading.textContent);
-const article = (name: string) => within(screen.getByRole('article', { name }));
-const spoken = () => screen.getByRole('status').textContent;
-const write = async (label: string, text: string, button: string, scope = within(document.body)) => {
-  await userEvent.type(scope.getByLabelText(label), text);
-  await userEvent.click(scope.getByRole('button', { name: button }));
-};
-const post = (text: string) => write('Title', text, 'Post');
-const comment = (title: string, text: string) => write('Your comment', text, 'Comment', article(title));
-
-function later<T>() {
-  let resolve: (value: T) => void = () => undefined;
-  const promise = new Promise<T>((done) => {
-    resolve = done;
-  });
-  return { promise, resolve };
-}
+import { aComment, aMessage, aPost, FakeEventSource } from './fake-blog.ts';
+import { article, blog, comment, later, openPage, post, send, spoken, titles } from './page.tsx';
 
 describe('reading', () => {
   test('posts stand newest first, with their times and the number of their comments', async () => {
@@ -332,46 +290,6 @@ describe('sending', () => {
     expect(screen.getByRole('button', { name: 'Show more comments (2)' })).toBeTruthy();
   });
 
-  test('a draft is still there after a reload, with the key it was sent with', async () => {
-    blog.onPost = () => ({ status: 503 });
-    await openPage();
-    await post('Mine');
-    await screen.findByRole('alert');
-    cleanup();
-    await openPage();
-    expect((screen.getByLabelText('Title') as HTMLInputElement).value).toBe('Mine');
-    await userEvent.click(screen.getByRole('button', { name: 'Post' }));
-    expect(blog.sent[1]?.key).toBe(blog.sent[0]?.key);
-  });
-
-  test.each([
-    ['no answer', () => Promise.reject(new Error('refused')), /did not answer/],
-    ['a 503', () => ({ status: 503 }), /cannot take it at the moment/],
-    [
-      'a 400',
-      () => ({ status: 400, body: { errors: [{ field: 'title', detail: 'must be nicer' }] } }),
-      /must be nicer/,
-    ],
-  ])(
-    '%s keeps what was typed and says so beside the field; the same text goes again with the same key',
-    async (_, fail, text) => {
-      blog.onPost = fail;
-      await openPage();
-      await post('Mine');
-      expect((await screen.findByRole('alert')).textContent).toMatch(text);
-      const field = screen.getByLabelText('Title') as HTMLInputElement;
-      expect(field.value).toBe('Mine');
-      expect(field.getAttribute('aria-describedby')).toContain(screen.getByRole('alert').id);
-      await userEvent.click(screen.getByRole('button', { name: 'Post' }));
-      await userEvent.type(field, '!');
-      await userEvent.click(screen.getByRole('button', { name: 'Post' }));
-      const [first, again, other] = blog.sent.map(({ key }) => key);
-      expect(first).toMatch(/^[0-9a-f-]{36}$/);
-      expect(again).toBe(first);
-      expect(other).not.toBe(first);
-    },
-  );
-
   test('the limits are shown, and what breaks them is not sent', async () => {
     await openPage();
     expect(screen.getByText('Up to 200 characters')).toBeTruthy();
@@ -383,15 +301,5 @@ describe('sending', () => {
     await userEvent.click(screen.getByRole('button', { name: 'Post' }));
     expect(screen.getByRole('alert').textContent).toMatch(/200 characters at most/);
     expect(blog.sent).toEqual([]);
-  });
-
-  test('sending twice in a row sends once', async () => {
-    const answer = later<{ status: number; body: unknown }>();
-    blog.onPost = () => answer.promise;
-    await openPage();
-    await post('Mine');
-    await userEvent.click(screen.getByRole('button', { name: 'Sending…' }));
-    expect(blog.sent).toHaveLength(1);
-    await act(async () => answer.resolve({ status: 201, body: { id: 'mine' } }));
   });
 });

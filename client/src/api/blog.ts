@@ -27,15 +27,16 @@ export async function readPost(id: string, cursor?: string): Promise<PostPage> {
 export type Created = { id: string; createdAt: string | null };
 
 /** Publishes a post; sending the same key and title again gives the first answer. */
-export const sendPost = (title: string, key: string) => send('/posts', { title }, key);
+export const sendPost = (title: string, key: string, signal: AbortSignal) => send('/posts', { title }, key, signal);
 
 /** Publishes a comment; sending the same key and text again gives the first answer. */
-export const sendComment = (postId: string, content: string, key: string) =>
-  send(`/posts/${encodeURIComponent(postId)}/comments`, { content }, key);
+export const sendComment = (postId: string, content: string, key: string, signal: AbortSignal) =>
+  send(`/posts/${encodeURIComponent(postId)}/comments`, { content }, key, signal);
 
-async function send(url: string, data: object, key: string): Promise<Created> {
+async function send(url: string, data: object, key: string, signal: AbortSignal): Promise<Created> {
   const headers = { 'Idempotency-Key': key };
-  const { data: created } = await request<Partial<Created> & { id: string }>({ method: 'POST', url, data, headers });
+  const config = { method: 'POST', url, data, headers, signal };
+  const { data: created } = await request<Partial<Created> & { id: string }>(config);
   return { id: created.id, createdAt: created.createdAt ?? null };
 }
 

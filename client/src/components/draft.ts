@@ -1,17 +1,22 @@
 import { createIdempotencyKey } from '../api/idempotency-key.ts';
 
-/** What is typed and not sent yet. The key belongs to `keyOf`: the same text sent again goes with the same key. */
-export type Draft = { text: string; key: string; keyOf: string };
+/**
+ * What is typed and not stored yet. The key belongs to `keyOf`: the same text sent again goes with the same key.
+ * `sending`: the reader has sent it, and it was not answered yet.
+ */
+export type Draft = { text: string; key: string; keyOf: string; sending: boolean };
+
+export const EMPTY: Draft = { text: '', key: '', keyOf: '', sending: false };
 
 const name = (form: string) => `blog.draft.${form}`;
 
-/** Drafts outlive their form, and a reload: also a key whose request was perhaps answered while the page went away. */
+/** Drafts outlive their form, and a reload: also one whose request was perhaps carried out while the page went away. */
 export function loadDraft(form: string): Draft {
   try {
     const draft: Partial<Draft> = JSON.parse(sessionStorage.getItem(name(form)) ?? '{}');
-    return { text: draft.text ?? '', key: draft.key ?? '', keyOf: draft.keyOf ?? '' };
+    return { ...EMPTY, ...draft };
   } catch {
-    return { text: '', key: '', keyOf: '' };
+    return EMPTY;
   }
 }
 

@@ -10,33 +10,34 @@ type Props = {
   submission: ReturnType<typeof useSubmission>;
 };
 
-/** A form of one labelled field with its limit, its error beside it, and a button that says when it is being sent. */
+/** A form of one labelled field with its limit, its error or what it waits for beside it, and a button that says when it is being sent. */
 export function TextForm({ label, limit, button, multiline, submission }: Props) {
-  const { text, change, submit, sending, error, length } = submission;
+  const { text, length, change, submit, busy, again, note, error } = submission;
   const id = useId();
   const over = length > limit;
   const field = {
     id,
     value: text,
-    readOnly: sending,
+    // While it is sent again it may be changed, which ends that.
+    readOnly: busy && !again,
     'aria-invalid': over || error !== undefined,
-    'aria-describedby': error === undefined ? `${id}-limit` : `${id}-error ${id}-limit`,
+    'aria-describedby': [error && `${id}-error`, note && `${id}-note`, `${id}-limit`].filter(Boolean).join(' '),
     autoComplete: 'off',
     dir: 'auto',
   } as const;
 
   function onKeyDown(event: KeyboardEvent) {
-    if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) void submit();
+    if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) submit();
   }
 
   return (
     <form
       className="text-form"
-      aria-busy={sending}
+      aria-busy={busy}
       noValidate
       onSubmit={(event) => {
         event.preventDefault();
-        void submit();
+        submit();
       }}
     >
       <label htmlFor={id}>{label}</label>
@@ -50,14 +51,19 @@ export function TextForm({ label, limit, button, multiline, submission }: Props)
           {error}
         </p>
       )}
+      {note !== undefined && (
+        <p className="waits" id={`${id}-note`}>
+          {note}
+        </p>
+      )}
       <div className="text-form-foot">
         <span className="limit" id={`${id}-limit`} data-over={over}>
           {length === 0
             ? `Up to ${limit.toLocaleString()} characters`
             : `${length} of ${limit.toLocaleString()} characters`}
         </span>
-        <button type="submit" className={multiline ? undefined : 'primary'} aria-disabled={sending}>
-          {sending ? 'Sending…' : button}
+        <button type="submit" className={multiline ? undefined : 'primary'} aria-disabled={busy}>
+          {busy ? 'Sending…' : again ? 'Try now' : button}
         </button>
       </div>
     </form>

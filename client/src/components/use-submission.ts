@@ -1,6 +1,7 @@
-import { useRef, useState } from 'react';
+import { useEffect, useEffectEvent, useState } from 'react';
 import { RequestError } from '../api/http.ts';
-import { keyedDraft, loadDraft, saveDraft } from './draft.ts';
+import { isOffline, sendUntilAnswered } from '../api/send-until-answered.ts';
+import { EMPTY, keyedDraft, loadDraft, saveDraft } from './draft.ts';
 
 type Options = {
   /** Names the form among all forms of the page. */
@@ -8,69 +9,100 @@ type Options = {
   /** What the text is called in sentences: "The title …". */
   subject: string;
   limit: number;
-  send: (text: string, key: string) => Promise<void>;
+  send: (text: string, key: string, signal: AbortSignal) => Promise<void>;
+  announce: (text: string) => void;
 };
 
-/** One text field that is sent: its draft, its limit, its error. What is typed stays until it was acknowledged. */
-export function useSubmission({ form, subject, limit, send }: Options) {
+/**
+ * One text field that is sent: its draft, its limit, what becomes of it. What was sent is sent again until it is answered,
+ * also after a reload; changing the text ends that, because another text is another submission. What is typed stays until
+ * it was acknowledged.
+ */
+export function useSubmission({ form, subject, limit, send, announce }: Options) {
   const [draft, setDraft] = useState(() => loadDraft(form));
-  const [sending, setSending] = useState(false);
+  /** Counts how often sending was begun; 0 while nothing is being sent. */
+  const [run, setRun] = useState(draft.sending ? 1 : 0);
+  /** A request is under way: while one is being sent again, the rest of the time it waits. */
+  const [busy, setBusy] = useState(draft.sending);
+  /** Why it is sent again, and what that means. */
+  const [note, setNote] = useState<string>();
   const [error, setError] = useState<string>();
-  const busy = useRef(false);
 
-  function change(text: string) {
-    const next = { ...draft, text };
+  function keep(next: typeof draft) {
     setDraft(next);
     saveDraft(form, next);
+  }
+
+  function end() {
+    setRun(0);
+    setBusy(false);
+  }
+
+  function change(text: string) {
+    if (run > 0) setNote(STOPPED);
+    end();
+    keep({ ...draft, text, sending: false });
     setError(undefined);
   }
 
-  /** Resolves to whether it was acknowledged. */
-  async function submit(): Promise<boolean> {
-    if (busy.current) return false;
-    const text = draft.text.trim();
-    const length = countCharacters(text);
-    if (length === 0) return refuse(`${subject} is empty.`);
-    if (length > limit) return refuse(`${subject} may have ${limit} characters at most; this one has ${length}.`);
-    busy.current = true;
-    setSending(true);
-    setError(undefined);
-    const keyed = keyedDraft(draft);
-    setDraft(keyed);
-    saveDraft(form, keyed);
-    try {
-      await send(text, keyed.key);
-      const empty = { text: '', key: '', keyOf: '' };
-      setDraft(empty);
-      saveDraft(form, empty);
-      return true;
-    } catch (failure) {
-      return refuse(explain(failure, subject));
-    } finally {
-      busy.current = false;
-      setSending(false);
-    }
+  /** Sends it; what is being sent again already is sent at once. */
+  function submit() {
+    if (busy) return;
+    setError(check());
+    if (check()) return;
+    keep({ ...keyedDraft(draft), sending: true });
+    setBusy(true);
+    setRun(run + 1);
+    if (run === 0) setNote(undefined);
   }
 
-  function refuse(text: string): false {
-    setError(text);
-    return false;
+  function check(): string | undefined {
+    const length = countCharacters(draft.text.trim());
+    if (length === 0) return `${subject} is empty.`;
+    if (length > limit) return `${subject} may have ${limit} characters at most; this one has ${length}.`;
   }
 
-  return { text: draft.text, change, submit, sending, error, length: countCharacters(draft.text.trim()) };
+  const begin = useEffectEvent(() => {
+    let said = false;
+    return sendUntilAnswered({
+      send: (signal) => send(draft.keyOf, draft.key, signal),
+      onTry: () => setBusy(true),
+      onFailure(failure) {
+        setBusy(false);
+        setNote(`${explainWait(failure)} ${MEANWHILE}`);
+        // Once: the reader is told that it goes on, not of every try.
+        if (!said) announce(explainWait(failure));
+        said = true;
+      },
+      onEnd(refusal) {
+        end();
+        setNote(undefined);
+        keep(refusal === undefined ? EMPTY : { ...draft, sending: false });
+        setError(refusal === undefined ? undefined : explain(refusal, subject));
+      },
+    });
+  });
+  useEffect(() => (run === 0 ? undefined : begin()), [run]);
+
+  const length = countCharacters(draft.text.trim());
+  return { text: draft.text, length, change, submit, busy, again: run > 0 && note !== undefined, note, error };
 }
 
 /** Characters as the services count them: code points, without the white space around the text. */
 const countCharacters = (text: string) => [...text].length;
 
-const AGAIN = 'What you typed is still here; sending it again cannot make a second one.';
+const MEANWHILE = 'It cannot be stored twice. Changing the text ends it.';
+const STOPPED = 'It is not sent again. If the blog has stored it already, it will appear.';
 
-function explain(failure: unknown, subject: string): string {
-  if (!(failure instanceof RequestError)) return `It could not be sent. ${AGAIN}`;
-  const { status, message } = failure;
-  if (status === undefined) return `The blog did not answer. ${AGAIN}`;
-  if (status === 429) return 'That was too much at once. What you typed is still here; try again in a moment.';
-  if (status >= 500) return `The blog cannot take it at the moment. ${AGAIN}`;
+function explainWait(failure: RequestError): string {
+  if (isOffline(failure)) return 'You are offline. It is sent when you are connected again…';
+  if (failure.status === undefined) return 'The blog does not answer. Sending again…';
+  if (failure.status === 429) return 'That was too much at once. Sending again in a moment…';
+  return 'The blog cannot take it at the moment. Sending again…';
+}
+
+function explain(refusal: unknown, subject: string): string {
+  const message = refusal instanceof RequestError ? refusal.message : '';
   if (message.startsWith('must')) return `${subject} ${message.replace(/\.?$/, '.')}`;
-  return message || 'The blog did not accept it.';
+  return message || 'The blog did not accept it. What you typed is still here.';
 }

@@ -19,6 +19,7 @@ export function createFeedStore(storage: Storage, announce: (text: string) => vo
   return {
     getState: core.getState,
     subscribe: core.subscribe,
+    announce,
     /** Reads the list and keeps it live until `stop`; either may be called again. */
     start() {
       sync.start();

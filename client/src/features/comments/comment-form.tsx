@@ -11,7 +11,9 @@ export function CommentForm({ postId }: { postId: string }) {
     form: `comment.${postId}`,
     subject: 'The comment',
     limit: LIMIT,
-    send: (text, key) => store.submit({ kind: 'comment', text, postId }, () => sendComment(postId, text, key)),
+    send: (text, key, signal) =>
+      store.submit({ kind: 'comment', text, postId }, () => sendComment(postId, text, key, signal)),
+    announce: store.announce,
   });
   return <TextForm label="Your comment" limit={LIMIT} button="Comment" multiline submission={submission} />;
 }

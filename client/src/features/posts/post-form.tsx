@@ -11,7 +11,8 @@ export function PostForm() {
     form: 'post',
     subject: 'The title',
     limit: LIMIT,
-    send: (text, key) => store.submit({ kind: 'post', text }, () => sendPost(text, key)),
+    send: (text, key, signal) => store.submit({ kind: 'post', text }, () => sendPost(text, key, signal)),
+    announce: store.announce,
   });
   return <TextForm label="Title" limit={LIMIT} button="Post" submission={submission} />;
 }

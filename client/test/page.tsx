@@ -1,0 +1,53 @@
+// The page before a fake blog, and what a reader does and hears there.
+import { afterEach, beforeEach, expect, jest } from '@jest/globals';
+import { act, cleanup, render, screen, waitFor, within } from '@testing-library/react';
+import userEvent from '@testing-library/user-event';
+import type { JSX } from 'react';
+import { client } from '../src/api/http.ts';
+import { App } from '../src/app.tsx';
+import { FakeBlog, FakeEventSource } from './fake-blog.ts';
+
+/** The blog of the current test. */
+export let blog: FakeBlog;
+
+beforeEach(() => {
+  blog = new FakeBlog();
+  client.defaults.adapter = blog.adapter;
+  globalThis.EventSource = FakeEventSource as unknown as typeof EventSource;
+  window.scrollBy = () => undefined;
+  FakeEventSource.opened = [];
+  sessionStorage.clear();
+});
+
+afterEach(() => {
+  cleanup();
+  jest.restoreAllMocks();
+  jest.useRealTimers();
+});
+
+export async function openPage(page: JSX.Element = <App />) {
+  render(page);
+  await waitFor(() => expect(FakeEventSource.opened.length).toBeGreaterThan(0));
+  act(() => FakeEventSource.last.open());
+}
+
+export const send = (id: string, ...messages: Parameters<FakeEventSource['send']>[1][]) =>
+  act(() => FakeEventSource.last.send(id, ...messages));
+export const titles = () => screen.queryAllByRole('heading', { level: 3 }).map((heading) => heading.textContent);
+export const article = (name: string) => within(screen.getByRole('article', { name }));
+export const spoken = () => screen.getByRole('status').textContent;
+const write = async (label: string, text: string, button: string, scope = within(document.body)) => {
+  await userEvent.type(scope.getByLabelText(label), text);
+  await userEvent.click(scope.getByRole('button', { name: button }));
+};
+export const post = (text: string) => write('Title', text, 'Post');
+export const comment = (title: string, text: string) => write('Your comment', text, 'Comment', article(title));
+
+/** An answer that the test gives when it is time. */
+export function later<T>() {
+  let resolve: (value: T) => void = () => undefined;
+  const promise = new Promise<T>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}

@@ -1,0 +1,138 @@
+import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { RequestError } from '../src/api/http.ts';
+import { sendUntilAnswered } from '../src/api/send-until-answered.ts';
+
+const noAnswer = () => new RequestError('no answer');
+const answered = (status: number, retryAfterMs?: number) => new RequestError('', status, retryAfterMs);
+
+let online = true;
+let sent: AbortSignal[];
+let ended: unknown[];
+/** What the next requests come to; none: they hang. */
+let answers: (RequestError | 'acknowledged')[];
+let stop: () => void;
+
+beforeEach(() => {
+  jest.useFakeTimers();
+  jest.spyOn(Math, 'random').mockReturnValue(0.999);
+  jest.spyOn(navigator, 'onLine', 'get').mockImplementation(() => online);
+  online = true;
+  sent = [];
+  ended = [];
+  answers = [];
+});
+
+afterEach(() => {
+  stop();
+  jest.restoreAllMocks();
+  jest.useRealTimers();
+});
+
+async function start() {
+  stop = sendUntilAnswered({
+    send(signal) {
+      sent.push(signal);
+      const answer = answers.shift();
+      if (answer === undefined) return new Promise(() => {});
+      return answer === 'acknowledged' ? Promise.resolve() : Promise.reject(answer);
+    },
+    onTry: () => undefined,
+    onFailure: () => undefined,
+    onEnd: (refusal) => ended.push(refusal),
+  });
+  await jest.advanceTimersByTimeAsync(0);
+}
+
+/** Lets time go by until another request is sent, and tells how long that took, in milliseconds. */
+async function nextAfter(atMost = 120_000): Promise<number> {
+  const before = sent.length;
+  let waited = 0;
+  for (; sent.length === before && waited < atMost; waited += 100) await jest.advanceTimersByTimeAsync(100);
+  return waited;
+}
+
+test('no answer, a 5xx and a 429 are followed by another request, each later than the last, up to a bound', async () => {
+  answers = [noAnswer(), ...[500, 502, 503, 504, 507, 429].map((status) => answered(status)), 'acknowledged'];
+  await start();
+  const waits: number[] = [];
+  while (ended.length === 0) waits.push(await nextAfter());
+  expect(waits).toEqual([500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000]);
+  expect(ended).toEqual([undefined]);
+  expect(jest.getTimerCount()).toBe(0);
+});
+
+test('the waits are spread at random, so that pages do not come back in step', async () => {
+  jest.spyOn(Math, 'random').mockReturnValue(0.5);
+  answers = [noAnswer(), noAnswer()];
+  await start();
+  expect([await nextAfter(), await nextAfter()]).toEqual([300, 500]);
+});
+
+test.each([400, 401, 403, 404, 409, 413, 415, 422])('a %d is a refusal and ends it', async (status) => {
+  const refusal = answered(status);
+  answers = [refusal];
+  await start();
+  expect(ended).toEqual([refusal]);
+  expect(jest.getTimerCount()).toBe(0);
+});
+
+test('nothing is sent before Retry-After is over; one that is too long is not obeyed to its end', async () => {
+  jest.spyOn(Math, 'random').mockReturnValue(0.2);
+  answers = [answered(503, 5_000), answered(429, 7_000), answered(503, 3_600_000)];
+  await start();
+  expect([await nextAfter(), await nextAfter(), await nextAfter()]).toEqual([5_100, 7_200, 60_400]);
+});
+
+test('without a connection it waits for one, then sends at once', async () => {
+  answers = [noAnswer(), 'acknowledged'];
+  online = false;
+  await start();
+  expect(await nextAfter()).toBe(120_000);
+  online = true;
+  window.dispatchEvent(new Event('online'));
+  await jest.advanceTimersByTimeAsync(0);
+  expect(sent).toHaveLength(2);
+  expect(ended).toEqual([undefined]);
+});
+
+test('what answers can be reached: a 503 is tried again after its time, whatever the browser says of the connection', async () => {
+  answers = [answered(503)];
+  online = false;
+  await start();
+  expect(await nextAfter()).toBe(500);
+});
+
+test('a hidden tab goes on', async () => {
+  jest.spyOn(document, 'hidden', 'get').mockReturnValue(true);
+  answers = [noAnswer(), 'acknowledged'];
+  await start();
+  document.dispatchEvent(new Event('visibilitychange'));
+  expect(await nextAfter()).toBe(500);
+  expect(ended).toEqual([undefined]);
+});
+
+test('one that hangs is not sent a second time beside it', async () => {
+  await start();
+  window.dispatchEvent(new Event('online'));
+  await jest.advanceTimersByTimeAsync(600_000);
+  expect(sent).toHaveLength(1);
+});
+
+test.each([
+  ['before the first request', 0, true, []],
+  ['while one is under way', 1, true, []],
+  ['between two', 1, true, [noAnswer()]],
+  ['while it waits for a connection', 1, false, [noAnswer()]],
+])('ended %s, it leaves nothing behind', async (_, requests, connected, first) => {
+  answers = first;
+  online = connected;
+  const starting = start();
+  if (requests > 0) await starting;
+  stop();
+  window.dispatchEvent(new Event('online'));
+  await jest.advanceTimersByTimeAsync(600_000);
+  expect(sent).toHaveLength(requests);
+  expect(sent.every(({ aborted }) => aborted)).toBe(true);
+  expect(ended).toEqual([]);
+  expect(jest.getTimerCount()).toBe(0);
+});

@@ -1,0 +1,245 @@
+// What becomes of something that is sent: it ends up stored once, or its writer hears why not.
+import { beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { act, cleanup, screen, waitFor } from '@testing-library/react';
+import userEvent from '@testing-library/user-event';
+import { StrictMode } from 'react';
+import { App } from '../src/app.tsx';
+import { aPost } from './fake-blog.ts';
+import { article, blog, comment, later, openPage, post, spoken, titles } from './page.tsx';
+
+const field = () => screen.getByLabelText<HTMLInputElement>('Title');
+const press = (button: string) => userEvent.click(screen.getByRole('button', { name: button }));
+const keys = () => blog.sent.map(({ key }) => key);
+const created = { status: 201, body: { id: 'mine', createdAt: null } };
+/** Answers that keep the page waiting for as long as a test lasts. */
+const later503 = { status: 503, headers: { 'retry-after': '60' } };
+
+const noAnswer = () => Promise.reject(new Error('refused'));
+
+beforeEach(() => {
+  jest.spyOn(Math, 'random').mockReturnValue(0);
+  blog.posts = [{ post: aPost(1), comments: [] }];
+});
+
+describe('what was not answered, or with a 5xx or 429', () => {
+  test.each([
+    ['no answer', noAnswer, /The blog does not answer\. Sending again…/],
+    ['a 500', () => ({ status: 500 }), /cannot take it at the moment\. Sending again…/],
+    ['a 503', () => ({ status: 503 }), /cannot take it at the moment\. Sending again…/],
+    ['a 507', () => ({ status: 507 }), /cannot take it at the moment\. Sending again…/],
+    ['a 429', () => ({ status: 429 }), /too much at once\. Sending again in a moment…/],
+  ])('%s: the page sends it again by itself, with the same key, and says so calmly', async (_, fail, text) => {
+    const answers = [fail, fail, fail];
+    const hold = later<void>();
+    blog.onPost = async () => {
+      if (blog.sent.length === 3) await hold.promise;
+      return (answers.shift() ?? (() => created))();
+    };
+    await openPage();
+    await post('Mine');
+    const note = await screen.findByText(text, { selector: '.waits' });
+    expect(field().getAttribute('aria-describedby')).toContain(note.id);
+    expect(screen.queryByRole('alert')).toBeNull();
+    hold.resolve();
+    await screen.findByText('On its way…');
+    expect(titles()).toEqual(['Mine', 'Title 1']);
+    expect(field().value).toBe('');
+    expect(screen.queryByText(text, { selector: '.waits' })).toBeNull();
+    expect(blog.sent.map(({ body }) => body?.title)).toEqual(['Mine', 'Mine', 'Mine', 'Mine']);
+    expect(keys()[0]).toMatch(/^[0-9a-f-]{36}$/);
+    expect(new Set(keys()).size).toBe(1);
+  });
+
+  test('however often it is sent again, that is spoken once', async () => {
+    blog.onPost = () => (blog.sent.length < 6 ? { status: 503 } : created);
+    await openPage();
+    await post('Mine');
+    await screen.findByText('On its way…');
+    expect(spoken()).toBe('The blog cannot take it at the moment. Sending again…Your post is on its way.');
+  });
+
+  test('a comment on a post that the comments service has not heard of yet goes as soon as it has', async () => {
+    blog.onPost = () => (blog.sent.length < 3 ? { status: 503 } : created);
+    await openPage();
+    await screen.findByText('Title 1');
+    await comment('Title 1', 'Hello');
+    await article('Title 1').findByText('On its way…');
+    expect(article('Title 1').getByLabelText<HTMLTextAreaElement>('Your comment').value).toBe('');
+    expect(blog.sent.map(({ path, key }) => [path, key])).toEqual(Array(3).fill(['/posts/post-1/comments', keys()[0]]));
+  });
+
+  test('the button sends it at once, however long the blog asked to wait', async () => {
+    blog.onPost = () => (blog.sent.length === 1 ? later503 : created);
+    await openPage();
+    await post('Mine');
+    await userEvent.click(await screen.findByRole('button', { name: 'Try now' }));
+    await screen.findByText('On its way…');
+    expect(keys()).toEqual([keys()[0], keys()[0]]);
+  });
+
+  test.each([
+    ['changed', '!', 'Mine!'],
+    ['cleared', '{Backspace>4}', ''],
+  ])('a text that is %s is not sent again', async (_, typed, left) => {
+    const answer = later<typeof created>();
+    blog.onPost = () => (blog.sent.length === 1 ? { status: 503 } : answer.promise);
+    await openPage();
+    await post('Mine');
+    await waitFor(() => expect(blog.sent).toHaveLength(2));
+    await userEvent.type(field(), typed);
+    expect(field().value).toBe(left);
+    expect(screen.getByText(/It is not sent again. If the blog has stored it already, it will appear/)).toBeTruthy();
+    expect(screen.getByRole('button', { name: 'Post' })).toBeTruthy();
+    answer.resolve(later503 as never);
+    cleanup();
+    await openPage();
+    expect(field().value).toBe(left);
+    expect(blog.sent).toHaveLength(2);
+  });
+
+  test('a changed text is another submission, the same text is not', async () => {
+    blog.onPost = () => later503;
+    await openPage();
+    await post('Mine');
+    await screen.findByRole('button', { name: 'Try now' });
+    await userEvent.type(field(), ' {Backspace}');
+    await press('Post');
+    await screen.findByRole('button', { name: 'Try now' });
+    await userEvent.type(field(), '!');
+    await press('Post');
+    await waitFor(() => expect(blog.sent.map(({ body }) => body?.title)).toEqual(['Mine', 'Mine', 'Mine!']));
+    const [first, again, other] = keys();
+    expect(again).toBe(first);
+    expect(other).not.toBe(first);
+  });
+
+  test('what is written after the text was changed stays when the old request is acknowledged after all', async () => {
+    const answer = later<typeof created>();
+    blog.onPost = () => (blog.sent.length === 1 ? { status: 503 } : answer.promise);
+    await openPage();
+    await post('Mine');
+    await waitFor(() => expect(blog.sent).toHaveLength(2));
+    await userEvent.type(field(), ' and more');
+    await act(async () => answer.resolve(created));
+    expect(field().value).toBe('Mine and more');
+  });
+
+  test.each([
+    ['in strict mode', <StrictMode key="">{<App />}</StrictMode>],
+    ['as built', <App key="" />],
+  ])(
+    'a reload does not end it: it goes on by itself, with the same key, one request at a time (%s)',
+    async (_, page) => {
+      const answer = later<typeof created>();
+      blog.onPost = () => (blog.sent.length === 1 ? later503 : answer.promise);
+      await openPage();
+      await post('Mine');
+      await screen.findByRole('button', { name: 'Try now' });
+      cleanup();
+      await openPage(page);
+      expect(field().value).toBe('Mine');
+      await screen.findByRole('button', { name: 'Sending…' });
+      await waitFor(() => expect(blog.sent).toHaveLength(2));
+      await act(async () => answer.resolve(created));
+      await screen.findByText('On its way…');
+      expect(field().value).toBe('');
+      expect(keys()).toEqual([keys()[0], keys()[0]]);
+      expect(spoken()).toBe('Your post is on its way.');
+    },
+  );
+
+  test('a draft that was not sent is not sent by a reload', async () => {
+    await openPage();
+    await userEvent.type(field(), 'Half a th');
+    cleanup();
+    await openPage(
+      <StrictMode>
+        <App />
+      </StrictMode>,
+    );
+    expect(field().value).toBe('Half a th');
+    await screen.findByText('Title 1');
+    expect(blog.sent).toEqual([]);
+  });
+
+  test('a page that is gone sends nothing more', async () => {
+    const answer = later<{ status: number }>();
+    blog.onPost = () => answer.promise;
+    await openPage();
+    await post('Mine');
+    await screen.findByRole('button', { name: 'Sending…' });
+    cleanup();
+    jest.useFakeTimers();
+    await act(async () => answer.resolve({ status: 503 }));
+    await jest.advanceTimersByTimeAsync(60_000);
+    expect(blog.sent).toHaveLength(1);
+  });
+
+  test('without a connection it says so, and is sent when there is one', async () => {
+    const onLine = jest.spyOn(navigator, 'onLine', 'get').mockReturnValue(false);
+    blog.onPost = () => (blog.sent.length === 1 ? noAnswer() : created);
+    await openPage();
+    await post('Mine');
+    await screen.findByText(/You are offline\. It is sent when you are connected again…/, { selector: '.waits' });
+    expect(spoken()).toMatch(/You are offline/);
+    onLine.mockReturnValue(true);
+    act(() => void window.dispatchEvent(new Event('online')));
+    await screen.findByText('On its way…');
+    expect(keys()).toEqual([keys()[0], keys()[0]]);
+  });
+});
+
+describe('a refusal', () => {
+  test.each([
+    [400, { errors: [{ field: 'title', detail: 'must be nicer' }] }, 'The title must be nicer.'],
+    [404, { detail: 'There is no such post.' }, 'There is no such post.'],
+    [413, { detail: 'The body is over the limit of 65536 bytes.' }, 'The body is over the limit of 65536 bytes.'],
+    [422, { detail: 'That cannot be.' }, 'That cannot be.'],
+    [403, '<html>', 'The blog did not accept it. What you typed is still here.'],
+  ])('(%d) ends it, keeps what was typed and is said beside the field', async (status, body, text) => {
+    blog.onPost = () => (blog.sent.length < 3 ? { status: 503 } : { status, body });
+    await openPage();
+    await post('Mine');
+    const error = await screen.findByRole('alert');
+    expect(error.textContent).toBe(text);
+    expect(field().getAttribute('aria-describedby')).toContain(error.id);
+    expect(field().value).toBe('Mine');
+    expect(document.querySelector('.waits')).toBeNull();
+    cleanup();
+    await openPage();
+    expect(field().value).toBe('Mine');
+    expect(blog.sent).toHaveLength(3);
+  });
+
+  test('uses up no key: the same text goes again with it, another text with another one', async () => {
+    blog.onPost = () => ({ status: 400 });
+    await openPage();
+    await post('Mine');
+    await screen.findByRole('alert');
+    await press('Post');
+    await screen.findByRole('alert');
+    await userEvent.type(field(), '!');
+    await press('Post');
+    await waitFor(() => expect(blog.sent).toHaveLength(3));
+    const [first, again, other] = keys();
+    expect(again).toBe(first);
+    expect(other).not.toBe(first);
+  });
+});
+
+test('however fast the button is pressed, one request goes', async () => {
+  const answer = later<typeof created>();
+  blog.onPost = () => answer.promise;
+  await openPage();
+  await userEvent.type(field(), 'Mine');
+  const button = screen.getByRole('button', { name: 'Post' });
+  act(() => {
+    for (let n = 0; n < 3; n++) button.click();
+  });
+  await press('Sending…');
+  await userEvent.type(field(), '{Enter}');
+  expect(blog.sent).toHaveLength(1);
+  await act(async () => answer.resolve(created));
+  await screen.findByText('On its way…');
+  expect(blog.sent).toHaveLength(1);
+});
