@@ -1,18 +1,60 @@
-// `npm run chaos` itself, for a few seconds: all its kinds of faults, and what it prints.
+// `npm run chaos` itself: for a few seconds with all its kinds of faults, interrupted, and against the classic version.
 import { execFile } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
+import { KINDS } from '../scripts/chaos-schedule.ts';
 import { root } from '../scripts/parts.ts';
 
-test('some seconds of chaos lose nothing, and end with code 0', async () => {
-  const args = ['--seed', '1', '--seconds', '6', '--every', '0.5'];
-  const { code, output } = await new Promise<{ code: unknown; output: string }>((resolve) => {
-    execFile(process.execPath, [join(root, 'scripts', 'chaos.ts'), ...args], (error, stdout, stderr) =>
+const PATIENCE = 120_000;
+
+/** Runs it with a folder for temporary files of its own. `interruptAt`: when it has printed this it gets a SIGINT. */
+async function runChaos(args: string, interruptAt?: string) {
+  const folder = mkdtempSync(join(tmpdir(), 'blog chaos '));
+  const file = join(root, 'scripts', 'chaos.ts');
+  const ended = await new Promise<{ code: unknown; output: string }>((resolve) => {
+    const env = { ...process.env, TMPDIR: folder };
+    const child = execFile(process.execPath, [file, ...args.split(' ')], { env }, (error, stdout, stderr) =>
       resolve({ code: error?.code ?? 0, output: stdout + stderr }),
     );
+    child.stdout?.on('data', (text) => interruptAt && text.includes(interruptAt) && child.kill('SIGINT'));
   });
-  expect({ code, output }).toEqual({ code: 0, output: expect.stringContaining('All is right.') });
-  expect(output).toContain('Seed 1: 12 faults in 6 s.');
-  expect(output).toMatch(/^lost +0$/m);
-  expect(output).toMatch(/^writes acknowledged +[1-9]\d* \([1-9]\d* between/m);
-}, 120_000);
+  return { ...ended, left: readdirSync(folder), folder };
+}
+
+test(
+  'some seconds of chaos with faults of every kind lose nothing, and end with code 0',
+  async () => {
+    const { folder, ...ended } = await runChaos('--seed 1 --seconds 4 --every 0.4');
+    expect(ended).toEqual({ code: 0, output: expect.stringContaining('All is right.'), left: [] });
+    rmdirSync(folder);
+    const { output } = ended;
+    expect(output).toContain('Seed 1: 10 faults in 4 s.');
+    for (const kind of KINDS) expect(output).toMatch(new RegExp(`^${kind} .*[1-9]$`, 'm'));
+    expect(output).not.toContain('not caused');
+    expect(output).toMatch(/^lost +0$/m);
+    expect(output).toMatch(/^writes acknowledged +[1-9]\d* \([1-9]\d* between/m);
+    expect(output).toMatch(/^counts as evidence +no: .*\d of 20000 writes/m);
+  },
+  PATIENCE,
+);
+
+test(
+  'interrupted it ends with code 130 and leaves neither file nor mount',
+  async () => {
+    const { folder, ...ended } = await runChaos('--seconds 60 --every 0.2', 'Starting all parts');
+    expect(ended).toEqual({ code: 130, output: expect.stringContaining('SIGINT: stopping'), left: [] });
+    rmdirSync(folder);
+  },
+  PATIENCE,
+);
+
+test(
+  'the classic version loses what it acknowledged when the same parts are killed',
+  async () => {
+    const { code, output } = await runChaos('--naive --seed 1 --seconds 2 --every 0.25 --kills-only');
+    expect({ code, output }).toEqual({ code: 0, output: expect.stringMatching(/^lost +[1-9]\d* \(owner/m) });
+  },
+  PATIENCE,
+);

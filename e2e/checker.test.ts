@@ -31,6 +31,7 @@ function rightSnapshot(): Snapshot {
     query,
     subscriptions: [{ name: 'query', state: 'live', lag: 0 }],
     deadLetters: [],
+    verdict: { ok: true },
   };
 }
 
@@ -140,6 +141,13 @@ const planted: [what: string, kind: Kind, plant: (snapshot: Snapshot, writes: Wr
     },
   ],
   [
+    'a log whose checksums do not fit',
+    'log',
+    ({ verdict }) => {
+      verdict.ok = false;
+    },
+  ],
+  [
     'an event that was another when it was read',
     'log',
     ({ log }) => {
@@ -197,6 +205,15 @@ const planted: [what: string, kind: Kind, plant: (snapshot: Snapshot, writes: Wr
   ],
   ['a dead letter', 'dead letter', ({ deadLetters }) => deadLetters.push({ id: '1' })],
 ];
+
+test('what is missing in several places is one loss, and told by place', () => {
+  const snapshot = rightSnapshot();
+  snapshot.comments.pop();
+  at(snapshot.query, 1).comments.pop();
+  const lost = check(written(), snapshot).find(({ kind }) => kind === 'lost');
+  expect(lost).toMatchObject({ count: 1, at: { owner: 1, query: 1 } });
+  expect(lost?.examples).toEqual(['comment "fine, too", at owner, at query']);
+});
 
 test.each(planted)('%s is found: %s', (_, kind, plant) => {
   const snapshot = rightSnapshot();

@@ -37,6 +37,8 @@ export type Snapshot = {
   query: Post[];
   subscriptions: { name: string; state: string; lag: number }[];
   deadLetters: object[];
+  /** What the bus says of the checksums of its log. */
+  verdict: { ok: boolean; position?: number; reason?: string };
 };
 
 export type Kind =
@@ -53,7 +55,8 @@ export type Kind =
   | 'not rebuilt'
   | 'lag'
   | 'dead letter';
-export type Violation = { kind: Kind; count: number; examples: string[] };
+/** `count`: of how many writes or events; `at`: at how many of them in each place, where it is one of a place. */
+export type Violation = { kind: Kind; count: number; at: Record<string, number>; examples: string[] };
 
 const EXAMPLES = 3;
 const PAGE = 5_000;
@@ -95,6 +98,7 @@ export async function takeSnapshot(system: Pick<System, 'url'>, seen = new Map<n
     query: await readModel(system.url('query')),
     subscriptions: (await get(`${bus}/subscriptions`)).body,
     deadLetters: (await pages(`${bus}/dead-letters`)).flat(),
+    verdict: (await get(`${bus}/log/verify`)).body,
   };
 }
 
@@ -122,13 +126,15 @@ const normalize = (text: string) => text.normalize('NFKC').toLowerCase();
 
 /** Everything that is not as it has to be; nothing if all is right. */
 export function check(writes: Write[], snapshot: Snapshot, bannedWords = ['orange']): Violation[] {
-  const { log, seen, posts, comments, query, subscriptions, deadLetters } = snapshot;
-  const found = new Map<Kind, Violation>();
-  function violated(kind: Kind, example: string): void {
-    const violation = found.get(kind) ?? { kind, count: 0, examples: [] };
-    violation.count += 1;
-    if (violation.examples.length < EXAMPLES) violation.examples.push(example);
-    found.set(kind, violation);
+  const { log, seen, posts, comments, query, subscriptions, deadLetters, verdict } = snapshot;
+  /** By kind: what is not as it has to be, and in which places. */
+  const found = new Map<Kind, Map<string, Set<string>>>();
+  function violated(kind: Kind, what: string, place?: string): void {
+    const same = found.get(kind) ?? new Map<string, Set<string>>();
+    const places = same.get(what) ?? new Set();
+    if (place) places.add(place);
+    same.set(what, places);
+    found.set(kind, same);
   }
   const judge = (text: string) =>
     bannedWords.some((word) => normalize(text).includes(normalize(word))) ? 'rejected' : 'approved';
@@ -142,6 +148,7 @@ export function check(writes: Write[], snapshot: Snapshot, bannedWords = ['orang
     if (first) violated('duplicated', `${source} ${id} at positions ${first} and ${position} of the log`);
     else entries.set(`${source} ${id}`, position);
   });
+  if (!verdict.ok) violated('log', `position ${verdict.position}: ${verdict.reason}`);
   for (const [position, was] of seen) {
     const event = log[position - 1];
     if (!event || fingerprint(event) !== was) violated('log', `position ${position} was ${was} when it was read`);
@@ -191,23 +198,23 @@ export function check(writes: Write[], snapshot: Snapshot, bannedWords = ['orang
   for (const [place, items] of Object.entries(places)) {
     const byId = Map.groupBy(items, ({ id }) => id);
     const byText = Map.groupBy(items, ({ text }) => text);
-    for (const [id, { length }] of byId) if (length > 1) violated('duplicated', `${id} ${length} times at ${place}`);
+    for (const [id, { length }] of byId) if (length > 1) violated('duplicated', `${id} is there more than once`, place);
     for (const [text, same] of byText) {
       const all = new Set(ids(same));
-      if (all.size > 1 && texts.has(text)) violated('duplicated', `"${text}" as ${[...all].join(', ')} at ${place}`);
+      if (all.size > 1 && texts.has(text)) violated('duplicated', `"${text}" has several ids`, place);
     }
     for (const { kind, outcome, id, postId, text } of writes) {
-      if (outcome === 'refused' && byText.has(text)) violated('refused but present', `${kind} "${text}" at ${place}`);
+      if (outcome === 'refused' && byText.has(text)) violated('refused but present', `${kind} "${text}"`, place);
       if (outcome !== 'acknowledged') continue;
       const item = byId.get(id as string)?.[0];
-      if (!item) violated('lost', `${kind} ${id} "${text}" at ${place}`);
+      if (!item) violated('lost', `${kind} "${text}"`, place);
       else if (item.text !== text || item.postId !== postId)
-        violated('wrong', `${kind} ${id} is "${item.text}" on ${item.postId} at ${place}, not "${text}" on ${postId}`);
+        violated('wrong', `${kind} ${id} is "${item.text}" on ${item.postId}, not "${text}" on ${postId}`, place);
     }
     for (const { id, text, status } of items) {
-      if (!texts.has(text)) violated('never written', `${id} "${text}" at ${place}`);
-      if (status === 'pending') violated('pending', `comment ${id} at ${place}`);
-      else if (status && status !== judge(text)) violated('wrong', `comment ${id} "${text}" is ${status} at ${place}`);
+      if (!texts.has(text)) violated('never written', `${id} "${text}"`, place);
+      if (status === 'pending') violated('pending', `comment ${id}`, place);
+      else if (status && status !== judge(text)) violated('wrong', `comment ${id} "${text}" is ${status}`, place);
     }
   }
   const atQuery = new Map(shown.map((item) => [item.id, item]));
@@ -227,5 +234,10 @@ export function check(writes: Write[], snapshot: Snapshot, bannedWords = ['orang
   for (const { name, state, lag } of subscriptions)
     if (state !== 'live' || lag !== 0) violated('lag', `${name} is ${state}, ${lag} behind`);
   for (const letter of deadLetters) violated('dead letter', JSON.stringify(letter));
-  return [...found.values()];
+  return Array.from(found, ([kind, same]) => {
+    const at: Violation['at'] = {};
+    for (const places of same.values()) for (const place of places) at[place] = (at[place] ?? 0) + 1;
+    const examples = [...same].slice(0, EXAMPLES).map(([what, places]) => [what, ...places].join(', at '));
+    return { kind, count: same.size, at, examples };
+  });
 }

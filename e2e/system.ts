@@ -19,7 +19,7 @@ export type Subscription = { name: string; kind: string; state: string; lag: num
 export type System = Awaited<ReturnType<typeof startSystem>>;
 
 /** Ports that no outgoing connection is given: a part that is away for a while finds its own free when it comes back. */
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const found = new Set<number>();
   while (found.size < count) {
     const port = 15_000 + Math.floor(Math.random() * 15_000);

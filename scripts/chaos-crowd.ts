@@ -4,7 +4,6 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fingerprint, readLog, type Write } from '../e2e/checker.ts';
 import { type Answer, get, request } from '../e2e/http.ts';
 import { openStream } from '../e2e/stream.ts';
-import type { System } from '../e2e/system.ts';
 
 const WRITERS = 16;
 /** Every so manieth writer goes through the gateway. */
@@ -22,22 +21,25 @@ const oneOf = <T>(items: T[]) => items[Math.floor(Math.random() * items.length)]
 
 export type Crowd = ReturnType<typeof startCrowd>;
 
-export function startCrowd(system: System) {
+/** `url`: where a part is; the log is read along only where it can be, as ours. */
+export function startCrowd(url: (part: string) => string, { followsLog }: { followsLog: boolean }) {
   const writes: Write[] = [];
   const seen = new Map<number, string>();
   const postIds: string[] = [];
   /** How often each status but 201 was answered; 0: no answer. */
   const refused = new Map<number, number>();
   const counts = { inFlight: 0, acknowledged: 0, repeated: 0, givenUp: 0, reads: 0 };
+  /** Writes that were not answered, or with 5xx, at least once; and what became of them when they were sent again. */
+  const uncertain = { writes: 0, acknowledged: 0, refused: 0 };
   let going = true;
   let patience = Number.POSITIVE_INFINITY;
 
   /** Sends it, always with the same key, until it is acknowledged or refused for good. */
-  async function send(write: Write, url: string, body: object): Promise<void> {
+  async function send(write: Write, to: string, body: object): Promise<void> {
     const headers = { 'idempotency-key': write.key };
-    for (let uncertain = false; performance.now() < patience; counts.repeated++, await pause(AGAIN)) {
+    for (let isUncertain = false; performance.now() < patience; counts.repeated++, await pause(AGAIN)) {
       counts.inFlight += 1;
-      const answer: Answer | undefined = await request(url, { method: 'POST', body, headers, within: WITHIN })
+      const answer: Answer | undefined = await request(to, { method: 'POST', body, headers, within: WITHIN })
         .catch(() => undefined)
         .finally(() => {
           counts.inFlight -= 1;
@@ -47,23 +49,25 @@ export function startCrowd(system: System) {
         write.outcome = 'acknowledged';
         write.id = answer?.body.id;
         counts.acknowledged += 1;
+        if (isUncertain) uncertain.acknowledged += 1;
         return;
       }
       refused.set(status, (refused.get(status) ?? 0) + 1);
-      if (status === 429) continue;
+      // Not heard of the post yet (404): whoever may have been heard before asks until it is known.
+      if (status === 429 || (status === 404 && isUncertain)) continue;
       if (status >= 400 && status < 500) {
-        // An earlier attempt that was not answered may still be carried out.
-        write.outcome = uncertain ? 'unknown' : 'refused';
+        write.outcome = 'refused';
+        if (isUncertain) uncertain.refused += 1;
         return;
       }
-      uncertain = true;
+      if (!isUncertain) uncertain.writes += 1;
+      isUncertain = true;
     }
     counts.givenUp += 1;
   }
 
   async function write(writer: number): Promise<void> {
-    const throughGateway = writer % THROUGH_GATEWAY === 0;
-    const url = (part: string) => system.url(throughGateway ? 'client' : part);
+    const to = (part: string) => url(writer % THROUGH_GATEWAY === 0 ? 'client' : part);
     let latest: string | undefined;
     for (let n = 0; going; n++, await pause(2 * THINK * Math.random())) {
       const postId = Math.random() < 0.5 ? latest : oneOf(postIds);
@@ -75,7 +79,7 @@ export function startCrowd(system: System) {
       writes.push(one);
       const path = kind === 'post' ? '/posts' : `/posts/${postId}/comments`;
       const body = kind === 'post' ? { title: text } : { content: text };
-      await send(one, url(kind === 'post' ? 'posts' : 'comments') + path, body);
+      await send(one, to(kind === 'post' ? 'posts' : 'comments') + path, body);
       if (one.outcome !== 'acknowledged') continue;
       if (kind === 'post') {
         latest = one.id as string;
@@ -86,7 +90,7 @@ export function startCrowd(system: System) {
         const again: Write = { ...one, outcome: 'unknown' };
         writes.push(again);
         counts.repeated += 1;
-        await send(again, url(kind === 'post' ? 'posts' : 'comments') + path, body);
+        await send(again, to(kind === 'post' ? 'posts' : 'comments') + path, body);
         counts.acknowledged -= 1; // it is one write
       }
     }
@@ -104,26 +108,26 @@ export function startCrowd(system: System) {
     }
   }
 
-  async function readStream(url: string): Promise<void> {
-    const stream = await openStream(url, WITHIN);
+  async function readStream(part: string): Promise<void> {
+    const stream = await openStream(`${url(part)}/stream`, WITHIN);
     await pause(READ);
     await stream.close();
   }
 
   async function followLog(): Promise<void> {
-    for await (const page of readLog(system.url('event-bus'), seen.size))
+    for await (const page of readLog(url('event-bus'), seen.size))
       for (const event of page) seen.set(event.position, fingerprint(event));
   }
 
   const everybody = Promise.all([
     ...Array.from({ length: WRITERS }, (_, writer) => write(writer)),
-    read(() => get(`${system.url('client')}/posts`)),
-    read(() => get(`${system.url('query')}/posts/${oneOf(postIds)}`)),
-    read(() => get(`${system.url('comments')}/posts/${oneOf(postIds)}/comments`)),
-    read(() => readStream(`${system.url('client')}/stream`)),
-    read(() => readStream(`${system.url('query')}/stream`)),
-    read(() => readStream(`${system.url('event-bus')}/stream`)),
-    read(followLog),
+    read(() => get(`${url('client')}/posts`)),
+    read(() => get(`${url('query')}/posts/${oneOf(postIds)}`)),
+    read(() => get(`${url('comments')}/posts/${oneOf(postIds)}/comments`)),
+    read(() => readStream('client')),
+    read(() => readStream('query')),
+    read(() => readStream('event-bus')),
+    followsLog && read(followLog),
   ]);
 
   return {
@@ -131,6 +135,7 @@ export function startCrowd(system: System) {
     seen,
     refused,
     counts,
+    uncertain,
     /** Done when every write that was begun is acknowledged or refused, or its writer has given up. */
     async stop(): Promise<void> {
       going = false;

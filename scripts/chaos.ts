@@ -1,18 +1,31 @@
 // `npm run chaos`: all parts on ports and with data of their own, a crowd that writes and reads, and everything goes wrong.
-// Then it is compared what the writers were told with what is there. Exit code 0: all is right, 1: it is not, 2: wrong usage.
+// Then it is compared what the writers were told with what is there. Exit code 0: all is right (with --naive: whatever is
+// lost, which is what it shows), 1: it is not, 2: wrong usage, 130: interrupted.
 import { randomInt } from 'node:crypto';
+import { cpSync, mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { check, takeSnapshot } from '../e2e/checker.ts';
-import { get } from '../e2e/http.ts';
-import { type System, startSystem } from '../e2e/system.ts';
+import { check, type Snapshot, takeSnapshot, type Write } from '../e2e/checker.ts';
+import { get, until } from '../e2e/http.ts';
+import { mountSmallDisk } from '../e2e/small-disk.ts';
+import { startSystem } from '../e2e/system.ts';
 import { startCrowd } from './chaos-crowd.ts';
-import { createSchedule, startFaults } from './chaos-faults.ts';
-import { printFaults, printResults, printViolations } from './chaos-report.ts';
+import { createCauses, startFaults, type Target } from './chaos-faults.ts';
+import { startNaive } from './chaos-naive.ts';
+import { printResults } from './chaos-report.ts';
+import { createSchedule } from './chaos-schedule.ts';
 import { optionsOrUsage } from './usage.ts';
 
-const USAGE = `Usage: npm run chaos -- [--seconds 60] [--every SECONDS] [--seed NUMBER] [--kills-only] [--production]
---every: from one fault to the next, on average (1)`;
+const USAGE = `Usage: npm run chaos -- [--seconds 60] [--every SECONDS] [--seed NUMBER] [--kills-only] [--production] [--naive]
+--every: from one fault to the next, on average (1)
+--naive: the classic version in the place of ours, and of the same faults the kills`;
 const QUIET_WITHIN_MS = 120_000;
+/** Of the disk that is filled: enough for what a run writes, in megabytes and for each second. */
+const DISK_MB = 64;
+const DISK_MB_A_SECOND = 1;
+/** So many writes are acknowledged before anything goes wrong: there has to be something to lose. */
+const BEFORE = 20;
 const PROGRESS_MS = process.stdout.isTTY ? 1_000 : 10_000;
 
 function parseOptions() {
@@ -23,24 +36,74 @@ function parseOptions() {
       every: { type: 'string', default: '1' },
       'kills-only': { type: 'boolean', default: false },
       production: { type: 'boolean', default: false },
+      naive: { type: 'boolean', default: false },
     },
   });
   const [seed, seconds, every] = [values.seed, values.seconds, values.every].map(Number) as [number, number, number];
   if (!Number.isSafeInteger(seed)) throw new Error('--seed must be a whole number.');
   if (!(seconds > 0 && seconds <= 86_400)) throw new Error('--seconds must be a number from 1 to 86400.');
   if (!(every >= 0.05)) throw new Error('--every must be a number of seconds, at least 0.05.');
-  return { seed, seconds, every, killsOnly: values['kills-only'], production: values.production };
+  const { 'kills-only': killsOnly, production, naive } = values;
+  return { seed, seconds, every, killsOnly, production, naive };
 }
 
 const options = optionsOrUsage(parseOptions, USAGE);
-const schedule = createSchedule(options);
-console.log(`Seed ${options.seed}: ${schedule.length} faults in ${options.seconds} s. Starting all parts …`);
+const schedule = createSchedule(options).filter(({ kind }) => kind === 'kill' || !options.naive);
+const interruption = new AbortController();
+
+/** What is run and broken: ours, or the classic version. */
+type Blog = Pick<Target, 'isReady' | 'causes'> & {
+  url: (part: string) => string;
+  hasDisk: boolean;
+  /** Done when all that was written has had all its effects. */
+  quiet: () => Promise<void>;
+  snapshot: (writes: Write[], seen: Snapshot['seen']) => Promise<Snapshot>;
+  /** Where its data is kept, if it is. */
+  stop: (keep: boolean) => Promise<string | undefined>;
+};
+
+async function startOurs(): Promise<Blog> {
+  const disk = await mountSmallDisk(`${Math.ceil(DISK_MB + DISK_MB_A_SECOND * options.seconds)}m`);
+  const system = await startSystem(
+    ...(options.production ? ['--production'] : []),
+    ...(disk ? ['--data', join(disk.folder, 'data')] : []),
+  );
+  return {
+    url: system.url,
+    isReady: async (part) =>
+      (await get(`${system.url(part)}/readyz`)).status === 200 && (await system.pids()).has(part),
+    causes: createCauses(system, disk, interruption.signal),
+    hasDisk: disk !== undefined,
+    quiet: () => system.quiet(QUIET_WITHIN_MS),
+    snapshot: (_, seen) => takeSnapshot(system, seen),
+    async stop(keep) {
+      await system.stop({ keep });
+      let kept = keep ? system.dataDir : undefined;
+      if (disk && kept) {
+        kept = mkdtempSync(join(tmpdir(), 'blog chaos '));
+        cpSync(system.dataDir, kept, { recursive: true });
+      }
+      await disk?.unmount();
+      return kept;
+    },
+  };
+}
+
+async function startTheirs(): Promise<Blog> {
+  const { kill, stop, ...naive } = await startNaive(options.production);
+  return {
+    ...naive,
+    hasDisk: false,
+    causes: { kill: ({ part }) => kill(part) },
+    stop: async () => void (await stop()),
+  };
+}
 
 /** The longest lag of any subscriber, as the bus tells it from time to time. */
-function observeLag(system: System) {
+function observeLag(bus: string) {
   const longest = { events: 0, seconds: 0 };
   const observe = async () => {
-    const { body } = await get(`${system.url('event-bus')}/subscriptions`);
+    const { body } = await get(`${bus}/subscriptions`);
     for (const { lag, lagSeconds } of body) {
       longest.events = Math.max(longest.events, lag);
       longest.seconds = Math.max(longest.seconds, lagSeconds);
@@ -52,12 +115,14 @@ function observeLag(system: System) {
 }
 
 /** Lets everything go wrong, and says whether all is right afterwards. */
-async function run(system: System): Promise<boolean> {
+async function run({ url, isReady, causes, hasDisk, quiet, snapshot }: Blog): Promise<boolean> {
   const began = performance.now();
   const secondsSince = (start: number) => ((performance.now() - start) / 1_000).toFixed(1);
-  const crowd = startCrowd(system);
-  const faults = startFaults(system, schedule, () => crowd.counts.inFlight, interruption.signal);
-  const lag = observeLag(system);
+  const crowd = startCrowd(url, { followsLog: !options.naive });
+  await until('the crowd writes', () => crowd.counts.acknowledged >= BEFORE);
+  const { signal } = interruption;
+  const faults = startFaults(schedule, { isReady, causes, inFlight: () => crowd.counts.inFlight, signal });
+  const lag = observeLag(url('event-bus'));
   const tell = () => {
     const { acknowledged, inFlight, repeated } = crowd.counts;
     const counts = `${acknowledged} writes acknowledged, ${inFlight} in flight, ${repeated} repeated`;
@@ -75,7 +140,7 @@ async function run(system: System): Promise<boolean> {
   await crowd.stop();
   clearInterval(telling);
   tell();
-  const isQuiet = await system.quiet(QUIET_WITHIN_MS).then(
+  const isQuiet = await quiet().then(
     () => true,
     () => false,
   );
@@ -83,35 +148,36 @@ async function run(system: System): Promise<boolean> {
   lag.stop();
 
   console.log('\nThe faults are over; comparing …\n');
-  const snapshot = await takeSnapshot(system, crowd.seen);
+  const found = await snapshot(crowd.writes, crowd.seen);
   const bannedWords = process.env.BANNED_WORDS?.split(',').map((word) => word.trim());
-  const violations = check(crowd.writes, snapshot, bannedWords);
-  printFaults(faults.done);
-  printResults({ options, crowd, between, longest: lag.longest, quietAfter, log: snapshot.log.length, violations });
-  printViolations(violations);
+  const violations = check(crowd.writes, found, bannedWords);
+  const longest = options.naive ? undefined : lag.longest;
+  const { done } = faults;
+  printResults({ options, hasDisk, done, crowd, between, longest, quietAfter, log: found.log.length, violations });
   return violations.length === 0 && isQuiet && crowd.counts.givenUp === 0;
 }
 
 // The bus gives up a subscriber that hangs sooner than in real life.
 process.env.DELIVERY_TIMEOUT_MS ??= '2000';
 process.env.LOG_LEVEL ??= 'warn';
-const interruption = new AbortController();
-const starting = startSystem(...(options.production ? ['--production'] : []));
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, async () => {
     interruption.abort();
     console.log(`\n${signal}: stopping …`);
-    await starting.then((system) => system.stop().catch(console.error)).catch(() => {}); // ended before it began
+    await starting.then((blog) => blog.stop(false).catch(console.error)).catch(() => {}); // ended before it began
     process.exit(130);
   });
 }
-const system = await starting;
-const right = await run(system).catch((error) => {
+console.log(`Seed ${options.seed}: ${schedule.length} faults in ${options.seconds} s. Starting all parts …`);
+const starting = options.naive ? startTheirs() : startOurs();
+const blog = await starting;
+const right = await run(blog).catch((error) => {
   if (!interruption.signal.aborted) console.error(error);
   return false;
 });
 if (!interruption.signal.aborted) {
-  await system.stop({ keep: !right });
-  console.log(right ? '\nAll is right.' : `\nSomething is not right. The data is kept in ${system.dataDir}`);
-  process.exitCode = right ? 0 : 1;
+  const kept = await blog.stop(!right);
+  if (options.naive) console.log('\nThis was the classic version.');
+  else console.log(right ? '\nAll is right.' : `\nSomething is not right. The data is kept in ${kept}`);
+  process.exitCode = right || options.naive ? 0 : 1;
 }

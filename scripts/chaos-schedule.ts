@@ -1,0 +1,71 @@
+// What goes wrong, and when: all of it decided by a seed, before anything has begun.
+import { LIES, type Lie } from './chaos-liar.ts';
+
+export const SERVERS = ['event-bus', 'posts', 'comments', 'query', 'moderation'];
+const SUBSCRIBERS = SERVERS.slice(1);
+// The gateway is hit half as often as each server.
+const PARTS = [...SERVERS, ...SERVERS, 'client'];
+/** A full disk is everybody's. */
+export const EVERYBODY = 'the servers';
+
+/** How often each kind comes, of a hundred, and to whom. */
+const FAULTS = {
+  kill: { share: 60, parts: PARTS },
+  pause: { share: 12, parts: PARTS },
+  stop: { share: 5, parts: PARTS },
+  lie: { share: 8, parts: SUBSCRIBERS },
+  disk: { share: 3, parts: [EVERYBODY] },
+  lock: { share: 4, parts: SERVERS },
+  replay: { share: 5, parts: SUBSCRIBERS },
+  wipe: { share: 3, parts: ['query'] },
+};
+export type FaultKind = keyof typeof FAULTS;
+export const KINDS = Object.keys(FAULTS) as FaultKind[];
+/** Times in milliseconds; `at` from the start, `lasts` how long it goes on, where it does. */
+export type Fault = { at: number; kind: FaultKind; part: string; lasts: number; lie: Lie };
+
+const SHORTEST_MS = 200;
+const LONGEST_MS = 4_000;
+
+/** Numbers from 0 to 1, always the same ones for a seed (mulberry32). */
+function createRandom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+type Options = { seed: number; seconds: number; every: number; killsOnly: boolean };
+
+/**
+ * The same for the same options. Every kind comes at least once, if there are as many faults; then chance decides. Parts are
+ * dealt like cards: none comes again before all have had their turn.
+ */
+export function createSchedule({ seed, seconds, every, killsOnly }: Options): Fault[] {
+  const random = createRandom(seed);
+  function createDeck<T>(cards: readonly T[]): () => T {
+    let left: T[] = [];
+    return () => {
+      if (left.length === 0) left = [...cards];
+      return left.splice(Math.floor(random() * left.length), 1)[0] as T;
+    };
+  }
+  const anyKind = createDeck(KINDS.flatMap((kind) => Array.from({ length: FAULTS[kind].share }, () => kind)));
+  const eachKind = createDeck(KINDS);
+  const partOf = new Map(KINDS.map((kind) => [kind, createDeck(FAULTS[kind].parts)]));
+  const nextLie = createDeck(LIES);
+  return Array.from({ length: Math.floor(seconds / every) }, (_, index) => {
+    const dealt = index < KINDS.length ? eachKind() : anyKind();
+    const kind = killsOnly ? 'kill' : dealt;
+    return {
+      kind,
+      part: (partOf.get(kind) as () => string)(),
+      at: Math.round((index + random()) * every * 1_000),
+      lasts: Math.round(SHORTEST_MS + random() ** 2 * (LONGEST_MS - SHORTEST_MS)),
+      lie: nextLie(),
+    };
+  });
+}
