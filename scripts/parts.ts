@@ -18,6 +18,15 @@ const defaultPorts: [name: string, port: number][] = [
 ];
 const subscribers = ['posts', 'comments', 'query', 'moderation'];
 
+/**
+ * Whose databases are backed up, in the order of copying. The bus comes last: so no checkpoint is ahead of the log, and what
+ * has left an outbox meanwhile is in it. Query's is rebuilt from the log.
+ */
+export const inBackup = ['posts', 'comments', 'moderation', 'event-bus'];
+
+/** The database of a part. */
+export const fileOf = (dataDir: string, part: string): string => join(dataDir, `${part}.db`);
+
 export type Options = { dataDir: string; production: boolean; ports: Map<string, number> };
 
 export const partNames = defaultPorts.map(([name]) => name);

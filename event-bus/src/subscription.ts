@@ -1,4 +1,5 @@
-import type { Database } from '@blog/common/database.ts';
+import { randomUUID } from 'node:crypto';
+import type { Database, Tx } from '@blog/common/database.ts';
 import { failpoint } from '@blog/common/failpoint.ts';
 
 /** A replay: the first position to push again, under an id that a checkpointed subscriber takes once. */
@@ -56,4 +57,10 @@ export class Subscription {
     await this.#db.write((tx) => tx.run(sql, order?.id ?? null, order?.from ?? null, this.name));
     this.order = order;
   }
+}
+
+/** Orders a replay from the start for every subscription: of a log that was put back while nothing ran. */
+export async function orderReplays(tx: Tx): Promise<void> {
+  for (const { name } of await tx.all<{ name: string }>('SELECT name FROM subscriptions'))
+    await tx.run('UPDATE subscriptions SET replay_id = ?, replay_from = 1 WHERE name = ?', randomUUID(), name);
 }

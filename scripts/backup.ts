@@ -1,0 +1,74 @@
+// `npm run backup -- DIR`: a consistent copy of all data, while the parts run or not. Exit code 0: it is complete and on
+// disk, 1: it is not, 2: wrong usage.
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { parseArgs } from 'node:util';
+import { openDatabase } from '@blog/common/database.ts';
+import { verifyLog } from '../event-bus/src/integrity.ts';
+import { migrations } from '../event-bus/src/schema.ts';
+import { defaultDataDir, fileOf, inBackup } from './parts.ts';
+import { flush } from './sync.ts';
+import { optionsOrUsage } from './usage.ts';
+
+const USAGE = 'Usage: npm run backup -- DIR [--data DIR]';
+
+function parseOptions() {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { data: { type: 'string', default: defaultDataDir } },
+  });
+  const [folder, more] = positionals;
+  if (!folder || more) throw new Error('Name one folder for the copy.');
+  return { folder: resolve(folder), dataDir: resolve(values.data) };
+}
+
+/** One database, as it is at this moment: writers go on meanwhile. It has its name only once it is whole and on disk. */
+async function copy(part: string, from: string, to: string): Promise<string> {
+  const partial = `${to}.partial`;
+  const source = new DatabaseSync(from, { readOnly: true, timeout: 5_000 });
+  try {
+    source.prepare('VACUUM INTO ?').run(partial);
+  } finally {
+    source.close();
+  }
+  const content = part === 'event-bus' ? await contentOfLog(partial) : '';
+  flush(partial);
+  renameSync(partial, to);
+  return content;
+}
+
+/** A copy of a damaged log would be of no use, and nobody would know until it is needed. */
+async function contentOfLog(file: string): Promise<string> {
+  const db = openDatabase(file, migrations);
+  const verdict = await verifyLog(db).finally(() => db.close());
+  if (!verdict.ok) throw new Error(`the log is damaged at position ${verdict.position}: ${verdict.reason}`);
+  return `, the log up to position ${verdict.events}`;
+}
+
+const { folder, dataDir } = optionsOrUsage(parseOptions, USAGE);
+
+async function backUp(): Promise<void> {
+  const parts = inBackup.filter((part) => existsSync(fileOf(dataDir, part)));
+  if (!parts.includes('event-bus')) throw new Error(`There is no log in ${dataDir}: nothing to copy.`);
+  if (existsSync(folder) && readdirSync(folder).length > 0)
+    throw new Error(`${folder} is not empty: name a new folder.`);
+  mkdirSync(folder, { recursive: true });
+  try {
+    for (const part of parts) {
+      const file = fileOf(folder, part);
+      const content = await copy(part, fileOf(dataDir, part), file);
+      console.log(`${part}: ${Math.ceil(statSync(file).size / 1024)} KiB${content}`);
+    }
+    flush(folder);
+  } catch (error) {
+    for (const file of readdirSync(folder)) rmSync(join(folder, file), { force: true });
+    throw error;
+  }
+  console.log(`Copied to ${folder}. Put back with: npm run restore -- ${folder}`);
+}
+
+await backUp().catch((error) => {
+  console.error(`No backup: ${error.message}`);
+  process.exitCode = 1;
+});

@@ -1,0 +1,131 @@
+// `npm run restore -- DIR`: puts back what `npm run backup` copied, while nothing runs. Exit code 0: it is done, 1: it is not,
+// 2: wrong usage.
+import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { parseArgs } from 'node:util';
+import { openDatabase } from '@blog/common/database.ts';
+import { migrations as comments } from '../comments/src/schema.ts';
+import { verifyLog } from '../event-bus/src/integrity.ts';
+import { migrations as eventBus } from '../event-bus/src/schema.ts';
+import { orderReplays } from '../event-bus/src/subscription.ts';
+import { migrations as moderation } from '../moderation/src/schema.ts';
+import { migrations as posts } from '../posts/src/schema.ts';
+import { listen } from './control.ts';
+import { defaultDataDir, fileOf, inBackup } from './parts.ts';
+import { flush } from './sync.ts';
+import { optionsOrUsage } from './usage.ts';
+
+const USAGE = 'Usage: npm run restore -- DIR [--data DIR]';
+const SQLITE_BUSY = 5;
+const schemas: Record<string, readonly string[]> = { posts, comments, moderation, 'event-bus': eventBus };
+
+function parseOptions() {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { data: { type: 'string', default: defaultDataDir } },
+  });
+  const [folder, more] = positionals;
+  if (!folder || more) throw new Error('Name the folder of one backup.');
+  return { folder: resolve(folder), dataDir: resolve(values.data) };
+}
+
+const { folder, dataDir } = optionsOrUsage(parseOptions, USAGE);
+/** Where the copies are checked and made ready: beside what they replace, so that each then takes its place in one step. */
+const ready = join(dataDir, 'restore');
+
+/** @throws if a copy cannot be trusted, or is of a newer version */
+function check(part: string): void {
+  const db = new DatabaseSync(fileOf(ready, part), { readOnly: true });
+  try {
+    const version = Number(db.prepare('PRAGMA user_version').get()?.user_version);
+    const known = (schemas[part] as string[]).length;
+    if (version < 1 || version > known) throw new Error(`its schema, ${version}, is not known here (1 to ${known})`);
+    const [found] = Object.values(db.prepare('PRAGMA integrity_check(1)').get() ?? {});
+    if (found !== 'ok') throw new Error(`it is damaged: ${found}`);
+  } catch (error) {
+    throw new Error(`the copy of ${part} cannot be used: ${(error as Error).message}`);
+  } finally {
+    db.close();
+  }
+}
+
+/** Every subscriber begins again at the first event, and every owner publishes again what the log may lack. */
+async function prepareLog(): Promise<number> {
+  const db = openDatabase(fileOf(ready, 'event-bus'), eventBus);
+  try {
+    const verdict = await verifyLog(db);
+    if (!verdict.ok) throw new Error(`the copied log is damaged at position ${verdict.position}: ${verdict.reason}`);
+    await db.write(orderReplays);
+    return verdict.events;
+  } finally {
+    await db.close();
+  }
+}
+
+/**
+ * Makes sure that nobody has it open, and takes its journal into the file: an old journal beside a new file would be
+ * applied to it.
+ */
+function release(part: string): void {
+  const file = fileOf(dataDir, part);
+  if (!existsSync(file)) return;
+  const db = new DatabaseSync(file, { timeout: 0 });
+  try {
+    db.exec('PRAGMA journal_mode = DELETE');
+  } catch (error) {
+    // What else is wrong with it does not matter any more.
+    if ((error as { errcode?: number }).errcode === SQLITE_BUSY)
+      throw new Error(`${file} is in use: stop ${part}, which somebody has started by hand`);
+  } finally {
+    db.close();
+  }
+}
+
+/** Puts the copy in the place of the file; a part of which there was none begins anew, and gets from the log what it kept. */
+function replace(part: string): void {
+  const file = fileOf(dataDir, part);
+  for (const journal of ['-wal', '-shm']) rmSync(file + journal, { force: true });
+  if (existsSync(fileOf(ready, part))) renameSync(fileOf(ready, part), file);
+  else rmSync(file, { force: true });
+  flush(dataDir);
+}
+
+let begun = false;
+
+async function restore(): Promise<void> {
+  if (!existsSync(fileOf(folder, 'event-bus'))) throw new Error(`there is no complete backup in ${folder}`);
+  const parts = inBackup.filter((part) => existsSync(fileOf(folder, part)));
+  rmSync(ready, { recursive: true, force: true });
+  mkdirSync(ready, { recursive: true });
+  for (const part of parts) {
+    const journal = statSync(`${fileOf(folder, part)}-wal`, { throwIfNoEntry: false });
+    if (journal?.size) throw new Error(`${folder} was not made by npm run backup: ${part} has a journal there`);
+    copyFileSync(fileOf(folder, part), fileOf(ready, part));
+    check(part);
+  }
+  const newest = await prepareLog();
+  for (const part of parts) flush(fileOf(ready, part));
+
+  const all = ['query', ...inBackup];
+  for (const part of all) release(part);
+  begun = true;
+  // The bus last: until then the old log is there, and gives the services back what their copies lack.
+  for (const part of all) replace(part);
+  console.log(`Restored ${parts.join(', ')}, with a log up to position ${newest}; query is rebuilt.`);
+  console.log('At the next start everything is delivered again.');
+}
+
+// The place of the runner is taken meanwhile: nothing can be started.
+const isAlone = await listen(dataDir, async () => ({ code: 1, text: 'A restore is under way.' }));
+if (!isAlone) {
+  console.error('The blog is running: stop it first (Ctrl-C in its terminal), then npm run restore.');
+  process.exitCode = 1;
+} else {
+  await restore()
+    .catch((error) => {
+      console.error(`Not restored: ${error.message}.${begun ? ' Some files are replaced: restore again.' : ''}`);
+      process.exitCode = 1;
+    })
+    .finally(() => rmSync(ready, { recursive: true, force: true }));
+}

@@ -1,0 +1,10 @@
+import { closeSync, fsyncSync, openSync, statSync } from 'node:fs';
+
+/** Waits until a file, or the names in a folder, are on disk. Windows cannot do it for folders, and does it by itself. */
+export function flush(path: string): void {
+  const isFolder = statSync(path).isDirectory();
+  if (isFolder && process.platform === 'win32') return;
+  const descriptor = openSync(path, isFolder ? 'r' : 'r+');
+  fsyncSync(descriptor);
+  closeSync(descriptor);
+}
