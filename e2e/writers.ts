@@ -46,13 +46,18 @@ export async function writePost(
   return written;
 }
 
+let crowds = 0;
+
 /** So many writers at once, each with one post after the other, until told to stop. */
 export function startWriters(system: System, count: number) {
+  crowds += 1;
+  const crowd = crowds;
   const posts: Written[] = [];
   const refusals: string[] = [];
   let going = true;
   const write = async (writer: number) => {
-    for (let n = 0; going; n++) posts.push(await writePost(system, `post ${n} of writer ${writer}`, 4, refusals));
+    for (let n = 0; going; n++)
+      posts.push(await writePost(system, `post ${n} of writer ${writer} in crowd ${crowd}`, 4, refusals));
   };
   const writing = Promise.all(Array.from({ length: count }, (_, writer) => write(writer)));
   return {

@@ -1,0 +1,170 @@
+// Pushes and answers that arrive late, twice or after a replay, and two processes of one part: no second effect, no
+// skipped event. Everything that the bus pushes goes through proxies that hold, repeat and remember it.
+import { createServer, type IncomingHttpHeaders, request, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { check, takeSnapshot } from '../checker.ts';
+import { get, post, until } from '../http.ts';
+import { type System, startProcess, startSystem } from '../system.ts';
+import { startWriters, type Written, writesOf } from '../writers.ts';
+
+const SUBSCRIBERS = ['posts', 'comments', 'query', 'moderation'];
+/** How long the bus waits for an answer here, and how long what is late is held, in milliseconds. */
+const DEADLINE = 400;
+const HELD = 700;
+
+type Push = { name: string; headers: IncomingHttpHeaders; body: string };
+type Told = { status: number; stand: { checkpoint?: string } };
+
+let system: System;
+const written: Written[] = [];
+const proxies = new Map<string, Server>();
+const pushes: Push[] = [];
+/** How often something is held or repeated, from 0 to 1. */
+let disorder = 0;
+/** What late and repeated pushes were answered with. */
+const answered: Told[] = [];
+const late: Promise<unknown>[] = [];
+
+const deliver = (url: string, { headers, body }: Push) =>
+  new Promise<{ status: number; text: string }>((resolve, reject) => {
+    const sent = request(url, { method: 'POST', agent: false, headers: { ...headers, connection: 'close' } });
+    sent.on('error', reject);
+    sent.on('response', async (answer) => resolve({ status: answer.statusCode ?? 0, text: await text(answer) }));
+    sent.end(body);
+  });
+
+/** Brings a push to a process again; what it says to that. */
+async function push(url: string, again: Push): Promise<void> {
+  const { status, text } = await deliver(url, again);
+  answered.push({ status, stand: JSON.parse(text) });
+}
+
+const after = (milliseconds: number, work: () => Promise<void>) => late.push(pause(milliseconds).then(work));
+
+/** Listens in the place of a subscriber. */
+async function startProxy(name: string): Promise<string> {
+  const server = createServer(async (req, res) => {
+    const url = `${system?.url(name)}/events`;
+    const pushed: Push = { name, headers: req.headers, body: await text(req) };
+    const answer = (status: number, body: string) =>
+      res.writeHead(status, { 'content-type': 'application/json' }).end(body);
+    try {
+      if (req.method === 'GET') {
+        const told = await get(url, { 'event-head': `${req.headers['event-head']}` });
+        return answer(told.status, JSON.stringify(told.body));
+      }
+      pushes.push(pushed);
+      const lot = Math.random() / disorder;
+      if (lot < 0.3) {
+        // It comes too late, when the bus has given it up and has sent it again: and then twice.
+        after(HELD, () => push(url, pushed));
+        after(2 * HELD, () => push(url, pushed));
+        return;
+      }
+      const told = await deliver(url, pushed);
+      if (lot < 0.6)
+        await pause(HELD); // the answer comes too late
+      else if (lot < 1) await push(url, pushed);
+      answer(told.status, told.text);
+    } catch {
+      res.destroy();
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  proxies.set(name, server);
+  return `${name}=http://127.0.0.1:${(server.address() as AddressInfo).port}/events`;
+}
+
+beforeAll(async () => {
+  process.env.SUBSCRIPTIONS = (await Promise.all(SUBSCRIBERS.map(startProxy))).join(',');
+  process.env.DELIVERY_TIMEOUT_MS = String(DEADLINE);
+  // The proxies know where the services are once the bus is there.
+  system = await startSystem('--production', ...['client', ...SUBSCRIBERS].flatMap((name) => ['--without', name]));
+  await Promise.all(SUBSCRIBERS.map(system.startPart));
+});
+afterAll(async () => {
+  await system?.stop();
+  for (const server of proxies.values()) {
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
+async function expectEverythingOnce(): Promise<void> {
+  await system.quiet();
+  expect(check(writesOf(written), await takeSnapshot(system))).toEqual([]);
+}
+
+/** Whatever came late or again was told where the part stands; only what happened to join on was taken. */
+function expectStaleRefused(): void {
+  const stale = answered.filter(({ status }) => status === 409);
+  expect(stale.length).toBeGreaterThan(10);
+  for (const { stand } of stale) expect(stand.checkpoint).toMatch(/^\d+-[0-9a-f]{32}$|^0$/);
+  expect(answered.filter(({ status }) => ![200, 409, 503].includes(status))).toEqual([]);
+  answered.length = 0;
+}
+
+async function writeWhile(work: () => Promise<void>): Promise<void> {
+  const writers = startWriters(system, 3);
+  await work();
+  await writers.stop();
+  written.push(...writers.posts);
+}
+
+/** Waits until so much more was pushed, a good part of it too late or twice. */
+function manyPushes() {
+  const enough = pushes.length + 60;
+  return until('many pushes', () => pushes.length >= enough);
+}
+
+test('pushes and answers that come late or twice, also during replays, have no second effect and skip nothing', async () => {
+  await writeWhile(async () => {
+    disorder = 0.5;
+    await manyPushes();
+    for (const name of SUBSCRIBERS) await post(`${system.url('event-bus')}/subscriptions/${name}/replay`);
+    await manyPushes();
+    disorder = 0;
+  });
+  await Promise.all(late);
+  await expectEverythingOnce();
+  expectStaleRefused();
+});
+
+test.each(['comments', 'query', 'moderation'])(
+  'two processes of %s at once, both pushed to with what is old and what is new, are as good as one',
+  async (name) => {
+    const port = await new Promise<number>((resolve) => {
+      const server = createServer().listen(0, '127.0.0.1', () => {
+        const { port } = server.address() as AddressInfo;
+        server.close(() => resolve(port));
+      });
+    });
+    const second = await startProcess(`${name}/src/main.ts`, {
+      HOST: '127.0.0.1',
+      PORT: String(port),
+      DATA_DIR: system.dataDir,
+      EVENT_BUS_URL: system.url('event-bus'),
+      NODE_ENV: 'production',
+    });
+    try {
+      const old = pushes.filter((pushed) => pushed.name === name);
+      await writeWhile(async () => {
+        // What is pushed meanwhile goes to both, to the second one a moment later, or before.
+        const places = [`${system.url(name)}/events`, `http://127.0.0.1:${port}/events`];
+        for (let round = 0; round < 60; round++) {
+          const picked = old[Math.floor(Math.random() * old.length)] as Push;
+          const newest = pushes.findLast((pushed) => pushed.name === name) as Push;
+          await Promise.all(places.flatMap((url) => [push(url, picked), push(url, newest)]));
+        }
+      });
+      expect((await get(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
+    } finally {
+      await second.stop();
+    }
+    await expectEverythingOnce();
+    expectStaleRefused();
+  },
+);
