@@ -1,0 +1,103 @@
+// The log of the bus is wiped, or put back from an old backup: everybody notices, and nothing is silently skipped.
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { check, takeSnapshot } from '../checker.ts';
+import { get, post, until } from '../http.ts';
+import { type System, startSystem } from '../system.ts';
+import { type Written, writePost, writesOf } from '../writers.ts';
+
+const SUBSCRIBERS = ['posts', 'comments', 'query', 'moderation'];
+const OWNERS = ['posts', 'comments', 'moderation'];
+
+let system: System;
+let bus: string;
+const written: Written[] = [];
+const folder = mkdtempSync(join(tmpdir(), 'blog backup '));
+const copy = join(folder, 'event-bus.db');
+
+beforeAll(async () => {
+  system = await startSystem('--production', '--without', 'client');
+  bus = system.url('event-bus');
+  for (let n = 0; n < 4; n++) written.push(await writePost(system, `post ${n}`, 5));
+  await system.quiet();
+});
+afterAll(async () => {
+  await system?.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const states = async () => (await system.subscriptions()).map(({ name, state }) => [name, state]);
+const all = (state: string) => SUBSCRIBERS.map((name) => [name, state]);
+const resume = (name: string) => post(`${bus}/subscriptions/${name}/resume`);
+const stands = () => Promise.all(SUBSCRIBERS.map(async (name) => (await get(`${system.url(name)}/events`)).body));
+const whatQueryShows = async () => (await get(`${system.url('query')}/posts`)).body;
+
+/** All are diverged, and say so; what is written now is accepted and waits, and nothing is pushed or published. */
+async function expectDiverged(): Promise<void> {
+  await until('all are diverged', async () => (await states()).every(([, state]) => state === 'diverged'));
+  const before = { stands: await stands(), log: await system.log(), shown: await whatQueryShows() };
+  const { degraded } = (await get(`${bus}/readyz`)).body;
+  expect(degraded.map((text: string) => text.split(':')[0])).toEqual(SUBSCRIBERS.map((name) => `${name} is diverged`));
+  written.push(await writePost(system, `written without a log, after ${written.length}`, 0));
+  await until('posts waits', async () => {
+    return `${(await get(`${system.url('posts')}/readyz`)).body.degraded}`.includes('the bus answered 412');
+  });
+  expect({ stands: await stands(), log: await system.log(), shown: await whatQueryShows() }).toEqual(before);
+  expect(await states()).toEqual(all('diverged'));
+}
+
+/** What a person does: replay the owners, delete the database of query. Then everything is there, once, and goes on. */
+async function repair(): Promise<void> {
+  for (const name of OWNERS) expect((await post(`${bus}/subscriptions/${name}/replay`)).status).toBe(200);
+  await system.part('stop query');
+  system.deleteDatabase('query');
+  await system.part('start query');
+  await resume('query');
+  await system.quiet();
+  expect(await states()).toEqual(all('live'));
+  written.push(await writePost(system, `life goes on, after ${written.length}`, 3));
+  await system.quiet();
+  const violations = check(writesOf(written), await takeSnapshot(system));
+  // What waited in an outbox goes into the log before what is published again.
+  expect(violations.filter(({ kind }) => kind !== 'order')).toEqual([]);
+}
+
+test('a log that is wiped is told by everybody, and comes back from the owners of its events', async () => {
+  await system.part('stop event-bus');
+  system.deleteDatabase('event-bus');
+  await system.part('start event-bus');
+  await expectDiverged();
+  expect(await system.log()).toEqual([]);
+  await repair();
+});
+
+test('so is one put back from an old backup, also when it has grown longer than before', async () => {
+  const source = new DatabaseSync(join(system.dataDir, 'event-bus.db'), { readOnly: true });
+  source.prepare('VACUUM INTO ?').run(copy);
+  source.close();
+  for (let n = 0; n < 2; n++) written.push(await writePost(system, `post ${n} after the copy`, 5));
+  await system.quiet();
+  const { length } = await system.log();
+
+  await system.part('stop event-bus');
+  system.deleteDatabase('event-bus');
+  copyFileSync(copy, join(system.dataDir, 'event-bus.db'));
+  await system.part('start event-bus');
+  await until('all are diverged', async () => (await states()).every(([, state]) => state === 'diverged'));
+  const kept = await system.log();
+  expect(kept.length).toBeLessThan(length);
+
+  // A publisher that keeps no checkpoint goes on.
+  for (let n = 0; n < length; n++) await post(`${bus}/events`, { type: 'Noise', data: { n } });
+  expect((await system.log()).length).toBeGreaterThan(length);
+  for (const name of SUBSCRIBERS) await resume(name);
+  await until('asked again', async () =>
+    (await stands()).every(({ checkpoint }) => Number.parseInt(checkpoint, 10) === length),
+  );
+  await expectDiverged();
+  await repair();
+  expect((await system.log()).slice(0, kept.length)).toEqual(kept);
+});
