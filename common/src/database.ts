@@ -94,7 +94,8 @@ export class Database {
         this.#notice(error);
         throw error;
       } finally {
-        this.#reader.exec('COMMIT');
+        // Nothing is to be committed, and after a damaged page was met COMMIT would fail, whatever the work made of it.
+        if (this.#reader.isTransaction) this.#reader.exec('ROLLBACK');
       }
     });
     this.#reads = result.catch(() => {});

@@ -209,7 +209,7 @@ export class Delivery extends Loop {
     this.#ahead = undefined;
     this.#askAt = 0;
     const known = error instanceof Failure || error instanceof Problem ? error : databaseProblem(error);
-    const why = known?.message ?? reason(error);
+    const why = (known?.message ?? reason(error)).replace(/\.$/, '');
     if (this.#failures >= REPORTED_FROM && why !== this.#reported) {
       this.#options.log.warn({ subscription: this.name, reason: why }, 'delivery failed');
       this.#reported = why;

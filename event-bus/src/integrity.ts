@@ -76,7 +76,7 @@ export class Integrity extends Loop {
   async assertSound(): Promise<void> {
     this.#checking ??= this.#checkTail();
     await this.#checking;
-    if (this.#tail) throw unavailable('The end of the log is damaged: nothing is appended to it.', 5);
+    if (this.#tail) throw unavailable('The end of the log is damaged: nothing is appended to it.');
   }
 
   /** The whole log, checked now; who asks meanwhile gets the same answer. */

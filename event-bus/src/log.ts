@@ -20,7 +20,7 @@ export class Damage extends Problem {
   readonly position: number;
   readonly reason: string;
   constructor(position: number, reason: string) {
-    super(503, `The log is damaged at position ${position}: ${reason}.`, { retryAfter: 5 });
+    super(503, `The log is damaged at position ${position}: ${reason}.`, { retryAfter: 1 });
     this.position = position;
     this.reason = reason;
   }
