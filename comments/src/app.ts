@@ -19,6 +19,8 @@ import { WaitingRoom } from './waiting-room.ts';
 const postPath = z.object({ id: entityId });
 const newComment = requestBody({ content: requestText(2_000) });
 
+const openapi = new URL('../openapi.yaml', import.meta.url);
+
 type Options = { db: Database; log: Log; bus: Bus; origins: Origins };
 
 /** The comments service: its routes, its outbox's relay, its subscription. */
@@ -62,6 +64,6 @@ export function createComments({ db, log, bus, origins }: Options) {
   routes.all('/posts/:id/comments', onlyMethods('GET', 'POST'));
 
   const loops = [relay, subscriber];
-  const app = createApp({ db, log, routes: [routes, subscriber.routes], loops, origins });
+  const app = createApp({ openapi, db, log, routes: [routes, subscriber.routes], loops, origins });
   return { app, loops, waitingRoom };
 }

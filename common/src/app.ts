@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import express, { type Express, type RequestHandler, type Router } from 'express';
 import release from '../package.json' with { type: 'json' };
 import type { Database } from './database.ts';
@@ -7,6 +8,8 @@ import { crossOrigin, type Origins, onlyAsLocalhost, onlyWritesOf } from './orig
 import { notFound, onlyMethods, problemHandler, unavailable } from './problem.ts';
 
 type Part = {
+  /** The file that describes the routes; served as it is. */
+  openapi: URL;
   db: Database;
   log: Log;
   routes: (RequestHandler | Router)[];
@@ -16,7 +19,7 @@ type Part = {
 };
 
 /** The frame of every server: who may call, health, its routes, problem details for everything else. */
-export function createApp({ db, log, routes, loops, origins }: Part): Express {
+export function createApp({ openapi, db, log, routes, loops, origins }: Part): Express {
   const app = express();
   app.disable('x-powered-by').disable('etag');
   app.use(onlyAsLocalhost);
@@ -32,7 +35,9 @@ export function createApp({ db, log, routes, loops, origins }: Part): Express {
     const troubles = await Promise.all(loops.map((loop) => loop.degraded()));
     res.json({ status: 'ready', degraded: [db.damage, db.trouble, ...troubles.flat()].filter(Boolean) });
   });
-  app.all(['/healthz', '/readyz'], onlyMethods('GET'));
+  const contract = readFileSync(openapi);
+  app.get('/openapi.yaml', (_req, res) => void res.type('application/yaml').send(contract));
+  app.all(['/healthz', '/readyz', '/openapi.yaml'], onlyMethods('GET'));
 
   if (origins) app.use(crossOrigin(origins));
   app.use(onlyWritesOf(origins));

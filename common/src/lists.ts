@@ -4,11 +4,11 @@ import { fieldProblem, parse } from './problem.ts';
 
 /** A whole number in a query string or a path. */
 export const wholeNumber = (least = 0, most = Number.MAX_SAFE_INTEGER) =>
-  z.coerce
-    .number({ error: 'must be a number' })
-    .int('must be a whole number')
-    .min(least, `must be at least ${least}`)
-    .max(most, `must be at most ${most}`);
+  z
+    .string({ error: 'must be given once' })
+    .regex(/^-?\d+$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.number().min(least, `must be at least ${least}`).max(most, `must be at most ${most}`));
 
 const pageQuery = z.object({
   limit: wholeNumber(1, 1_000).optional(),

@@ -2,7 +2,7 @@ import { createApp } from '@blog/common/app.ts';
 import { isLoopback, LOOPBACK, type Origins } from '@blog/common/origins.ts';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
 import { Router } from 'express';
-import { log, NO_BUS, newFolder, removeFolders, Service } from './service.ts';
+import { log, NO_BUS, newFolder, openapi, removeFolders, Service } from './service.ts';
 
 let service: Service;
 afterEach(() => service.close());
@@ -16,7 +16,7 @@ const start = async ({ origins, loopback = false }: { origins?: Origins; loopbac
       if (req.method !== 'GET') await db.write((tx) => tx.run('INSERT INTO rows VALUES (?)', req.method));
       res.json({});
     });
-    const app = createApp({ db, log, routes: [routes], loops: [], origins });
+    const app = createApp({ openapi, db, log, routes: [routes], loops: [], origins });
     if (loopback) app.enable('loopback');
     return { app, loops: [] };
   };

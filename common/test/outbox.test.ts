@@ -4,13 +4,13 @@ import { enqueue, outboxSchema, Relay } from '@blog/common/outbox.ts';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Router } from 'express';
 import { at, FakeBus, type Mode, type Publication } from './fake-bus.ts';
-import { log, newFolder, removeFolders, Service, stays, until } from './service.ts';
+import { log, newFolder, openapi, removeFolders, Service, stays, until } from './service.ts';
 
 const publisher = {
   migrations: [outboxSchema],
   create: ({ db, bus }: { db: Service['db']; bus: Bus }) => {
     const loops = [new Relay({ db, bus, log })];
-    return { app: createApp({ db, log, routes: [Router()], loops }), loops };
+    return { app: createApp({ openapi, db, log, routes: [Router()], loops }), loops };
   },
 };
 const event = (id: string) => ({

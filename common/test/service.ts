@@ -16,6 +16,9 @@ import { at, type Json } from './fake-bus.ts';
 
 export const log = createLog('test', 'silent');
 
+/** A document of routes, for an app that a test makes up. */
+export const openapi = new URL('../../posts/openapi.yaml', import.meta.url);
+
 /** An address where nobody listens. */
 export const NO_BUS = 'http://127.0.0.1:9';
 
@@ -59,9 +62,9 @@ export class Service {
   #part: Part;
 
   /** The folder is where its data is: give that of a service that was stopped, and it is a restart. */
-  constructor({ migrations, create }: Options, busUrl: string, folder: string) {
+  constructor({ migrations, create }: Options, busUrl: string, folder: string, token?: string) {
     this.db = openDatabase(join(folder, 'service.db'), migrations);
-    this.#part = create({ db: this.db, log, bus: { url: busUrl } });
+    this.#part = create({ db: this.db, log, bus: { url: busUrl, token } });
     this.#server = createServer(this.#part.app);
   }
 
@@ -73,6 +76,10 @@ export class Service {
 
   get url(): string {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  get app(): Express {
+    return this.#part.app;
   }
 
   get http() {

@@ -7,7 +7,7 @@ import type { Bus } from '@blog/common/http.ts';
 import { checkpointSchema, Subscriber } from '@blog/common/subscriber.ts';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { at, FakeBus } from './fake-bus.ts';
-import { log, NO_BUS, newFolder, removeFolders, Service, until } from './service.ts';
+import { log, NO_BUS, newFolder, openapi, removeFolders, Service, until } from './service.ts';
 
 /** Keeps a row for each time that it handled an event, so that a second effect shows. */
 const handle = async (tx: Tx, { data }: KnownEvent) => {
@@ -20,7 +20,10 @@ const subscribing = {
   create: ({ db, bus }: { db: Service['db']; bus: Bus }) => {
     const onOrder = async (tx: Tx, after: string) => void (await tx.run('INSERT INTO orders VALUES (?)', after));
     const subscriber = new Subscriber({ db, bus, log, handles: ['PostCreated'], handle, onOrder });
-    return { app: createApp({ db, log, routes: [subscriber.routes], loops: [subscriber] }), loops: [subscriber] };
+    return {
+      app: createApp({ openapi, db, log, routes: [subscriber.routes], loops: [subscriber] }),
+      loops: [subscriber],
+    };
   },
 };
 const post = (id: string) => ({

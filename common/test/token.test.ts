@@ -7,7 +7,7 @@ import { enqueue, outboxSchema, Relay } from '@blog/common/outbox.ts';
 import { checkpointSchema, Subscriber } from '@blog/common/subscriber.ts';
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
 import { at, FakeBus } from './fake-bus.ts';
-import { log, newFolder, removeFolders, Service, until } from './service.ts';
+import { log, newFolder, openapi, removeFolders, Service, until } from './service.ts';
 
 const TOKEN = 'a-token-of-this-test';
 const BEARER = `Bearer ${TOKEN}`;
@@ -21,7 +21,7 @@ const start = async (token: string | undefined) => {
   const create: ConstructorParameters<typeof Service>[0]['create'] = ({ db, bus: { url } }) => {
     const subscriber = new Subscriber({ db, log, bus: { url, token }, handles: ['PostCreated'], handle });
     const loops = [subscriber, new Relay({ db, log, bus: { url, token } })];
-    return { app: createApp({ db, log, routes: [subscriber.routes], loops }), loops };
+    return { app: createApp({ openapi, db, log, routes: [subscriber.routes], loops }), loops };
   };
   service = await new Service({ migrations, create }, bus.url, newFolder()).open();
 };

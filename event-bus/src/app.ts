@@ -9,6 +9,8 @@ import { Delivery } from './delivery.ts';
 import { Integrity } from './integrity.ts';
 import { logRoutes } from './log-routes.ts';
 
+const openapi = new URL('../openapi.yaml', import.meta.url);
+
 type Options = {
   db: Database;
   log: Log;
@@ -29,5 +31,5 @@ export function createEventBus({ db, log, token, subscriptions, deadline }: Opti
     controlRoutes({ db, loops }),
   ];
   const all = [integrity, ...loops];
-  return { app: createApp({ db, log, routes, loops: all }), loops: all, streams };
+  return { app: createApp({ openapi, db, log, routes, loops: all }), loops: all, streams };
 }

@@ -59,6 +59,7 @@ export async function startBus({ subscriptions = {}, deadline = 500, ...options 
   cleanUps.push(stop);
 
   return {
+    app,
     folder,
     db,
     url,

@@ -6,6 +6,8 @@ import { Relay, replayedFrom } from '@blog/common/outbox.ts';
 import { Subscriber } from '@blog/common/subscriber.ts';
 import { createHandler } from './moderation.ts';
 
+const openapi = new URL('../openapi.yaml', import.meta.url);
+
 type Options = { db: Database; log: Log; bus: Bus; bannedWords: string[] };
 
 /** The moderation service: it has no routes of its own, only its outbox's relay and its subscription. */
@@ -21,6 +23,6 @@ export function createModeration({ db, log, bus, bannedWords }: Options) {
     onOrder: replayedFrom,
   });
   const loops = [relay, subscriber];
-  const app = createApp({ db, log, routes: [subscriber.routes], loops });
+  const app = createApp({ openapi, db, log, routes: [subscriber.routes], loops });
   return { app, loops };
 }

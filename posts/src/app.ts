@@ -15,6 +15,8 @@ import { createPost, handle, listPosts, publishAgain } from './posts.ts';
 
 const newPost = requestBody({ title: requestText(200) });
 
+const openapi = new URL('../openapi.yaml', import.meta.url);
+
 type Options = { db: Database; log: Log; bus: Bus; origins: Origins };
 
 /** The posts service: its routes, its outbox's relay, its subscription. */
@@ -48,6 +50,6 @@ export function createPosts({ db, log, bus, origins }: Options) {
   routes.all('/posts/create', onlyMethods('POST'));
 
   const loops = [relay, subscriber];
-  const app = createApp({ db, log, routes: [routes, subscriber.routes], loops, origins });
+  const app = createApp({ openapi, db, log, routes: [routes, subscriber.routes], loops, origins });
   return { app, loops };
 }

@@ -17,6 +17,8 @@ import { EMBEDDED, getPost, listPosts, streamPosition } from './read-model.ts';
 const postPath = z.object({ id: entityId });
 const streamQuery = z.object({ after: z.string({ error: 'must be given once' }).optional() });
 
+const openapi = new URL('../openapi.yaml', import.meta.url);
+
 type Options = { db: Database; log: Log; bus: Bus; origins: Origins };
 
 /** The query service: the read model that its subscription builds, and a stream of its changes. */
@@ -67,6 +69,6 @@ export function createQuery({ db, log, bus, origins }: Options) {
   routes.all(['/posts', '/posts/:id', '/stream'], onlyMethods('GET'));
 
   const loops = [subscriber];
-  const app = createApp({ db, log, routes: [routes, subscriber.routes], loops, origins });
+  const app = createApp({ openapi, db, log, routes: [routes, subscriber.routes], loops, origins });
   return { app, loops, streams };
 }

@@ -1,0 +1,46 @@
+import { LOOPBACK } from '@blog/common/origins.ts';
+import { afterAll } from '@jest/globals';
+import { keepsItsContract, takesEvents } from '../../common/test/contract-suite.ts';
+import { at, FakeBus } from '../../common/test/fake-bus.ts';
+import { NO_BUS, newFolder, removeFolders, Service, until } from '../../common/test/service.ts';
+import { createComments } from '../src/app.ts';
+import { migrations } from '../src/schema.ts';
+import { postCreated } from './comments-service.ts';
+
+const create = (part: Omit<Parameters<typeof createComments>[0], 'origins'>) =>
+  createComments({ ...part, origins: LOOPBACK });
+
+afterAll(removeFolders);
+
+keepsItsContract('comments', {
+  async start(token) {
+    const service = await new Service({ migrations, create }, NO_BUS, newFolder(), token).open();
+    // With something that it cannot publish it knows at once that the bus is away, and lets no comment wait.
+    const verdict = { type: 'CommentModerated', data: { id: 'c0', postId: 'p0', status: 'approved' } };
+    await service.push(verdict).set('Authorization', `Bearer ${token}`).expect(200);
+    await until(async () => (await service.degraded()).some((trouble) => trouble.startsWith('Publishing waits')));
+    return service;
+  },
+  path: { id: 'p1' },
+  inWords: ({ path }) => path.includes('cursor='),
+  async session(ask) {
+    await ask(503, 'POST', '/posts/p1/comments', { body: { content: 'Too early' } });
+    await takesEvents(ask, { type: 'CommentCreated', data: { id: 'c1' } });
+    await ask(200, 'POST', '/events', { body: postCreated('p1') });
+    const body = { content: 'Hello' };
+    const headers = { 'Idempotency-Key': 'once' };
+    await ask(201, 'POST', '/posts/p1/comments', { body, headers });
+    await ask(201, 'POST', '/posts/p1/comments', { body, headers });
+    await ask(422, 'POST', '/posts/p1/comments', { body: { content: 'Other' }, headers });
+    await ask(201, 'POST', '/posts/p1/comments', { body });
+    await ask(200, 'GET', '/posts/p1/comments?limit=1');
+    await ask(400, 'GET', '/posts/p1/comments?cursor=unknown');
+
+    const bus = await new FakeBus().open();
+    const informed = await new Service({ migrations, create }, bus.url, newFolder()).open();
+    await informed.push([], { after: at(0), upto: at(0) }).expect(200);
+    await ask(404, 'POST', `${informed.url}/posts/unknown/comments`, { body });
+    await informed.close();
+    await bus.close();
+  },
+});

@@ -1,0 +1,184 @@
+// What every part's openapi.yaml has to pass, against the part itself over real HTTP.
+import { randomUUID } from 'node:crypto';
+import { DatabaseSync } from 'node:sqlite';
+import type { Database } from '@blog/common/database.ts';
+import { BATCH } from '@blog/common/events.ts';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import type { Express } from 'express';
+import fc from 'fast-check';
+import { Contract, type Operation, type Received, type Sent, send } from './contract.ts';
+import { at, type Json } from './fake-bus.ts';
+import { type Known, requestOf, TOKEN } from './requests.ts';
+
+type Running = { app: Express; url: string; db: Database; close: () => Promise<void> };
+
+/** Sends a request, a body that is no text as JSON, to the part unless the address is whole; the answer must have this status, and be as documented. */
+export type Ask = (status: number, method: string, address: string, more?: More) => Promise<Received & { json: Json }>;
+type More = { headers?: Record<string, string>; body?: unknown };
+
+type Options = {
+  /** Starts the part, alone, with this `BUS_TOKEN`. */
+  start: (token: string) => Promise<Running>;
+  /** Has the answers given that only this part can give; those that every part gives alike come by themselves. */
+  session: (ask: Ask, running: Running) => Promise<void>;
+  /** What stands in the addresses of requests that are to succeed. */
+  path?: Record<string, string>;
+  /** Values for requests that are made up, by the name of the parameter or field. */
+  known?: Known;
+  /** What the document says in words only, so that a request that looks valid may be refused. */
+  inWords?: (sent: Sent) => boolean;
+  /** Documented answers that are not shown here, as `507 DELETE /dead-letters/{id}`. */
+  unshown?: string[];
+};
+
+export function keepsItsContract(
+  part: string,
+  { start, session, path = {}, known = {}, inWords = () => false, unshown = [] }: Options,
+): void {
+  let contract: Contract;
+  let running: Running;
+  beforeAll(async () => {
+    contract = await Contract.of(part);
+  });
+  beforeEach(async () => {
+    running = await start(TOKEN);
+  });
+  afterEach(() => running?.close());
+
+  async function answer(sent: Sent, url = running.url): Promise<Received> {
+    const received = await send(url, sent);
+    const wrong = contract.violations(sent, received);
+    if (wrong.length > 0) expect({ sent, received, wrong }).toEqual('as documented');
+    return received;
+  }
+
+  const ask: Ask = async (status, method, address, { headers, body } = {}) => {
+    const { origin, pathname, search } = new URL(address, running.url);
+    const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
+    const type = text === undefined ? {} : { 'content-type': 'application/json' };
+    const sent = {
+      method,
+      path: pathname + search,
+      headers: { authorization: `Bearer ${TOKEN}`, ...type, ...headers },
+      body: text,
+    };
+    const received = await answer(sent, origin);
+    expect({ sent, ...received }).toMatchObject({ status });
+    return { ...received, json: /^[[{]/.test(received.body) ? JSON.parse(received.body) : undefined };
+  };
+
+  const pathOf = (operation: Operation) => operation.path.replace(/\{(\w+)\}/g, (_, name) => path[name] ?? '1');
+
+  /** The document's own example of a request; each time about something else, if it is about an id. */
+  function example({ requestBody }: Operation): More {
+    const [content] = Object.entries<Json>(requestBody?.content ?? {});
+    const [type, { example }] = content ?? ['', {}];
+    if (!example) return {};
+    const data = example.data?.id ? { data: { ...example.data, id: randomUUID() } } : {};
+    return { headers: { 'content-type': type }, body: { ...example, ...data } };
+  }
+
+  describe(`openapi.yaml of ${part}`, () => {
+    test('is a valid document of OpenAPI 3.1, and served as it is', async () => {
+      expect(contract.errors).toBeUndefined();
+      expect((await ask(200, 'GET', '/openapi.yaml')).body).toBe(contract.text);
+    });
+
+    test('has every route that the part has, and no other', () => {
+      const documented = contract.operations.map(({ method, path }) => `${method} ${path}`);
+      expect(routesOf(running.app.router).sort()).toEqual(documented.sort());
+    });
+
+    test('has every method of each address', async () => {
+      for (const operation of contract.operations) {
+        for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'])
+          if (!contract.operations.some((other) => other.path === operation.path && other.method === method))
+            await ask(405, method, pathOf(operation));
+      }
+      await ask(404, 'GET', '/nowhere');
+    });
+
+    test('says of any request how it may be answered', async () => {
+      const requests = fc.oneof(...contract.operations.map((operation) => requestOf(operation, known)));
+      const property = fc.asyncProperty(requests, async ({ sent, wrong }) => {
+        const { status } = await answer(sent);
+        const refused = status >= 400 && status < 500;
+        if (wrong.length > 0) expect({ wrong, status, refused }).toMatchObject({ refused: true });
+        else if (!inWords(sent)) expect([400, 413, 415]).not.toContain(status);
+      });
+      await fc.assert(property, { numRuns: 400 });
+    });
+
+    test('has no answer that is never given', async () => {
+      contract = await Contract.of(part);
+      for (const path of ['/healthz', '/readyz', '/openapi.yaml']) await ask(200, 'GET', path);
+      await session(ask, running);
+      const { operations } = contract;
+      const answered = (status: number) =>
+        operations.filter((o) => status in o.responses && !unshown.includes(`${status} ${o.method} ${o.path}`));
+      const refuse = async (status: number, how: More) => {
+        for (const operation of answered(status)) await ask(status, operation.method, pathOf(operation), how);
+      };
+      await refuse(401, { headers: { authorization: 'Bearer of-something-else' } });
+      await refuse(403, { headers: { origin: 'https://elsewhere.example' } });
+      await refuse(413, { body: 'x'.repeat(1024 * 1024 + 1) });
+      await refuse(415, { body: 'a=b', headers: { 'content-type': 'text/plain' } });
+      for (const operation of operations.filter(({ requestBody }) => requestBody))
+        await ask(400, operation.method, pathOf(operation), { body: '{' });
+
+      await running.db.write((tx) => tx.all('PRAGMA max_page_count = 1'));
+      for (const operation of answered(507)) {
+        // What is free in the pages that there are takes some first.
+        for (let status = 0, tries = 0; status !== 507 && tries < 200; tries += 1) {
+          const { headers = {}, body } = example(operation);
+          headers.authorization = `Bearer ${TOKEN}`;
+          ({ status } = await answer({
+            method: operation.method,
+            path: pathOf(operation),
+            headers,
+            body: JSON.stringify(body),
+          }));
+        }
+      }
+      damage(await running.db.read((tx) => tx.get<{ file: string }>('PRAGMA database_list')));
+      for (const operation of answered(503)) await ask(503, operation.method, pathOf(operation), example(operation));
+      expect(contract.missing.sort()).toEqual(unshown.sort());
+    });
+  });
+}
+
+/** Breaks the list of tables: nothing can be read or written any more. */
+function damage({ file = '' } = {}): void {
+  const other = new DatabaseSync(file, { defensive: false });
+  other.exec(`PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = 99999 WHERE type = 'table';
+    PRAGMA schema_version = 99`);
+  other.close();
+}
+
+type Layer = { handle: unknown; route?: { path: string | string[]; methods: Record<string, boolean> } };
+
+/** What an Express router has, as `GET /posts/{id}`. */
+function routesOf(router: unknown): string[] {
+  return (router as { stack: Layer[] }).stack.flatMap(({ route, handle }) => {
+    if (!route) return typeof handle === 'function' && 'stack' in handle ? routesOf(handle) : [];
+    const methods = Object.keys(route.methods);
+    // `all` is what refuses the other methods of an address.
+    if (methods.length > 1 || route.methods._all) return [];
+    const paths = [route.path].flat().map((path) => path.replace(/:(\w+)/g, '{$1}'));
+    return methods.flatMap((method) => paths.map((path) => `${method.toUpperCase()} ${path}`));
+  });
+}
+
+/** What a service answers to the bus. `poison` is an event of a type that it handles, without its ids. */
+export async function takesEvents(ask: Ask, poison: object): Promise<void> {
+  const push = (after: string, upto: string) => ({
+    body: '[]',
+    headers: { 'content-type': BATCH, 'event-after': after, 'event-upto': upto, 'event-head': upto },
+  });
+  await ask(200, 'GET', '/events');
+  await ask(400, 'GET', '/events', { headers: { 'event-head': 'nowhere' } });
+  await ask(200, 'POST', '/events', push(at(0), at(2)));
+  await ask(409, 'POST', '/events', push(at(5), at(6)));
+  await ask(200, 'POST', '/events', { body: { type: 'Hello', data: {} } });
+  await ask(422, 'POST', '/events', { body: poison });
+}

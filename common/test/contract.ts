@@ -1,0 +1,165 @@
+// What a part's openapi.yaml says, and whether its answers are as it says.
+import { readFileSync } from 'node:fs';
+import { Agent, type IncomingHttpHeaders, type OutgoingHttpHeaders, request } from 'node:http';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { Validator } from '@seriousme/openapi-schema-validator';
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
+import formats from 'ajv-formats';
+import { parse } from 'yaml';
+import type { Json } from './fake-bus.ts';
+
+const root = join(import.meta.dirname, '../..');
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
+/** Headers that the protocol uses: none of them comes where the document does not have it. */
+const PROTOCOL = ['location', 'link', 'retry-after', 'stream-position', 'event-head'];
+
+export type Sent = { method: string; path: string; headers?: OutgoingHttpHeaders; body?: string | Buffer };
+export type Received = { status: number; headers: IncomingHttpHeaders; body: string };
+export type Operation = {
+  method: string;
+  path: string;
+  parameters: Json[];
+  requestBody: Json;
+  responses: Json;
+  security?: Json;
+};
+
+export const ajv = new Ajv2020({
+  strict: true,
+  strictRequired: false,
+  strictTypes: false,
+  allowUnionTypes: true,
+  coerceTypes: false,
+});
+formats.default(ajv);
+
+/** As `schema`, but objects have no member that it does not name. */
+function closed(schema: Json): Json {
+  if (typeof schema !== 'object' || schema === null) return schema;
+  if (Array.isArray(schema)) return schema.map(closed);
+  const names = schema.properties && !('additionalProperties' in schema);
+  const members = Object.entries(schema).map(([key, value]) => [key, key === 'allOf' ? value : closed(value)]);
+  return { ...Object.fromEntries(members), ...(names ? { unevaluatedProperties: false } : {}) };
+}
+
+export class Contract {
+  readonly text: string;
+  readonly operations: Operation[];
+  readonly errors: unknown;
+  readonly #checks = new Map<object, ValidateFunction>();
+  readonly #given = new Set<string>();
+
+  private constructor(text: string, errors: unknown, document: Json) {
+    this.text = text;
+    this.errors = errors;
+    this.operations = Object.entries<Json>(document.paths).flatMap(([path, item]) =>
+      METHODS.filter((method) => method.toLowerCase() in item).map((method) => {
+        const { parameters = [], requestBody, responses, security } = item[method.toLowerCase()];
+        return {
+          method,
+          path,
+          parameters: [...(item.parameters ?? []), ...parameters],
+          requestBody,
+          responses,
+          security,
+        };
+      }),
+    );
+  }
+
+  static async of(part: string): Promise<Contract> {
+    const text = readFileSync(join(root, part, 'openapi.yaml'), 'utf8');
+    const validator = new Validator();
+    const { errors } = await validator.validate(parse(text));
+    return new Contract(text, errors, validator.resolveRefs());
+  }
+
+  /** Whatever is documented and was not among the answers so far. */
+  get missing(): string[] {
+    return this.operations.flatMap(({ method, path, responses }) =>
+      Object.keys(responses)
+        .map((status) => `${status} ${method} ${path}`)
+        .filter((answer) => !this.#given.has(answer)),
+    );
+  }
+
+  /** What is wrong with an answer, in short sentences. */
+  violations(sent: Sent, { status, headers, body }: Received): string[] {
+    const [pathname = ''] = sent.path.split('?');
+    const there = this.operations.filter(({ path }) => matches(path, pathname));
+    const operation = there.find(({ method }) => method === sent.method);
+    const responses = operation?.responses ?? { [there.length > 0 ? 405 : 404]: this.#problem };
+    const response = responses[status];
+    if (!response) return [`${status} is not documented`];
+    if (operation) this.#given.add(`${status} ${operation.method} ${operation.path}`);
+    const allowed = there.map(({ method }) => method).join(', ');
+    return [
+      ...(status === 405 && headers.allow !== allowed ? [`Allow is ${headers.allow}, not ${allowed}`] : []),
+      ...this.#wrongHeaders(response.headers ?? {}, headers),
+      ...this.#wrongBody(response.content, headers['content-type'], body),
+    ];
+  }
+
+  get #problem(): Json {
+    return this.operations
+      .flatMap(({ responses }) => Object.values<Json>(responses))
+      .find(({ content }) => content?.['application/problem+json']);
+  }
+
+  #wrongHeaders(documented: Json, headers: IncomingHttpHeaders): string[] {
+    const lower = Object.fromEntries(
+      Object.entries<Json>(documented).map(([name, header]) => [name.toLowerCase(), header]),
+    );
+    const undocumented = PROTOCOL.filter((name) => name in headers && !(name in lower));
+    const wrong = Object.entries(lower).filter(([name, { required, schema }]) => {
+      const value = headers[name];
+      if (value === undefined) return required;
+      return !this.#check(schema)(schema.type === 'integer' ? Number(value) : value);
+    });
+    return [
+      ...undocumented.map((name) => `the header ${name} is not documented`),
+      ...wrong.map(([name]) => `the header ${name} is ${headers[name]}`),
+    ];
+  }
+
+  #wrongBody(content: Json, type = '', body: string): string[] {
+    const [media = ''] = type.split(';');
+    if (!content) return body === '' ? [] : ['there is a body'];
+    const schema = content[media]?.schema;
+    if (!schema) return [`the media type ${media} is not documented`];
+    const check = this.#check(schema);
+    return check(/json$/.test(media) ? JSON.parse(body) : body)
+      ? []
+      : [`${body.slice(0, 300)}: ${ajv.errorsText(check.errors)}`];
+  }
+
+  #check(schema: object): ValidateFunction {
+    const check = this.#checks.get(schema) ?? ajv.compile(closed(schema));
+    this.#checks.set(schema, check);
+    return check;
+  }
+}
+
+const matches = (template: string, pathname: string) =>
+  new RegExp(`^${template.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/]+')}/?$`).test(pathname);
+
+const agent = new Agent({ keepAlive: true });
+
+/** One request, sent as it is; of a stream only the head is read. */
+export async function send(url: string, { method, path, headers, body }: Sent): Promise<Received> {
+  const { promise, resolve, reject } = Promise.withResolvers<Received>();
+  // Node itself tells the length only of bodies that usually come with the method.
+  const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) };
+  const sent = request(url, { method, path, headers: { ...headers, ...length }, agent }, async (answer) => {
+    const { statusCode: status = 0, headers } = answer;
+    if (headers['content-type']?.startsWith('text/event-stream')) {
+      answer.destroy();
+      return resolve({ status, headers, body: '' });
+    }
+    text(answer).then((body) => resolve({ status, headers, body }), reject);
+  });
+  sent.on('error', reject);
+  sent.end(body);
+  return promise;
+}

@@ -1,0 +1,67 @@
+import { expect } from '@jest/globals';
+import fc from 'fast-check';
+import { keepsItsContract } from '../../common/test/contract-suite.ts';
+import { BATCH, cloudEvent, EVENT, startBus, startPart, until } from './bus.ts';
+import { json, type Part, plain } from './subscribers.ts';
+
+let subscriber: Part;
+
+keepsItsContract('event-bus', {
+  async start(token) {
+    subscriber = await startPart(plain().answer);
+    const bus = await startBus({ subscriptions: { part: subscriber }, token });
+    return { ...bus, close: bus.stop };
+  },
+  path: { name: 'part' },
+  known: { name: fc.constantFrom('part', 'nobody'), from: fc.constant(1) },
+  inWords: ({ path }) => /cursor=|after=\d+&before=/.test(path),
+  async session(ask) {
+    const position = async (id: string) => (await ask(201, 'POST', '/events', { body: cloudEvent(id) })).json.position;
+    await ask(201, 'POST', '/events', { body: { type: 'Hello' } });
+    await ask(201, 'POST', '/events', { body: cloudEvent('a'), headers: { 'content-type': EVENT } });
+    await ask(201, 'POST', '/events', { body: [cloudEvent('a'), cloudEvent('b')], headers: { 'content-type': BATCH } });
+    await ask(409, 'POST', '/events', { body: cloudEvent('a', { data: 'other' }) });
+    await ask(412, 'POST', '/events', { body: cloudEvent('c'), headers: { 'event-published': `1-${'a'.repeat(32)}` } });
+    await until(async () => expect((await ask(200, 'GET', '/events/1/deliveries')).json.length === 1).toBe(true));
+    await ask(400, 'GET', '/events/0/deliveries');
+    await ask(200, 'GET', '/events?before=3&limit=1&type=Tested&subject=a');
+    await ask(400, 'GET', '/events?after=1&before=3');
+    await ask(200, 'GET', '/log/verify');
+    await ask(200, 'GET', '/stream');
+
+    await ask(200, 'GET', '/subscriptions');
+    for (const command of ['pause', 'resume', 'replay']) {
+      await ask(200, 'POST', `/subscriptions/part/${command}`);
+      await ask(404, 'POST', `/subscriptions/nobody/${command}`);
+    }
+    await ask(404, 'POST', '/subscriptions/nobody/skip');
+    await ask(400, 'POST', '/subscriptions/part/replay', { body: { from: 100 } });
+    await until(async () => expect((await ask(200, 'GET', '/subscriptions')).json[0].lag === 0).toBe(true));
+    await ask(409, 'POST', '/subscriptions/part/skip');
+
+    subscriber.fail((_, res) => json(res, 500, {}));
+    for (const id of ['x', 'y', 'z']) {
+      await position(id);
+      await ask(200, 'POST', '/subscriptions/part/skip');
+    }
+    const letters = (await ask(200, 'GET', '/dead-letters?limit=2')).json;
+    await ask(400, 'GET', '/dead-letters?cursor=unknown');
+    await ask(409, 'POST', `/dead-letters/${letters[0].id}/redeliver`);
+    subscriber.fail((_, res) => res.destroy());
+    await ask(503, 'POST', `/dead-letters/${letters[0].id}/redeliver`);
+    subscriber.answer = plain().answer;
+    await ask(200, 'POST', `/dead-letters/${letters[0].id}/redeliver`);
+    await ask(404, 'POST', `/dead-letters/${letters[0].id}/redeliver`);
+    await ask(400, 'POST', '/dead-letters/x/redeliver');
+    await ask(204, 'DELETE', `/dead-letters/${letters[1].id}`);
+    await ask(404, 'DELETE', `/dead-letters/${letters[1].id}`);
+    await ask(400, 'DELETE', '/dead-letters/x');
+  },
+  // Only a disk that is really full answers so to what makes nothing larger.
+  unshown: [
+    '503 GET /log/verify',
+    ...['pause', 'resume', 'skip', 'replay'].map((command) => `507 POST /subscriptions/{name}/${command}`),
+    '507 POST /dead-letters/{id}/redeliver',
+    '507 DELETE /dead-letters/{id}',
+  ],
+});
