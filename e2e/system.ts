@@ -5,12 +5,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
+import type { failpoint } from '../common/src/failpoint.ts';
 import { ask } from '../scripts/control.ts';
-import { partNames, root } from '../scripts/parts.ts';
+import { partNames, root, specOf } from '../scripts/parts.ts';
 import { answers } from '../scripts/ports.ts';
-import { get, until } from './http.ts';
+import { get, post, until } from './http.ts';
 
 const SERVICES = ['posts', 'comments', 'query', 'moderation'];
 const PUBLISHERS = ['posts', 'comments', 'moderation'];
@@ -96,13 +97,22 @@ export async function startSystem(...options: string[]) {
   }
 
   async function ready(name: string): Promise<void> {
+    let nudged = false;
     await until(`${name} is ready`, async () => {
       if (runner.child.exitCode !== null) throw new Error(`the runner ended\n${runner.output()}`);
       const { status, body } = await get(`${url(name)}/readyz`);
-      return (
-        status === 200 && (body.degraded.length === 0 || !SERVICES.includes(name) || !wanted.includes('event-bus'))
-      );
+      if (status !== 200) return false;
+      if (body.degraded.length === 0 || !SERVICES.includes(name) || !wanted.includes('event-bus')) return true;
+      if (!nudged) await nudge(name);
+      nudged = true;
+      return false;
     });
+  }
+
+  /** Has the bus try a part at once that it would try again, or ask again, some seconds later; not one that is paused. */
+  async function nudge(name: string): Promise<void> {
+    const subscription = (await subscriptions()).find((one) => one.name === name);
+    if (subscription?.state !== 'paused') await post(`${url('event-bus')}/subscriptions/${name}/resume`);
   }
 
   const head = async () => (await get(`${url('event-bus')}/events?limit=1`)).headers.get('event-head') ?? '';
@@ -116,14 +126,16 @@ export async function startSystem(...options: string[]) {
     return checkpoint === place || place.startsWith('0-');
   }
 
-  function isOutboxEmpty(name: string): boolean {
+  /** Rows of a part's database, as committed, whether the part runs or not. */
+  function rows(name: string, sql: string): Record<string, SQLOutputValue>[] {
     const db = new DatabaseSync(join(dataDir, `${name}.db`), { readOnly: true });
     try {
-      return db.prepare('SELECT count(*) AS waiting FROM outbox').get()?.waiting === 0;
+      return db.prepare(sql).all();
     } finally {
       db.close();
     }
   }
+  const isOutboxEmpty = (name: string) => rows(name, 'SELECT 1 FROM outbox LIMIT 1').length === 0;
 
   const forget = () => rmSync(dataDir, { recursive: true, force: true, maxRetries: 5 });
 
@@ -153,6 +165,7 @@ export async function startSystem(...options: string[]) {
     ready,
     head,
     subscriptions,
+    rows,
     output: runner.output,
 
     /** The log, whole. */
@@ -168,6 +181,24 @@ export async function startSystem(...options: string[]) {
     async startPart(name: string): Promise<void> {
       await part(`start ${name}`);
       await ready(name);
+    },
+
+    /**
+     * Stops a part and runs it outside the runner with this failpoint, so that it dies there and stays dead; done when it
+     * listens, or is dead by then. The function that is returned waits for its death.
+     */
+    async runTo(point: Parameters<typeof failpoint>[0], name: string): Promise<() => Promise<void>> {
+      await part(`stop ${name}`);
+      const production = options.includes('--production');
+      const { env } = specOf(name, { dataDir, production, ports: new Map(Object.entries(ports)) });
+      const { child, output } = launch(join(name, 'src', 'main.ts'), [], { ...env, FAILPOINT: point });
+      const exit = once(child, 'exit');
+      const isUp = async () => child.signalCode !== null || (await get(`${url(name)}/healthz`)).status === 200;
+      await until(`${name} listens`, isUp);
+      return async () => {
+        const [, signal] = await exit;
+        if (signal !== 'SIGKILL') throw new Error(`${name} did not die at ${point}\n${output()}`);
+      };
     },
 
     /** Deletes the database of a part that is stopped. */

@@ -24,7 +24,20 @@ async function acknowledged(url: string, body: object, refusals: string[]): Prom
   }
 }
 
-/** One post and its comments, one in five with the banned word. */
+/** One comment more on a post, one in five with the banned word. */
+export async function writeComment(
+  system: System,
+  { id: postId, title, comments }: Written,
+  refusals: string[] = [],
+): Promise<void> {
+  const banned = Math.random() < 0.2;
+  const content = `comment ${comments.length} on ${title}${banned ? `, with ${BANNED}` : ''}`;
+  const url = `${system.url('comments')}/posts/${postId}/comments`;
+  const { id } = await acknowledged(url, { content }, refusals);
+  comments.push({ id, content, status: banned ? 'rejected' : 'approved' });
+}
+
+/** One post and its comments. */
 export async function writePost(
   system: System,
   title: string,
@@ -33,16 +46,7 @@ export async function writePost(
 ): Promise<Written> {
   const { id } = await acknowledged(`${system.url('posts')}/posts`, { title }, refusals);
   const written: Written = { id, title, comments: [] };
-  for (let n = 0; n < comments; n++) {
-    const banned = Math.random() < 0.2;
-    const content = `comment ${n} on ${title}${banned ? `, with ${BANNED}` : ''}`;
-    const { id: commentId } = await acknowledged(
-      `${system.url('comments')}/posts/${id}/comments`,
-      { content },
-      refusals,
-    );
-    written.comments.push({ id: commentId, content, status: banned ? 'rejected' : 'approved' });
-  }
+  for (let n = 0; n < comments; n++) await writeComment(system, written, refusals);
   return written;
 }
 

@@ -1,0 +1,66 @@
+// A publisher that dies between its commit and the bus's answer, or between that answer and the end of its rows.
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { check, takeSnapshot } from '../checker.ts';
+import { type System, startSystem } from '../system.ts';
+import { type Written, writePost, writesOf } from '../writers.ts';
+
+let system: System;
+const written: Written[] = [];
+
+beforeAll(async () => {
+  system = await startSystem('--production', '--without', 'client');
+});
+afterAll(() => system?.stop());
+
+const outbox = (name: string) => system.rows(name, 'SELECT event FROM outbox').map(({ event }) => String(event));
+
+/** One post with a comment, each sent until it is acknowledged. */
+function startWriting(title: string): Promise<Written> {
+  const writing = writePost(system, title, 1);
+  writing.catch(() => {}); // a test that has failed before does not wait for it
+  return writing;
+}
+
+/** How often this event is in the log. */
+async function inLog(event: string): Promise<number> {
+  const { source, id } = JSON.parse(event);
+  return (await system.log()).filter((entry) => entry.source === source && entry.id === id).length;
+}
+
+async function expectEverythingOnce(): Promise<void> {
+  await system.quiet();
+  expect(check(writesOf(written), await takeSnapshot(system))).toEqual([]);
+}
+
+describe.each(['posts', 'comments', 'moderation'])('%s, killed', (name) => {
+  test.each([
+    ['after its commit, before the event is sent', 'read-not-sent', 0],
+    ['after the event is sent, before its row goes', 'sent-not-forgotten', 1],
+  ] as const)('%s, sends it after its restart, and the log has it once', async (_, point, entries) => {
+    const died = await system.runTo(point, name);
+    const writing = startWriting(`${name} dies at ${point}`);
+    await died();
+    expect(outbox(name)).toHaveLength(1);
+    const [event = ''] = outbox(name);
+    expect(await inLog(event)).toBe(entries);
+
+    await system.startPart(name);
+    written.push(await writing);
+    await expectEverythingOnce();
+    expect(await inLog(event)).toBe(1);
+  });
+});
+
+test('the bus, killed after it has an event on disk and before its answer, gets it again, and the log has it once', async () => {
+  const died = await system.runTo('logged-not-answered', 'event-bus');
+  const writing = startWriting('the bus dies before its answer');
+  await died();
+  const [event = '{}'] = outbox('posts');
+  const logged = system.rows('event-bus', 'SELECT id FROM events ORDER BY position DESC LIMIT 1');
+  expect(logged).toEqual([{ id: JSON.parse(event).id }]);
+
+  await system.startPart('event-bus');
+  written.push(await writing);
+  await expectEverythingOnce();
+  expect(await inLog(event)).toBe(1);
+});
