@@ -1,7 +1,7 @@
-// One bad subscriber, or one bad event, does not keep anything else from going on.
+// One bad subscriber does not keep anything else from going on.
 import { createServer, type Server } from 'node:http';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { get, post, readModel, request, until } from './http.ts';
+import { readModel, until } from './http.ts';
 import { type System, startSystem } from './system.ts';
 import { expected, shown, type Written, writePost } from './writers.ts';
 
@@ -40,35 +40,6 @@ test('a subscriber that hangs does not delay the others, and what it missed wait
     await new Promise((resolve) => hanging.close(resolve));
   }
   await system.startPart('moderation');
-  await system.quiet();
-  expect(shown(await readModel(system.url('query')))).toEqual(expected(written));
-});
-
-test('a poison event is parked where it cannot be handled, and everything else goes on', async () => {
-  const deadLetters = `${system.url('event-bus')}/dead-letters`;
-  type Letter = { id: string; subscription: string; event: object };
-  const poison = { type: 'CommentCreated', data: {} };
-  const { status, body } = await post(`${system.url('event-bus')}/events`, poison);
-  expect(status).toBe(201);
-  written.push(await writePost(system, 'behind the poison'));
-  await system.quiet();
-  expect(shown(await readModel(system.url('query')))).toEqual(expected(written));
-
-  const letters: Letter[] = (await get(deadLetters)).body;
-  const parkedFor = letters.map(({ subscription }) => subscription);
-  expect(parkedFor.sort()).toEqual(['comments', 'moderation', 'query']);
-  for (const letter of letters) {
-    expect(letter).toMatchObject({ position: body.position, reason: expect.stringContaining('422'), event: poison });
-    const again = await post(`${deadLetters}/${letter.id}/redeliver`);
-    expect(again.status).toBe(409);
-  }
-  expect((await get(deadLetters)).body).toEqual(letters);
-  for (const { id } of letters) {
-    expect((await request(`${deadLetters}/${id}`, { method: 'DELETE' })).status).toBe(204);
-  }
-  expect((await get(deadLetters)).body).toEqual([]);
-
-  written.push(await writePost(system, 'without the poison'));
   await system.quiet();
   expect(shown(await readModel(system.url('query')))).toEqual(expected(written));
 });
