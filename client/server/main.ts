@@ -1,6 +1,7 @@
-import { createServer, type ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { parseConfig } from '@blog/common/config.ts';
+import { createHttpServer } from '@blog/common/limits.ts';
 import { createLog } from '@blog/common/log.ts';
 import { isLoopback } from '@blog/common/origins.ts';
 import { closeable } from '@blog/common/server.ts';
@@ -28,7 +29,7 @@ const gateway = createGateway({
   headers: production ? SECURITY_HEADERS : undefined,
 });
 
-const server = createServer({ headersTimeout: 10_000, requestTimeout: 15_000, keepAliveTimeout: 65_000 });
+const server = createHttpServer();
 const page = production ? { ...(await openBuiltPage()), close: undefined } : await openDevPage(server);
 const close = closeable(server);
 const answering = new Set<ServerResponse>();

@@ -5,8 +5,8 @@ import { z } from 'zod';
 import { fieldProblem, Problem } from './problem.ts';
 
 /**
- * Parses a JSON body of one of the media types. Compressed bodies are refused (415), and so is any other media type;
- * bytes that are not UTF-8 are a 400, where a lenient decoder would store replacement characters.
+ * Parses a JSON body of one of the media types. Compressed bodies are refused (415), and so is any other media type; bytes
+ * that are not UTF-8 are a 400, where a lenient decoder would store replacement characters; so are more than 100 levels.
  * @param limit in bytes; 413 above it
  */
 export function jsonBody(limit: number, ...types: string[]): RequestHandler {
@@ -20,9 +20,23 @@ export function jsonBody(limit: number, ...types: string[]): RequestHandler {
       throw fieldProblem(400, 'body', 'is missing', 'A JSON body is needed.');
     }
     if (!req.is(accepted)) throw new Problem(415, `The body must be ${accepted.join(' or ')}.`);
-    parser(req, res, next);
+    parser(req, res, (error?: unknown) => {
+      const tooDeep = !error && isTooDeep(req.body);
+      next(tooDeep ? fieldProblem(400, 'body', `must have at most ${DEEPEST} levels`) : error);
+    });
   };
 }
+
+/** Deeper values overflow the stack of whoever compares or copies them; many languages' parsers refuse them, too. */
+const DEEPEST = 100;
+
+/** The items of a list may be as deep as one alone: what came as one event goes on in batches. */
+const isTooDeep = (body: unknown): boolean => !isWithin(Array.isArray(body) ? DEEPEST + 1 : DEEPEST, body);
+
+const isWithin = (levels: number, value: unknown): boolean =>
+  typeof value !== 'object' ||
+  value === null ||
+  (levels > 0 && Object.values(value).every((member) => isWithin(levels - 1, member)));
 
 /** A body that may be left out: then `req.body` is undefined. */
 export function optionalBody(limit: number): RequestHandler {

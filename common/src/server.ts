@@ -1,7 +1,8 @@
-import { createServer, type Server as HttpServer } from 'node:http';
+import type { Server as HttpServer } from 'node:http';
 import { type AddressInfo, Server, type Socket } from 'node:net';
 import type { Express } from 'express';
 import type { Database } from './database.ts';
+import { createHttpServer } from './limits.ts';
 import type { Log } from './log.ts';
 import type { Loop } from './loop.ts';
 import { isLoopback } from './origins.ts';
@@ -29,7 +30,7 @@ const LONGEST_END = 3_900;
  */
 export function startServer({ app, host, port, log, db, loops, held }: Part): void {
   if (isLoopback(host)) app.enable('loopback');
-  const server = createServer({ headersTimeout: 10_000, requestTimeout: 15_000, keepAliveTimeout: 65_000 }, app);
+  const server = createHttpServer(app);
   server.on('error', (error: NodeJS.ErrnoException) => {
     process.stderr.write(
       error.code === 'EADDRINUSE' ? `Port ${port} is already in use.\n` : `Cannot listen: ${error.message}\n`,

@@ -1,28 +1,37 @@
 import type { Response } from 'express';
 import type { Database } from './database.ts';
+import { unavailable } from './problem.ts';
 import { Signal } from './retry.ts';
 
-/** A comment line keeps an idle stream open; a reader whose socket stays full is closed. In milliseconds. */
+/** A comment line keeps an idle stream open. In milliseconds. */
 const KEEP_OPEN = 15_000;
-const FULL = 30_000;
+
+/** How many readers one server has; each holds a connection and a little memory. */
+const READERS = 2_000;
 
 /**
  * Server-Sent Events for any number of readers (HTML Standard §9.2). A reader is a cursor into the database and never a
- * queue: while its socket is full, nothing is read for it.
+ * queue: while its socket is full, nothing is read for it. The server closes who reads nothing for long (limits.ts).
  */
 export class Streams {
   #open = new Map<Response, Signal>();
+  #limit: number;
 
-  constructor(db: Database) {
+  constructor(db: Database, limit = READERS) {
+    this.#limit = limit;
     db.onCommit(() => {
       for (const signal of this.#open.values()) signal.raise();
     });
   }
 
-  /** Writes `first`, then what `next` returns, as it comes, until the reader leaves. '' means that there is nothing new. */
+  /**
+   * Writes `first`, then what `next` returns, as it comes, until the reader leaves. '' means that there is nothing new.
+   * @throws Problem 503 if there are too many readers
+   */
   async serve(res: Response, next: () => Promise<string>, first = ''): Promise<void> {
     // Gone while its place was looked up: it will not tell us again.
     if (res.destroyed) return;
+    if (this.#open.size >= this.#limit) throw unavailable('There are too many readers of this stream.', 5);
     const changed = new Signal();
     const drained = new Signal();
     this.#open.set(res, changed);
@@ -46,8 +55,7 @@ export class Streams {
       }
       lastWrite = performance.now();
       if (res.write(text)) continue;
-      await drained.wait(FULL);
-      if (res.writableNeedDrain) res.destroy();
+      while (this.#open.has(res) && res.writableNeedDrain) await drained.wait();
     }
   }
 

@@ -1,12 +1,13 @@
 // Runs a service, or a part of one, as its main does: a real server, a real database file, its loops beside it.
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Database, openDatabase } from '@blog/common/database.ts';
 import type { Bus } from '@blog/common/http.ts';
+import { createHttpServer } from '@blog/common/limits.ts';
 import { createLog, type Log } from '@blog/common/log.ts';
 import type { Loop } from '@blog/common/loop.ts';
 import type { Streams } from '@blog/common/streams.ts';
@@ -65,7 +66,7 @@ export class Service {
   constructor({ migrations, create }: Options, busUrl: string, folder: string, token?: string) {
     this.db = openDatabase(join(folder, 'service.db'), migrations);
     this.#part = create({ db: this.db, log, bus: { url: busUrl, token } });
-    this.#server = createServer(this.#part.app);
+    this.#server = createHttpServer(this.#part.app);
   }
 
   async open(): Promise<this> {

@@ -119,3 +119,17 @@ test('at the end every stream ends, that of a reader who does not read too', asy
   server.closeIdleConnections();
   await closed;
 });
+
+test('of more readers than there may be the newest is 503, and the next one gets in when another has left', async () => {
+  streams = new Streams(db, 2);
+  serve = (res) => streams.serve(res, async () => '', ':\n\n').catch((error) => void res.writeHead(error.status).end());
+  const readers = [await read(), await read()];
+  for (const reader of readers) await once(reader, 'readable');
+  expect((await read()).resume().statusCode).toBe(503);
+  expect(readers.map(({ statusCode, closed }) => [statusCode, closed])).toEqual([
+    [200, false],
+    [200, false],
+  ]);
+  readers[0]?.destroy();
+  await until(async () => (await read()).resume().statusCode === 200);
+});

@@ -26,6 +26,7 @@ const subscribing = {
     };
   },
 };
+const deep = (levels: number): object => JSON.parse('{"a":'.repeat(levels) + 1 + '}'.repeat(levels));
 const post = (id: string) => ({
   specversion: '1.0',
   id: `${id}/PostCreated`,
@@ -238,4 +239,12 @@ test('its address has no other methods, and takes no other media types', async (
     .type('json')
     .send(`["${'x'.repeat(1024 * 1024)}"]`)
     .expect(413);
+});
+
+test('an event as deep as a body may be is taken, alone and in a batch; a deeper one is refused, as a body', async () => {
+  const event = (levels: number) => ({ ...post('deep'), data: { id: 'deep', deep: deep(levels) } });
+  await service.push(event(98)).expect(200);
+  await service.push([event(98)], { after: at(0), upto: at(1) }).expect(200);
+  const { body } = await service.push([event(99)], { after: at(1), upto: at(2) }).expect(400);
+  expect(body.errors).toEqual([{ field: 'body', detail: 'must have at most 100 levels' }]);
 });

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { openDatabase } from '@blog/common/database.ts';
+import { createHttpServer, type LIMITS } from '@blog/common/limits.ts';
 import { createLog } from '@blog/common/log.ts';
 import { afterEach } from '@jest/globals';
 import request from 'supertest';
@@ -28,16 +28,22 @@ export async function startPart(answer: Part['answer']): Promise<Part> {
   return part;
 }
 
-type Options = { subscriptions?: Record<string, Part>; deadline?: number; folder?: string; token?: string };
+type Options = {
+  subscriptions?: Record<string, Part>;
+  deadline?: number;
+  folder?: string;
+  token?: string;
+  limits?: Partial<typeof LIMITS>;
+};
 
 /** A running bus of this test's own, stopped at its end; with the `folder` of an earlier one, that one again. */
-export async function startBus({ subscriptions = {}, deadline = 500, ...options }: Options = {}) {
+export async function startBus({ subscriptions = {}, deadline = 500, limits, ...options }: Options = {}) {
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'event-bus-')));
   if (!options.folder) cleanUps.push(() => rm(folder, { recursive: true }));
   const db = openDatabase(join(folder, 'event-bus.db'), migrations);
   const list = Object.entries(subscriptions).map(([name, { url }]) => ({ name, url }));
   const { app, loops, streams } = createEventBus({ db, log, subscriptions: list, deadline, token: options.token });
-  const server = createServer(app).listen(0, '127.0.0.1');
+  const server = createHttpServer(app, limits).listen(0, '127.0.0.1');
   await once(server, 'listening');
   for (const loop of loops) loop.start();
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -65,6 +71,7 @@ export async function startBus({ subscriptions = {}, deadline = 500, ...options 
     url,
     http,
     stop,
+    connections: () => new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count))),
     /** Publishes events of these ids, as one batch; returns the checkpoint of the last. */
     async publish(...ids: string[]): Promise<string> {
       const events = ids.map((id) => ({ specversion: '1.0', id, source: 'test', type: 'Tested', data: { id } }));

@@ -1,5 +1,6 @@
+import { connect } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
-import { type Bus, ids, startBus, startPart, until } from './bus.ts';
+import { type Bus, cloudEvent, ids, post, startBus, startPart, until } from './bus.ts';
 import { checkpointed } from './subscribers.ts';
 
 type Read = { position: number; id: string; type: string };
@@ -123,4 +124,22 @@ describe('who has got an event', () => {
     await bus.http.get('/events/0/deliveries').expect(400);
     await bus.http.get('/events/x/deliveries').expect(400);
   });
+});
+
+test('a reader of the log or its stream who stops reading is cut off; what is read meanwhile is whole', async () => {
+  const bus = await startBus({ limits: { unread: 300 } });
+  const events = 120;
+  for (const id of ids('e', events)) await post(bus, cloudEvent(id, { data: 'x'.repeat(200_000) })).expect(201);
+  const { port } = new URL(bus.url);
+  const stuck = ['GET /events', 'GET /stream HTTP/1.1\r\nLast-Event-ID: 0'].map((line) => {
+    const socket = connect(Number(port), '127.0.0.1')
+      .on('error', () => {})
+      .pause();
+    socket.write(`${line.includes('HTTP') ? line : `${line} HTTP/1.1`}\r\nHost: localhost\r\n\r\n`);
+    return socket;
+  });
+  await until(async () => expect(await bus.connections()).toBe(2));
+  expect(await get(bus, 'after=0')).toHaveLength(events);
+  await until(async () => expect(await bus.connections()).toBe(0));
+  for (const socket of stuck) socket.destroy();
 });

@@ -16,7 +16,7 @@ describe('a publication that cannot be stored', () => {
       'data nested too deep',
       `{"type":"T","data":${'['.repeat(99_000)}${']'.repeat(99_000)}}`,
       'application/json',
-      'data',
+      'body',
     ],
     ['a list as one event', [cloudEvent('a')], EVENT, 'body'],
     ['one event as a batch', cloudEvent('a'), BATCH, 'body'],
@@ -77,6 +77,14 @@ describe('a publication that cannot be stored', () => {
   test('another method is 405 and names those that there are', async () => {
     const bus = await startBus();
     await bus.http.delete('/events').expect(405).expect('allow', 'GET, POST');
+  });
+
+  test('of 100 levels is as deep as one may be; so it is stored', async () => {
+    const bus = await startBus();
+    const levels = (count: number) => `{"type":"T","data":${'['.repeat(count)}${']'.repeat(count)}}`;
+    await post(bus, levels(99), 'application/json').expect(201);
+    await post(bus, levels(100), 'application/json').expect(400);
+    expect(await stored(bus)).toHaveLength(1);
   });
 
   test('members named like those of every object change no object', async () => {

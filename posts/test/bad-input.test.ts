@@ -33,6 +33,7 @@ const cases: [
   ['null', 400, 'null'],
   ['a string', 400, '"title"'],
   ['arrays nested deep', 400, '['.repeat(30_000) + ']'.repeat(30_000), 'body'],
+  ['101 levels', 400, `{"title":"a","deep":${'['.repeat(100)}${']'.repeat(100)}}`, 'body'],
   ['no title', 400, '{}', 'title'],
   ['a title that is a number', 400, titled(1), 'title'],
   ['a title that is null', 400, titled(null), 'title'],

@@ -1,0 +1,57 @@
+import { createServer, type RequestListener, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+
+/** What every server bears of its callers, in milliseconds. Tests shorten it. */
+export const LIMITS = {
+  /** How long the headers of a request may take; on a new connection from when it was opened. */
+  headersTimeout: 5_000,
+  /** How long a request may take, its body included. */
+  requestTimeout: 10_000,
+  connectionsCheckingInterval: 500,
+  /** How long a connection stays open between two requests. */
+  keepAliveTimeout: 65_000,
+  /** How long a caller may read nothing of an answer that waits for it. */
+  unread: 30_000,
+  /** How many connections may be open; the next one is closed at once. */
+  connections: 5_000,
+};
+
+/** An HTTP server with limits, whose answers are problem details also where no route has the request. */
+export function createHttpServer(listener?: RequestListener, limits: Partial<typeof LIMITS> = {}): Server {
+  const { unread, connections, ...timeouts } = { ...LIMITS, ...limits };
+  const server = createServer(timeouts, listener);
+  server.maxConnections = connections;
+  server.timeout = unread;
+  const answers = new WeakMap<Socket, ServerResponse>();
+  server.on('request', ({ socket }, res) => {
+    answers.set(socket, res);
+    // Nothing came or went. Whoever works on the answer, or waits for what to stream, may go on.
+    res.on('timeout', () => {
+      if (socket.writableLength > 0) socket.destroy();
+    });
+  });
+  server.on('clientError', ({ code }: NodeJS.ErrnoException, connection) => {
+    const socket = connection as Socket;
+    const answer = answers.get(socket);
+    // Nothing else can be written into an answer that has begun.
+    const between = !answer?.headersSent || answer.writableFinished;
+    if (socket.writable && between) socket.write(refusal(code));
+    socket.destroySoon();
+  });
+  return server;
+}
+
+/** What Node's parser finds, by its code, as a whole answer. */
+function refusal(code = ''): string {
+  const [status, detail] = REFUSALS[code] ?? [400, 'The request is malformed.'];
+  const title = STATUS_CODES[status];
+  const body = JSON.stringify({ type: 'about:blank', title, status, detail });
+  const headers = ['Content-Type: application/problem+json', `Content-Length: ${body.length}`, 'Connection: close'];
+  return [`HTTP/1.1 ${status} ${title}`, ...headers, '', body].join('\r\n');
+}
+
+const REFUSALS: Record<string, [number, string]> = {
+  HPE_HEADER_OVERFLOW: [431, 'The headers are over the limit of 16384 bytes.'],
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, 'The chunk extensions are over the limit of 16384 bytes.'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request did not come in time.'],
+};

@@ -1,0 +1,142 @@
+import { once } from 'node:events';
+import type { RequestListener, Server } from 'node:http';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { createHttpServer, type LIMITS } from '@blog/common/limits.ts';
+import { afterEach, expect, test } from '@jest/globals';
+import { stays, until } from './service.ts';
+
+let server: Server;
+const listen = async (limits: Partial<typeof LIMITS>, answer: RequestListener = (_, res) => void res.end('fine')) => {
+  server = createHttpServer(answer, { connectionsCheckingInterval: 20, ...limits });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+};
+afterEach(async () => {
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+const port = () => (server.address() as AddressInfo).port;
+const open = (sent = ''): Socket => {
+  const socket = connect(port(), '127.0.0.1').setEncoding('utf8');
+  socket.on('error', () => {});
+  socket.write(sent);
+  return socket;
+};
+const GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
+/** The server answers others. */
+const answersOthers = async () => expect(await (await fetch(`http://127.0.0.1:${port()}`)).text()).toBe('fine');
+
+/** A whole answer on the wire: its status line, and its problem. */
+async function problem(socket: Socket) {
+  const [head = '', body = ''] = (await text(socket)).split('\r\n\r\n');
+  expect(head).toMatch(/^Content-Type: application\/problem\+json$/m);
+  expect(head).toMatch(/^Connection: close$/m);
+  expect(head).toContain(`Content-Length: ${body.length}`);
+  return { line: head.split('\r\n')[0], ...JSON.parse(body) };
+}
+
+test.each([
+  ['no byte comes', ''],
+  ['headers stop in the middle', 'GET / HTTP/1.1\r\nHost: x'],
+])('a connection where %s is 408 in time, and closed', async (_, sent) => {
+  await listen({ headersTimeout: 100 });
+  const slow = problem(open(sent));
+  await answersOthers();
+  expect(await slow).toMatchObject({ line: 'HTTP/1.1 408 Request Timeout', status: 408, detail: expect.any(String) });
+});
+
+test('headers that come byte by byte are 408 in time', async () => {
+  await listen({ headersTimeout: 200 });
+  const socket = open('GET / HTTP/1.1\r\nX: ');
+  const dripping = setInterval(() => socket.write('x'), 10);
+  expect((await problem(socket)).status).toBe(408);
+  clearInterval(dripping);
+});
+
+test('a body that comes byte by byte is 408 in time', async () => {
+  await listen({ headersTimeout: 100, requestTimeout: 300 }, (req, res) => {
+    if (req.method === 'GET') res.end('fine');
+  });
+  const socket = open('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n');
+  const dripping = setInterval(() => socket.write('x'), 10);
+  const slow = problem(socket);
+  await answersOthers();
+  expect((await slow).status).toBe(408);
+  clearInterval(dripping);
+});
+
+test('a connection that asks for nothing more is closed', async () => {
+  await listen({ keepAliveTimeout: 100 });
+  expect(await text(open(GET))).toMatch(/fine/);
+});
+
+test.each([
+  ['headers over 16 KiB', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(17_000)}\r\n\r\n`, 431],
+  ['what is not HTTP', 'nonsense\r\n\r\n', 400],
+  ['two lengths', 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nabcd', 400],
+])('%s: refused with problem details', async (_, sent, status) => {
+  await listen({});
+  expect(await problem(open(sent))).toMatchObject({ type: 'about:blank', status, detail: expect.any(String) });
+  await answersOthers();
+});
+
+test('nothing is written into an answer that has begun', async () => {
+  await listen({}, (_, res) => {
+    res.writeHead(200, { 'content-length': 100 });
+    res.write('begun');
+  });
+  const socket = open(GET);
+  const all = text(socket);
+  await once(socket, 'readable');
+  socket.write('nonsense\r\n\r\n');
+  expect(await all).toMatch(/begun$/);
+});
+
+test('one connection more than may be open is closed at once, and those that are there go on', async () => {
+  await listen({ connections: 2, keepAliveTimeout: 10_000 });
+  const [one, two] = [open(GET), open(GET)];
+  await Promise.all([once(one, 'data'), once(two, 'data')]);
+  expect(await text(open(GET))).toBe('');
+  one.write(GET);
+  expect(String(await once(one, 'data'))).toMatch(/fine/);
+  two.destroy();
+  await until(async () => /fine/.test(await text(open('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'))));
+});
+
+const LARGE = 'x'.repeat(30_000_000);
+const openConnections = () => new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count)));
+
+test('who reads nothing of an answer is cut off, whether the answer is ready or goes on', async () => {
+  await listen({ unread: 200 }, (req, res) => {
+    if (req.url === '/ready') res.end(LARGE);
+    else if (req.url === '/on') res.write(LARGE);
+    else res.end('fine');
+  });
+  const stuck = ['/ready', '/on'].map((path) => open(GET.replace('/', path)).pause());
+  await until(async () => (await openConnections()) === 2);
+  await answersOthers();
+  await until(async () => (await openConnections()) <= 1); // the one that fetch keeps
+  for (const socket of stuck) socket.destroy();
+});
+
+test('who reads slowly gets all of it, and an answer that takes its time is not cut off', async () => {
+  const late = Promise.withResolvers<void>();
+  await listen({ unread: 1_000 }, async (req, res) => {
+    if (req.url === '/late') await late.promise;
+    res.end(req.url === '/late' ? 'late' : LARGE);
+  });
+  const waiting = open('GET /late HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+  const slow = open('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+  let length = 0;
+  slow.on('data', (chunk) => {
+    length += chunk.length;
+    slow.pause();
+    setTimeout(() => slow.resume(), 1);
+  });
+  await once(slow, 'end');
+  expect(length).toBeGreaterThan(LARGE.length);
+  expect(await stays(() => !waiting.destroyed, 1_300)).toBe(true);
+  late.resolve();
+  expect(await text(waiting)).toMatch(/late$/);
+});
