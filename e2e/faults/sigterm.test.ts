@@ -106,7 +106,7 @@ onSignals.each(Object.entries(requests))(
   'what %s has accepted when SIGTERM comes is answered, and what comes later refused, under load',
   async (name, { path, text, status }) => {
     const stop = startCrowd();
-    const enough = writes.length + 40;
+    const enough = writes.length + 20;
     await until('some writes', () => writes.length >= enough);
     const pid = (await system.pids()).get(name) as number;
     const url = `${system.url(name)}${path.replace('KNOWN', known)}`;

@@ -1,0 +1,148 @@
+// The clock jumps an hour either way: order, retries and shutdown are unaffected.
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { check, takeSnapshot } from '../checker.ts';
+import { get, post, until } from '../http.ts';
+import { type System, startSystem } from '../system.ts';
+import { startWriters, type Written, writePost, writesOf } from '../writers.ts';
+
+const HOUR = 3_600_000;
+const SUBSCRIBERS = ['posts', 'comments', 'query', 'moderation'];
+
+let system: System;
+const folder = mkdtempSync(join(tmpdir(), 'blog clock '));
+const clock = join(folder, 'shift');
+let shift = 0;
+const written: Written[] = [];
+/** The titles, in the order in which they were acknowledged. */
+const titles: string[] = [];
+
+beforeAll(async () => {
+  writeFileSync(clock, '0');
+  process.env.CLOCK_SHIFT = clock;
+  process.env.NODE_OPTIONS = `--import ${pathToFileURL(join(import.meta.dirname, 'shifted-clock.ts')).href}`;
+  system = await startSystem('--production', '--without', 'client');
+});
+afterAll(async () => {
+  await system?.stop();
+  rmSync(folder, { recursive: true });
+});
+
+async function writeTitled(title: string): Promise<{ id: string; createdAt: string }> {
+  const post = await writePost(system, title, 2);
+  written.push(post);
+  titles.push(title);
+  return (await get(`${system.url('query')}/posts/${post.id}`)).body;
+}
+
+/** Every process but ours sees another time from now on. */
+async function jump(milliseconds: number): Promise<void> {
+  shift += milliseconds;
+  writeFileSync(clock, String(shift));
+  const pids = [...(await system.pids()).values()];
+  await until('the clock has jumped everywhere', () =>
+    pids.every((pid) => readFileSync(`${clock}-${pid}`, 'utf8') === String(shift)),
+  );
+}
+
+const lags = async () =>
+  (await get(`${system.url('event-bus')}/subscriptions`)).body.map(
+    ({ lag, lagSeconds }: { lag: number; lagSeconds: number }) => ({ lag, lagSeconds }),
+  );
+
+describe.each([
+  { way: 'forward', by: HOUR },
+  { way: 'back', by: -2 * HOUR },
+])('an hour $way', ({ way, by }) => {
+  test('the order of everything is that in which it was written', async () => {
+    await writeTitled(`before ${way}`);
+    await jump(by);
+    const { id, createdAt } = await writeTitled(`after ${way}`);
+    // What it says of its time is what the clock said; only nothing is sorted by it.
+    const made = createdAt ?? (await get(`${system.url('posts')}/posts`)).body[id].createdAt;
+    expect(Math.abs(Date.parse(made) - Date.now() - shift)).toBeLessThan(60_000);
+    await system.quiet();
+    type Titled = { title: string };
+    const own: Titled[] = Object.values((await get(`${system.url('posts')}/posts`)).body);
+    const shown: Titled[] = Object.values((await get(`${system.url('query')}/posts`)).body);
+    expect(own.map(({ title }) => title)).toEqual(titles);
+    expect(shown.map(({ title }) => title)).toEqual(titles.toReversed());
+  });
+
+  test('nobody is taken for away, and nothing for late', async () => {
+    await jump(by);
+    for (const name of SUBSCRIBERS) expect((await get(`${system.url(name)}/readyz`)).body.degraded).toEqual([]);
+    const { status } = await post(`${system.url('comments')}/posts/${randomUUID()}/comments`, {
+      content: 'on nothing',
+    });
+    expect(status).toBe(404);
+    expect(await lags()).toEqual(SUBSCRIBERS.map(() => ({ lag: 0, lagSeconds: 0 })));
+    await jump(-by);
+  });
+
+  test('what waits for a part or for the bus goes on as soon as that is back, although the clock jumps meanwhile', async () => {
+    await system.part('stop moderation');
+    await writeTitled(`without moderation ${way}`);
+    await system.part('stop event-bus');
+    await post(`${system.url('posts')}/posts`, { title: `without the bus ${way}` }).then(({ status, body }) => {
+      expect(status).toBe(201);
+      written.push({ id: body.id, title: body.title, comments: [] });
+      titles.push(body.title);
+    });
+    writeFileSync(clock, String(shift - by));
+    await system.startPart('event-bus');
+    writeFileSync(clock, String(shift));
+    await until('it is behind', async () => (await lags()).some(({ lag }: { lag: number }) => lag > 0));
+    for (const { lag, lagSeconds } of await lags()) {
+      expect(lag).toBeGreaterThanOrEqual(0);
+      expect(lagSeconds).toBeGreaterThanOrEqual(0);
+    }
+    const began = performance.now();
+    await system.startPart('moderation');
+    await system.quiet();
+    expect(performance.now() - began).toBeLessThan(20_000);
+  });
+
+  test('the same key is still the same request', async () => {
+    const headers = { 'idempotency-key': randomUUID() };
+    const title = `twice ${way}`;
+    const first = await post(`${system.url('posts')}/posts`, { title }, headers);
+    await jump(by);
+    const second = await post(`${system.url('posts')}/posts`, { title }, headers);
+    await jump(-by);
+    expect([first.status, second.status, second.body]).toEqual([201, 201, first.body]);
+    written.push({ id: first.body.id, title, comments: [] });
+    titles.push(title);
+  });
+});
+
+test('a part that lost its database is still noticed within seconds', async () => {
+  await jump(-HOUR);
+  await system.part('stop query');
+  system.deleteDatabase('query');
+  await system.startPart('query');
+  await system.quiet(15_000);
+});
+
+test('jumps under load lose, double and reorder nothing, and every part ends promptly after them', async () => {
+  const writers = startWriters(system, 3);
+  for (const by of [HOUR, -2 * HOUR, HOUR, HOUR]) {
+    await jump(by);
+    const enough = writers.posts.length + 4;
+    await until('more posts', () => writers.posts.length >= enough);
+  }
+  await writers.stop();
+  await system.quiet();
+  expect(check(writesOf([...written, ...writers.posts]), await takeSnapshot(system))).toEqual([]);
+  for (const name of ['moderation', 'query', 'comments', 'posts', 'event-bus']) {
+    await jump(-HOUR);
+    const began = performance.now();
+    await system.part(`stop ${name}`);
+    // The runner ends by SIGKILL, after four seconds, what does not end by itself.
+    expect([name, performance.now() - began < 3_000]).toEqual([name, true]);
+  }
+});
