@@ -71,9 +71,7 @@ export function openBlog({ partsGoAway = false } = {}) {
   });
   afterEach(async () => {
     await Promise.all(contexts.splice(0).map((context) => context.close()));
-    const seen = problems;
-    problems = [];
-    expect(seen).toEqual([]);
+    expect(blog.takeProblems()).toEqual([]);
   });
   afterAll(async () => {
     await browser?.close();
@@ -107,6 +105,13 @@ export function openBlog({ partsGoAway = false } = {}) {
     /** All that pages have asked for. */
     requests,
     watch,
+
+    /** What was logged or asked for and must not be, up to now: for a test that provokes it. */
+    takeProblems(): string[] {
+      const seen = problems;
+      problems = [];
+      return seen;
+    },
 
     /** A window of one more reader, with the page. `init` is run in it before the page's own scripts. */
     async open(init?: string): Promise<Page> {
