@@ -126,12 +126,6 @@ describe('without a blog that runs', () => {
     ['has no log', 'event-bus', 'there is no complete backup in', (file) => rmSync(file)],
     ['has a log with an altered record', 'event-bus', 'the copied log is damaged at position 3', altered],
     ['has half a file', 'posts', 'the copy of posts cannot be used', (file) => truncateSync(file, 12_000)],
-    [
-      'has a file that is no database',
-      'comments',
-      'the copy of comments cannot be used',
-      (file) => writeFileSync(file, 'x'.repeat(9_000)),
-    ],
     ['is of a newer version', 'moderation', 'its schema, 99, is not known here', sql('PRAGMA user_version = 99')],
     ['has an empty file', 'posts', 'its schema, 0, is not known here', (file) => writeFileSync(file, '')],
   ])('a copy that %s is refused, and nothing is touched', async (_what, part, why, damage) => {

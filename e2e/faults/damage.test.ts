@@ -51,12 +51,16 @@ async function killForGood(name: string): Promise<void> {
   await stopped;
 }
 
+async function start(name: string): Promise<void> {
+  await system.part(`start ${name}`);
+  await until(`${name} listens`, async () => (await get(`${system.url(name)}/healthz`)).status === 200);
+}
+
 /** The part is stopped and its file changed while nobody has it open. */
 async function restartWith(name: string, change: (file: string) => void): Promise<void> {
   await system.part(`stop ${name}`);
   change(fileOf(name));
-  await system.part(`start ${name}`);
-  await until(`${name} answers`, async () => (await get(`${system.url(name)}/healthz`)).status === 200);
+  await start(name);
 }
 
 /** Where the journal ends: behind the last frame that SQLite would take (stale ones have another salt). */
@@ -124,7 +128,7 @@ test('a commit that the disk lost after all comes back to its owner from the log
   const log = await system.log();
   await killForGood('posts');
   tearWriteOf('posts', lost.title);
-  await system.part('start posts');
+  await start('posts');
   await post(`${bus}/subscriptions/posts/resume`);
   await system.ready('posts');
   await expectEverything();

@@ -55,6 +55,7 @@ async function repair(): Promise<void> {
   await system.part('stop query');
   system.deleteDatabase('query');
   await system.part('start query');
+  await until('query listens', async () => (await get(`${system.url('query')}/healthz`)).status === 200);
   await resume('query');
   await system.quiet();
   expect(await states()).toEqual(all('live'));
