@@ -47,12 +47,14 @@ export class Contract {
   readonly text: string;
   readonly operations: Operation[];
   readonly errors: unknown;
+  readonly #schemas: Record<string, object>;
   readonly #checks = new Map<object, ValidateFunction>();
   readonly #given = new Set<string>();
 
   private constructor(text: string, errors: unknown, document: Json) {
     this.text = text;
     this.errors = errors;
+    this.#schemas = document.components.schemas;
     this.operations = Object.entries<Json>(document.paths).flatMap(([path, item]) =>
       METHODS.filter((method) => method.toLowerCase() in item).map((method) => {
         const { parameters = [], requestBody, responses, security } = item[method.toLowerCase()];
@@ -99,6 +101,12 @@ export class Contract {
       ...this.#wrongHeaders(response.headers ?? {}, headers),
       ...this.#wrongBody(response.content, headers['content-type'], body),
     ];
+  }
+
+  /** What is wrong with a value that is to be as this schema of the document. */
+  differences(schema: string, value: unknown): string[] {
+    const check = this.#check(this.#schemas[schema] ?? {});
+    return check(value) ? [] : [`${JSON.stringify(value)}: ${ajv.errorsText(check.errors)}`];
   }
 
   get #problem(): Json {

@@ -1,0 +1,40 @@
+import { expect, test } from '@jest/globals';
+import { documentErrors, eventErrors, messages } from './asyncapi.ts';
+import { BATCH, header, post, startBus, startPart, stored, until } from './bus.ts';
+import { checkpointed, plain } from './subscribers.ts';
+
+const examples = Object.entries(messages).flatMap(([name, { contentType, examples }]) =>
+  examples.map(({ payload }) => ({ name, contentType, payload })),
+);
+
+test('asyncapi.yaml is a valid document of AsyncAPI 3, and its examples are what it says', () => {
+  expect(documentErrors()).toEqual([]);
+  expect(examples.map(({ name, payload }) => [name, eventErrors(payload, name)])).toEqual(
+    Object.keys(messages).map((name) => [name, '']),
+  );
+});
+
+test('the bus takes the examples in each form, and what it pushes and keeps is again as documented', async () => {
+  const [keeping, classic] = [await startPart(checkpointed().answer), await startPart(plain().answer)];
+  const bus = await startBus({ subscriptions: { keeping, classic } });
+  const events = examples.filter(({ contentType }) => contentType !== 'application/json');
+  for (const { payload, contentType } of examples) await post(bus, payload, contentType).expect(201);
+  const batch = await post(
+    bus,
+    events.map(({ payload }) => payload),
+    BATCH,
+  ).expect(201);
+  expect(batch.body.positions).toEqual([1, 2, 3, 4]);
+
+  const pushed = (part: typeof keeping) => part.pushes.flatMap(({ events }) => events);
+  await until(() => expect([pushed(keeping).length, pushed(classic).length]).toEqual([5, 5]));
+  expect(keeping.pushes.every((push) => push.headers['content-type'] === BATCH && header(push, 'upto'))).toBe(true);
+  expect(classic.pushes.every((push) => push.headers['content-type'] === 'application/json' && !push.batch)).toBe(true);
+  for (const seen of [pushed(keeping), pushed(classic), await stored(bus)]) {
+    expect(seen.map((event: unknown, i: number) => eventErrors(event, examples[i]?.name ?? ''))).toEqual(
+      examples.map(() => ''),
+    );
+    // What came in the classic form has become a CloudEvent.
+    expect(seen[4]).toMatchObject({ specversion: '1.0', source: 'classic', id: expect.any(String), subject: 'p2' });
+  }
+});
