@@ -148,6 +148,31 @@ describe('what was not answered, or with a 5xx or 429', () => {
     },
   );
 
+  test('a reload that does not show its post does not end a comment either; once the post is shown, its form goes on', async () => {
+    blog.pageSize = 1;
+    blog.posts.push({ post: aPost(2), comments: [] });
+    blog.onPost = () => (blog.sent.length < 4 ? later503 : created);
+    await openPage();
+    await userEvent.click(await screen.findByRole('button', { name: 'Show older posts' }));
+    await screen.findByText('Title 1');
+    await comment('Title 1', 'Hello');
+    await article('Title 1').findByRole('button', { name: 'Try now' });
+    cleanup();
+    await openPage(
+      <StrictMode>
+        <App />
+      </StrictMode>,
+    );
+    await waitFor(() => expect(blog.sent).toHaveLength(2));
+    expect(titles()).toEqual(['Title 2']);
+    await userEvent.click(screen.getByRole('button', { name: 'Show older posts' }));
+    await waitFor(() => expect(blog.sent).toHaveLength(3));
+    await userEvent.click(await article('Title 1').findByRole('button', { name: 'Try now' }));
+    await article('Title 1').findByText('On its way…');
+    const once = ['/posts/post-1/comments', 'Hello', keys()[0]];
+    expect(blog.sent.map(({ path, body, key }) => [path, body?.content, key])).toEqual([once, once, once, once]);
+  });
+
   test('a draft that was not sent is not sent by a reload', async () => {
     await openPage();
     await userEvent.type(field(), 'Half a th');

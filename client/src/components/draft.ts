@@ -20,6 +20,16 @@ export function loadDraft(form: string): Draft {
   }
 }
 
+/** The forms whose drafts a reload interrupted while they were being sent. */
+export function formsBeingSent(): string[] {
+  try {
+    const forms = Object.keys(sessionStorage).map((key) => key.replace(name(''), ''));
+    return forms.filter((form) => loadDraft(form).sending);
+  } catch {
+    return [];
+  }
+}
+
 export function saveDraft(form: string, draft: Draft): void {
   try {
     if (draft.text === '') sessionStorage.removeItem(name(form));

@@ -4,6 +4,7 @@ import { useAction } from '../../components/use-action.ts';
 import { createEntry, type Entry } from '../../feed/entry.ts';
 import { useFeedState, useFeedStore } from '../../feed/feed-context.ts';
 import { type Own, ownPost } from '../../feed/own.ts';
+import { CommentsBeingSent } from '../comments/comment-form.tsx';
 import { PostItem } from './post-item.tsx';
 import './posts.css';
 
@@ -40,6 +41,7 @@ export function PostList() {
           ))}
         </ol>
       </KeepPlace>
+      {phase !== 'loading' && <CommentsBeingSent shown={items.map(({ entry }) => entry.post.id)} />}
       {phase === 'loading' && <p className="state">Loading the posts…</p>}
       {phase === 'failed' && <ListFailed />}
       {phase === 'ready' && items.length === 0 && (
