@@ -87,7 +87,8 @@ export class Bus {
   }
 
   publish({ source, events, published }: Publish): Answer {
-    const { bugs, assert, uuid } = this.#world;
+    const { bugs, assert, uuid, isRefused } = this.#world;
+    if (events.some(isRefused)) return { status: 422 };
     const loop = this.loops.get(source);
     if (loop) loop.divergedPublisher = published !== undefined && !this.knows(published);
     if (published && !this.knows(published)) return { status: 412 };

@@ -34,11 +34,19 @@ export class Service {
     return {
       stand: { checkpoint: NEW, replay: undefined as string | undefined },
       seq: 0,
-      outbox: [] as { seq: number; event: Event }[],
+      /** `refused`: kept for a person to look at, while the rest goes on. */
+      outbox: [] as { seq: number; event: Event; refused?: boolean }[],
       published: undefined as Checkpoint | undefined,
       posts: new Map<string, Row>(),
       comments: new Map<string, Row>(),
     };
+  }
+
+  /** Another process of this part, on the same database. */
+  twin(): Service {
+    const twin = new Service(this.#world, this.name);
+    twin.disk = this.disk;
+    return twin;
   }
 
   crash(): void {
@@ -48,7 +56,7 @@ export class Service {
   }
 
   get isQuiet(): boolean {
-    return this.disk.outbox.length === 0 && !this.#relay && this.#uncommitted.length === 0;
+    return this.disk.outbox.every(({ refused }) => refused) && !this.#relay && this.#uncommitted.length === 0;
   }
 
   // ---- Rules
@@ -130,9 +138,10 @@ export class Service {
     }
     if (this.#relay) return;
     const { bugs } = this.#world;
-    const [first] = this.disk.outbox;
+    const waiting = this.disk.outbox.filter(({ refused }) => !refused);
+    const [first] = waiting;
     if (!first) return;
-    const rows = this.disk.outbox.slice(0, first.seq <= this.#oneByOne ? 1 : RELAYED);
+    const rows = waiting.slice(0, first.seq <= this.#oneByOne ? 1 : RELAYED);
     const published = bugs.has('the relay does not say what it was told') ? undefined : this.disk.published;
     const events = rows.map(({ event }) => event);
     const exchange = this.#world.send(this.name, 'bus', { kind: 'publish', source: this.name, events, published });
@@ -145,9 +154,13 @@ export class Service {
     if (this.#relay?.exchange !== exchange) return;
     const { rows } = this.#relay;
     this.#relay = undefined;
-    if (status === 409 && rows.length > 1) this.#oneByOne = rows.at(-1) ?? 0;
-    // 201: it is on disk. 409: the log has it with other content, which stands. Anything else: again.
+    const { bugs } = this.#world;
+    const isWhole = rows.length > 1 && !bugs.has('a batch that is refused is kept back whole');
+    if ((status === 409 || status === 422) && isWhole) this.#oneByOne = rows.at(-1) ?? 0;
+    // 201: it is on disk. 409: the log has it with other content, which stands. 422: kept. Anything else: again.
     else if (status === 201 || status === 409) this.#forget(rows);
+    else if (status === 422 && bugs.has('an event that is refused is dropped')) this.#forget(rows);
+    else if (status === 422 && !bugs.has('an event that is refused stops the outbox')) this.#keep(rows);
     if (status !== 201) return;
     // What the log had before is answered with its old place; that takes back nothing.
     const isNewer = positionOf(checkpoint) > positionOf(this.disk.published ?? NEW);
@@ -162,6 +175,10 @@ export class Service {
 
   #forget(rows: number[]): void {
     this.disk.outbox = this.disk.outbox.filter(({ seq }) => !rows.includes(seq));
+  }
+
+  #keep(rows: number[]): void {
+    for (const row of this.disk.outbox) if (rows.includes(row.seq)) row.refused = true;
   }
 
   // ---- Taking events

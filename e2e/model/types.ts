@@ -36,6 +36,8 @@ export type World = {
   send: (from: string, to: string, request: Request) => number;
   /** Whether the handler of this part throws on this event. */
   isPoison: (part: string, event: Event) => boolean;
+  /** Whether the bus refuses this event for good, as one that is too large. */
+  isRefused: (event: Event) => boolean;
   /** Whether a word is banned changes: only the first verdict counts. */
   verdict: (comment: string) => string;
   /** The model's own word for "this must never happen". */
@@ -47,6 +49,9 @@ export const BUGS = [
   'the outbox row is written after the change',
   'the relay forgets rows before the answer',
   'the relay does not say what it was told',
+  'a batch that is refused is kept back whole',
+  'an event that is refused is dropped',
+  'an event that is refused stops the outbox',
   'the bus answers before it has committed',
   'the bus does not recognise what it has',
   'the bus advances on a bare 2xx to a batch',
