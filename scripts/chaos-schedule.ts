@@ -8,24 +8,26 @@ const PARTS = [...SERVERS, ...SERVERS, 'client'];
 /** A full disk is everybody's. */
 export const EVERYBODY = 'the servers';
 
-/** How often each kind comes, of a hundred, and to whom. */
-const FAULTS = {
+export type FaultKind = 'kill' | 'pause' | 'stop' | 'lie' | 'disk' | 'lock' | 'replay' | 'wipe';
+/** How often each kind comes, of a hundred, to whom, and how long at least it goes on, in milliseconds. */
+const FAULTS: Record<FaultKind, { share: number; parts: string[]; atLeast?: number }> = {
   kill: { share: 60, parts: PARTS },
   pause: { share: 12, parts: PARTS },
   stop: { share: 5, parts: PARTS },
   lie: { share: 8, parts: SUBSCRIBERS },
-  disk: { share: 3, parts: [EVERYBODY] },
+  // Databases go on for a while in what their files have of free room.
+  disk: { share: 3, parts: [EVERYBODY], atLeast: 2_000 },
   lock: { share: 4, parts: SERVERS },
   replay: { share: 5, parts: SUBSCRIBERS },
   wipe: { share: 3, parts: ['query'] },
 };
-export type FaultKind = keyof typeof FAULTS;
 export const KINDS = Object.keys(FAULTS) as FaultKind[];
 /** Times in milliseconds; `at` from the start, `lasts` how long it goes on, where it does. */
 export type Fault = { at: number; kind: FaultKind; part: string; lasts: number; lie: Lie };
 
-const SHORTEST_MS = 200;
-const LONGEST_MS = 4_000;
+const AT_LEAST = 200;
+/** How much longer a fault may go on, in milliseconds. */
+const LONGER = 3_800;
 
 /** Numbers from 0 to 1, always the same ones for a seed (mulberry32). */
 function createRandom(seed: number): () => number {
@@ -60,11 +62,12 @@ export function createSchedule({ seed, seconds, every, killsOnly }: Options): Fa
   return Array.from({ length: Math.floor(seconds / every) }, (_, index) => {
     const dealt = index < KINDS.length ? eachKind() : anyKind();
     const kind = killsOnly ? 'kill' : dealt;
+    const { atLeast = AT_LEAST } = FAULTS[kind];
     return {
       kind,
       part: (partOf.get(kind) as () => string)(),
       at: Math.round((index + random()) * every * 1_000),
-      lasts: Math.round(SHORTEST_MS + random() ** 2 * (LONGEST_MS - SHORTEST_MS)),
+      lasts: Math.round(atLeast + random() ** 2 * LONGER),
       lie: nextLie(),
     };
   });
