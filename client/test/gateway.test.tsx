@@ -138,6 +138,7 @@ for (const { name, start, describe: describeGateway } of gateways) {
       'GET /api/system/parts/elsewhere',
       'GET /api/system/parts/constructor',
       'GET /api/system/log/x/deliveries',
+      'GET /api/system/log/verify',
       'GET /api/system/events',
       'GET /api/unknown',
       'GET /api/internal/read',
