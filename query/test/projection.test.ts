@@ -18,43 +18,6 @@ const model = async (of = service) => ({
 const revision = () => service.rows('SELECT revision FROM model');
 const show = async (id: string) => (await service.http.get(`/posts/${encodeURIComponent(id)}`).expect(200)).body;
 
-/** A history as it may come: any order of what belongs together, fields missing, ids that look like others. */
-function randomHistory(): object[] {
-  const pick = <T>(from: readonly T[]) => from[Math.floor(Math.random() * from.length)] as T;
-  const id = () => pick(['a', 'b', '7', '10', '__proto__', 'constructor']);
-  const text = () => pick([undefined, 'one', 'two']);
-  const makers = [
-    () => post(id(), { title: text(), createdAt: text() }),
-    () => comment(id(), id(), { content: text(), createdAt: text() }),
-    () => updated(id(), id(), pick(['approved', 'rejected']), { content: text() }),
-  ];
-  return Array.from({ length: 60 }, () => pick(makers)());
-}
-
-test('an event applied again changes nothing, not even a revision, whatever came after it', async () => {
-  for (let round = 0; round < 10; round += 1) {
-    const history = randomHistory();
-    await apply(...history);
-    const [before, at] = [await model(), await revision()];
-    await apply(...history);
-    await apply(...history.slice(30));
-    expect({ history, model: await model(), revision: await revision() }).toEqual({
-      history,
-      model: before,
-      revision: at,
-    });
-  }
-});
-
-test('a history with repeats gives the same read model as one without', async () => {
-  const history = randomHistory();
-  await apply(...history.flatMap((event, i) => [event, history[Math.floor(Math.random() * i)] ?? event]));
-  const other = await startQuery();
-  await other.push(history).expect(200);
-  expect({ history, model: await model() }).toEqual({ history, model: await model(other) });
-  await other.close();
-});
-
 test('a comment that came before its post is shown and counted when the post comes', async () => {
   await apply(comment('c1', 'p'), updated('c2', 'p', 'approved'));
   await service.http.get('/posts/p').expect(404);

@@ -1,0 +1,52 @@
+import type { Tx } from '@blog/common/database.ts';
+import { afterAll, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { history, losses, quarrel, retold, type Step, type Told, tell } from '../../common/test/histories.ts';
+import { removeFolders } from '../../common/test/service.ts';
+import { handle } from '../src/comments.ts';
+import { migrations } from '../src/schema.ts';
+
+afterAll(removeFolders);
+
+type Row = Record<string, string | number | null>;
+
+/** What this service knows, whatever order it came in, and what it has published. */
+const look = async (tx: Tx) => ({
+  posts: await tx.all<Row>('SELECT id FROM posts ORDER BY id'),
+  comments: await tx.all<Row>(
+    'SELECT id, post_id AS postId, content, status, created_at AS createdAt FROM comments ORDER BY id',
+  ),
+  published: (await tx.all<{ event: string }>('SELECT event FROM outbox ORDER BY seq')).map(
+    ({ event }): Told => JSON.parse(event),
+  ),
+});
+const known = (steps: Step[]) => tell(steps, migrations, handle, look);
+
+test('any order, repetition and restart of a history with one verdict per comment gives the same comments', async () => {
+  const histories = history('CommentModerated').chain((events) => fc.tuple(fc.constant(events), retold(events)));
+  const property = fc.asyncProperty(histories, async ([events, steps]) => {
+    const [expected, told] = [(await known(events)).at(-1), (await known(steps)).at(-1)];
+    expect(told).toEqual({ ...expected, published: expect.anything() });
+    const judged = (all: Told[] = []) => [...new Set(all.map(({ data }) => `${data.id}: ${data.status}`))].sort();
+    expect(judged(told?.published)).toEqual(judged(expected?.published));
+  });
+  await fc.assert(property, { numRuns: 40 });
+});
+
+test('nothing that is known is ever changed or lost, and the first verdict stands, whatever comes', async () => {
+  const property = fc.asyncProperty(quarrel('CommentModerated').chain(retold), async (steps) => {
+    const looks = await known(steps);
+    for (const [i, { comments }] of looks.entries()) {
+      expect(losses(looks[i - 1]?.comments ?? [], comments)).toEqual([]);
+    }
+    const status = new Map(looks.at(-1)?.comments.map(({ id, status }) => [id, status]));
+    const published = looks.at(-1)?.published ?? [];
+    expect(published.map(({ data }) => data.status)).toEqual(published.map(({ data }) => status.get(data.id)));
+    const first = new Map<string, string>();
+    for (const step of steps)
+      if (step !== 'restart' && step.type === 'CommentModerated' && step.data.status && !first.has(step.data.id))
+        first.set(step.data.id, step.data.status);
+    for (const [id, verdict] of first) expect([id, status.get(id)]).toEqual([id, verdict]);
+  });
+  await fc.assert(property, { numRuns: 30 });
+});

@@ -1,0 +1,33 @@
+// Comments and query, each with a database of its own, on what comes in whatever order.
+import type { Tx } from '@blog/common/database.ts';
+import { afterAll, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { handle } from '../comments/src/comments.ts';
+import { migrations as ofComments } from '../comments/src/schema.ts';
+import { quarrel, retold, type Told, tell } from '../common/test/histories.ts';
+import { removeFolders } from '../common/test/service.ts';
+import { project } from '../query/src/projection.ts';
+import { migrations as ofQuery } from '../query/src/schema.ts';
+
+afterAll(removeFolders);
+
+const statuses = async (tx: Tx) => ({
+  statuses: await tx.all<{ id: string; status: string }>('SELECT id, status FROM comments ORDER BY id'),
+});
+const ofService = async (tx: Tx) => ({
+  ...(await statuses(tx)),
+  published: (await tx.all<{ event: string }>('SELECT event FROM outbox ORDER BY seq')).map(
+    ({ event }): Told => JSON.parse(event),
+  ),
+});
+
+test('however slow or repeated what comments publishes comes to query, both end with the same statuses', async () => {
+  const property = fc.asyncProperty(quarrel('CommentModerated').chain(retold), fc.gen(), async (steps, gen) => {
+    const comments = (await tell(steps, ofComments, handle, ofService)).at(-1);
+    const log = steps.filter((step): step is Told => step !== 'restart');
+    const toQuery = gen(retold, [...log, ...(comments?.published ?? [])]);
+    const query = (await tell(toQuery, ofQuery, project, statuses)).at(-1);
+    expect(query?.statuses).toEqual(comments?.statuses);
+  });
+  await fc.assert(property, { numRuns: 30 });
+});

@@ -1,0 +1,57 @@
+import type { Tx } from '@blog/common/database.ts';
+import { afterAll, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { history, losses, quarrel, retold, type Step, tell } from '../../common/test/histories.ts';
+import { removeFolders } from '../../common/test/service.ts';
+import { project } from '../src/projection.ts';
+import { migrations } from '../src/schema.ts';
+
+afterAll(removeFolders);
+
+type Row = Record<string, string | number | null>;
+
+/** What the read model says, whatever order it came in. */
+const look = async (tx: Tx) => ({
+  posts: await tx.all<Row>(
+    'SELECT id, title, created_at AS createdAt, comment_count AS commentCount FROM posts ORDER BY id',
+  ),
+  comments: await tx.all<Row>(
+    'SELECT id, post_id AS postId, content, status, created_at AS createdAt FROM comments ORDER BY id',
+  ),
+});
+const lookAtAll = (tx: Tx) =>
+  Promise.all(['posts', 'comments', 'model'].map((table) => tx.all<Row>(`SELECT * FROM ${table}`)));
+
+const readModel = (steps: Step[]) => tell(steps, migrations, project, look);
+
+test('any order, repetition and restart of a history gives the same posts, comments, statuses and counts', async () => {
+  const histories = history('CommentUpdated').chain((events) => fc.tuple(fc.constant(events), retold(events)));
+  const property = fc.asyncProperty(histories, async ([events, steps]) => {
+    expect((await readModel(steps)).at(-1)).toEqual((await readModel(events)).at(-1));
+  });
+  await fc.assert(property, { numRuns: 40 });
+});
+
+test('nothing that is known is ever changed or lost, no status goes back, and counts are true, whatever comes', async () => {
+  const property = fc.asyncProperty(quarrel('CommentUpdated').chain(retold), async (steps) => {
+    const looks = await readModel(steps);
+    for (const [i, { posts, comments }] of looks.entries()) {
+      const before = looks[i - 1];
+      expect(losses(before?.posts ?? [], posts)).toEqual([]);
+      expect(losses(before?.comments ?? [], comments)).toEqual([]);
+      const counted = posts.map(({ id }) => comments.filter(({ postId }) => postId === id).length);
+      expect(posts.map(({ commentCount }) => commentCount)).toEqual(counted);
+    }
+  });
+  await fc.assert(property, { numRuns: 30 });
+});
+
+test('events told again in any order behind a history change nothing, not even a revision', async () => {
+  const histories = history('CommentUpdated').chain((events) => fc.tuple(fc.constant(events), retold(events)));
+  const property = fc.asyncProperty(histories, async ([events, again]) => {
+    const looks = await tell([...events, ...again], migrations, project, lookAtAll);
+    expect(looks.at(-1)?.slice(0, 2)).toEqual(looks[events.length]?.slice(0, 2));
+    expect(looks.at(-1)?.[2]?.[0]?.revision).toBe(looks[events.length]?.[2]?.[0]?.revision);
+  });
+  await fc.assert(property, { numRuns: 30 });
+});
