@@ -1,11 +1,13 @@
 // A publisher that dies between its commit and the bus's answer, or between that answer and the end of its rows.
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { check, takeSnapshot } from '../checker.ts';
+import { check, takeSnapshot, type Write } from '../checker.ts';
+import { post } from '../http.ts';
 import { type System, startSystem } from '../system.ts';
 import { type Written, writePost, writesOf } from '../writers.ts';
 
 let system: System;
 const written: Written[] = [];
+const unanswered: Write[] = [];
 
 beforeAll(async () => {
   system = await startSystem('--production', '--without', 'client');
@@ -29,7 +31,7 @@ async function inLog(event: string): Promise<number> {
 
 async function expectEverythingOnce(): Promise<void> {
   await system.quiet();
-  expect(check(writesOf(written), await takeSnapshot(system))).toEqual([]);
+  expect(check([...writesOf(written), ...unanswered], await takeSnapshot(system))).toEqual([]);
 }
 
 describe.each(['posts', 'comments', 'moderation'])('%s, killed', (name) => {
@@ -50,6 +52,35 @@ describe.each(['posts', 'comments', 'moderation'])('%s, killed', (name) => {
     expect(await inLog(event)).toBe(1);
   });
 });
+
+test.each([
+  ['posts', '/posts', 'title'],
+  ['comments', '/posts/:known/comments', 'content'],
+])(
+  '%s, killed before it answers its caller, publishes what it has stored, though nobody asks again',
+  async (name, path, field) => {
+    const known = await writePost(system, `known before ${name} dies`, 0);
+    written.push(known);
+    await system.quiet();
+    const died = await system.runTo('written-not-answered', name);
+    const text = `${name} dies before its answer`;
+    await expect(post(system.url(name) + path.replace(':known', known.id), { [field]: text })).rejects.toThrow();
+    await died();
+    const [stored] = system.rows(name, `SELECT id FROM ${name} WHERE ${field} = '${text}'`);
+    unanswered.push({
+      kind: name === 'posts' ? 'post' : 'comment',
+      text,
+      postId: known.id,
+      key: text,
+      outcome: 'unknown',
+    });
+
+    await system.startPart(name);
+    await expectEverythingOnce();
+    const subjects = (await system.log()).map(({ type, subject }) => `${type} ${subject}`);
+    expect(subjects).toContain(`${name === 'posts' ? 'PostCreated' : 'CommentCreated'} ${stored?.id}`);
+  },
+);
 
 test('the bus, killed after it has an event on disk and before its answer, gets it again, and the log has it once', async () => {
   const died = await system.runTo('logged-not-answered', 'event-bus');
