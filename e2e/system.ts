@@ -16,7 +16,15 @@ import { get, post, until } from './http.ts';
 const SERVICES = ['posts', 'comments', 'query', 'moderation'];
 const PUBLISHERS = ['posts', 'comments', 'moderation'];
 
-export type Subscription = { name: string; kind: string; state: string; lag: number; replay: object | null };
+export type Subscription = {
+  name: string;
+  kind: string;
+  state: string;
+  lag: number;
+  lastError: string | null;
+  nextAttempt: string | null;
+  replay: object | null;
+};
 export type System = Awaited<ReturnType<typeof startSystem>>;
 
 /** Ports that no outgoing connection is given: a part that is away for a while finds its own free when it comes back. */

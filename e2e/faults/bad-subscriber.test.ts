@@ -1,0 +1,143 @@
+// A subscriber that is away, hangs, or answers nonsense: it is tried again for ever, and nobody else feels it.
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { check, takeSnapshot } from '../checker.ts';
+import { get, post, until } from '../http.ts';
+import { type System, startSystem } from '../system.ts';
+import { type Written, writePost, writesOf } from '../writers.ts';
+
+const LONG = process.env.LONG !== undefined;
+/** How long the bus waits for an answer, and how long each fault lasts at the least, in milliseconds. */
+const DEADLINE = LONG ? 5_000 : 2_000;
+const LASTS = LONG ? 10_000 : 0;
+/** What the bus's process may hold in memory at the most, in MiB. */
+const MEMORY = 250;
+
+type Answer = (req: IncomingMessage, res: ServerResponse) => void;
+
+let system: System;
+/** Where moderation stood when it was stopped: what the bad subscriber in its place says of itself. */
+let stand: object;
+let behave: Answer = (_, res) => res.destroy();
+let redirected = 0;
+const written: Written[] = [];
+
+const bad = createServer((req, res) => behave(req, res));
+/** Where redirects lead to. */
+const elsewhere = createServer((_, res) => {
+  redirected += 1;
+  res.end();
+});
+
+beforeAll(async () => {
+  process.env.DELIVERY_TIMEOUT_MS = String(DEADLINE);
+  system = await startSystem('--production', '--without', 'client');
+  written.push(await writePost(system, 'before', 2));
+  await system.quiet();
+  await system.part('stop moderation');
+  stand = { checkpoint: await system.head(), replay: null };
+  await once(elsewhere.listen(0, '127.0.0.1'), 'listening');
+});
+afterAll(async () => {
+  for (const server of [bad, elsewhere]) {
+    server.closeAllConnections();
+    server.close();
+  }
+  await system?.stop();
+});
+
+/** Says properly where it stands, and only fails when it is pushed to. */
+const whenPushedTo =
+  (answer: Answer): Answer =>
+  (req, res) => {
+    if (req.method === 'POST') return answer(req, res);
+    res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(stand));
+  };
+const answers = (status: number, headers = {}, body = ''): Answer =>
+  whenPushedTo((_, res) => res.writeHead(status, headers).end(body));
+
+const hangs: Answer = () => {};
+const resets: Answer = (_, res) => res.destroy();
+const dribbles: Answer = (_, res) => {
+  res.writeHead(200, { 'content-type': 'application/json' });
+  const drops = setInterval(() => res.write(' '), 50);
+  res.on('close', () => clearInterval(drops));
+};
+const floods = whenPushedTo((_, res) => res.writeHead(200).end(Buffer.alloc(10 * 1024 * 1024, ' ')));
+const redirects: Answer = (req, res) =>
+  answers(301, { location: `http://127.0.0.1:${(elsewhere.address() as { port: number }).port}/` })(req, res);
+
+const moderation = async () => (await system.subscriptions()).find(({ name }) => name === 'moderation');
+
+/** Resident memory of the bus, in MiB; undefined where there is no /proc. */
+async function memory(): Promise<number | undefined> {
+  if (process.platform !== 'linux') return undefined;
+  const status = readFileSync(`/proc/${(await system.pids()).get('event-bus')}/status`, 'utf8');
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024;
+}
+
+/** Puts a bad subscriber in the place of moderation; the bus tries it at once. */
+async function misbehave(how: Answer): Promise<void> {
+  if (!bad.listening) await once(bad.listen(system.ports.moderation, '127.0.0.1'), 'listening');
+  behave = how;
+  bad.closeAllConnections();
+  await post(`${system.url('event-bus')}/subscriptions/moderation/resume`);
+}
+
+/** Writes; the others have it all sooner than the bus gives up on an answer, and the bad one's events wait for the next attempt. */
+async function expectOnlyItselfHarmed(what: string, error: string): Promise<void> {
+  const begin = performance.now();
+  do written.push(await writePost(system, `${what} ${written.length}`, 2));
+  while (performance.now() - begin < LASTS);
+  const waiting = (written.length - 1) * 3;
+  await until(
+    'the others have it all',
+    async () => {
+      const others = (await system.subscriptions()).filter(({ name }) => name !== 'moderation');
+      return (await moderation())?.lag === waiting && others.every(({ state, lag }) => state === 'live' && lag === 0);
+    },
+    DEADLINE - 500,
+  );
+  await until('its error is told', async () => (await moderation())?.lastError?.includes(error));
+  expect(await moderation()).toMatchObject({ state: 'retrying', lag: waiting, nextAttempt: expect.any(String) });
+  expect((await get(`${system.url('event-bus')}/dead-letters`)).body).toEqual([]);
+  expect((await memory()) ?? 0).toBeLessThan(MEMORY);
+}
+
+test('a subscriber that is away delays nobody else', async () => {
+  await expectOnlyItselfHarmed('away', 'ECONNREFUSED');
+});
+
+test.each<[what: string, error: string, Answer]>([
+  ['hangs', 'no answer in time', hangs],
+  ['resets every connection', 'ECONNRESET', resets],
+  ['dribbles its answer', 'no answer in time', dribbles],
+  ['answers 500', 'answered 500', answers(500)],
+  ['answers 404', 'answered 404', answers(404)],
+  ['redirects', 'answered 301', redirects],
+  ['answers garbage', 'without saying where it stands', answers(200, { 'content-type': 'application/json' }, '{]')],
+  ['answers 10 MB', 'ERR_BAD_RESPONSE', floods],
+  ['answers 200 without a checkpoint', 'without saying where it stands', answers(200, {}, 'OK')],
+])('a subscriber that %s delays nobody else', async (what, error, answer) => {
+  await misbehave(answer);
+  await expectOnlyItselfHarmed(what, error);
+  expect(redirected).toBe(0);
+});
+
+test.each([429, 503])('a subscriber that answers %i with Retry-After is left alone so long', async (status) => {
+  await misbehave(answers(status, { 'retry-after': '10' }));
+  await expectOnlyItselfHarmed(`answers ${status}`, `answered ${status}`);
+  // Its own pauses are 5 s at the most.
+  const next = Date.parse((await moderation())?.nextAttempt ?? '');
+  expect(next - Date.now()).toBeGreaterThan(5_000);
+});
+
+test('the real one, when it is back, gets everything', async () => {
+  bad.closeAllConnections();
+  await new Promise((resolve) => bad.close(resolve));
+  await system.startPart('moderation');
+  await system.quiet();
+  expect(check(writesOf(written), await takeSnapshot(system))).toEqual([]);
+});
