@@ -65,7 +65,7 @@ async function backUp(): Promise<void> {
     for (const file of readdirSync(folder)) rmSync(join(folder, file), { force: true });
     throw error;
   }
-  console.log(`Copied to ${folder}. Put back with: npm run restore -- ${folder}`);
+  console.log(`Copied to ${folder}. Put back with: npm run restore -- "${folder}"`);
 }
 
 await backUp().catch((error) => {
