@@ -62,6 +62,7 @@ export class Database {
   #later: Job[] = [];
   #laterTimer: NodeJS.Timeout | undefined;
   #draining: Promise<void> | undefined;
+  #begin: (() => void) | undefined;
   #reads: Promise<unknown> = Promise.resolve();
   #listeners: (() => void)[] = [];
 
@@ -111,6 +112,7 @@ export class Database {
     return new Promise((resolve, reject) => {
       this.#jobs.push({ work, resolve: resolve as Job['resolve'], reject });
       this.#wake();
+      if (this.#jobs.length >= GROUP) this.#begin?.();
     });
   }
 
@@ -151,8 +153,12 @@ export class Database {
   }
 
   async #drain(): Promise<void> {
-    // Whatever else this turn of the event loop brings joins the group; an idle process waits for nothing.
-    await nextTurn();
+    // Whatever else this turn of the event loop brings joins the group, until it is full: under load turns are long. An
+    // idle process waits for nothing.
+    await new Promise<void>((resolve) => {
+      this.#begin = resolve;
+      setImmediate(resolve);
+    });
     while (this.#jobs.length > 0 || this.#later.length > 0) {
       const group = [...this.#later.splice(0), ...this.#jobs.splice(0, GROUP)];
       clearTimeout(this.#laterTimer);

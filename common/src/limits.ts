@@ -12,14 +12,16 @@ export const LIMITS = {
   keepAliveTimeout: 65_000,
   /** How long a caller may read nothing of an answer that waits for it. */
   unread: 30_000,
+  /** From how long a turn of the event loop has taken requests in the rest of them is refused: more came than can be done. */
+  turn: 100,
   /** How many connections may be open; the next one is closed at once. */
   connections: 5_000,
 };
 
 /** An HTTP server with limits, whose answers are problem details also where no route has the request. */
 export function createHttpServer(listener?: RequestListener, limits: Partial<typeof LIMITS> = {}): Server {
-  const { unread, connections, ...timeouts } = { ...LIMITS, ...limits };
-  const server = createServer(timeouts, listener);
+  const { unread, connections, turn, ...timeouts } = { ...LIMITS, ...limits };
+  const server = createServer(timeouts, listener && shedding(listener, turn));
   server.maxConnections = connections;
   server.timeout = unread;
   const answers = new WeakMap<Socket, ServerResponse>();
@@ -41,13 +43,39 @@ export function createHttpServer(listener?: RequestListener, limits: Partial<typ
   return server;
 }
 
+/** A whole document of RFC 9457. */
+const problem = (status: number, detail: string) =>
+  JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, detail });
+
+/**
+ * Refuses what has waited too long already for its turn, at once and before anything is spent on it: else those that come
+ * later wait for ever longer. Not what the bus pushes, and not the questions whether the part lives.
+ */
+function shedding(listener: RequestListener, turn: number): RequestListener {
+  let began: number | undefined;
+  return (req, res) => {
+    const now = performance.now();
+    if (began === undefined) {
+      began = now;
+      setImmediate(() => {
+        began = undefined;
+      });
+    }
+    if (now - began <= turn || ALWAYS.includes(req.url ?? '')) return listener(req, res);
+    res.writeHead(503, BUSY_HEADERS).end(BUSY);
+  };
+}
+
+const BUSY = problem(503, 'More is asked than can be done at the moment; nothing was done.');
+const BUSY_HEADERS = { 'Content-Type': 'application/problem+json', 'Content-Length': BUSY.length, 'Retry-After': '1' };
+const ALWAYS = ['/events', '/healthz', '/readyz'];
+
 /** What Node's parser finds, by its code, as a whole answer. */
 function refusal(code = ''): string {
   const [status, detail] = REFUSALS[code] ?? [400, 'The request is malformed.'];
-  const title = STATUS_CODES[status];
-  const body = JSON.stringify({ type: 'about:blank', title, status, detail });
+  const body = problem(status, detail);
   const headers = ['Content-Type: application/problem+json', `Content-Length: ${body.length}`, 'Connection: close'];
-  return [`HTTP/1.1 ${status} ${title}`, ...headers, '', body].join('\r\n');
+  return [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...headers, '', body].join('\r\n');
 }
 
 const REFUSALS: Record<string, [number, string]> = {

@@ -67,6 +67,20 @@ test('writes that arrive together run in their order and share one commit', asyn
   expect(commits).toBe(1);
 });
 
+test('a group that is full is committed at once: one turn of the event loop may bring many', async () => {
+  let turns = 0;
+  setImmediate(() => {
+    turns += 1;
+  });
+  const answered: number[] = [];
+  const whole = Array.from({ length: 600 }, (_, i) => db.write(add(`note ${i}`)).then(() => answered.push(i)));
+  await whole[499];
+  expect(turns).toBe(0);
+  await Promise.all(whole);
+  expect(answered).toEqual(whole.map((_, i) => i));
+  expect(commits).toBe(2);
+});
+
 test('a work that throws is undone alone, and its caller gets what it threw', async () => {
   const wrong = db.write(async (tx) => {
     await add('half done')(tx);

@@ -140,3 +140,40 @@ test('who reads slowly gets all of it, and an answer that takes its time is not 
   late.resolve();
   expect(await text(waiting)).toMatch(/late$/);
 });
+
+/** Spends time, as work does. */
+const spend = (milliseconds: number) => {
+  for (const end = performance.now() + milliseconds; performance.now() < end; );
+};
+
+test('of more than can be done the newest are 503 at once, and what is accepted is done; not so health and the bus', async () => {
+  const done: string[] = [];
+  await listen({ turn: 100 }, (req, res) => {
+    spend(10);
+    done.push(req.url ?? '');
+    res.end('fine');
+  });
+  const paths = Array.from({ length: 200 }, (_, i) => `/${i}`).concat('/events', '/healthz', '/readyz');
+  const sockets = paths.map(() => open());
+  await until(async () => (await openConnections()) === paths.length);
+  const began = performance.now();
+  const answers = await Promise.all(
+    sockets.map(async (socket, i) => {
+      socket.write(`POST ${paths[i]} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+      return text(socket);
+    }),
+  );
+  const accepted = paths.filter((_, i) => answers[i]?.startsWith('HTTP/1.1 200'));
+  expect(accepted.sort()).toEqual(done.sort());
+  expect(accepted).toEqual(expect.arrayContaining(['/0', '/events', '/healthz', '/readyz']));
+  const refused = answers.filter((answer) => /^HTTP\/1.1 503 /.test(answer));
+  expect(refused).toHaveLength(paths.length - accepted.length);
+  expect(refused.length).toBeGreaterThan(50);
+  for (const answer of refused) {
+    expect(answer).toMatch(/^Retry-After: 1$/m);
+    expect(answer).toMatch(/^Content-Type: application\/problem\+json$/m);
+    expect(JSON.parse(answer.split('\r\n\r\n')[1] ?? '')).toMatchObject({ status: 503, detail: expect.any(String) });
+  }
+  expect(performance.now() - began).toBeLessThan(paths.length * 10);
+  await answersOthers();
+});

@@ -66,7 +66,8 @@ export class Service {
   constructor({ migrations, create }: Options, busUrl: string, folder: string, token?: string) {
     this.db = openDatabase(join(folder, 'service.db'), migrations);
     this.#part = create({ db: this.db, log, bus: { url: busUrl, token } });
-    this.#server = createHttpServer(this.#part.app);
+    // Callers and server share one event loop here, whose turns so are long.
+    this.#server = createHttpServer(this.#part.app, { turn: 60_000 });
   }
 
   async open(): Promise<this> {

@@ -43,7 +43,7 @@ export async function startBus({ subscriptions = {}, deadline = 500, limits, ...
   const db = openDatabase(join(folder, 'event-bus.db'), migrations);
   const list = Object.entries(subscriptions).map(([name, { url }]) => ({ name, url }));
   const { app, loops, streams } = createEventBus({ db, log, subscriptions: list, deadline, token: options.token });
-  const server = createHttpServer(app, limits).listen(0, '127.0.0.1');
+  const server = createHttpServer(app, { turn: 60_000, ...limits }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   for (const loop of loops) loop.start();
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
