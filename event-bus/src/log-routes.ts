@@ -4,7 +4,7 @@ import type { Database, Tx } from '@blog/common/database.ts';
 import { failpoint } from '@blog/common/failpoint.ts';
 import { wholeNumber } from '@blog/common/lists.ts';
 import { onlyMethods, Problem, parse } from '@blog/common/problem.ts';
-import { message, reset, type Streams } from '@blog/common/streams.ts';
+import { message, reset, type Step, Steps, type Streams } from '@blog/common/streams.ts';
 import { Router } from 'express';
 import { z } from 'zod';
 import type { Deliveries } from './deliveries.ts';
@@ -36,6 +36,7 @@ type Options = { db: Database; loops: Delivery[]; deliveries: Deliveries; stream
 /** Publishing and reading. */
 export function logRoutes({ db, loops, deliveries, streams, integrity }: Options): Router {
   const routes = Router();
+  const entries = new Steps(db, readStep);
 
   routes.post('/events', publicationBody, async (req, res) => {
     const events = parsePublication(req);
@@ -84,11 +85,10 @@ export function logRoutes({ db, loops, deliveries, streams, integrity }: Options
       now: await head(tx),
       from: await resumeFrom(tx, req.get('Last-Event-ID')),
     }));
-    let after = from ?? positionOf(now);
+    let step: Step = { text: '', upto: from ?? positionOf(now) };
     const next = async () => {
-      const { entries } = await db.read((tx) => readPage(tx, { after }));
-      after = entries.at(-1)?.position ?? after;
-      return entries.map((entry) => message(entryJson(entry), `${entry.position}-${entry.checksum}`)).join('');
+      step = await entries.after(step.upto);
+      return step.text;
     };
     await streams.serve(res, next, from === undefined ? reset(now) : '');
   });
@@ -115,6 +115,13 @@ async function* jsonArray(db: Database, filter: Filter, limit: number): AsyncGen
     next = page.next;
   }
   yield opening === '[' ? '[]\n' : ']\n';
+}
+
+/** What the stream has next behind a position. */
+async function readStep(tx: Tx, after: number): Promise<Step> {
+  const { entries } = await readPage(tx, { after });
+  const messages = entries.map((entry) => message(entryJson(entry), `${entry.position}-${entry.checksum}`));
+  return { text: messages.join(''), upto: entries.at(-1)?.position ?? after };
 }
 
 /** The position that a stream goes on behind; undefined if the reader has to read the list again. */

@@ -6,11 +6,11 @@ import { page, parsePage } from '@blog/common/lists.ts';
 import type { Log } from '@blog/common/log.ts';
 import type { Origins } from '@blog/common/origins.ts';
 import { fieldProblem, onlyMethods, parse } from '@blog/common/problem.ts';
-import { Streams } from '@blog/common/streams.ts';
+import { Steps, Streams } from '@blog/common/streams.ts';
 import { Subscriber } from '@blog/common/subscriber.ts';
 import { Router } from 'express';
 import { z } from 'zod';
-import { begin, Changes } from './changes.ts';
+import { begin, readStep } from './changes.ts';
 import { project } from './projection.ts';
 import { EMBEDDED, getPost, listPosts, streamPosition } from './read-model.ts';
 
@@ -31,7 +31,7 @@ export function createQuery({ db, log, bus, origins }: Options) {
     handle: project,
   });
   const streams = new Streams(db);
-  const changes = new Changes(db);
+  const changes = new Steps(db, readStep);
   const routes = Router();
 
   routes.get('/posts', async (req, res) => {
@@ -58,9 +58,9 @@ export function createQuery({ db, log, bus, origins }: Options) {
 
   routes.get('/stream', async (req, res) => {
     const { after } = parse(streamQuery, req.query);
-    let { text, revision } = await db.read((tx) => begin(tx, req.get('Last-Event-ID') ?? after));
+    let { text, upto } = await db.read((tx) => begin(tx, req.get('Last-Event-ID') ?? after));
     const next = async () => {
-      ({ text, revision } = await changes.after(revision));
+      ({ text, upto } = await changes.after(upto));
       return text;
     };
     await streams.serve(res, next, text);

@@ -1,5 +1,5 @@
-import type { Database, Tx } from '@blog/common/database.ts';
-import { message, reset } from '@blog/common/streams.ts';
+import type { Tx } from '@blog/common/database.ts';
+import { message, reset, type Step } from '@blog/common/streams.ts';
 import { type Comment, changesAfter, findPost, type Post, streamPosition } from './read-model.ts';
 
 /** How many changed comments are read, and sent, at a time. */
@@ -8,18 +8,15 @@ const WINDOW = 100;
 /** A reader that missed more changes than this reads the list again. */
 const MISSED = 5_000;
 
-/** What changed behind a revision, as text for the stream, and the revision that it leads to. */
-type Step = { text: string; revision: number };
-
 /** Where a stream begins: right behind the position that the reader names, or now; with a reset if it cannot. */
 export async function begin(tx: Tx, position: string | undefined): Promise<Step> {
   const now = await streamPosition(tx);
   const head = parsePosition(now);
-  if (position === undefined) return { text: '', revision: head.revision };
+  if (position === undefined) return { text: '', upto: head.revision };
   const asked = parsePosition(position);
   const missed = head.revision - asked.revision;
-  if (asked.model === head.model && missed >= 0 && missed <= MISSED) return { text: '', revision: asked.revision };
-  return { text: reset(now), revision: head.revision };
+  if (asked.model === head.model && missed >= 0 && missed <= MISSED) return { text: '', upto: asked.revision };
+  return { text: reset(now), upto: head.revision };
 }
 
 function parsePosition(position: string): { model: string; revision: number } {
@@ -31,35 +28,10 @@ function parsePosition(position: string): { model: string; revision: number } {
  * What readers of the stream get. Every changed row has a revision of its own, and the stream follows the revisions; a
  * row that changes again moves to the end, so a reader that stops anywhere and goes on misses no row's last state.
  */
-export class Changes {
-  #db: Database;
-  /** Readers that stand at the same place, as nearly all do, share what is read and written as text for them. */
-  #latest: { after: number; step: Promise<Step> } | undefined;
-
-  constructor(db: Database) {
-    this.#db = db;
-    db.onCommit(() => this.#forget());
-  }
-
-  /** The next messages behind a revision; without text when there are none. */
-  async after(revision: number): Promise<Step> {
-    if (this.#latest?.after !== revision) {
-      const step = this.#db.read((tx) => readStep(tx, revision));
-      step.catch(() => this.#forget());
-      this.#latest = { after: revision, step };
-    }
-    return this.#latest.step;
-  }
-
-  #forget(): void {
-    this.#latest = undefined;
-  }
-}
-
-async function readStep(tx: Tx, after: number): Promise<Step> {
+export async function readStep(tx: Tx, after: number): Promise<Step> {
   const now = await streamPosition(tx);
   const { model, revision: head } = parsePosition(now);
-  if (after >= head) return { text: '', revision: after };
+  if (after >= head) return { text: '', upto: after };
   const { posts, comments } = await changesAfter(tx, after, WINDOW);
   // A full list ends somewhere, and what the other one has behind that place has to wait for the next step.
   const ends = [posts, comments].map((rows) => (rows.length === WINDOW ? (rows.at(-1)?.revision ?? head) : head));
@@ -86,5 +58,5 @@ async function readStep(tx: Tx, after: number): Promise<Step> {
   const texts = [...changed.values()].map((data, i) =>
     message(JSON.stringify(data), i === changed.size - 1 ? `${model}-${revision}` : undefined),
   );
-  return { text: texts.join(''), revision };
+  return { text: texts.join(''), upto: revision };
 }
