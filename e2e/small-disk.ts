@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -31,6 +32,10 @@ export async function mountSmallDisk(size: string) {
     return undefined;
   }
 
+  // Nobody has to wait for it: it ends with us.
+  keeper.unref();
+  for (const pipe of [keeper.stdin, keeper.stdout] as Socket[]) pipe.unref();
+
   const ballast = join(folder, 'ballast');
   return {
     folder,
@@ -52,6 +57,7 @@ export async function mountSmallDisk(size: string) {
 
     /** Takes the disk away, with all that is on it. */
     async unmount(): Promise<void> {
+      keeper.ref();
       keeper.stdin.end();
       await ended;
     },

@@ -1,5 +1,6 @@
 // `npm test`: types, lint, then all tests; ends with one line that counts them. Arguments go to Jest:
 // npm test -- --selectProjects posts
+// `npm run test:long` (--long): the fault suite in full size, with LONG=1.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -43,11 +44,23 @@ function jest(title: string, ...args: string[]): void {
   }
 }
 
-const given = process.argv.slice(2);
+const long = process.argv[2] === '--long';
+const given = process.argv.slice(long ? 3 : 2);
 check('Types', ['typescript/bin/tsc', '-p', 'tsconfig.json'], ['typescript/bin/tsc', '-p', 'client']);
 check('Lint', ['@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '.']);
 const before = total.passed + total.failed;
-if (given.length > 0) {
+if (long) {
+  Object.assign(env, { LONG: '1' });
+  jest(
+    'The fault suite in full size',
+    '--runInBand',
+    '--selectProjects',
+    'e2e',
+    '--testPathPatterns',
+    'faults',
+    ...given,
+  );
+} else if (given.length > 0) {
   jest('Tests', '--maxWorkers=2', ...given);
 } else {
   // These start whole blogs and watch the clock: one after another, and not beside others.

@@ -14,14 +14,16 @@ const HOUR = 3_600_000;
 const SUBSCRIBERS = ['posts', 'comments', 'query', 'moderation'];
 
 let system: System;
-const folder = mkdtempSync(join(tmpdir(), 'blog clock '));
-const clock = join(folder, 'shift');
+let folder: string;
+let clock: string;
 let shift = 0;
 const written: Written[] = [];
 /** The titles, in the order in which they were acknowledged. */
 const titles: string[] = [];
 
 beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'blog clock '));
+  clock = join(folder, 'shift');
   writeFileSync(clock, '0');
   process.env.CLOCK_SHIFT = clock;
   process.env.NODE_OPTIONS = `--import ${pathToFileURL(join(import.meta.dirname, 'shifted-clock.ts')).href}`;

@@ -1,0 +1,120 @@
+// A large backlog: 50,000 events, a million with LONG=1. Memory of bus and subscribers stays bounded while they catch up, the
+// bus starts as fast as with an empty log, and everything is applied.
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { chain } from '../../event-bus/src/log.ts';
+import { memoryOf, processorTimeOf, watchMemory } from '../footprint.ts';
+import { get, post, until } from '../http.ts';
+import { type System, startSystem } from '../system.ts';
+
+const LONG = process.env.LONG === '1';
+const EVENTS = LONG ? 1_000_000 : 50_000;
+const COMMENTS = 5_000; // of a post
+/** With it the log is larger than the heap: who kept it would end. */
+const CONTENT = 'x'.repeat(1_000);
+const HEAP = 48; // MiB
+/** How much a process may grow, in KiB: less than the log, and than the heap. */
+const MOST_GROWTH = 40 * 1024;
+
+let system: System;
+
+beforeAll(async () => {
+  // Left alone, the runtime lets garbage lie for as long as there is room.
+  process.env.NODE_OPTIONS = `--max-old-space-size=${HEAP}`;
+  const without = ['client', 'posts', 'comments', 'moderation'].flatMap((name) => ['--without', name]);
+  system = await startSystem('--production', ...without);
+});
+afterAll(() => system?.stop());
+
+const lagOfQuery = async () => (await system.subscriptions()).find(({ name }) => name === 'query')?.lag;
+
+/** What the bus takes of the processor from its start until it is ready, at best, in milliseconds. */
+async function startTime(): Promise<number> {
+  const times: number[] = [];
+  for (let n = 0; n < 3; n++) {
+    await system.part('stop event-bus');
+    await system.part('start event-bus');
+    await until('the bus is ready', async () => (await get(`${system.url('event-bus')}/readyz`)).status === 200);
+    times.push(processorTimeOf((await system.pids()).get('event-bus') as number));
+  }
+  return Math.min(...times);
+}
+
+/**
+ * Straight into the log, while the bus is stopped, with the checksums that it would have made: posts, and comments that
+ * were approved at once, which only query cares for.
+ */
+function fillLog(): void {
+  const db = new DatabaseSync(join(system.dataDir, 'event-bus.db'));
+  let { position, checksum } = db.prepare('SELECT position, checksum FROM events ORDER BY position DESC').get() as {
+    position: number;
+    checksum: string;
+  };
+  const insert = db.prepare(
+    'INSERT INTO events (position, source, id, type, subject, record, checksum) VALUES (?, ?, ?, ?, ?, ?, ?)',
+  );
+  let postId = '';
+  db.exec('PRAGMA synchronous = OFF; BEGIN');
+  for (let n = 0; n < EVENTS; n++) {
+    const isPost = n % COMMENTS === 0;
+    const type = isPost ? 'PostCreated' : 'CommentUpdated';
+    const subject = randomUUID();
+    if (isPost) postId = subject;
+    const id = `${subject}/${type}`;
+    const data = isPost
+      ? { id: subject, title: `post ${n}` }
+      : { id: subject, postId, content: CONTENT, status: 'approved' };
+    const source = isPost ? 'posts' : 'comments';
+    const record = JSON.stringify({
+      specversion: '1.0',
+      id,
+      source,
+      type,
+      subject,
+      time: new Date().toISOString(),
+      data,
+    });
+    checksum = chain(checksum, record);
+    position += 1;
+    insert.run(position, source, id, type, subject, record, checksum);
+  }
+  db.exec('COMMIT');
+  db.close();
+}
+
+(process.platform === 'linux' ? test : test.skip)(
+  `${EVENTS} events of backlog are applied in bounded memory, and the bus starts as fast with them as without`,
+  async () => {
+    const first = { type: 'PostCreated', data: { id: 'first', title: 'first' } };
+    expect((await post(`${system.url('event-bus')}/events`, first)).status).toBe(201);
+    const startedEmpty = await startTime();
+
+    await system.part('stop query');
+    await system.part('stop event-bus');
+    fillLog();
+    await system.startPart('event-bus');
+    await system.startPart('query');
+    const pids = await system.pids();
+    const before = Object.fromEntries([...pids].map(([name, pid]) => [name, memoryOf(pid)]));
+    const watched = [...pids].map(([name, pid]) => ({ name, peak: watchMemory(pid) }));
+    await until('query has everything', async () => (await lagOfQuery()) === 0, LONG ? 600_000 : 120_000);
+    const grown = watched.map(({ name, peak }) => [name, peak() - (before[name] as number)]);
+    if (LONG) process.stdout.write(`memory before, and growth, in KiB: ${JSON.stringify([before, grown])}\n`);
+    expect(grown.filter(([, by]) => (by as number) > MOST_GROWTH)).toEqual([]);
+
+    const posts: { commentCount: number }[] = Object.values(
+      (await get(`${system.url('query')}/posts?limit=1000`)).body,
+    );
+    const shown = posts.reduce((sum, { commentCount }) => sum + 1 + commentCount, 0);
+    expect(shown).toBe(EVENTS + 1);
+    // Nobody ended meanwhile, for want of memory or otherwise.
+    expect(await system.pids()).toEqual(pids);
+
+    const startedFull = await startTime();
+    if (LONG) process.stdout.write(`start of the bus in ms, empty and full: ${startedEmpty}, ${startedFull}\n`);
+    expect(startedFull / startedEmpty).toBeLessThan(1.5);
+  },
+  LONG ? 1_200_000 : 180_000,
+);
