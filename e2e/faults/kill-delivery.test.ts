@@ -33,7 +33,7 @@ async function expectEverythingOnce(): Promise<void> {
 
 describe('a subscriber that is killed between effect and answer', () => {
   test.each([
-    ['query', 'query', 'SELECT content, seq, revision FROM comments ORDER BY seq'],
+    ['query', 'query', 'SELECT content, id, seq FROM comments ORDER BY seq'],
     ['moderation', 'moderation', "SELECT event ->> '$.data.content' AS content, event FROM verdicts ORDER BY rowid"],
     ['comments', 'moderation', "SELECT content, seq, status FROM comments WHERE status <> 'pending' ORDER BY seq"],
   ])('%s has the effect, and after its restart no second one', async (name, held, effects) => {
