@@ -12,8 +12,8 @@ const LONG = process.env.LONG !== undefined;
 /** How long the bus waits for an answer, and how long each fault lasts at the least, in milliseconds. */
 const DEADLINE = LONG ? 5_000 : 2_000;
 const LASTS = LONG ? 10_000 : 0;
-/** What the bus's process may hold in memory at the most, in KiB. */
-const MEMORY = 200 * 1024;
+/** What the bus's process may hold in memory at the most, in KiB; writing for minutes takes some, whoever subscribes. */
+const MEMORY = (LONG ? 400 : 200) * 1024;
 
 type Answer = (req: IncomingMessage, res: ServerResponse) => void;
 
