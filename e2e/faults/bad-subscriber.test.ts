@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { check, takeSnapshot } from '../checker.ts';
+import { watchMemory } from '../footprint.ts';
 import { get, post, until } from '../http.ts';
-import { watchMemory } from '../memory.ts';
 import { type System, startSystem } from '../system.ts';
 import { type Written, writePost, writesOf } from '../writers.ts';
 
@@ -39,7 +39,7 @@ beforeAll(async () => {
   await system.quiet();
   await system.part('stop moderation');
   stand = { checkpoint: await system.head(), replay: null };
-  if (process.platform !== 'win32') mostMemory = watchMemory((await system.pids()).get('event-bus') as number);
+  mostMemory = watchMemory((await system.pids()).get('event-bus') as number);
   await once(elsewhere.listen(0, '127.0.0.1'), 'listening');
 });
 afterAll(async () => {
