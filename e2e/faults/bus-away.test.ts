@@ -8,7 +8,7 @@ import { type System, startSystem } from '../system.ts';
 import { type Written, writePost, writesOf } from '../writers.ts';
 
 /** How long the bus is away, in milliseconds. */
-const AWAY = process.env.LONG ? 60_000 : 5_000;
+const AWAY = process.env.LONG ? 60_000 : 3_000;
 
 let system: System;
 
