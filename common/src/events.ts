@@ -18,8 +18,12 @@ export type CloudEvent = {
   data: unknown;
 };
 
-/** An id that arrives is an opaque string. */
-export const entityId = z.string().min(1).max(200);
+/** An id that arrives is an opaque string. Half of a pair is none: SQLite would keep the same text for any of them. */
+export const entityId = z
+  .string()
+  .min(1)
+  .max(200)
+  .refine((id) => id.isWellFormed());
 
 // Handlers need only the ids: any other field may be missing, and one that makes no sense counts as missing.
 const text = z.string().optional().catch(undefined);

@@ -51,7 +51,9 @@ export const history = (verdicts: EventType): fc.Arbitrary<Told[]> =>
 /** A history in which nothing agrees with anything: other contents, and several verdicts, for the same few ids. */
 export function quarrel(verdicts: EventType): fc.Arbitrary<Told[]> {
   const few = fc.constantFrom('a', '7');
-  const any = fc.record({ id: few, postId: few, content: text, title: text, createdAt: time, status: verdict });
+  const maybe = fc.option(time, { nil: undefined });
+  const words = fc.constantFrom('one', 'two', 'three');
+  const any = fc.record({ id: few, postId: few, content: words, title: words, createdAt: maybe, status: verdict });
   const events = fc.oneof(
     any.chain(({ id, title, createdAt }) => copies('PostCreated', { id, title, createdAt })),
     any.chain(({ id, postId, content, createdAt }) => copies('CommentCreated', { id, postId, content, createdAt })),

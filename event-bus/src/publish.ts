@@ -50,8 +50,7 @@ function complete(event: z.output<typeof classicEvent>): CloudEvent {
 }
 
 function subjectOf(data: unknown): string | undefined {
-  const id = (data as { id?: unknown } | null)?.id;
-  return typeof id === 'string' && id.length > 0 && id.length <= 200 ? id : undefined;
+  return name.safeParse((data as { id?: unknown } | null)?.id).data;
 }
 
 /**

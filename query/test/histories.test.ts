@@ -43,7 +43,7 @@ test('nothing that is known is ever changed or lost, no status goes back, and co
       expect(posts.map(({ commentCount }) => commentCount)).toEqual(counted);
     }
   });
-  await fc.assert(property, { numRuns: 30 });
+  await fc.assert(property, { numRuns: 60 });
 });
 
 test('events told again in any order behind a history change nothing, not even a revision', async () => {

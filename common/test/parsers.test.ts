@@ -1,0 +1,196 @@
+// Whatever comes from outside is parsed into what its type says, or refused in so many words; nothing else happens.
+import { requestText } from '@blog/common/body.ts';
+import { checkpointText, positionOf, standSchema } from '@blog/common/checkpoint.ts';
+import { subscriptionList } from '@blog/common/config.ts';
+import { type EventType, parseEvent } from '@blog/common/events.ts';
+import { idempotencyKey } from '@blog/common/idempotency.ts';
+import { parsePage } from '@blog/common/lists.ts';
+import { Problem } from '@blog/common/problem.ts';
+import { retryAfter } from '@blog/common/retry.ts';
+import { afterEach, expect, test } from '@jest/globals';
+import type { Request } from 'express';
+import fc from 'fast-check';
+import type { Json } from './fake-bus.ts';
+import { unit } from './requests.ts';
+
+afterEach(() => expect(Object.getOwnPropertyNames(Object.prototype)).toEqual(prototype));
+const prototype = Object.getOwnPropertyNames(Object.prototype);
+
+/** Characters that no text may hold, too. */
+const text = fc.string({ unit: fc.oneof(unit, fc.constantFrom('\0', '\ud83c', '\udf4a')), maxLength: 12 });
+/** JSON as it comes: with `__proto__` and `constructor` as keys like any other. */
+const json = fc
+  .tuple(fc.constantFrom('__proto__', 'constructor', 'toString', 'data'), fc.jsonValue(), fc.jsonValue())
+  .map(
+    ([name, value, other]): Json =>
+      JSON.parse(`{"${name}":{"polluted":${JSON.stringify(value)}},"other":${JSON.stringify(other)}}`),
+  );
+const anything: fc.Arbitrary<Json> = fc.oneof(json, fc.jsonValue(), fc.anything(), text);
+
+/** What `parse` returns, or the Problem that it throws; anything else that it throws fails the test. */
+function attempt<T>(parse: () => T): { value?: T; status?: number } {
+  try {
+    return { value: parse() };
+  } catch (error) {
+    if (error instanceof Problem) return { status: error.status };
+    throw error;
+  }
+}
+
+const TYPES: EventType[] = ['PostCreated', 'CommentCreated', 'CommentModerated', 'CommentUpdated'];
+
+test('an event is of a known type with its ids, ignored, or a 422', () => {
+  const data = fc.oneof(fc.record({ id: text, postId: text }), anything);
+  const events = fc.record({
+    type: fc.oneof(fc.constantFrom(...TYPES, 'Other', '__proto__'), anything),
+    data,
+  });
+  fc.assert(
+    fc.property(fc.oneof(events, anything), (input) => {
+      const { value, status } = attempt(() => parseEvent(input, TYPES));
+      if (status !== undefined) return void expect(status).toBe(422);
+      if (value === undefined) return void expect(TYPES).not.toContain(input.type);
+      expect(TYPES).toContain(value.type);
+      expect(value.data.id).toEqual(input.data.id);
+      expect(value.data.id.isWellFormed()).toBe(true);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('an event with its ids is never a poison event, whatever else it holds; what makes no sense counts as missing', () => {
+  const id = fc.string({ minLength: 1, maxLength: 200 });
+  const fields = { title: anything, content: anything, createdAt: anything, status: anything, more: anything };
+  const events = fc.record({
+    type: fc.constantFrom(...TYPES),
+    id: anything,
+    time: anything,
+    data: fc.record({ id, postId: id, ...fields }, { requiredKeys: ['id', 'postId'] }),
+  });
+  fc.assert(
+    fc.property(events, (input) => {
+      const { data, time } = parseEvent(input, TYPES) ?? {};
+      const { title, content, createdAt, status } = data as Record<string, unknown>;
+      for (const value of [title, content, createdAt, time]) expect(['string', 'undefined']).toContain(typeof value);
+      expect(['approved', 'rejected', undefined]).toContain(status);
+      expect(data?.id).toBe(input.data.id);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('a text is trimmed and taken if 1 to so many characters are left, and all of them are whole', () => {
+  fc.assert(
+    fc.property(text, (input) => {
+      const { success, data } = requestText(5).safeParse(input);
+      const trimmed = input.trim();
+      const count = Array.from(trimmed).length;
+      expect(success).toBe(count >= 1 && count <= 5 && !/\0|\p{Surrogate}/u.test(trimmed));
+      if (success) expect(data).toBe(trimmed);
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
+test('of a list a whole number of items, 1 to 1,000, is asked for, behind an id; or it is a 400', () => {
+  const value = fc.oneof(
+    fc.integer().map(String),
+    fc.constantFrom('', '1e2', '0x1', ' 1', '1.0', '1000', '1001'),
+    text,
+  );
+  const query = fc.dictionary(fc.constantFrom('limit', 'cursor', '__proto__'), fc.oneof(value, fc.array(value)));
+  fc.assert(
+    fc.property(query, (query) => {
+      const { value, status } = attempt(() => parsePage({ query } as unknown as Request));
+      const limit = Object.hasOwn(query, 'limit') ? query.limit : undefined;
+      const cursor = Object.hasOwn(query, 'cursor') ? query.cursor : undefined;
+      const isLimit = typeof limit === 'string' && /^\d+$/.test(limit) && Number(limit) >= 1 && Number(limit) <= 1_000;
+      const isCursor = typeof cursor === 'string' && cursor !== '';
+      const fine = (limit === undefined || isLimit) && (cursor === undefined || isCursor);
+      expect(status).toBe(fine ? undefined : 400);
+      if (fine) expect(value).toEqual({ ...(isLimit && { limit: Number(limit) }), ...(isCursor && { cursor }) });
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('a key is taken as it is, or a 400', () => {
+  const keys = fc.oneof(text, fc.string({ maxLength: 300 }), fc.stringMatching(/^[\x21-\x7e]{250,260}$/));
+  fc.assert(
+    fc.property(keys, (key) => {
+      const { value, status } = attempt(() => idempotencyKey({ get: () => key } as unknown as Request));
+      const isKey = key.length >= 1 && key.length <= 255 && !/[^!-~]/.test(key);
+      expect({ value, status }).toEqual(isKey ? { value: key } : { status: 400 });
+    }),
+  );
+});
+
+test('a checkpoint has a position that can be counted with, and is what it was', () => {
+  const near = fc
+    .tuple(fc.nat(), text, fc.stringMatching(/^[0-9a-f]{30,34}$/))
+    .map(([position, between, sum]) => `${position}${between}-${sum}`);
+  const good = fc.stringMatching(/^\d{1,15}-[0-9a-f]{32}$/);
+  fc.assert(
+    fc.property(fc.oneof(good, fc.stringMatching(/^\d{16,18}-[0-9a-f]{32}$/), near, anything), (input) => {
+      const { success, data = '' } = checkpointText.safeParse(input);
+      if (!success) return;
+      expect(Number.isSafeInteger(positionOf(data)) && positionOf(data) >= 0).toBe(true);
+      expect(data).toBe(input);
+    }),
+  );
+  fc.assert(fc.property(good, (checkpoint) => expect(checkpointText.safeParse(checkpoint).success).toBe(true)));
+});
+
+test('where a subscriber stands is a checkpoint and perhaps the id of a replay, or not understood', () => {
+  const stands = fc.record({ checkpoint: fc.oneof(fc.constant('0'), anything), replay: anything });
+  fc.assert(
+    fc.property(fc.oneof(stands, anything), (input) => {
+      const { data } = standSchema.safeParse(input);
+      if (data) expect([typeof data.checkpoint, typeof (data.replay ?? '')]).toEqual(['string', 'string']);
+    }),
+  );
+});
+
+test('a list of subscriptions is read as it is written, and nothing else is taken', () => {
+  const one = fc
+    .record({ name: fc.stringMatching(/^[\w.-]{1,50}$/), url: fc.webUrl() })
+    .filter(({ url }) => !url.includes(','));
+  const lists = fc.uniqueArray(one, { selector: ({ name }) => name, minLength: 1, maxLength: 5 });
+  fc.assert(
+    fc.property(fc.array(fc.constantFrom('a', 'b'), { minLength: 1 }), (names) => {
+      const { success } = subscriptionList.safeParse(names.map((name) => `${name}=http://a`).join());
+      expect(success).toBe(new Set(names).size === names.length);
+    }),
+  );
+  fc.assert(
+    fc.property(lists, (list) => {
+      expect(subscriptionList.parse(list.map(({ name, url }) => `${name} = ${url} `).join(','))).toEqual(list);
+    }),
+  );
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        text,
+        fc.array(text).map((texts) => texts.join('=http://a,')),
+      ),
+      (input) => {
+        const { data = [] } = subscriptionList.safeParse(input);
+        for (const { name, url } of data) expect([/^[\w.-]+$/.test(name), /^https?:/.test(url)]).toEqual([true, true]);
+        expect(new Set(data.map(({ name }) => name)).size).toBe(data.length);
+      },
+    ),
+  );
+});
+
+test('a Retry-After asks for a pause between nothing and the cap', () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom(200, 429, 503),
+      fc.oneof(text, fc.double().map(String), fc.constant(undefined)),
+      (status, header) => {
+        const pause = retryAfter(status, header, 5_000);
+        expect(pause >= 0 && pause <= 5_000).toBe(true);
+      },
+    ),
+  );
+});
