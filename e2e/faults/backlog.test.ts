@@ -13,7 +13,7 @@ const LONG = process.env.LONG === '1';
 const EVENTS = LONG ? 1_000_000 : 50_000;
 const COMMENTS = 5_000; // of a post
 /** With it the log is larger than the heap: who kept it would end. */
-const CONTENT = 'x'.repeat(1_000);
+const CONTENT = 'x'.repeat(LONG ? 200 : 1_000);
 const HEAP = 48; // MiB
 /** How much a process may grow, in KiB: less than the log, and than the heap. */
 const MOST_GROWTH = 40 * 1024;
