@@ -155,6 +155,8 @@ describe('what was not answered, or with a 5xx or 429', () => {
     await openPage();
     await userEvent.click(await screen.findByRole('button', { name: 'Show older posts' }));
     await screen.findByText('Title 1');
+    // What is shown then gets the focus: whoever types before that types into nothing.
+    await waitFor(() => expect(document.activeElement?.textContent).toBe('Title 1'));
     await comment('Title 1', 'Hello');
     await article('Title 1').findByRole('button', { name: 'Try now' });
     cleanup();
