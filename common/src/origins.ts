@@ -56,10 +56,11 @@ export const isLoopback = (host: string): boolean => /^(localhost|127\..*|\[?::1
 
 /**
  * Whether a request is meant for this machine. A page that has its own name resolved to 127.0.0.1 (DNS rebinding) is of the
- * same origin as what it then calls, and may read and write; but its name stands in `Host`.
+ * same origin as what it then calls, and may read and write; but its name stands in `Host`. A container calls its machine
+ * `host.docker.internal`, a name that no page can have.
  */
 export const isForLocalhost = ({ headers }: IncomingMessage): boolean =>
-  /^(([\w-]+\.)*localhost|127(\.\d{1,3}){3}|\[::1\])(:\d*)?$/i.test(headers.host ?? '');
+  /^(([\w-]+\.)*localhost|host\.docker\.internal|127(\.\d{1,3}){3}|\[::1\])(:\d*)?$/i.test(headers.host ?? '');
 
 /** Where the server listens on loopback, as `startServer` notes, it is called by no other name. */
 export const onlyAsLocalhost: RequestHandler = (req, _res, next) => {

@@ -133,6 +133,7 @@ describe('a server on loopback', () => {
     '192.168.0.1',
     '[::2]',
     'localhost:x',
+    'host.docker.internal.evil.example',
     '',
   ])('is not called %j: 403, whatever is asked', async (host) => {
     await start({ loopback: true, origins: '*' });
@@ -153,6 +154,7 @@ describe('a server on loopback', () => {
     '127.1.2.3',
     '[::1]',
     '[::1]:4000',
+    'host.docker.internal:4005',
   ])('is called %s', async (host) => {
     await start({ loopback: true });
     await service.http.post('/rows').set('Host', host).expect(200);
