@@ -1,4 +1,5 @@
 // What goes wrong, and when: all of it decided by a seed, before anything has begun.
+import { createRandom } from '../e2e/random.ts';
 import { LIES, type Lie } from './chaos-liar.ts';
 
 export const SERVERS = ['event-bus', 'posts', 'comments', 'query', 'moderation'];
@@ -28,17 +29,6 @@ export type Fault = { at: number; kind: FaultKind; part: string; lasts: number; 
 const AT_LEAST = 200;
 /** How much longer a fault may go on, in milliseconds. */
 const LONGER = 3_800;
-
-/** Numbers from 0 to 1, always the same ones for a seed (mulberry32). */
-function createRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 type Options = { seed: number; seconds: number; every: number; killsOnly: boolean };
 

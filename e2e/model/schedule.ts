@@ -1,3 +1,4 @@
+import { createRandom } from '../random.ts';
 import { Bus } from './bus.ts';
 import { type Row, Service } from './service.ts';
 import { type Answer, type Bug, type Event, type Message, NEW, type Request, type World } from './types.ts';
@@ -13,17 +14,6 @@ const POSTS = 5;
 const COMMENTS = 8;
 
 export class Violation extends Error {}
-
-/** Numbers that only depend on the seed (mulberry32). */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** All parts, the network between them, the users, and the person who runs them: one step at a time. */
 export class Schedule {
@@ -62,7 +52,7 @@ export class Schedule {
   #taken = new Set<string>();
 
   constructor(seed: number, bugs: ReadonlySet<Bug>) {
-    this.#random = randomFrom(seed);
+    this.#random = createRandom(seed);
     this.#isBare = this.#chance(0.2);
     this.#isTold = !this.#isBare && this.#chance(0.5);
     this.#world = {
