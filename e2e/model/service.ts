@@ -1,16 +1,7 @@
-import {
-  type Answer,
-  type Checkpoint,
-  type Data,
-  type Event,
-  NEW,
-  type Push,
-  positionOf,
-  type World,
-} from './types.ts';
-
-/** A post or comment of an owner, a verdict, or a row of the read model. */
-export type Row = { id: string; postId?: string; status?: string };
+import assert from 'node:assert/strict';
+import type { World } from './system.ts';
+import type { Answer, Bug, Checkpoint, Event, Push, Row } from './types.ts';
+import { NEW, positionOf, tableOf } from './types.ts';
 
 /** How many events of the outbox go in one request. */
 const RELAYED = 3;
@@ -63,79 +54,84 @@ export class Service {
 
   /** A user's request: the change and its event, in one transaction. */
   create(row: Row): void {
-    if (row.postId) this.disk.comments.set(row.id, { ...row, status: 'pending' });
-    else this.disk.posts.set(row.id, row);
-    const tell = () => this.#enqueue(row.postId ? 'CommentCreated' : 'PostCreated', created(row));
-    if (this.#world.bugs.has('the outbox row is written after the change')) this.#uncommitted.push(tell);
-    else tell();
+    this.disk[tableOf(row)].set(row.id, created(row));
+    this.#commit(() => this.#tell(row), 'the outbox row is written after the change');
   }
 
-  #enqueue(type: string, data: Data): void {
+  /** In the same transaction; with this bug planted later, or never if the service dies before. */
+  #commit(write: () => void, bug: Bug): void {
+    if (this.#world.bugs.has(bug)) this.#uncommitted.push(write);
+    else write();
+  }
+
+  #commitLate(): boolean {
+    for (const write of this.#uncommitted) write();
+    return this.#uncommitted.splice(0).length > 0;
+  }
+
+  #tell(row: Row): void {
+    this.#enqueue(row.postId ? 'CommentCreated' : 'PostCreated', created(row));
+  }
+
+  #enqueue(type: string, data: Row): void {
     this.disk.seq += 1;
     const event = { id: `${data.id}/${type}`, source: this.name, type, data, time: this.#world.now() };
     this.disk.outbox.push({ seq: this.disk.seq, event });
   }
 
+  /** What each service does on which event; all others pass. A comment may come before its post. */
   #take({ type, data }: Event): void {
-    if (this.name === 'query') this.#project(type, data);
-    else this.#apply(type, data);
-  }
-
-  #apply(type: string, data: Data): void {
     const { posts, comments } = this.disk;
     const { bugs } = this.#world;
-    if (type === 'PostCreated' && this.name !== 'moderation' && !posts.has(data.id))
-      posts.set(data.id, { id: data.id });
-    if (this.name === 'comments' && type === 'CommentCreated' && !comments.has(data.id)) {
-      comments.set(data.id, { ...data, status: 'pending' });
+    const stored = comments.get(data.id)?.status;
+    const before = stored ?? 'pending';
+    switch (`${this.name}: ${type}`) {
+      case 'posts: PostCreated':
+      case 'comments: PostCreated':
+      case 'query: PostCreated':
+        if (!posts.has(data.id)) posts.set(data.id, { id: data.id });
+        return;
+      case 'comments: CommentCreated':
+      case 'moderation: CommentModerated':
+        if (!stored) comments.set(data.id, data);
+        return;
+      case 'comments: CommentModerated': {
+        const status = before === 'pending' || bugs.has('a later verdict replaces the first') ? data.status : before;
+        assert(before === 'pending' || before === status, 'the first verdict stands');
+        comments.set(data.id, { ...data, status });
+        const isNews = before !== status || !bugs.has('a verdict that is there already is not told again');
+        if (isNews) this.#enqueue('CommentUpdated', { ...data, status });
+        return;
+      }
+      case 'moderation: CommentCreated': {
+        const known = bugs.has('a verdict is judged again') ? undefined : stored;
+        const status = known ?? this.#world.verdict(data.id);
+        assert((stored ?? status) === status, 'a verdict is made once');
+        comments.set(data.id, { ...data, status });
+        this.#enqueue('CommentModerated', { ...data, status });
+        return;
+      }
+      case 'query: CommentCreated':
+      case 'query: CommentUpdated': {
+        if (bugs.has('a comment before its post is dropped') && !posts.has(data.postId ?? '')) return;
+        const goesBack = type === 'CommentCreated' && bugs.has('a status goes back');
+        const status = before === 'pending' || goesBack ? data.status : before;
+        assert(before === 'pending' || status === before, 'a status never goes back');
+        comments.set(data.id, { ...data, status });
+      }
     }
-    if (this.name === 'comments' && type === 'CommentModerated') {
-      const before = comments.get(data.id)?.status ?? 'pending';
-      const stands = before === 'pending' || bugs.has('a later verdict replaces the first') ? data.status : before;
-      this.#world.assert(before === 'pending' || before === stands, 'the first verdict stands');
-      comments.set(data.id, { ...data, status: stands });
-      const isNews = before !== stands || !bugs.has('a verdict that is there already is not told again');
-      if (isNews) this.#enqueue('CommentUpdated', { ...data, status: stands });
-    }
-    if (this.name === 'moderation' && type === 'CommentCreated') {
-      const stored = bugs.has('a verdict is judged again') ? undefined : comments.get(data.id)?.status;
-      const status = stored ?? this.#world.verdict(data.id);
-      this.#world.assert((comments.get(data.id)?.status ?? status) === status, 'a verdict is made once');
-      comments.set(data.id, { ...data, status });
-      this.#enqueue('CommentModerated', { ...data, status });
-    }
-    if (this.name === 'moderation' && type === 'CommentModerated' && !comments.has(data.id))
-      comments.set(data.id, data);
-  }
-
-  /** query's read model. A comment may come before its post. */
-  #project(type: string, data: Data): void {
-    const { posts, comments } = this.disk;
-    const { bugs, assert } = this.#world;
-    if (type === 'PostCreated' && !posts.has(data.id)) posts.set(data.id, { id: data.id });
-    if (type !== 'CommentCreated' && type !== 'CommentUpdated') return;
-    if (bugs.has('a comment before its post is dropped') && !posts.has(data.postId ?? '')) return;
-    const before = comments.get(data.id)?.status ?? 'pending';
-    const goesBack = type === 'CommentCreated' && bugs.has('a status goes back');
-    const status = before === 'pending' || goesBack ? data.status : before;
-    assert(before === 'pending' || status === before, 'a status never goes back');
-    comments.set(data.id, { ...data, status });
   }
 
   /** The event of each own row again. Moderation's come with the comments that are seen again. */
   #tellAgain(): void {
-    if (this.name === 'posts') for (const row of this.disk.posts.values()) this.#enqueue('PostCreated', created(row));
-    if (this.name !== 'comments') return;
-    for (const row of this.disk.comments.values()) this.#enqueue('CommentCreated', created(row));
+    if (this.name !== 'posts' && this.name !== 'comments') return;
+    for (const row of this.disk[this.name].values()) this.#tell(row);
   }
 
   // ---- Publishing
 
   relay(): string | undefined {
-    if (this.#uncommitted.length > 0) {
-      for (const write of this.#uncommitted.splice(0)) write();
-      return 'commits what it had left';
-    }
+    if (this.#commitLate()) return 'commits what it had left';
     if (this.#relay) return;
     const { bugs } = this.#world;
     const waiting = this.disk.outbox.filter(({ refused }) => !refused);
@@ -185,18 +181,21 @@ export class Service {
 
   ask(): Answer {
     // query has no relay to do it: without this the planted bug would be found by what hangs, not by what is lost.
-    for (const write of this.#uncommitted.splice(0)) write();
+    this.#commitLate();
     return { status: 200, ...this.disk.stand };
   }
 
   /** One transaction: the order, the effects, the outbox rows and the checkpoint. */
   push({ events, after, upto, replay }: Push): Answer {
-    const { bugs, isPoison, assert } = this.#world;
+    const { bugs, isPoison } = this.#world;
+    const apply = () => {
+      for (const event of events) this.#take(event);
+    };
     // A handler that throws undoes everything, the order too.
     const isRefused = events.some((event) => isPoison(this.name, event));
     if (after === undefined || upto === undefined) {
       if (isRefused) return { status: 422 };
-      for (const event of events) this.#take(event);
+      apply();
       return { status: 200 };
     }
     const { stand } = this.disk;
@@ -214,13 +213,9 @@ export class Service {
       if (!bugs.has('an order does not publish own rows again')) this.#tellAgain();
     }
     this.disk.stand = { checkpoint: upto, replay: takes ? replay : stand.replay };
-    const apply = () => {
-      for (const event of events) this.#take(event);
-    };
-    if (bugs.has('a checkpoint moves before the effects')) this.#uncommitted.push(apply);
-    else apply();
+    this.#commit(apply, 'a checkpoint moves before the effects');
     return { status: 200, ...this.disk.stand };
   }
 }
 
-const created = ({ id, postId }: Row): Data => (postId ? { id, postId, status: 'pending' } : { id });
+const created = ({ id, postId }: Row): Row => (postId ? { id, postId, status: 'pending' } : { id });

@@ -1,7 +1,10 @@
-/** What the parts of the model exchange; the names are those of the design. */
-export type Data = { id: string; postId?: string; status?: string };
+// What the parts of the model exchange; the names are those of the design.
+
+/** A post, a comment or a verdict: in a table and in an event. Both tables have the name of the owner of their rows. */
+export type Row = { id: string; postId?: string; status?: string };
+export const tableOf = ({ postId }: Row) => (postId ? 'comments' : 'posts');
 /** An event without an id is a classic one. */
-export type Event = { id?: string; source: string; type: string; data: Data; time: number };
+export type Event = { id?: string; source: string; type: string; data: Row; time: number };
 export type Entry = Event & { id: string; position: number; checksum: string };
 
 /** `<position>-<checksum>`: a place in one history of the log. */
@@ -20,30 +23,19 @@ export type Push = {
   replay?: string;
 };
 export type Request = Publish | Push | { kind: 'ask' };
-export type Answer = {
-  status: number;
-  checkpoint?: Checkpoint;
-  replay?: string;
-};
+export type Answer = { status: number; checkpoint?: Checkpoint; replay?: string };
 export type Message = { from: string; to: string; exchange: number } & ({ request: Request } | { answer: Answer });
 
-/** What a part uses of the world around it. */
-export type World = {
-  bugs: ReadonlySet<Bug>;
-  now: () => number;
-  uuid: () => string;
-  /** Sends a request; its answer comes to the part's `answered`, unless it is lost. */
-  send: (from: string, to: string, request: Request) => number;
-  /** Whether the handler of this part throws on this event. */
-  isPoison: (part: string, event: Event) => boolean;
-  /** Whether the bus refuses this event for good, as one that is too large. */
-  isRefused: (event: Event) => boolean;
-  /** Whether a word is banned changes: only the first verdict counts. */
-  verdict: (comment: string) => string;
-  /** The model's own word for "this must never happen". */
-  assert: (holds: boolean, rule: string) => void;
-};
+/** A request in a few words, for the trace. */
+export function describe(request: Request): string {
+  if (request.kind === 'ask') return 'where do you stand?';
+  const ids = request.events.map(({ id, data }) => id ?? `classic ${data.id}`).join(' ');
+  if (request.kind === 'publish') return `publish (told ${request.published ?? 'nothing'}) ${ids}`;
+  const places = request.after ? `${request.after}..${request.upto}` : 'redelivery';
+  return `${request.form} ${places}${request.replay ? ` order ${request.replay}` : ''} ${ids}`;
+}
 
+/** Each is one line of a part, left out or done wrong; some schedule must find it. */
 export const BUGS = [
   'a checkpoint moves before the effects',
   'the outbox row is written after the change',
