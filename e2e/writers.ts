@@ -19,7 +19,7 @@ async function acknowledged(url: string, body: object, refusals: string[]): Prom
     const answer = await post(url, body, headers).catch(() => undefined);
     if (answer?.status === 201) return answer.body;
     if (answer) refusals.push(`${answer.status} ${answer.body?.detail}`);
-    if (performance.now() > end) throw new Error(`never acknowledged: ${url}`, { cause: answer });
+    if (performance.now() > end) throw new Error(`never acknowledged: ${url}, at last ${refusals.at(-1)}`);
     await pause(AGAIN);
   }
 }
@@ -64,6 +64,7 @@ export function startWriters(system: System, count: number) {
       posts.push(await writePost(system, `post ${n} of writer ${writer} in crowd ${crowd}`, 4, refusals));
   };
   const writing = Promise.all(Array.from({ length: count }, (_, writer) => write(writer)));
+  writing.catch(() => {}); // told by stop()
   return {
     posts,
     refusals,
