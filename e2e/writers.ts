@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Write } from './checker.ts';
-import { type Answer, type Post, post } from './http.ts';
+import { type Answer, get, type Post, post, readModel } from './http.ts';
 import type { System } from './system.ts';
 
 export type Written = { id: string; title: string; comments: { id: string; content: string; status: string }[] };
@@ -96,3 +96,19 @@ export const shown = (posts: Post[]): Written[] =>
       comments: comments.map(({ id, content, status }) => ({ id, content, status })),
     }))
     .sort(byId);
+
+/** A list in its order; the numbers behind that order may have gaps, and others after a loss. */
+const inOrder = (items: object) => Object.values(items).map(({ seq, ...item }) => item);
+
+export const commentsOf = async (system: System, postId: string) =>
+  (await get(`${system.url('comments')}/posts/${postId}/comments`)).body;
+
+/** All that the services answer about these posts, and the log. */
+export async function everything(system: System, posts: Written[]) {
+  return {
+    posts: inOrder((await get(`${system.url('posts')}/posts`)).body),
+    comments: (await Promise.all(posts.map(({ id }) => commentsOf(system, id)))).map(inOrder),
+    readModel: await readModel(system.url('query')),
+    log: await system.log(),
+  };
+}

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { check, takeSnapshot } from '../checker.ts';
-import { get, post, readModel, until } from '../http.ts';
+import { get, post, until } from '../http.ts';
 import { type System, startSystem } from '../system.ts';
-import { type Written, writePost, writesOf } from '../writers.ts';
+import { everything, type Written, writePost, writesOf } from '../writers.ts';
 
 const SERVICES = ['posts', 'comments', 'moderation', 'query'];
 
@@ -42,20 +42,6 @@ afterAll(async () => {
   rmSync(backup, { recursive: true, force: true });
 });
 
-/** A list in its order; the numbers behind that order may have gaps, and others after a loss. */
-const inOrder = (items: object) => Object.values(items).map(({ seq, ...item }) => item);
-const commentsOf = async ({ id }: Written) => (await get(`${system.url('comments')}/posts/${id}/comments`)).body;
-
-/** Everything that the services answer, and the log. */
-async function everything() {
-  return {
-    posts: inOrder((await get(`${system.url('posts')}/posts`)).body),
-    comments: (await Promise.all(written.map(commentsOf))).map(inOrder),
-    readModel: await readModel(system.url('query')),
-    log: await system.log(),
-  };
-}
-
 const OLD = 'is put back from an old backup';
 const LOST = 'is wiped';
 type Loss = typeof OLD | typeof LOST;
@@ -79,20 +65,20 @@ const ways: [how: string, losses: Record<string, Loss>][] = [
 test.each(ways)(
   'all four at once, %s, get back all that reached the log and publish nothing twice',
   async (_, losses) => {
-    const before = await everything();
+    const before = await everything(system, written);
     await Promise.all(Object.entries(losses).map(([name, loss]) => lose(name, loss)));
     await system.quiet();
-    expect(await everything()).toEqual(before);
+    expect(await everything(system, written)).toEqual(before);
   },
 );
 
 const alone = ways.flatMap(([, losses]) => Object.entries(losses));
 if (process.env.LONG)
   test.each(alone)('when the database of %s alone %s, it does so, too', async (name, loss) => {
-    const before = await everything();
+    const before = await everything(system, written);
     await lose(name, loss);
     await system.quiet();
-    expect(await everything()).toEqual(before);
+    expect(await everything(system, written)).toEqual(before);
   });
 
 test('afterwards everything goes on', async () => {
