@@ -1,10 +1,10 @@
-import { type ServerResponse, STATUS_CODES } from 'node:http';
+import type { ServerResponse } from 'node:http';
+import { problemDocument } from '@blog/common/problem.ts';
 
 /** Sends RFC 9457 problem details. */
 export function sendProblem(res: ServerResponse, status: number, detail: string, headers: Record<string, string> = {}) {
-  const title = STATUS_CODES[status];
   res.writeHead(status, { 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store', ...headers });
-  res.end(JSON.stringify({ type: 'about:blank', title, status, detail }));
+  res.end(problemDocument(status, detail));
 }
 
 /** Sends a small JSON document. */

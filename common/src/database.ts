@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { databaseProblem, isUnreadable } from './problem.ts';
+import { databaseProblem, isReadOnly, isUnreadable } from './problem.ts';
 
 /** What a work may use. Nothing else may be awaited inside a work, and it changes nothing outside the database. */
 export interface Tx {
@@ -19,9 +19,6 @@ const GROUP = 500;
 
 /** How long the process waits for another one's lock, in milliseconds; nothing else happens in that time. */
 const LOCK_WAIT = 250;
-
-/** SQLite's error for a connection that may only read (sqlite.org/rescode). */
-const READ_ONLY = 8;
 
 /** How long a `later` work may wait for another one's commit, in milliseconds. */
 const LATER = 1_000;
@@ -222,7 +219,7 @@ export class Database {
 
   #inTrouble(error: unknown): void {
     this.trouble = databaseProblem(error)?.message ?? 'The last commit failed.';
-    this.#readOnly = ((error as { errcode?: number }).errcode ?? 0) % 256 === READ_ONLY;
+    this.#readOnly = isReadOnly(error);
   }
 
   /** A connection made while the file could only be read never writes: once it can be written, a new one does. */

@@ -1,7 +1,8 @@
 import { createServer, type RequestListener, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import { problemDocument } from './problem.ts';
 
-/** What every server bears of its callers, in milliseconds. Tests shorten it. */
+/** What every server bears of its callers; times in milliseconds. Tests shorten them. */
 export const LIMITS = {
   /** How long the headers of a request may take; on a new connection from when it was opened. */
   headersTimeout: 5_000,
@@ -43,10 +44,6 @@ export function createHttpServer(listener?: RequestListener, limits: Partial<typ
   return server;
 }
 
-/** A whole document of RFC 9457. */
-const problem = (status: number, detail: string) =>
-  JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, detail });
-
 /**
  * Refuses what has waited too long already for its turn, at once and before anything is spent on it: else those that come
  * later wait for ever longer. Not what the bus pushes, and not the questions whether the part lives.
@@ -66,14 +63,14 @@ function shedding(listener: RequestListener, turn: number): RequestListener {
   };
 }
 
-const BUSY = problem(503, 'More is asked than can be done at the moment; nothing was done.');
+const BUSY = problemDocument(503, 'More is asked than can be done at the moment; nothing was done.');
 const BUSY_HEADERS = { 'Content-Type': 'application/problem+json', 'Content-Length': BUSY.length, 'Retry-After': '1' };
 const ALWAYS = ['/events', '/healthz', '/readyz'];
 
 /** What Node's parser finds, by its code, as a whole answer. */
 function refusal(code = ''): string {
   const [status, detail] = REFUSALS[code] ?? [400, 'The request is malformed.'];
-  const body = problem(status, detail);
+  const body = problemDocument(status, detail);
   const headers = ['Content-Type: application/problem+json', `Content-Length: ${body.length}`, 'Connection: close'];
   return [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...headers, '', body].join('\r\n');
 }

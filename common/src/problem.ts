@@ -38,18 +38,25 @@ export function parse<S extends z.ZodType>(schema: S, input: unknown): z.output<
   throw new Problem(400, errors.map(({ field, detail }) => `${field} ${detail}`).join('; '), { errors });
 }
 
+/** The text of a problem document (RFC 9457 §3). */
+export const problemDocument = (status: number, detail: string, members: object = {}): string =>
+  JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, detail, ...members });
+
 export function sendProblem(res: Response, problem: Problem): void {
   const { retryAfter, headers, ...members } = problem.extra;
   if (retryAfter !== undefined) res.set('Retry-After', String(retryAfter));
   if (headers) res.set(headers);
   const { status, message } = problem;
-  res.status(status).type('application/problem+json');
-  res.send(JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, detail: message, ...members }));
+  res
+    .status(status)
+    .type('application/problem+json')
+    .send(problemDocument(status, message, members));
 }
 
 /** Errors of SQLite's that say something of the disk, the file or a lock, not of the statement (sqlite.org/rescode). */
+const READ_ONLY = 8;
 const DISK_FULL = 13;
-const DATABASE_TROUBLE = new Set([4, 5, 6, 7, 8, 9, 10, 11, DISK_FULL, 14, 15, 22, 24, 26]);
+const DATABASE_TROUBLE = new Set([4, 5, 6, 7, READ_ONLY, 9, 10, 11, DISK_FULL, 14, 15, 22, 24, 26]);
 
 /** What says that something stored cannot be read back: a damaged page, no database, four kinds of failed reads. */
 const UNREADABLE = new Set([11, 26, 266, 522, 8202, 8458]);
@@ -59,6 +66,9 @@ const resultCode = (error: unknown): number =>
 
 export const isUnreadable = (error: unknown): boolean =>
   UNREADABLE.has(resultCode(error)) || UNREADABLE.has(resultCode(error) & 0xff);
+
+/** Whether a connection was refused to write, as one is that was made while its file could only be read. */
+export const isReadOnly = (error: unknown): boolean => (resultCode(error) & 0xff) === READ_ONLY;
 
 /** The 503 or 507 for an error of the database, or undefined if it is something else. */
 export function databaseProblem(error: unknown): Problem | undefined {
