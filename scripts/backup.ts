@@ -1,27 +1,16 @@
 // `npm run backup -- DIR`: a consistent copy of all data, while the parts run or not. Exit code 0: it is complete and on
 // disk, 1: it is not, 2: wrong usage.
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { parseArgs } from 'node:util';
 import { openDatabase } from '@blog/common/database.ts';
 import { verifyLog } from '../event-bus/src/integrity.ts';
 import { migrations } from '../event-bus/src/schema.ts';
-import { defaultDataDir, fileOf, inBackup } from './parts.ts';
+import { fileOf, inBackup } from './parts.ts';
 import { flush } from './sync.ts';
-import { optionsOrUsage } from './usage.ts';
+import { foldersOrUsage } from './usage.ts';
 
 const USAGE = 'Usage: npm run backup -- DIR [--data DIR]';
-
-function parseOptions() {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: { data: { type: 'string', default: defaultDataDir } },
-  });
-  const [folder, more] = positionals;
-  if (!folder || more) throw new Error('Name one folder for the copy.');
-  return { folder: resolve(folder), dataDir: resolve(values.data) };
-}
 
 /** One database, as it is at this moment: writers go on meanwhile. It has its name only once it is whole and on disk. */
 async function copy(part: string, from: string, to: string): Promise<string> {
@@ -46,7 +35,7 @@ async function contentOfLog(file: string): Promise<string> {
   return `, the log up to position ${verdict.events}`;
 }
 
-const { folder, dataDir } = optionsOrUsage(parseOptions, USAGE);
+const { folder, dataDir } = foldersOrUsage(USAGE);
 
 async function backUp(): Promise<void> {
   const parts = inBackup.filter((part) => existsSync(fileOf(dataDir, part)));

@@ -1,9 +1,8 @@
 // `npm run restore -- DIR`: puts back what `npm run backup` copied, while nothing runs. Exit code 0: it is done, 1: it is not,
 // 2: wrong usage.
 import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { parseArgs } from 'node:util';
 import { openDatabase } from '@blog/common/database.ts';
 import { migrations as comments } from '../comments/src/schema.ts';
 import { verifyLog } from '../event-bus/src/integrity.ts';
@@ -12,25 +11,15 @@ import { orderReplays } from '../event-bus/src/subscription.ts';
 import { migrations as moderation } from '../moderation/src/schema.ts';
 import { migrations as posts } from '../posts/src/schema.ts';
 import { listen } from './control.ts';
-import { defaultDataDir, fileOf, inBackup } from './parts.ts';
+import { fileOf, inBackup } from './parts.ts';
 import { flush } from './sync.ts';
-import { optionsOrUsage } from './usage.ts';
+import { foldersOrUsage } from './usage.ts';
 
 const USAGE = 'Usage: npm run restore -- DIR [--data DIR]';
 const SQLITE_BUSY = 5;
 const schemas: Record<string, readonly string[]> = { posts, comments, moderation, 'event-bus': eventBus };
 
-function parseOptions() {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: { data: { type: 'string', default: defaultDataDir } },
-  });
-  const [folder, more] = positionals;
-  if (!folder || more) throw new Error('Name the folder of one backup.');
-  return { folder: resolve(folder), dataDir: resolve(values.data) };
-}
-
-const { folder, dataDir } = optionsOrUsage(parseOptions, USAGE);
+const { folder, dataDir } = foldersOrUsage(USAGE);
 /** Where the copies are checked and made ready: beside what they replace, so that each then takes its place in one step. */
 const ready = join(dataDir, 'restore');
 
