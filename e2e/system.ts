@@ -75,11 +75,16 @@ async function end(child: ChildProcess): Promise<void> {
   await closed;
 }
 
-/** A single part of somebody else's, as `bench/naive/query.ts`; it says so when it listens. */
+/** A single part of somebody else's, as `bench/naive/query.ts`; it says so when it listens. Throws when it ends instead. */
 export async function startProcess(file: string, env: NodeJS.ProcessEnv) {
   const { child, output } = launch(file, [], env);
-  await until(`${file} listens`, () => output().includes('listening'));
-  return { output, stop: () => end(child) };
+  let ended = false;
+  child.once('close', () => {
+    ended = true;
+  });
+  await until(`${file} listens or ends`, () => ended || output().includes('listening'));
+  if (ended) throw new Error(`${file} ended\n${output()}`);
+  return { pid: child.pid as number, output, stop: () => end(child) };
 }
 
 /**

@@ -1,6 +1,7 @@
-// `node scripts/setup.mjs [SCRIPT [ARGUMENTS]]` installs what is missing, then runs one of these scripts on the Node of
-// this project. Every npm script begins here (and has no `pre` script: with `ignore-scripts` npm leaves those out). It
-// starts on whatever Node the machine has: plain JavaScript, nothing imported that has to be installed.
+// `node scripts/setup.mjs [SCRIPT [ARGUMENTS]]` installs what is missing, then runs one of these scripts (or
+// ../bench/main.ts) on the Node of this project. Every npm script begins here (and has no `pre` script: with
+// `ignore-scripts` npm leaves those out). It starts on whatever Node the machine has: plain JavaScript, nothing imported
+// that has to be installed.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -85,7 +86,7 @@ async function run(node, script, args) {
     await import(pathToFileURL(script).href);
     return;
   }
-  const endWithParent = pathToFileURL(join(dirname(script), 'end-with-parent.ts')).href;
+  const endWithParent = new URL('./end-with-parent.ts', import.meta.url).href;
   const child = spawn(node, ['--import', endWithParent, script, ...args], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
   });
