@@ -2,9 +2,9 @@
 // bus starts as fast as with an empty log, and everything is applied.
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { chain } from '../../event-bus/src/log.ts';
+import { type CloudEvent, createEvent } from '../../common/src/events.ts';
+import { fillLog } from '../fill.ts';
 import { memoryOf, processorTimeOf, watchMemory } from '../footprint.ts';
 import { get, post, until } from '../http.ts';
 import { type System, startSystem } from '../system.ts';
@@ -42,46 +42,17 @@ async function startTime(): Promise<number> {
   return Math.min(...times);
 }
 
-/**
- * Straight into the log, while the bus is stopped, with the checksums that it would have made: posts, and comments that
- * were approved at once, which only query cares for.
- */
-function fillLog(): void {
-  const db = new DatabaseSync(join(system.dataDir, 'event-bus.db'));
-  let { position, checksum } = db.prepare('SELECT position, checksum FROM events ORDER BY position DESC').get() as {
-    position: number;
-    checksum: string;
-  };
-  const insert = db.prepare(
-    'INSERT INTO events (position, source, id, type, subject, record, checksum) VALUES (?, ?, ?, ?, ?, ?, ?)',
-  );
+/** Posts, and comments that were approved at once, which only query cares for. */
+function* backlog(): Generator<CloudEvent> {
   let postId = '';
-  db.exec('PRAGMA synchronous = OFF; BEGIN');
   for (let n = 0; n < EVENTS; n++) {
+    const id = randomUUID();
     const isPost = n % COMMENTS === 0;
-    const type = isPost ? 'PostCreated' : 'CommentUpdated';
-    const subject = randomUUID();
-    if (isPost) postId = subject;
-    const id = `${subject}/${type}`;
-    const data = isPost
-      ? { id: subject, title: `post ${n}` }
-      : { id: subject, postId, content: CONTENT, status: 'approved' };
-    const source = isPost ? 'posts' : 'comments';
-    const record = JSON.stringify({
-      specversion: '1.0',
-      id,
-      source,
-      type,
-      subject,
-      time: new Date().toISOString(),
-      data,
-    });
-    checksum = chain(checksum, record);
-    position += 1;
-    insert.run(position, source, id, type, subject, record, checksum);
+    if (isPost) postId = id;
+    yield isPost
+      ? createEvent('posts', 'PostCreated', { id, title: `post ${n}` })
+      : createEvent('comments', 'CommentUpdated', { id, postId, content: CONTENT, status: 'approved' });
   }
-  db.exec('COMMIT');
-  db.close();
 }
 
 (process.platform === 'linux' ? test : test.skip)(
@@ -93,7 +64,7 @@ function fillLog(): void {
 
     await system.part('stop query');
     await system.part('stop event-bus');
-    fillLog();
+    await fillLog(join(system.dataDir, 'event-bus.db'), backlog());
     await system.startPart('event-bus');
     await system.startPart('query');
     const pids = await system.pids();
