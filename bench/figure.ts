@@ -30,3 +30,7 @@ export type Figure = {
 
 /** Thrown by `measure` where a side cannot be run at all, with the reason; the rest goes on. */
 export class NotMeasured extends Error {}
+
+/** Of two medians, for a goal; undefined if one was not measured. */
+export const ratio = (one?: number, other?: number): number | undefined =>
+  one === undefined || other === undefined ? undefined : one / other;

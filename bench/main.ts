@@ -8,6 +8,7 @@ import { optionsOrUsage } from '../scripts/usage.ts';
 import { type Figure, NotMeasured, type Values } from './figure.ts';
 import { disk } from './figures/disk.ts';
 import { rebuild } from './figures/rebuild.ts';
+import { writes } from './figures/writes.ts';
 import { describeMachine } from './machine.ts';
 import { plotOf } from './plot.ts';
 import { endAll } from './processes.ts';
@@ -22,7 +23,7 @@ const RESULTS = join(root, 'bench', 'results');
 const QUICK_MS = 50_000;
 
 /** In the order in which they are measured; in a quick run the last are the first to be left out. */
-const FIGURES: Figure[] = [disk, rebuild];
+const FIGURES: Figure[] = [disk, writes, rebuild];
 
 function parseOptions() {
   const { values } = parseArgs({

@@ -1,0 +1,34 @@
+// What processes take together. Where the system keeps no such account (not Linux), it is not measured.
+import { memoryOf, processorTimeOf } from '../e2e/footprint.ts';
+
+const LOOK_MS = 250;
+
+function sum(pids: number[], of: (pid: number) => number): number | undefined {
+  try {
+    return pids.reduce((total, pid) => total + of(pid), 0);
+  } catch {
+    return undefined;
+  }
+}
+
+/** From now on; `stop()` gives the processor's time in milliseconds, and the most memory that they had at once in MB. */
+export function watchCost(pids: number[]) {
+  const before = sum(pids, processorTimeOf);
+  let most = 0;
+  const look = () => {
+    most = Math.max(most, ((sum(pids, memoryOf) ?? Number.NaN) * 1024) / 1e6);
+  };
+  look();
+  const timer = setInterval(look, LOOK_MS);
+  return {
+    stop(): { processor: number | undefined; memory: number | undefined } {
+      clearInterval(timer);
+      look();
+      const after = sum(pids, processorTimeOf);
+      return {
+        processor: before === undefined || after === undefined ? undefined : after - before,
+        memory: Number.isNaN(most) ? undefined : most,
+      };
+    },
+  };
+}
