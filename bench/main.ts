@@ -6,7 +6,11 @@ import { parseArgs } from 'node:util';
 import { root } from '../scripts/parts.ts';
 import { optionsOrUsage } from '../scripts/usage.ts';
 import { type Figure, NotMeasured, type Values } from './figure.ts';
+import { alone } from './figures/alone.ts';
 import { disk } from './figures/disk.ts';
+import { durability } from './figures/durability.ts';
+import { latency } from './figures/latency.ts';
+import { reads } from './figures/reads.ts';
 import { rebuild } from './figures/rebuild.ts';
 import { writes } from './figures/writes.ts';
 import { describeMachine } from './machine.ts';
@@ -23,7 +27,7 @@ const RESULTS = join(root, 'bench', 'results');
 const QUICK_MS = 50_000;
 
 /** In the order in which they are measured; in a quick run the last are the first to be left out. */
-const FIGURES: Figure[] = [disk, writes, rebuild];
+const FIGURES: Figure[] = [disk, writes, alone, latency, reads, durability, rebuild];
 
 function parseOptions() {
   const { values } = parseArgs({
@@ -95,9 +99,7 @@ async function measureAll(figure: Figure): Promise<Result | undefined> {
       try {
         const values = await measure(figure, side);
         runs.get(side)?.push(values);
-        const shown = Object.entries(values).map(
-          ([metric, value]) => `${metric} ${short(value)} ${figure.units[metric]}`,
-        );
+        const shown = Object.entries(values).map(([metric, value]) => `${metric} ${short(value)}`);
         console.log(`${((performance.now() - began) / 1_000).toFixed(0).padStart(5)} s  ${name}: ${shown.join(', ')}`);
       } catch (error) {
         if (interrupted) return undefined;

@@ -49,15 +49,23 @@ export async function startServer(file: string, env: NodeJS.ProcessEnv = {}) {
   return { url: `http://${HOST}:${port}`, pid };
 }
 
-/** The classic version, all of it in memory. */
-export async function startNaive(): Promise<Blog> {
+/** The classic version, all of it in memory; `moved` are addresses that its bus is to have instead, as POSTS_URL. */
+export async function startNaive(moved: NodeJS.ProcessEnv = {}): Promise<Blog> {
   const ports = await freePorts(SERVERS.length);
   const urls = new Map(SERVERS.map((part, i) => [part, `http://${HOST}:${ports[i]}`]));
   const env = Object.fromEntries(
     Array.from(urls, ([part, url]) => [`${part.toUpperCase().replace('-', '_')}_URL`, url]),
   );
   const start = (part: string, i: number) =>
-    keep(startProcess(`bench/naive/${part}.ts`, { NODE_ENV: 'production', HOST, ...env, PORT: String(ports[i]) }));
+    keep(
+      startProcess(`bench/naive/${part}.ts`, {
+        NODE_ENV: 'production',
+        HOST,
+        ...env,
+        ...moved,
+        PORT: String(ports[i]),
+      }),
+    );
   const running = await Promise.all(SERVERS.map(start));
   return { url: (part) => urls.get(part) as string, pids: running.map(({ pid }) => pid) };
 }

@@ -25,7 +25,7 @@ export function spreadOf(values: number[]): Spread {
 
 function judge({ text, of, atLeast, atMost }: Goal, medians: Record<string, Values>): Judged {
   const value = of(medians);
-  if (value === undefined || !Number.isFinite(value)) return { text, atLeast, atMost };
+  if (value === undefined || Number.isNaN(value)) return { text, atLeast, atMost };
   return { text, value, atLeast, atMost, met: value >= (atLeast ?? -Infinity) && value <= (atMost ?? Infinity) };
 }
 

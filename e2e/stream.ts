@@ -1,7 +1,8 @@
 // A reader of Server-Sent Events (HTML Standard §9.2) that remembers what came.
 import { until } from './http.ts';
 
-type Message = { event: string; id?: string; data: ReturnType<typeof JSON.parse> };
+/** `at`: when it came, by `performance.now()`. */
+type Message = { at: number; event: string; id?: string; data: ReturnType<typeof JSON.parse> };
 
 /** Throws if its answer does not begin within so many milliseconds. */
 export async function openStream(url: string, within = 30_000) {
@@ -17,7 +18,8 @@ export async function openStream(url: string, within = 30_000) {
       for (const block of blocks) {
         const field = (name: string) => new RegExp(`^${name}: (.*)$`, 'm').exec(block)?.[1];
         const data = field('data');
-        if (data) messages.push({ event: field('event') ?? 'message', id: field('id'), data: JSON.parse(data) });
+        const event = field('event') ?? 'message';
+        if (data) messages.push({ at: performance.now(), event, id: field('id'), data: JSON.parse(data) });
       }
     }
   })().catch(() => {}); // the part ended it, or we did

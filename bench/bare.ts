@@ -1,0 +1,14 @@
+// The limit of a read: a bare Express route that sends the bytes of a file, which it read once.
+import { readFileSync } from 'node:fs';
+import express from 'express';
+
+const { BYTES = '', TYPE = 'application/json; charset=utf-8', HOST = '127.0.0.1', PORT } = process.env;
+const bytes = readFileSync(BYTES);
+const app = express();
+app.get('/posts', (_req, res) => {
+  res.set('Content-Type', TYPE).send(bytes);
+});
+app.listen(Number(PORT), HOST, (error) => {
+  if (error) throw error;
+  console.log('listening');
+});

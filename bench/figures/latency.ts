@@ -1,0 +1,121 @@
+// From the answer to a comment until its verdict reaches somebody who listens, at a steady rate of writes.
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import { post, until } from '../../e2e/http.ts';
+import { openStream } from '../../e2e/stream.ts';
+import { Connection } from '../connection.ts';
+import type { Figure, Run, Values } from '../figure.ts';
+import { percentile } from '../load.ts';
+import { keep, startNaive, startOurs } from '../processes.ts';
+
+/** How long a verdict is waited for in the end, in milliseconds; then it counts as never come. */
+const PATIENCE = 5_000;
+const RATES = [20, 100];
+
+type Comment = { id: string; status?: string };
+type Listener = { url(part: string): string; verdictOf(id: string): number | undefined };
+
+/** Remembers when the first verdict of each comment came. */
+function createListener() {
+  const verdicts = new Map<string, number>();
+  return {
+    hear({ id, status }: Comment, at = performance.now()) {
+      if (status && status !== 'pending' && !verdicts.has(id)) verdicts.set(id, at);
+    },
+    verdictOf: (id: string) => verdicts.get(id),
+  };
+}
+
+/** A reader of query's stream. */
+async function listenToOurs(directory: string): Promise<Listener> {
+  const { url } = await startOurs(directory);
+  const { hear, verdictOf } = createListener();
+  const { messages } = await openStream(`${url('query')}/stream`);
+  const heard = () => {
+    for (const { at, data } of messages.splice(0)) for (const comment of data.comments ?? []) hear(comment, at);
+  };
+  return {
+    url,
+    verdictOf: (id) => {
+      heard();
+      return verdictOf(id);
+    },
+  };
+}
+
+/**
+ * Naive has no stream, and its page asks once. So the listener subscribes to its bus, in the place of the posts service,
+ * which does nothing with events: it hears of a verdict when query does, and not only when query shows it.
+ */
+async function listenToNaive(): Promise<Listener> {
+  const { hear, verdictOf } = createListener();
+  const server = createServer(async (req, res) => {
+    const { type, data } = JSON.parse(Buffer.concat(await req.toArray()).toString());
+    if (type === 'CommentUpdated') hear(data);
+    res.end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await keep(Promise.resolve({ stop: async () => server.close().closeAllConnections() }));
+  const { port } = server.address() as AddressInfo;
+  return { ...(await startNaive({ POSTS_URL: `http://127.0.0.1:${port}` })), verdictOf };
+}
+
+/** Comments at this rate, whether the ones before were answered or not; when each answer came. */
+async function writeSteadily(comments: string, postId: string, rate: number, seconds: number) {
+  const answered = new Map<string, number>();
+  const idle: Connection[] = [];
+  const write = async (n: number) => {
+    const connection = idle.pop() ?? new Connection(comments);
+    const content = `comment ${n}, ${rate} a second${n % 5 === 0 ? ', with orange' : ''}`;
+    const { status, body } = await connection.request('POST', `/posts/${postId}/comments`, JSON.stringify({ content }));
+    if (status !== 201) throw new Error(`a comment was answered with ${status}`);
+    answered.set(JSON.parse(body.toString()).id, performance.now());
+    idle.push(connection);
+  };
+  const writing: Promise<void>[] = [];
+  const began = performance.now();
+  for (let n = 0; n < rate * seconds; n++) {
+    await pause(Math.max(0, began + (n * 1_000) / rate - performance.now()));
+    writing.push(write(n));
+  }
+  await Promise.all(writing).finally(() => {
+    for (const connection of idle) connection.close();
+  });
+  return answered;
+}
+
+async function measure({ side, directory, quick }: Run): Promise<Values> {
+  const { url, verdictOf } = await (side === 'ours' ? listenToOurs(directory) : listenToNaive());
+  const { id: postId } = (await post(`${url('posts')}/posts`, { title: 'a post' })).body;
+  const values: Values = {};
+  for (const rate of RATES) {
+    const answered = await writeSteadily(url('comments'), postId, rate, quick ? 2 : 10);
+    const ids = [...answered.keys()];
+    const all = () => ids.every((id) => verdictOf(id) !== undefined);
+    await until('every verdict has come', all, PATIENCE).catch(() => {}); // the rest never comes
+    const times = Array.from(answered, ([id, at]) => Math.max(0, (verdictOf(id) ?? Number.POSITIVE_INFINITY) - at));
+    values[`p50 at ${rate}/s`] = percentile(times, 50);
+    values[`p99 at ${rate}/s`] = percentile(times, 99);
+    values[`never at ${rate}/s`] = times.filter((time) => time === Number.POSITIVE_INFINITY).length;
+  }
+  return values;
+}
+
+const at = (rate: number) => ({
+  [`p50 at ${rate}/s`]: 'ms',
+  [`p99 at ${rate}/s`]: 'ms',
+  [`never at ${rate}/s`]: 'verdicts',
+});
+
+export const latency: Figure = {
+  name: 'latency',
+  title: "from a comment's 201 to its verdict at a reader of query's stream (naive: at a subscriber of its bus)",
+  sides: ['naive', 'ours'],
+  units: Object.assign({}, ...RATES.map(at)),
+  measure,
+  goals: [
+    { text: 'p50 at 100 writes/s, ms', of: ({ ours }) => ours?.['p50 at 100/s'], atMost: 15 },
+    { text: 'p99 at 100 writes/s, ms', of: ({ ours }) => ours?.['p99 at 100/s'], atMost: 50 },
+  ],
+};
