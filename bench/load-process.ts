@@ -1,4 +1,5 @@
 // The process of the load generator: puts on the load of its argument, tells what came of it, and on demand every write.
+import { BATCH, createEvent, PLAIN } from '../common/src/events.ts';
 import type { Write } from '../e2e/checker.ts';
 import { Connection } from './connection.ts';
 import { type Ended, type Load, now, percentile } from './load.ts';
@@ -18,9 +19,9 @@ const end = performance.now() + load.ms;
 const goesOn = () => performance.now() < end;
 
 /** One request; undefined if it was refused, or not answered. */
-async function ask(connection: Connection, wanted: number, method: string, path: string, body?: object) {
+async function ask(connection: Connection, wanted: number, method: string, path: string, body?: object, type = PLAIN) {
   const before = performance.now();
-  const answer = await connection.request(method, path, body && JSON.stringify(body)).catch(() => undefined);
+  const answer = await connection.request(method, path, body && JSON.stringify(body), type).catch(() => undefined);
   times.push(performance.now() - before);
   if (answer?.status === wanted) return answer.body;
   const status = answer?.status ?? 0;
@@ -45,11 +46,28 @@ async function writeComment(comments: Connection, postId: string, name: string, 
   writes.push({ kind: 'comment', id, postId, text, key: id, outcome: 'acknowledged' });
 }
 
+/** What a comment's event is like; `name` and `number` make its id distinct. */
+function eventOf(name: string, number: number) {
+  const data = { id: `${name} ${number}`, postId: name, content: `comment ${number}, as long as people write them` };
+  return createEvent('bench', 'CommentCreated', { ...data, status: 'pending' });
+}
+
 /** One client, until the time is over. */
 async function run(client: number): Promise<void> {
   if (load.kind === 'reads') {
     const { origin, pathname } = new URL(load.url);
     for (const queries = new Connection(origin); goesOn(); ) await ask(queries, 200, 'GET', pathname);
+    return;
+  }
+  if (load.kind === 'events') {
+    const { url, name, batch } = load;
+    const bus = new Connection(url);
+    for (let n = 0; goesOn(); n += batch) {
+      const events = Array.from({ length: batch }, (_, i) => eventOf(`${name} ${client}`, n + i));
+      await (batch === 1
+        ? ask(bus, 201, 'POST', '/events', events[0])
+        : ask(bus, 201, 'POST', '/events', events, BATCH));
+    }
     return;
   }
   const comments = new Connection(load.comments);

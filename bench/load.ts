@@ -14,6 +14,7 @@ export type Load = { concurrency: number; ms: number } & (
   | { kind: 'blog'; posts: string; comments: string }
   | { kind: 'comments'; comments: string; postIds: string[] }
   | { kind: 'reads'; url: string }
+  | { kind: 'events'; url: string; name: string; batch: number }
 );
 
 /** What came of it; times in milliseconds, `began` and `ended` on the clock of `now()`. */

@@ -10,6 +10,7 @@ import { alone } from './figures/alone.ts';
 import { disk } from './figures/disk.ts';
 import { durability } from './figures/durability.ts';
 import { latency } from './figures/latency.ts';
+import { publishing } from './figures/publish.ts';
 import { reads } from './figures/reads.ts';
 import { rebuild } from './figures/rebuild.ts';
 import { writes } from './figures/writes.ts';
@@ -27,7 +28,7 @@ const RESULTS = join(root, 'bench', 'results');
 const QUICK_MS = 50_000;
 
 /** In the order in which they are measured; in a quick run the last are the first to be left out. */
-const FIGURES: Figure[] = [disk, writes, alone, latency, reads, durability, rebuild];
+const FIGURES: Figure[] = [disk, writes, alone, latency, reads, durability, publishing, rebuild];
 
 function parseOptions() {
   const { values } = parseArgs({

@@ -45,8 +45,8 @@ export async function startOurs(directory: string) {
 /** One server in a process of its own; it says "listening" when it does. */
 export async function startServer(file: string, env: NodeJS.ProcessEnv = {}) {
   const [port] = await freePorts(1);
-  const { pid } = await keep(startProcess(file, { NODE_ENV: 'production', HOST, ...env, PORT: String(port) }));
-  return { url: `http://${HOST}:${port}`, pid };
+  const { pid, output } = await keep(startProcess(file, { NODE_ENV: 'production', HOST, ...env, PORT: String(port) }));
+  return { url: `http://${HOST}:${port}`, pid, output };
 }
 
 /** The classic version, all of it in memory; `moved` are addresses that its bus is to have instead, as POSTS_URL. */

@@ -11,6 +11,8 @@ import type { Figure, Values } from '../figure.ts';
 import { eventsOf, history } from '../history.ts';
 import { keep } from '../processes.ts';
 
+/** Of 1,024 bytes, in MB. */
+const KB = 1.024e-3;
 const PARTS = ['query', 'event-bus'];
 const OTHERS = ['client', 'posts', 'comments', 'moderation'];
 
@@ -20,8 +22,8 @@ export const rebuild: Figure = {
   sides: ['ours'],
   units: {
     rate: 'events/s',
-    ...{ 'query idle': 'MiB', 'query most': 'MiB', 'query after': 'MiB' },
-    ...{ 'event-bus idle': 'MiB', 'event-bus most': 'MiB', 'event-bus after': 'MiB' },
+    ...{ 'query idle': 'MB', 'query most': 'MB', 'query after': 'MB' },
+    ...{ 'event-bus idle': 'MB', 'event-bus most': 'MB', 'event-bus after': 'MB' },
   },
 
   async measure({ quick, directory }) {
@@ -33,7 +35,7 @@ export const rebuild: Figure = {
     const measured: Record<string, number> = {};
     const memory = async (what: string) => {
       if (process.platform !== 'linux') return;
-      for (const [name, pid] of await system.pids()) measured[`${name} ${what}`] = memoryOf(pid) / 1_024;
+      for (const [name, pid] of await system.pids()) measured[`${name} ${what}`] = memoryOf(pid) * KB;
     };
     await pause(1_000); // what starting took is given back
     await memory('idle');
@@ -53,7 +55,7 @@ export const rebuild: Figure = {
         : [];
     while ((await stands()) < positionOf(head)) await pause(20);
     const seconds = (performance.now() - began) / 1_000;
-    for (const { name, most } of watched) measured[`${name} most`] = most() / 1_024;
+    for (const { name, most } of watched) measured[`${name} most`] = most() * KB;
     await pause(1_000);
     await memory('after');
 
