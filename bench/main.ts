@@ -9,10 +9,13 @@ import { type Figure, NotMeasured, type Values } from './figure.ts';
 import { alone } from './figures/alone.ts';
 import { disk } from './figures/disk.ts';
 import { durability } from './figures/durability.ts';
+import { idle } from './figures/idle.ts';
 import { latency } from './figures/latency.ts';
 import { publishing } from './figures/publish.ts';
+import { readers } from './figures/readers.ts';
 import { reads } from './figures/reads.ts';
 import { rebuild } from './figures/rebuild.ts';
+import { start } from './figures/start.ts';
 import { writes } from './figures/writes.ts';
 import { describeMachine } from './machine.ts';
 import { plotOf } from './plot.ts';
@@ -28,7 +31,7 @@ const RESULTS = join(root, 'bench', 'results');
 const QUICK_MS = 50_000;
 
 /** In the order in which they are measured; in a quick run the last are the first to be left out. */
-const FIGURES: Figure[] = [disk, writes, alone, latency, reads, durability, publishing, rebuild];
+const FIGURES: Figure[] = [disk, writes, alone, latency, reads, durability, publishing, rebuild, readers, start, idle];
 
 function parseOptions() {
   const { values } = parseArgs({
