@@ -20,7 +20,7 @@ import { writes } from './figures/writes.ts';
 import { describeMachine } from './machine.ts';
 import { plotOf } from './plot.ts';
 import { endAll } from './processes.ts';
-import { type Result, resultOf, short, tableOf } from './results.ts';
+import { oneLine, type Result, resultOf, short, tableOf } from './results.ts';
 
 const USAGE = `Usage: npm run bench -- [--quick] [--figure NAME] [--side NAME] [--repeat N]
 --quick: shortened, once, what fits in a minute
@@ -58,26 +58,22 @@ function parseOptions() {
   return { quick, repeat, figures: figures.filter((figure) => figure.sides.length > 0) };
 }
 
-/** One line of what can be many: of a runner's output the one that names a port in use, else the first. */
-function oneLine(error: unknown): string {
-  const text = error instanceof Error ? `${error.message}` : String(error);
-  const lines = text.split('\n').filter((line) => line.trim() !== '');
-  return lines.find((line) => /cannot listen|already in use|EADDRINUSE/.test(line)) ?? lines[0] ?? 'unknown';
-}
-
 const { quick, repeat, figures } = optionsOrUsage(parseOptions, USAGE);
 const began = performance.now();
 let interrupted = false;
 /** Of the run that is going on. */
 let directory: string | undefined;
 
-async function tidyUp(): Promise<void> {
-  try {
-    await endAll();
-  } finally {
+let tidying: Promise<void> | undefined;
+
+/** Ends the run that is going on; once, also if an interruption comes while it ends by itself. */
+function tidyUp(): Promise<void> {
+  tidying ??= endAll().finally(() => {
     if (directory) rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
     directory = undefined;
-  }
+    tidying = undefined;
+  });
+  return tidying;
 }
 
 /** One repetition of one side, in a directory of its own. */

@@ -46,6 +46,13 @@ export function resultOf(figure: Figure, runs: Map<string, Values[]>, notMeasure
   return { name, title, units, sides, notMeasured, goals: goals.map((goal) => judge(goal, medians)) };
 }
 
+/** Of an error that may say much: of a runner's output the line that names a port in use, else the first. */
+export function oneLine(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  return lines.find((line) => /cannot listen|already in use|EADDRINUSE/.test(line)) ?? lines[0] ?? 'unknown';
+}
+
 /** Three digits are more than a noisy machine gives. */
 export function short(value: number): string {
   const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
