@@ -29,6 +29,7 @@ export function ask(dataDir: string, command: string[]): Promise<Answer | undefi
         socket.end();
       });
       lines.once('close', () => resolve(gone));
+      lines.on('error', () => resolve(gone)); // of the socket, which it passes on
     });
   });
 }
