@@ -1,6 +1,6 @@
 // The history of a blog, made up: what its services would have said and stored if it had been written over HTTP. The same
 // for the same size, so that several processes can write their part of it at the same time.
-import { type CloudEvent, createEvent } from '../common/src/events.ts';
+import { type CloudEvent, createEvent, type Verdict } from '../common/src/events.ts';
 import { judge } from '../moderation/src/moderation.ts';
 
 /** So many posts, each with so many comments; one comment in five is rejected. */
@@ -16,6 +16,8 @@ function idOf(kind: 'post' | 'comment', n: number): string {
   const time = (BEGINNING + n).toString(16).padStart(12, '0');
   return `${time.slice(0, 8)}-${time.slice(8)}-7000-8000-${kind === 'post' ? '0' : '1'}00000000000`;
 }
+
+export const verdictOf = (content: string): Verdict => judge(content, ['orange']);
 
 export const postId = (n: number): string => idOf('post', n);
 
@@ -38,7 +40,7 @@ export function* history({ posts, comments }: Size): Generator<CloudEvent> {
       yield createEvent('comments', 'CommentCreated', { ...comment, status: 'pending', createdAt });
     const judged = written.map(({ createdAt, ...comment }) => ({
       ...comment,
-      status: judge(comment.content, ['orange']),
+      status: verdictOf(comment.content),
     }));
     for (const data of judged) yield { ...createEvent('moderation', 'CommentModerated', data), time: createdAt };
     for (const data of judged) yield { ...createEvent('comments', 'CommentUpdated', data), time: createdAt };

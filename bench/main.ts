@@ -9,6 +9,7 @@ import { type Figure, NotMeasured, type Values } from './figure.ts';
 import { alone } from './figures/alone.ts';
 import { disk } from './figures/disk.ts';
 import { durability } from './figures/durability.ts';
+import { growth } from './figures/growth.ts';
 import { idle } from './figures/idle.ts';
 import { latency } from './figures/latency.ts';
 import { publishing } from './figures/publish.ts';
@@ -31,7 +32,20 @@ const RESULTS = join(root, 'bench', 'results');
 const QUICK_MS = 50_000;
 
 /** In the order in which they are measured; in a quick run the last are the first to be left out. */
-const FIGURES: Figure[] = [disk, writes, alone, latency, reads, durability, publishing, rebuild, readers, start, idle];
+const FIGURES: Figure[] = [
+  disk,
+  writes,
+  alone,
+  latency,
+  reads,
+  durability,
+  publishing,
+  rebuild,
+  readers,
+  start,
+  idle,
+  growth,
+];
 
 function parseOptions() {
   const { values } = parseArgs({

@@ -6,13 +6,13 @@ import { chain } from '../event-bus/src/log.ts';
 import { migrations } from '../event-bus/src/schema.ts';
 
 /**
- * Opens a database, made with its schema where it is missing, in one transaction without a journal: quick, and lost if it
+ * Opens a database, made with its schema where it is missing, in one transaction, journalled in memory: quick, and lost if it
  * does not come to `close`.
  */
 export async function openToFill(file: string, schema: readonly string[]) {
   await openDatabase(file, schema).close();
   const db = new DatabaseSync(file);
-  db.exec('PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -500000; BEGIN');
+  db.exec('PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA cache_size = -500000; BEGIN');
   return {
     db,
     close(): void {

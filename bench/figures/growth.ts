@@ -1,0 +1,142 @@
+// What a large blog costs against a small one: both run at the same time, and take turns request by request.
+import { once } from 'node:events';
+import { mkdirSync, statfsSync } from 'node:fs';
+import { freemem } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import { positionOf } from '../../common/src/checkpoint.ts';
+import { type System, startSystem } from '../../e2e/system.ts';
+import { fileOf } from '../../scripts/parts.ts';
+import { Connection } from '../connection.ts';
+import { type Figure, type Run, ratio, type Values } from '../figure.ts';
+import { postId, type Size } from '../history.ts';
+import { percentile } from '../load.ts';
+import { keep, SERVERS } from '../processes.ts';
+
+const SMALL: Size = { posts: 1_000, comments: 5 };
+const LARGE: Size = { posts: 1_000_000, comments: 5 };
+const QUICK: Size = { posts: 20_000, comments: 5 };
+/** What a post of that history and its comments take on disk, in bytes; and what filling needs of memory. */
+const DISK_A_POST = 25_000;
+const MEMORY = 4e9;
+const REQUESTS = 200;
+const STARTS = 5;
+
+/** Makes the databases of all five parts, one thread each; then everybody stands at the head of the log. */
+async function fill(directory: string, size: Size): Promise<void> {
+  mkdirSync(directory);
+  const heads = SERVERS.map(async (part) => {
+    const worker = new Worker(new URL('../fill-part.ts', import.meta.url), { workerData: { part, directory, size } });
+    await keep(Promise.resolve({ stop: () => worker.terminate() }));
+    const [head] = await once(worker, 'message');
+    return head;
+  });
+  const head: string = (await Promise.all(heads)).find((one) => one !== undefined);
+  for (const part of SERVERS) {
+    const db = new DatabaseSync(fileOf(directory, part));
+    const position = `INSERT INTO subscriptions (name, position) VALUES ('${part}', ${positionOf(head)})`;
+    if (part !== 'event-bus') db.exec(`UPDATE stand SET checkpoint = '${head}'`);
+    if (part !== 'event-bus' && part !== 'query') db.exec(`UPDATE publication SET checkpoint = '${head}'`);
+    db.close();
+    if (part === 'event-bus') continue;
+    const bus = new DatabaseSync(fileOf(directory, 'event-bus'));
+    bus.exec(position);
+    bus.close();
+  }
+}
+
+type Blog = { system: System; size: Size; times: Map<string, number[]> };
+type Request = { part: string; method: string; path(post: string): string; body?: object };
+
+const requests: Record<string, Request> = {
+  'first page': { part: 'query', method: 'GET', path: () => '/posts' },
+  'comments of a post': { part: 'comments', method: 'GET', path: (post) => `/posts/${post}/comments` },
+  'new post': { part: 'posts', method: 'POST', path: () => '/posts', body: { title: 'one post more' } },
+  'new comment': {
+    part: 'comments',
+    method: 'POST',
+    path: (post) => `/posts/${post}/comments`,
+    body: { content: 'one comment more' },
+  },
+};
+const NAMES = [...Object.keys(requests), ...SERVERS.map((part) => `start of ${part}`)];
+
+async function timeRequest({ size }: Blog, { part, method, path, body }: Request, connection: Connection) {
+  const address = path(postId(Math.floor(Math.random() * size.posts)));
+  const before = performance.now();
+  const { status } = await connection.request(method, address, body && JSON.stringify(body));
+  const time = performance.now() - before;
+  if (status >= 300) throw new Error(`${part} answered ${method} ${address} with ${status}`);
+  if (body) await pause(10); // what the write sets off is over by then, nearly always
+  return time;
+}
+
+async function timeStart({ system }: Blog, part: string): Promise<number> {
+  await system.part(`stop ${part}`);
+  const before = performance.now();
+  await system.part(`start ${part}`);
+  const connection = new Connection(system.url(part));
+  const isReady = async () => (await connection.request('GET', '/readyz')).status === 200;
+  while (!(await isReady().catch(() => false))) await pause(2);
+  const time = performance.now() - before;
+  connection.close();
+  await system.ready(part);
+  return time;
+}
+
+async function measure({ directory, quick, say }: Run): Promise<Values> {
+  const large = quick ? QUICK : LARGE;
+  const disk = statfsSync(directory);
+  const free = disk.bavail * disk.bsize;
+  const needed = large.posts * DISK_A_POST;
+  if (free < needed || freemem() < MEMORY)
+    throw new Error(
+      `needs ${needed / 1e9} GB of disk and ${MEMORY / 1e9} of memory; ${(free / 1e9).toFixed(1)} and ${(freemem() / 1e9).toFixed(1)} are free`,
+    );
+  const blogs = new Map<string, Blog>();
+  for (const [name, size] of [
+    ['small', SMALL],
+    ['large', large],
+  ] as const) {
+    const began = performance.now();
+    const data = join(directory, name);
+    await fill(data, size);
+    say(
+      `${size.posts} posts, ${size.posts * size.comments} comments: made in ${((performance.now() - began) / 1_000).toFixed(0)} s`,
+    );
+    const system = await keep(startSystem('--production', '--without', 'client', '--data', data));
+    await system.quiet();
+    blogs.set(name, { system, size, times: new Map(NAMES.map((what) => [what, []])) });
+  }
+  for (const [what, request] of Object.entries(requests)) {
+    const connections = [...blogs.values()].map((blog) => new Connection(blog.system.url(request.part)));
+    for (let n = 0; n < REQUESTS; n++)
+      for (const [i, blog] of [...blogs.values()].entries())
+        blog.times.get(what)?.push(await timeRequest(blog, request, connections[i] as Connection));
+    for (const connection of connections) connection.close();
+  }
+  for (const { system } of blogs.values()) await system.quiet();
+  for (const part of SERVERS)
+    for (let n = 0; n < STARTS; n++)
+      for (const blog of blogs.values()) blog.times.get(`start of ${part}`)?.push(await timeStart(blog, part));
+  const values = Array.from(blogs, ([name, { times }]) =>
+    Array.from(times, ([what, list]) => [`${what}, ${name}`, percentile(list, 50)]),
+  );
+  return Object.fromEntries(values.flat());
+}
+
+export const growth: Figure = {
+  name: 'growth',
+  title: 'a million posts and five million comments against a thousand and five thousand: p50, one at a time',
+  sides: ['ours'],
+  once: true,
+  units: Object.fromEntries(NAMES.flatMap((what) => [`${what}, small`, `${what}, large`]).map((what) => [what, 'ms'])),
+  measure,
+  goals: NAMES.map((what) => ({
+    text: `${what}, large by small`,
+    of: ({ ours }) => ratio(ours?.[`${what}, large`], ours?.[`${what}, small`]),
+    atMost: 1.3,
+  })),
+};
