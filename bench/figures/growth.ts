@@ -7,11 +7,12 @@ import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { positionOf } from '../../common/src/checkpoint.ts';
+import { check, takeSnapshot, type Write } from '../../e2e/checker.ts';
 import { type System, startSystem } from '../../e2e/system.ts';
 import { fileOf } from '../../scripts/parts.ts';
 import { Connection } from '../connection.ts';
 import { type Figure, type Run, ratio, type Values } from '../figure.ts';
-import { postId, type Size } from '../history.ts';
+import { history, postId, type Size } from '../history.ts';
 import { percentile } from '../load.ts';
 import { keep, SERVERS } from '../processes.ts';
 
@@ -45,6 +46,19 @@ async function fill(directory: string, size: Size): Promise<void> {
     bus.exec(position);
     bus.close();
   }
+}
+
+/** What was filled has to be what the services would have stored, down to order and counts: the checker says so. */
+async function assertRight(system: System, size: Size): Promise<void> {
+  const writes: Write[] = [];
+  for (const { type, data } of history(size)) {
+    const { id, postId, title, content } = data as { id: string; postId?: string; title?: string; content: string };
+    const written = { id, key: id, outcome: 'acknowledged' } as const;
+    if (type === 'PostCreated') writes.push({ ...written, kind: 'post', text: title ?? '' });
+    if (type === 'CommentCreated') writes.push({ ...written, kind: 'comment', text: content, postId });
+  }
+  const [violation] = check(writes, await takeSnapshot(system));
+  if (violation) throw new Error(`what was filled is not right: ${violation.kind}, ${violation.examples[0]}`);
 }
 
 type Blog = { system: System; size: Size; times: Map<string, number[]> };
@@ -108,6 +122,7 @@ async function measure({ directory, quick, say }: Run): Promise<Values> {
     );
     const system = await keep(startSystem('--production', '--without', 'client', '--data', data));
     await system.quiet();
+    if (name === 'small') await assertRight(system, size);
     blogs.set(name, { system, size, times: new Map(NAMES.map((what) => [what, []])) });
   }
   for (const [what, request] of Object.entries(requests)) {
