@@ -16,10 +16,12 @@ export function watchCost(pids: number[]) {
   const before = sum(pids, processorTimeOf);
   let most = 0;
   const look = () => {
-    most = Math.max(most, ((sum(pids, memoryOf) ?? Number.NaN) * 1024) / 1e6);
+    const memory = sum(pids, memoryOf);
+    if (memory === undefined) clearInterval(timer); // not Linux, or they have ended
+    most = Math.max(most, ((memory ?? Number.NaN) * 1024) / 1e6);
   };
-  look();
   const timer = setInterval(look, LOOK_MS);
+  look();
   return {
     stop(): { processor: number | undefined; memory: number | undefined } {
       clearInterval(timer);

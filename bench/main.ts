@@ -147,6 +147,7 @@ if (quick) console.log('Quick: shortened, and measured once; the figures of a fu
 
 const results: Result[] = [];
 const left: string[] = [];
+const failed: string[] = [];
 for (const figure of figures) {
   if (interrupted) break;
   if (quick && performance.now() - began > QUICK_MS) {
@@ -155,11 +156,13 @@ for (const figure of figures) {
   }
   const result = await measureAll(figure);
   if (result) results.push(result);
+  else failed.push(figure.name);
 }
 if (!interrupted) {
   console.log(tableOf(results));
   if (left.length > 0)
     console.log(`\nLeft out, no time in a quick run: ${left.join(', ')} (--figure NAME measures one)`);
+  if (failed.length > 0) console.error(`\nFailed, and not counted: ${failed.join(', ')} (why: see above)`);
   writeFileSync(
     join(RESULTS, 'results.json'),
     `${JSON.stringify({ machine, quick, repeat, figures: results }, null, 2)}\n`,
@@ -168,4 +171,5 @@ if (!interrupted) {
   console.log(
     `\n${((performance.now() - began) / 60_000).toFixed(1)} minutes. Also as bench/results/results.json and plot.svg.`,
   );
+  process.exit(); // whatever a figure that failed has left waiting
 }

@@ -15,6 +15,7 @@ const x = (times: number) =>
 
 function timesGoal({ value, atLeast, atMost }: Judged): number | undefined {
   if (value === undefined || (atLeast ?? atMost) === undefined) return undefined;
+  if (value === atMost) return 1; // also a goal of 0
   return atLeast === undefined ? (atMost as number) / value : value / atLeast;
 }
 

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { check, takeSnapshot } from '../../e2e/checker.ts';
 import { startWriters, writesOf } from '../../e2e/writers.ts';
 import type { Figure, Run, Values } from '../figure.ts';
-import { SERVERS, startOurs } from '../processes.ts';
+import { keep, SERVERS, startOurs } from '../processes.ts';
 
 const WRITERS = 16;
 /** Between two kills, in milliseconds. */
@@ -20,6 +20,11 @@ async function measure({ directory, quick, say }: Run): Promise<Values> {
     known = crowd.posts.length;
     stall = Math.max(stall, performance.now() - since);
   }, 10);
+  const end = async () => {
+    clearInterval(watching);
+    void crowd.stop().catch(() => {}); // whose writes are in flight gives up after a while
+  };
+  await keep(Promise.resolve({ stop: end }));
   for (const part of SERVERS) {
     await pause(quick ? BETWEEN / 4 : BETWEEN);
     say(`kill -9 ${part}`);

@@ -19,6 +19,7 @@ const figure: Figure = {
   goals: [
     { text: 'ours & naive', of: ({ ours, naive }) => ratio(ours?.rate, naive?.rate), atLeast: 10 },
     { text: 'time', of: () => 60, atMost: 50 },
+    { text: 'lost', of: () => 0, atMost: 0 },
     { text: 'never', of: () => Number.POSITIVE_INFINITY, atMost: 50 },
     { text: 'memory', of: ({ ours }) => ours?.memory, atMost: 400 },
   ],
@@ -66,6 +67,7 @@ test('goals are judged by the medians; what was not measured is neither met nor 
   expect(result.goals.map(({ value, met }) => ({ value, met }))).toEqual([
     { value: 20, met: true },
     { value: 60, met: false },
+    { value: 0, met: true },
     { value: Number.POSITIVE_INFINITY, met: false },
     { value: undefined, met: undefined },
   ]);
@@ -85,6 +87,7 @@ test('the table has a line for each metric, and says what was not measured and w
     '  theirs: not measured, it is not installed',
     '  goal: ours & naive ≥ 10: 20, met',
     '  goal: time ≤ 50: 60, MISSED',
+    '  goal: lost ≤ 0: 0, met',
     '  goal: never ≤ 50: ∞, MISSED',
     '  goal: memory ≤ 400: not measured',
   ]);
@@ -98,10 +101,11 @@ test('the plot has a bar for each goal that was measured: to the right of the go
     to: Number(x) + Number(width),
   }));
   const goal = Number(/<line x1="(\d+)"[^>]*class="goal"/.exec(svg)?.[1]);
-  expect(bars.map(({ kind }) => kind)).toEqual(['met', 'missed', 'missed']);
+  expect(bars.map(({ kind }) => kind)).toEqual(['met', 'missed', 'met', 'missed']);
   expect(bars.map(({ from, to }) => (from === goal ? 'right' : to === goal ? 'left' : 'elsewhere'))).toEqual([
     'right',
     'left',
+    'right',
     'left',
   ]);
   expect(svg).toContain('ours &amp; naive ≥ 10');
