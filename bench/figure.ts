@@ -1,4 +1,4 @@
-// What a figure of the benchmark is. Each is a file of its own in figures/, named in main.ts.
+// What a figure of the benchmark is. Each is a file of its own in figures/, named in options.ts.
 
 /** What one repetition of one side measured: metric -> value; each metric's unit stands in `units`. */
 export type Values = Record<string, number>;
