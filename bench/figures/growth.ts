@@ -1,18 +1,13 @@
 // What a large blog costs against a small one: both run at the same time, and take turns request by request.
-import { once } from 'node:events';
-import { mkdirSync, statfsSync } from 'node:fs';
+import { statfsSync } from 'node:fs';
 import { freemem } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as pause } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
-import { positionOf } from '../../common/src/checkpoint.ts';
-import { check, takeSnapshot, type Write } from '../../e2e/checker.ts';
 import { type System, startSystem } from '../../e2e/system.ts';
-import { fileOf } from '../../scripts/parts.ts';
 import { Connection } from '../connection.ts';
 import { type Figure, type Run, ratio, type Values } from '../figure.ts';
-import { history, postId, type Size } from '../history.ts';
+import { assertRight, fill } from '../fill.ts';
+import { postId, type Size } from '../history.ts';
 import { percentile } from '../load.ts';
 import { keep, SERVERS } from '../processes.ts';
 
@@ -23,62 +18,35 @@ const QUICK: Size = { posts: 20_000, comments: 5 };
 const DISK_A_POST = 25_000;
 const MEMORY = 4e9;
 const REQUESTS = 200;
+/** How many posts the first page shows. */
+const SHOWN = 50;
 const STARTS = 5;
 
-/** Makes the databases of all five parts, one thread each; then everybody stands at the head of the log. */
-async function fill(directory: string, size: Size): Promise<void> {
-  mkdirSync(directory);
-  const heads = SERVERS.map(async (part) => {
-    const worker = new Worker(new URL('../fill-part.ts', import.meta.url), { workerData: { part, directory, size } });
-    await keep(Promise.resolve({ stop: () => worker.terminate() }));
-    const [head] = await once(worker, 'message');
-    return head;
-  });
-  const head: string = (await Promise.all(heads)).find((one) => one !== undefined);
-  for (const part of SERVERS) {
-    const db = new DatabaseSync(fileOf(directory, part));
-    const position = `INSERT INTO subscriptions (name, position) VALUES ('${part}', ${positionOf(head)})`;
-    if (part !== 'event-bus') db.exec(`UPDATE stand SET checkpoint = '${head}'`);
-    if (part !== 'event-bus' && part !== 'query') db.exec(`UPDATE publication SET checkpoint = '${head}'`);
-    db.close();
-    if (part === 'event-bus') continue;
-    const bus = new DatabaseSync(fileOf(directory, 'event-bus'));
-    bus.exec(position);
-    bus.close();
-  }
-}
-
-/** What was filled has to be what the services would have stored, down to order and counts: the checker says so. */
-async function assertRight(system: System, size: Size): Promise<void> {
-  const writes: Write[] = [];
-  for (const { type, data } of history(size)) {
-    const { id, postId, title, content } = data as { id: string; postId?: string; title?: string; content: string };
-    const written = { id, key: id, outcome: 'acknowledged' } as const;
-    if (type === 'PostCreated') writes.push({ ...written, kind: 'post', text: title ?? '' });
-    if (type === 'CommentCreated') writes.push({ ...written, kind: 'comment', text: content, postId });
-  }
-  const [violation] = check(writes, await takeSnapshot(system));
-  if (violation) throw new Error(`what was filled is not right: ${violation.kind}, ${violation.examples[0]}`);
-}
-
 type Blog = { system: System; size: Size; times: Map<string, number[]> };
-type Request = { part: string; method: string; path(post: string): string; body?: object };
+/** About which post: any (in a large blog one that is on the disk alone), or one of those that the first page shows. */
+type About = 'any' | 'shown';
+type Request = { part: string; path(post: string): string; body?: object; about?: About };
 
+const comments = (about: About, body?: object): Request => ({
+  part: 'comments',
+  path: (post) => `/posts/${post}/comments`,
+  body,
+  about,
+});
 const requests: Record<string, Request> = {
-  'first page': { part: 'query', method: 'GET', path: () => '/posts' },
-  'comments of a post': { part: 'comments', method: 'GET', path: (post) => `/posts/${post}/comments` },
-  'new post': { part: 'posts', method: 'POST', path: () => '/posts', body: { title: 'one post more' } },
-  'new comment': {
-    part: 'comments',
-    method: 'POST',
-    path: (post) => `/posts/${post}/comments`,
-    body: { content: 'one comment more' },
-  },
+  'first page': { part: 'query', path: () => '/posts' },
+  'comments of a post shown there': comments('shown'),
+  'comments of any post': comments('any'),
+  'new post': { part: 'posts', path: () => '/posts', body: { title: 'one post more' } },
+  'new comment on a post shown there': comments('shown', { content: 'one comment more' }),
+  'new comment on any post': comments('any', { content: 'one comment more' }),
 };
 const NAMES = [...Object.keys(requests), ...SERVERS.map((part) => `start of ${part}`)];
 
-async function timeRequest({ size }: Blog, { part, method, path, body }: Request, connection: Connection) {
-  const address = path(postId(Math.floor(Math.random() * size.posts)));
+async function timeRequest({ size }: Blog, { part, path, body, about }: Request, connection: Connection) {
+  const among = about === 'shown' ? SHOWN : size.posts;
+  const address = path(postId(size.posts - 1 - Math.floor(Math.random() * among)));
+  const method = body ? 'POST' : 'GET';
   const before = performance.now();
   const { status } = await connection.request(method, address, body && JSON.stringify(body));
   const time = performance.now() - before;

@@ -1,0 +1,46 @@
+// A blog of any size, written straight into the databases of its services.
+import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { Worker } from 'node:worker_threads';
+import { positionOf } from '../common/src/checkpoint.ts';
+import { check, takeSnapshot, type Write } from '../e2e/checker.ts';
+import type { System } from '../e2e/system.ts';
+import { fileOf } from '../scripts/parts.ts';
+import { history, type Size } from './history.ts';
+import { keep, SERVERS } from './processes.ts';
+
+/** Makes the databases of all five parts, one thread each; then everybody stands at the head of the log. */
+export async function fill(directory: string, size: Size): Promise<void> {
+  mkdirSync(directory);
+  const heads = SERVERS.map(async (part) => {
+    const worker = new Worker(new URL('./fill-part.ts', import.meta.url), { workerData: { part, directory, size } });
+    await keep(Promise.resolve({ stop: () => worker.terminate() }));
+    const [head] = await once(worker, 'message');
+    return head;
+  });
+  const head: string = (await Promise.all(heads)).find((one) => one !== undefined);
+  const edit = (part: string, sql: string) => {
+    const db = new DatabaseSync(fileOf(directory, part));
+    db.exec(sql);
+    db.close();
+  };
+  for (const part of SERVERS.filter((name) => name !== 'event-bus')) {
+    edit(part, `UPDATE stand SET checkpoint = '${head}'`);
+    if (part !== 'query') edit(part, `UPDATE publication SET checkpoint = '${head}'`);
+    edit('event-bus', `INSERT INTO subscriptions (name, position) VALUES ('${part}', ${positionOf(head)})`);
+  }
+}
+
+/** What was filled has to be what the services would have stored, down to order and counts: the checker says so. */
+export async function assertRight(system: System, size: Size): Promise<void> {
+  const writes: Write[] = [];
+  for (const { type, data } of history(size)) {
+    const { id, postId, title, content } = data as { id: string; postId?: string; title?: string; content: string };
+    const written = { id, key: id, outcome: 'acknowledged' } as const;
+    if (type === 'PostCreated') writes.push({ ...written, kind: 'post', text: title ?? '' });
+    if (type === 'CommentCreated') writes.push({ ...written, kind: 'comment', text: content, postId });
+  }
+  const [violation] = check(writes, await takeSnapshot(system));
+  if (violation) throw new Error(`what was filled is not right: ${violation.kind}, ${violation.examples[0]}`);
+}
