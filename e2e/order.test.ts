@@ -11,14 +11,14 @@ import { migrations as ofQuery } from '../query/src/schema.ts';
 
 afterAll(removeFolders);
 
-const statuses = async (tx: Tx) => ({
-  statuses: await tx.all<{ id: string; status: string }>('SELECT id, status FROM comments ORDER BY id'),
+const statuses = (tx: Tx) => ({
+  statuses: tx.all<{ id: string; status: string }>('SELECT id, status FROM comments ORDER BY id'),
 });
-const ofService = async (tx: Tx) => ({
-  ...(await statuses(tx)),
-  published: (await tx.all<{ event: string }>('SELECT event FROM outbox ORDER BY seq')).map(
-    ({ event }): Told => JSON.parse(event),
-  ),
+const ofService = (tx: Tx) => ({
+  ...statuses(tx),
+  published: tx
+    .all<{ event: string }>('SELECT event FROM outbox ORDER BY seq')
+    .map(({ event }): Told => JSON.parse(event)),
 });
 
 test('however slow or repeated what comments publishes comes to query, both end with the same statuses', async () => {

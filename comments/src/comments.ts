@@ -17,8 +17,8 @@ const INSERT = `INSERT INTO comments (id, post_id, content, created_at, idempote
  * Stores a comment and its event in one transaction. With the key of an earlier request it answers as that time.
  * @throws Problem 422 if the key was used with another post or content
  */
-export async function createComment(tx: Tx, postId: string, content: string, key: string | null): Promise<Comment> {
-  const earlier = key && (await tx.get<Comment>(`SELECT ${COLUMNS} FROM comments WHERE idempotency_key = ?`, key));
+export function createComment(tx: Tx, postId: string, content: string, key: string | null): Comment {
+  const earlier = key && tx.get<Comment>(`SELECT ${COLUMNS} FROM comments WHERE idempotency_key = ?`, key);
   if (earlier && (earlier.postId !== postId || earlier.content !== content)) throw keyReused();
   if (earlier) return { ...earlier, status: 'pending' };
   const comment = {
@@ -29,23 +29,23 @@ export async function createComment(tx: Tx, postId: string, content: string, key
     createdAt: new Date().toISOString(),
   };
   const event = JSON.stringify(createEvent(SOURCE, 'CommentCreated', comment));
-  await tx.run(INSERT, comment.id, postId, content, comment.createdAt, key, event);
-  await enqueue(tx, event);
+  tx.run(INSERT, comment.id, postId, content, comment.createdAt, key, event);
+  enqueue(tx, event);
   return comment;
 }
 
-export async function knowsPost(tx: Tx, id: string): Promise<boolean> {
-  return (await tx.get('SELECT 1 FROM posts WHERE id = ?', id)) !== undefined;
+export function knowsPost(tx: Tx, id: string): boolean {
+  return tx.get('SELECT 1 FROM posts WHERE id = ?', id) !== undefined;
 }
 
-export async function hasKey(tx: Tx, key: string): Promise<boolean> {
-  return (await tx.get('SELECT 1 FROM comments WHERE idempotency_key = ?', key)) !== undefined;
+export function hasKey(tx: Tx, key: string): boolean {
+  return tx.get('SELECT 1 FROM comments WHERE idempotency_key = ?', key) !== undefined;
 }
 
 /** One more comment of the post than `limit`, in the order they were written, behind the comment `cursor`. */
-export async function listComments(tx: Tx, postId: string, limit: number, cursor?: string): Promise<Comment[]> {
+export function listComments(tx: Tx, postId: string, limit: number, cursor?: string): Comment[] {
   const seen = cursor
-    ? await tx.get<{ seq: number }>('SELECT seq FROM comments WHERE id = ? AND post_id = ?', cursor, postId)
+    ? tx.get<{ seq: number }>('SELECT seq FROM comments WHERE id = ? AND post_id = ?', cursor, postId)
     : { seq: 0 };
   if (!seen) throw unknownCursor();
   const sql = `SELECT ${COLUMNS}, seq FROM comments WHERE post_id = ? AND seq > ? ORDER BY seq LIMIT ?`;
@@ -53,15 +53,15 @@ export async function listComments(tx: Tx, postId: string, limit: number, cursor
 }
 
 /** Applies an event of the log. Every branch may run again, in any order, without a second effect. */
-export async function handle(tx: Tx, event: KnownEvent): Promise<void> {
+export function handle(tx: Tx, event: KnownEvent): void {
   switch (event.type) {
     case 'PostCreated':
-      await tx.run('INSERT OR IGNORE INTO posts (id) VALUES (?)', event.data.id);
+      tx.run('INSERT OR IGNORE INTO posts (id) VALUES (?)', event.data.id);
       return;
     case 'CommentCreated': {
       const { id, postId, content = null, createdAt = event.time ?? null } = event.data;
       const published = event.published ?? createEvent(SOURCE, event.type, { status: 'pending', ...event.data });
-      await tx.run(
+      tx.run(
         `INSERT INTO comments (id, post_id, content, created_at, event) VALUES (?, ?, ?, ?, ?)
          ON CONFLICT (id) DO UPDATE SET content = coalesce(content, excluded.content),
            created_at = coalesce(created_at, excluded.created_at), event = coalesce(event, excluded.event)
@@ -74,14 +74,14 @@ export async function handle(tx: Tx, event: KnownEvent): Promise<void> {
       const { id, postId, content = null, status } = event.data;
       if (!status) return;
       // The first verdict in the log stands; a later one only makes us say again which that was.
-      const row = await tx.get<Comment>(
+      const row = tx.get<Comment>(
         `INSERT INTO comments (id, post_id, content, status) VALUES (?, ?, ?, ?)
          ON CONFLICT (id) DO UPDATE SET status = iif(status = 'pending', excluded.status, status),
            content = coalesce(content, excluded.content)
          RETURNING ${COLUMNS}`,
         ...[id, postId, content, status],
       );
-      if (row) await enqueue(tx, createEvent(SOURCE, 'CommentUpdated', updated(row)));
+      if (row) enqueue(tx, createEvent(SOURCE, 'CommentUpdated', updated(row)));
       return;
     }
   }
@@ -90,7 +90,7 @@ export async function handle(tx: Tx, event: KnownEvent): Promise<void> {
 const updated = ({ id, postId, content, status }: Comment) => ({ id, postId, content, status });
 
 /** A replay was ordered: the event of every comment goes into the outbox again, in order. */
-export async function publishAgain(tx: Tx, after: Checkpoint): Promise<void> {
-  await replayedFrom(tx, after);
-  await tx.run('INSERT INTO outbox (event) SELECT event FROM comments WHERE event IS NOT NULL ORDER BY seq');
+export function publishAgain(tx: Tx, after: Checkpoint): void {
+  replayedFrom(tx, after);
+  tx.run('INSERT INTO outbox (event) SELECT event FROM comments WHERE event IS NOT NULL ORDER BY seq');
 }

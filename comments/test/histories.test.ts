@@ -11,14 +11,14 @@ afterAll(removeFolders);
 type Row = Record<string, string | number | null>;
 
 /** What this service knows, whatever order it came in, and what it has published. */
-const look = async (tx: Tx) => ({
-  posts: await tx.all<Row>('SELECT id FROM posts ORDER BY id'),
-  comments: await tx.all<Row>(
+const look = (tx: Tx) => ({
+  posts: tx.all<Row>('SELECT id FROM posts ORDER BY id'),
+  comments: tx.all<Row>(
     'SELECT id, post_id AS postId, content, status, created_at AS createdAt FROM comments ORDER BY id',
   ),
-  published: (await tx.all<{ event: string }>('SELECT event FROM outbox ORDER BY seq')).map(
-    ({ event }): Told => JSON.parse(event),
-  ),
+  published: tx
+    .all<{ event: string }>('SELECT event FROM outbox ORDER BY seq')
+    .map(({ event }): Told => JSON.parse(event)),
 });
 const known = (steps: Step[]) => tell(steps, migrations, handle, look);
 

@@ -4,14 +4,15 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { databaseProblem, isReadOnly, isUnreadable } from './problem.ts';
 
-/** What a work may use. Nothing else may be awaited inside a work, and it changes nothing outside the database. */
+/** What a work may use. */
 export interface Tx {
-  get<Row>(sql: string, ...values: SQLInputValue[]): Promise<Row | undefined>;
-  all<Row>(sql: string, ...values: SQLInputValue[]): Promise<Row[]>;
-  run(sql: string, ...values: SQLInputValue[]): Promise<{ changes: number }>;
+  get<Row>(sql: string, ...values: SQLInputValue[]): Row | undefined;
+  all<Row>(sql: string, ...values: SQLInputValue[]): Row[];
+  run(sql: string, ...values: SQLInputValue[]): { changes: number };
 }
 
-type Work<T> = (tx: Tx) => Promise<T>;
+/** It runs in one go, so that nothing comes between its statements, and changes nothing outside the database. */
+type Work<T> = (tx: Tx) => T;
 type Job = { work: Work<unknown>; resolve: (value: unknown) => void; reject: (error: unknown) => void };
 
 /** How many works share a transaction at the most: bounds how long the first of them waits for its answer. */
@@ -34,9 +35,9 @@ function statements(connection: DatabaseSync): Tx {
     return statement;
   };
   return {
-    get: async <Row>(sql: string, ...values: SQLInputValue[]) => prepare(sql).get(...values) as Row | undefined,
-    all: async <Row>(sql: string, ...values: SQLInputValue[]) => prepare(sql).all(...values) as Row[],
-    run: async (sql, ...values) => ({ changes: Number(prepare(sql).run(...values).changes) }),
+    get: <Row>(sql: string, ...values: SQLInputValue[]) => prepare(sql).get(...values) as Row | undefined,
+    all: <Row>(sql: string, ...values: SQLInputValue[]) => prepare(sql).all(...values) as Row[],
+    run: (sql, ...values) => ({ changes: Number(prepare(sql).run(...values).changes) }),
   };
 }
 
@@ -60,7 +61,6 @@ export class Database {
   #laterTimer: NodeJS.Timeout | undefined;
   #draining: Promise<void> | undefined;
   #begin: (() => void) | undefined;
-  #reads: Promise<unknown> = Promise.resolve();
   #listeners: (() => void)[] = [];
 
   constructor(file: string) {
@@ -80,24 +80,18 @@ export class Database {
     });
   }
 
-  /**
-   * Runs a work in a snapshot of what is committed. Works run one after another, so keep each short: read page by page.
-   */
-  read<T>(work: Work<T>): Promise<T> {
-    const result = this.#reads.then(async () => {
-      this.#reader.exec('BEGIN');
-      try {
-        return await work(this.#reading);
-      } catch (error) {
-        this.#notice(error);
-        throw error;
-      } finally {
-        // Nothing is to be committed, and after a damaged page was met COMMIT would fail, whatever the work made of it.
-        if (this.#reader.isTransaction) this.#reader.exec('ROLLBACK');
-      }
-    });
-    this.#reads = result.catch(() => {});
-    return result;
+  /** Runs a work in a snapshot of what is committed. Nothing else happens meanwhile: read long lists page by page. */
+  async read<T>(work: Work<T>): Promise<T> {
+    this.#reading.run('BEGIN');
+    try {
+      return work(this.#reading);
+    } catch (error) {
+      this.#notice(error);
+      throw error;
+    } finally {
+      // Nothing is to be committed, and after a damaged page was met COMMIT would fail, whatever the work made of it.
+      if (this.#reader.isTransaction) this.#reading.run('ROLLBACK');
+    }
   }
 
   /**
@@ -134,7 +128,6 @@ export class Database {
   async close(): Promise<void> {
     await this.#commitLater();
     await this.#draining;
-    await this.#reads;
     this.#reader.close();
     this.#writer.close();
   }
@@ -160,7 +153,7 @@ export class Database {
       const group = [...this.#later.splice(0), ...this.#jobs.splice(0, GROUP)];
       clearTimeout(this.#laterTimer);
       this.#laterTimer = undefined;
-      await this.#commit(group);
+      this.#commit(group);
       for (const listener of this.#listeners) listener();
       await nextTurn();
       if (this.#jobs.length === 0) break;
@@ -168,34 +161,34 @@ export class Database {
     this.#draining = undefined;
   }
 
-  async #commit(group: Job[]): Promise<void> {
+  #commit(group: Job[]): void {
     try {
       if (this.#readOnly) this.#openAgain();
-      this.#writer.exec('BEGIN IMMEDIATE');
+      this.#writing.run('BEGIN IMMEDIATE');
       this.trouble = undefined;
     } catch (error) {
       this.#failed(group, error);
       return;
     }
     try {
-      const answers: (() => void)[] = [];
-      for (const job of group) answers.push(await this.#attempt(job));
-      this.#writer.exec('COMMIT');
+      const answers = group.map((job) => this.#attempt(job));
+      this.#writing.run('COMMIT');
       for (const answer of answers) answer();
     } catch (error) {
-      if (this.#writer.isTransaction) this.#writer.exec('ROLLBACK');
+      if (this.#writer.isTransaction) this.#writing.run('ROLLBACK');
       if (group.length === 1) this.#failed(group, error);
       // One of them may be too much for the disk, and the others not.
-      else for (const job of group) await this.#commit([job]);
+      else for (const job of group) this.#commit([job]);
     }
   }
 
   /** Runs one work in its savepoint and returns the answer to give once the group is committed. */
-  async #attempt({ work, resolve, reject }: Job): Promise<() => void> {
-    this.#writer.exec('SAVEPOINT work');
+  #attempt({ work, resolve, reject }: Job): () => void {
+    this.#writing.run('SAVEPOINT work');
     try {
-      const value = await work(this.#writing);
-      this.#writer.exec('RELEASE work');
+      const value = work(this.#writing);
+      if (value instanceof Promise) throw new Error('A work must not be async: its rest would run after COMMIT.');
+      this.#writing.run('RELEASE work');
       return () => resolve(value);
     } catch (error) {
       // A full disk, for one, ends the whole transaction: what the others wrote is gone too.

@@ -29,21 +29,21 @@ const BATCH_BYTES = 500 * 1024;
 const LONGEST_PAUSE = 1_000;
 
 /** Puts an event into the outbox, in the transaction of the change that it tells of. */
-export async function enqueue(tx: Tx, event: object | string): Promise<void> {
+export function enqueue(tx: Tx, event: object | string): void {
   const text = typeof event === 'string' ? event : JSON.stringify(event);
-  await tx.run('INSERT INTO outbox (event) VALUES (?)', text);
+  tx.run('INSERT INTO outbox (event) VALUES (?)', text);
 }
 
 /**
  * A replay order was taken. One from the start: from here on the log is what a person says it is, whatever the bus had
  * acknowledged. A later one says nothing of that, and a log that loses events after it must still be noticed.
  */
-export async function replayedFrom(tx: Tx, after: Checkpoint): Promise<void> {
-  if (positionOf(after) === 0) await publishedUpTo(tx, after);
+export function replayedFrom(tx: Tx, after: Checkpoint): void {
+  if (positionOf(after) === 0) publishedUpTo(tx, after);
 }
 
-async function publishedUpTo(tx: Tx, checkpoint: Checkpoint): Promise<void> {
-  await tx.run('UPDATE publication SET checkpoint = ?', checkpoint);
+function publishedUpTo(tx: Tx, checkpoint: Checkpoint): void {
+  tx.run('UPDATE publication SET checkpoint = ?', checkpoint);
 }
 
 type Publication = { checkpoint: Checkpoint | null };
@@ -101,13 +101,13 @@ export class Relay extends Loop {
   async #step(): Promise<boolean> {
     const { db, bus } = this.#options;
     const limit = this.#takesBatches && this.#sent >= this.#single ? BATCH_EVENTS : 1;
-    const { rows, published } = await db.read(async (tx) => ({
-      rows: await tx.all<Row>(
+    const { rows, published } = await db.read((tx) => ({
+      rows: tx.all<Row>(
         'SELECT seq, event FROM outbox WHERE seq > ? AND refused IS NULL ORDER BY seq LIMIT ?',
         this.#sent,
         limit,
       ),
-      published: (await tx.get<Publication>('SELECT checkpoint FROM publication'))?.checkpoint,
+      published: tx.get<Publication>('SELECT checkpoint FROM publication')?.checkpoint,
     }));
     const batch = fit(rows);
     const last = batch.at(-1);
@@ -150,12 +150,12 @@ export class Relay extends Loop {
     this.#takesBatches = takesBatches;
     this.#recovered();
     const known = checkpointText.safeParse(checkpoint);
-    this.#options.db.later(async (tx) => {
-      await tx.run('DELETE FROM outbox WHERE seq <= ? AND refused IS NULL', seq);
+    this.#options.db.later((tx) => {
+      tx.run('DELETE FROM outbox WHERE seq <= ? AND refused IS NULL', seq);
       // An event that the log had before is answered with its old place: what the bus has said, it has said.
-      const last = await tx.get<Publication>('SELECT checkpoint FROM publication');
+      const last = tx.get<Publication>('SELECT checkpoint FROM publication');
       const newer = positionOf(last?.checkpoint ?? NEW) < positionOf(known.data ?? NEW);
-      if (known.data && newer) await publishedUpTo(tx, known.data);
+      if (known.data && newer) publishedUpTo(tx, known.data);
     });
   }
 

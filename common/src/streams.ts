@@ -81,10 +81,10 @@ export type Step = { text: string; upto: number };
 /** Readers that stand at the same place, as nearly all do, share what is read and written as text for them. */
 export class Steps {
   #db: Database;
-  #read: (tx: Tx, after: number) => Promise<Step>;
+  #read: (tx: Tx, after: number) => Step;
   #latest: { after: number; step: Promise<Step> } | undefined;
 
-  constructor(db: Database, read: (tx: Tx, after: number) => Promise<Step>) {
+  constructor(db: Database, read: (tx: Tx, after: number) => Step) {
     this.#db = db;
     this.#read = read;
     db.onCommit(() => this.#forget());

@@ -42,9 +42,9 @@ type Options = {
   /** The types that this service handles; it ignores all others. */
   handles: readonly EventType[];
   /** Applies one event; throwing makes it a poison event. Idempotent by the ids in `data`. */
-  handle: (tx: Tx, event: KnownEvent) => Promise<void>;
+  handle: (tx: Tx, event: KnownEvent) => void;
   /** A replay order is being taken that makes this service stand at `after`. */
-  onOrder?: (tx: Tx, after: Checkpoint) => Promise<void>;
+  onOrder?: (tx: Tx, after: Checkpoint) => void;
   /** Told after COMMIT what was applied. */
   onApplied?: (events: KnownEvent[]) => void;
 };
@@ -112,12 +112,12 @@ export class Subscriber extends Loop {
       res.json({ status: 'OK' });
       return;
     }
-    const { joined, stand } = await this.#apply(events, async (tx) => {
-      const before = await this.#standBefore(tx, headers);
+    const { joined, stand } = await this.#apply(events, (tx) => {
+      const before = this.#standBefore(tx, headers);
       if (!joins(before.checkpoint, after)) return { joined: false, stand: before };
-      await this.#handleAll(tx, events);
+      this.#handleAll(tx, events);
       const now = { ...before, checkpoint: upto };
-      await tx.run('UPDATE stand SET checkpoint = ?, replay = ?', now.checkpoint, now.replay ?? null);
+      tx.run('UPDATE stand SET checkpoint = ?, replay = ?', now.checkpoint, now.replay ?? null);
       return { joined: true, stand: now };
     });
     this.#heard(head);
@@ -125,10 +125,10 @@ export class Subscriber extends Loop {
   }
 
   /** Where this service stands; if the push carries a replay order not yet taken, it is taken first, but only backwards. */
-  async #standBefore(tx: Tx, { 'event-after': after = NEW, 'event-replay': replay }: PushHeaders): Promise<Stand> {
-    const stand = await readStand(tx);
+  #standBefore(tx: Tx, { 'event-after': after = NEW, 'event-replay': replay }: PushHeaders): Stand {
+    const stand = readStand(tx);
     if (!replay || replay === stand.replay || positionOf(after) > positionOf(stand.checkpoint)) return stand;
-    await this.#options.onOrder?.(tx, after);
+    this.#options.onOrder?.(tx, after);
     return { checkpoint: after, replay };
   }
 
@@ -136,12 +136,12 @@ export class Subscriber extends Loop {
     return inputs.map((input) => parseEvent(input, this.#options.handles)).filter((event) => event !== undefined);
   }
 
-  async #handleAll(tx: Tx, events: KnownEvent[]): Promise<void> {
-    for (const event of events) await this.#options.handle(tx, event);
+  #handleAll(tx: Tx, events: KnownEvent[]): void {
+    for (const event of events) this.#options.handle(tx, event);
   }
 
   /** One transaction; what a handler throws becomes a 422, what the database throws a 503 or 507. */
-  async #apply<T>(events: KnownEvent[], work: (tx: Tx) => Promise<T>): Promise<T> {
+  async #apply<T>(events: KnownEvent[], work: (tx: Tx) => T): Promise<T> {
     const { db, log, onApplied } = this.#options;
     try {
       const result = await db.write(work);
@@ -203,7 +203,7 @@ export class Subscriber extends Loop {
 /** Whether a batch that begins behind `after` continues from here. */
 const joins = (stand: Checkpoint, after: Checkpoint) => stand === after || (stand === NEW && positionOf(after) === 0);
 
-async function readStand(tx: Tx): Promise<Stand> {
-  const stand = await tx.get<Stand>('SELECT checkpoint, replay FROM stand');
+function readStand(tx: Tx): Stand {
+  const stand = tx.get<Stand>('SELECT checkpoint, replay FROM stand');
   return stand ?? { checkpoint: NEW, replay: null };
 }

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { setTimeout as delay } from 'node:timers/promises';
 import { type Database, openDatabase, type Tx } from '@blog/common/database.ts';
 import { databaseProblem } from '@blog/common/problem.ts';
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
@@ -8,8 +7,7 @@ import { newFolder, removeFolders, until } from './service.ts';
 
 const migrations = ['CREATE TABLE notes (text TEXT NOT NULL UNIQUE) STRICT'];
 const add = (text: string) => (tx: Tx) => tx.run('INSERT INTO notes VALUES (?)', text);
-const all = async (tx: Tx) =>
-  (await tx.all<{ text: string }>('SELECT text FROM notes ORDER BY rowid')).map((n) => n.text);
+const all = (tx: Tx) => tx.all<{ text: string }>('SELECT text FROM notes ORDER BY rowid').map((n) => n.text);
 
 let file: string;
 let db: Database;
@@ -46,9 +44,9 @@ function lock(): () => void {
 
 /** Lets the file grow by so many pages and no more. */
 const fill = (pages: number) =>
-  db.write(async (tx) => {
-    const has = await tx.get<{ page_count: number }>('PRAGMA page_count');
-    await tx.all(`PRAGMA max_page_count = ${Number(has?.page_count) + pages}`);
+  db.write((tx) => {
+    const has = tx.get<{ page_count: number }>('PRAGMA page_count');
+    tx.all(`PRAGMA max_page_count = ${Number(has?.page_count) + pages}`);
   });
 const large = 'x'.repeat(100_000);
 
@@ -82,8 +80,8 @@ test('a group that is full is committed at once: one turn of the event loop may 
 });
 
 test('a work that throws is undone alone, and its caller gets what it threw', async () => {
-  const wrong = db.write(async (tx) => {
-    await add('half done')(tx);
+  const wrong = db.write((tx) => {
+    add('half done')(tx);
     throw new Error('changed my mind');
   });
   const results = await Promise.allSettled([db.write(add('before')), wrong, db.write(add('after'))]);
@@ -93,28 +91,30 @@ test('a work that throws is undone alone, and its caller gets what it threw', as
   expect(db.trouble).toBeUndefined();
 });
 
-test('a read sees only what is committed', async () => {
-  const inside = Promise.withResolvers<void>();
-  const go = Promise.withResolvers<void>();
-  const write = db.write(async (tx) => {
-    await add('not yet')(tx);
-    inside.resolve();
-    await go.promise;
-  });
-  await inside.promise;
+test('a work that is async is undone and fails: its rest would run after the commit', async () => {
+  const late = db.write(async (tx) => add('too early')(tx));
+  await expect(late).rejects.toThrow('must not be async');
   expect(await db.read(all)).toEqual([]);
-  go.resolve();
-  await write;
+});
+
+test('a read sees only what is committed', async () => {
+  const meanwhile = await db.write((tx) => {
+    add('not yet')(tx);
+    return { seen: db.read(all) };
+  });
+  expect(await meanwhile.seen).toEqual([]);
   expect(await db.read(all)).toEqual(['not yet']);
 });
 
 test('a read sees one snapshot, whatever is committed meanwhile', async () => {
   await db.write(add('before'));
-  const seen = await db.read(async (tx) => {
-    const first = await all(tx);
-    await db.write(add('meanwhile'));
-    return [first, await all(tx)];
+  const other = new DatabaseSync(file);
+  const seen = await db.read((tx) => {
+    const first = all(tx);
+    other.exec("INSERT INTO notes VALUES ('meanwhile')");
+    return [first, all(tx)];
   });
+  other.close();
   expect(seen).toEqual([['before'], ['before']]);
   expect(await db.read(all)).toEqual(['before', 'meanwhile']);
 });
@@ -133,16 +133,16 @@ test('a later work that waits in vain for a commit gets one of its own', async (
 });
 
 test('a later work is done at the latest when the database is closed', async () => {
-  await db.write(async () => db.later(add('later')));
+  await db.write(() => db.later(add('later')));
   await db.close();
   expect(committed()).toEqual(['later']);
   db = open();
 });
 
 test('a later work that comes while a long commit is under way is not forgotten', async () => {
-  await db.write(async () => {
+  await db.write(() => {
     db.later(add('later'));
-    await delay(1_100);
+    for (const end = performance.now() + 1_100; performance.now() < end; );
   });
   await until(() => committed().length === 1);
 });

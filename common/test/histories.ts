@@ -72,8 +72,8 @@ export const retold = (events: Told[]): fc.Arbitrary<Step[]> =>
 export async function tell<T>(
   steps: Step[],
   migrations: string[],
-  handle: (tx: Tx, event: KnownEvent) => Promise<void>,
-  look: (tx: Tx) => Promise<T>,
+  handle: (tx: Tx, event: KnownEvent) => void,
+  look: (tx: Tx) => T,
 ): Promise<T[]> {
   const file = join(newFolder(), 'told.db');
   const open = () => openDatabase(file, migrations);
@@ -82,12 +82,12 @@ export async function tell<T>(
   for (let rest = steps; rest.length > 0; ) {
     const end = rest.indexOf('restart');
     const group = rest.slice(0, end === -1 ? rest.length : end) as Told[];
-    const seen = await db.write(async (tx) => {
+    const seen = await db.write((tx) => {
       const seen: T[] = [];
       for (const told of group) {
         const event = parseEvent(told, [told.type]);
-        if (event) await handle(tx, event);
-        seen.push(await look(tx));
+        if (event) handle(tx, event);
+        seen.push(look(tx));
       }
       return seen;
     });

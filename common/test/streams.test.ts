@@ -35,7 +35,7 @@ const read = async () => {
   const [answer] = (await once(request, 'response')) as [IncomingMessage];
   return answer;
 };
-const commit = () => db.write(async () => {});
+const commit = () => db.write(() => {});
 
 test('a commit wakes every reader, and each gets what is new', async () => {
   let news = 'data: first\n\n';

@@ -10,15 +10,15 @@ import { at, FakeBus } from './fake-bus.ts';
 import { log, NO_BUS, newFolder, openapi, removeFolders, Service, until } from './service.ts';
 
 /** Keeps a row for each time that it handled an event, so that a second effect shows. */
-const handle = async (tx: Tx, { data }: KnownEvent) => {
+const handle = (tx: Tx, { data }: KnownEvent) => {
   if (data.id === 'throws') throw new Error('cannot handle this');
-  if (data.id === 'large') await tx.run('INSERT INTO handled VALUES (?)', 'x'.repeat(100_000));
-  await tx.run('INSERT INTO handled VALUES (?)', data.id);
+  if (data.id === 'large') tx.run('INSERT INTO handled VALUES (?)', 'x'.repeat(100_000));
+  tx.run('INSERT INTO handled VALUES (?)', data.id);
 };
 const subscribing = {
   migrations: [`CREATE TABLE handled (id TEXT) STRICT; CREATE TABLE orders (after TEXT) STRICT; ${checkpointSchema}`],
   create: ({ db, bus }: { db: Service['db']; bus: Bus }) => {
-    const onOrder = async (tx: Tx, after: string) => void (await tx.run('INSERT INTO orders VALUES (?)', after));
+    const onOrder = (tx: Tx, after: string) => void tx.run('INSERT INTO orders VALUES (?)', after);
     const subscriber = new Subscriber({ db, bus, log, handles: ['PostCreated'], handle, onOrder });
     return {
       app: createApp({ openapi, db, log, routes: [subscriber.routes], loops: [subscriber] }),

@@ -12,7 +12,7 @@ import { log, newFolder, openapi, removeFolders, Service, until } from './servic
 const TOKEN = 'a-token-of-this-test';
 const BEARER = `Bearer ${TOKEN}`;
 
-const handle = async (tx: Tx, { data }: KnownEvent) => void (await tx.run('INSERT INTO handled VALUES (?)', data.id));
+const handle = (tx: Tx, { data }: KnownEvent) => void tx.run('INSERT INTO handled VALUES (?)', data.id);
 const migrations = [`CREATE TABLE handled (id TEXT) STRICT; ${checkpointSchema} ${outboxSchema}`];
 
 let bus: FakeBus;

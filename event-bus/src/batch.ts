@@ -18,9 +18,9 @@ export async function readBatch(db: Database, subscription: string, position: nu
   let upto: Checkpoint | undefined;
   while (next !== undefined && events.length < most && bytes < PUSH_BYTES) {
     const from: number = next;
-    const page = await db.read(async (tx) => ({
-      ...(await readPage(tx, { after: from }, most)),
-      parked: await parkedBehind(tx, subscription, from),
+    const page = await db.read((tx) => ({
+      ...readPage(tx, { after: from }, most),
+      parked: parkedBehind(tx, subscription, from),
     }));
     next = page.next;
     for (const entry of page.entries) {
@@ -36,9 +36,9 @@ export async function readBatch(db: Database, subscription: string, position: nu
       bytes += size;
     }
   }
-  return db.read(async (tx) => {
-    const after = (await checkpointAt(tx, position)) ?? NEW;
-    return { after, upto: upto ?? after, head: await head(tx), events };
+  return db.read((tx) => {
+    const after = checkpointAt(tx, position) ?? NEW;
+    return { after, upto: upto ?? after, head: head(tx), events };
   });
 }
 

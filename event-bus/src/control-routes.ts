@@ -30,7 +30,7 @@ export function controlRoutes({ db, loops }: { db: Database; loops: Delivery[] }
   };
 
   routes.get('/subscriptions', async (_req, res) => {
-    res.json(await db.read((tx) => Promise.all(loops.map((loop) => loop.status(tx)))));
+    res.json(await db.read((tx) => loops.map((loop) => loop.status(tx))));
   });
 
   for (const [name, command] of Object.entries(commands)) {

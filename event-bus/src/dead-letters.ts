@@ -7,16 +7,16 @@ export type DeadLetter = { id: number; subscription: string; position: number; r
 
 const COLUMNS = 'd.id, d.subscription, d.position, d.reason, d.parked_at AS parkedAt';
 
-export async function park(tx: Tx, subscription: string, position: number, reason: string): Promise<void> {
-  await tx.run(
+export function park(tx: Tx, subscription: string, position: number, reason: string): void {
+  tx.run(
     'INSERT OR IGNORE INTO dead_letters (subscription, position, reason, parked_at) VALUES (?, ?, ?, ?)',
     ...[subscription, position, reason, new Date().toISOString()],
   );
 }
 
 /** The parked ones among the next events behind a position. */
-export async function parkedBehind(tx: Tx, subscription: string, position: number): Promise<Set<number>> {
-  const rows = await tx.all<{ position: number }>(
+export function parkedBehind(tx: Tx, subscription: string, position: number): Set<number> {
+  const rows = tx.all<{ position: number }>(
     'SELECT position FROM dead_letters WHERE subscription = ? AND position > ? ORDER BY position LIMIT 1000',
     ...[subscription, position],
   );
@@ -24,11 +24,7 @@ export async function parkedBehind(tx: Tx, subscription: string, position: numbe
 }
 
 /** One more letter than `limit`, newest first, behind the letter `cursor`; each with its event's record. */
-export async function listLetters(
-  tx: Tx,
-  limit: number,
-  cursor?: string,
-): Promise<(DeadLetter & { record: string })[]> {
+export function listLetters(tx: Tx, limit: number, cursor?: string): (DeadLetter & { record: string })[] {
   if (cursor !== undefined && !/^\d{1,15}$/.test(cursor)) throw unknownCursor();
   return tx.all(
     `SELECT ${COLUMNS}, e.record FROM dead_letters d JOIN events e USING (position)
@@ -44,6 +40,6 @@ export const findLetter = (tx: Tx, id: number) =>
     id,
   );
 
-export async function deleteLetter(tx: Tx, id: number): Promise<boolean> {
-  return (await tx.run('DELETE FROM dead_letters WHERE id = ?', id)).changes > 0;
+export function deleteLetter(tx: Tx, id: number): boolean {
+  return tx.run('DELETE FROM dead_letters WHERE id = ?', id).changes > 0;
 }

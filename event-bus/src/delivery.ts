@@ -327,24 +327,32 @@ export class Delivery extends Loop {
     return this.#kind === 'unknown' ? 'starting' : 'live';
   }
 
-  async status(tx: Tx): Promise<object> {
+  status(tx: Tx): object {
     const { position, order } = this.#subscription;
-    const lag = positionOf(await head(tx)) - position;
-    // What it is stuck on may be what cannot be read: that is told otherwise.
-    const next = lag > 0 ? (await readBehind(tx, position, 1).catch(() => []))[0] : undefined;
-    const since = next ? Date.parse(JSON.parse(next.record).time) : Date.now();
+    const lag = positionOf(head(tx)) - position;
+    const waiting = lag > 0 ? Date.now() - this.#timeBehind(tx, position) : 0;
     return {
       name: this.name,
       url: this.#options.url,
       kind: this.#kind,
       position,
       lag,
-      lagSeconds: Math.max(0, Math.round((Date.now() - since) / 1_000)),
+      lagSeconds: Math.max(0, Math.round(waiting / 1_000)),
       state: this.state,
       replay: order ?? null,
       lastError: this.#divergence ?? this.#lastError ?? null,
       nextAttempt: this.state === 'retrying' ? (this.#nextAttempt ?? null) : null,
     };
+  }
+
+  /** When the event that comes next was made. It may be the one that cannot be read: that is told otherwise. */
+  #timeBehind(tx: Tx, position: number): number {
+    try {
+      const [next] = readBehind(tx, position, 1);
+      return next ? Date.parse(JSON.parse(next.record).time) : Date.now();
+    } catch {
+      return Date.now();
+    }
   }
 
   async degraded(): Promise<string[]> {

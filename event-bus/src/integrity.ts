@@ -20,9 +20,9 @@ export async function verifyLog(db: Database, after = 0): Promise<Verdict> {
   let most = PAGE;
   for (;;) {
     try {
-      const found = await db.read(async (tx) => {
-        const entries = await readBehind(tx, position, most);
-        await assertFound(tx, position, most);
+      const found = await db.read((tx) => {
+        const entries = readBehind(tx, position, most);
+        assertFound(tx, position, most);
         return entries;
       });
       position = found.at(-1)?.position ?? position;
@@ -40,8 +40,8 @@ export async function verifyLog(db: Database, after = 0): Promise<Verdict> {
 }
 
 /** An event is recognised, and found by type and subject, by what stands beside its record. */
-async function assertFound(tx: Tx, after: number, limit: number): Promise<void> {
-  const wrong = await tx.get<{ position: number }>(
+function assertFound(tx: Tx, after: number, limit: number): void {
+  const wrong = tx.get<{ position: number }>(
     `SELECT position FROM (SELECT * FROM events WHERE position > ? ORDER BY position LIMIT ?) AS e
      WHERE source IS NOT record ->> 'source' OR id IS NOT record ->> 'id'
         OR type IS NOT record ->> 'type' OR subject IS NOT record ->> 'subject'

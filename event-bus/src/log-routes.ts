@@ -81,9 +81,9 @@ export function logRoutes({ db, loops, deliveries, streams, integrity }: Options
   });
 
   routes.get('/stream', async (req, res) => {
-    const { now, from } = await db.read(async (tx) => ({
-      now: await head(tx),
-      from: await resumeFrom(tx, req.get('Last-Event-ID')),
+    const { now, from } = await db.read((tx) => ({
+      now: head(tx),
+      from: resumeFrom(tx, req.get('Last-Event-ID')),
     }));
     let step: Step = { text: '', upto: from ?? positionOf(now) };
     const next = async () => {
@@ -118,17 +118,17 @@ async function* jsonArray(db: Database, filter: Filter, limit: number): AsyncGen
 }
 
 /** What the stream has next behind a position. */
-async function readStep(tx: Tx, after: number): Promise<Step> {
-  const { entries } = await readPage(tx, { after });
+function readStep(tx: Tx, after: number): Step {
+  const { entries } = readPage(tx, { after });
   const messages = entries.map((entry) => message(entryJson(entry), `${entry.position}-${entry.checksum}`));
   return { text: messages.join(''), upto: entries.at(-1)?.position ?? after };
 }
 
 /** The position that a stream goes on behind; undefined if the reader has to read the list again. */
-async function resumeFrom(tx: Tx, lastEventId: Checkpoint | undefined): Promise<number | undefined> {
-  const end = positionOf(await head(tx));
+function resumeFrom(tx: Tx, lastEventId: Checkpoint | undefined): number | undefined {
+  const end = positionOf(head(tx));
   if (lastEventId === undefined) return end;
-  if (!checkpointText.safeParse(lastEventId).success || !(await knows(tx, lastEventId))) return undefined;
+  if (!checkpointText.safeParse(lastEventId).success || !knows(tx, lastEventId)) return undefined;
   const position = positionOf(lastEventId);
   return end - position <= MISSED ? position : undefined;
 }

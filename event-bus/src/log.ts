@@ -27,27 +27,27 @@ export class Damage extends Problem {
 }
 
 /** The newest place of the log. */
-export async function newest(tx: Tx): Promise<Place> {
-  const last = await tx.get<Place>('SELECT position, checksum FROM events ORDER BY position DESC LIMIT 1');
-  return last ?? ((await tx.get<Place>(ORIGIN)) as Place);
+export function newest(tx: Tx): Place {
+  const last = tx.get<Place>('SELECT position, checksum FROM events ORDER BY position DESC LIMIT 1');
+  return last ?? (tx.get<Place>(ORIGIN) as Place);
 }
 
-export const head = async (tx: Tx): Promise<Checkpoint> => checkpointOf(await newest(tx));
+export const head = (tx: Tx): Checkpoint => checkpointOf(newest(tx));
 
-const placeAt = (tx: Tx, position: number): Promise<Place | undefined> =>
+const placeAt = (tx: Tx, position: number): Place | undefined =>
   position === 0
     ? tx.get<Place>(ORIGIN)
     : tx.get<Place>('SELECT position, checksum FROM events WHERE position = ?', position);
 
 /** The checkpoint at a position, or undefined if the log does not reach it. */
-export async function checkpointAt(tx: Tx, position: number): Promise<Checkpoint | undefined> {
-  const place = await placeAt(tx, position);
+export function checkpointAt(tx: Tx, position: number): Checkpoint | undefined {
+  const place = placeAt(tx, position);
   return place && checkpointOf(place);
 }
 
 /** Whether a checkpoint is a place in this log's history. `"0"`, a new subscriber's, is a place in any. */
-export async function knows(tx: Tx, checkpoint: Checkpoint): Promise<boolean> {
-  return checkpoint === NEW || (await checkpointAt(tx, positionOf(checkpoint))) === checkpoint;
+export function knows(tx: Tx, checkpoint: Checkpoint): boolean {
+  return checkpoint === NEW || checkpointAt(tx, positionOf(checkpoint)) === checkpoint;
 }
 
 /**
@@ -55,11 +55,11 @@ export async function knows(tx: Tx, checkpoint: Checkpoint): Promise<boolean> {
  * @returns each event's position, and the checkpoint of the newest among them
  * @throws Problem 409 if one is there with another type, subject or data; 413 if one is over 256 KiB
  */
-export async function append(tx: Tx, events: CloudEvent[]): Promise<{ positions: number[]; checkpoint: Checkpoint }> {
-  let { position, checksum } = await newest(tx);
+export function append(tx: Tx, events: CloudEvent[]): { positions: number[]; checkpoint: Checkpoint } {
+  let { position, checksum } = newest(tx);
   const positions: number[] = [];
   for (const event of events) {
-    const there = await tx.get<Entry>(
+    const there = tx.get<Entry>(
       'SELECT position, record, checksum FROM events WHERE source = ? AND id = ?',
       ...[event.source, event.id],
     );
@@ -75,13 +75,13 @@ export async function append(tx: Tx, events: CloudEvent[]): Promise<{ positions:
     if (Buffer.byteLength(record) > 256 * 1024) throw new Problem(413, 'An event may have at most 256 KiB.');
     position += 1;
     checksum = chain(checksum, record);
-    await tx.run(
+    tx.run(
       'INSERT INTO events (position, source, id, type, subject, record, checksum) VALUES (?, ?, ?, ?, ?, ?, ?)',
       ...[position, event.source, event.id, event.type, event.subject ?? null, record, checksum],
     );
     positions.push(position);
   }
-  return { positions, checkpoint: (await checkpointAt(tx, Math.max(...positions))) ?? NEW };
+  return { positions, checkpoint: checkpointAt(tx, Math.max(...positions)) ?? NEW };
 }
 
 /** The time and the trace may differ when an event comes again. */
@@ -96,12 +96,12 @@ const SEARCH = 5_000;
  * The entries behind a position, each checked against the one before it: so that nothing passes a damage, whoever reads.
  * @throws Damage at the first position that is missing or does not fit its checksum
  */
-export async function readBehind(tx: Tx, after: number, limit: number): Promise<Entry[]> {
-  const entries = await tx.all<Entry>(
+export function readBehind(tx: Tx, after: number, limit: number): Entry[] {
+  const entries = tx.all<Entry>(
     'SELECT position, record, checksum FROM events WHERE position > ? ORDER BY position LIMIT ?',
     ...[after, limit],
   );
-  let before = entries.length > 0 ? await placeAt(tx, after) : undefined;
+  let before = entries.length > 0 ? placeAt(tx, after) : undefined;
   if (entries.length > 0 && !before) throw new Damage(after, 'it is missing');
   for (const entry of entries) {
     const { position, checksum } = before as Place;
@@ -119,19 +119,19 @@ export type Filter = { after?: number; before?: number; type?: string; subject?:
  * Entries that match, in the order of the log, or newest first with `before`; and the position that the next page goes
  * on from, undefined at the end.
  */
-export async function readPage(tx: Tx, filter: Filter, limit = PAGE): Promise<{ entries: Entry[]; next?: number }> {
+export function readPage(tx: Tx, filter: Filter, limit = PAGE): { entries: Entry[]; next?: number } {
   const { after = 0, before, type, subject } = filter;
   const most = Math.min(limit, PAGE);
   if (before === undefined && !type && !subject) {
-    const entries = await readBehind(tx, after, most);
+    const entries = readBehind(tx, after, most);
     return { entries, next: entries.length === most ? entries.at(-1)?.position : undefined };
   }
-  const end = (await newest(tx)).position;
+  const end = newest(tx).position;
   // No index leads to a type, so a search for one looks at so many positions at a time.
   const reach = type && !subject ? SEARCH : Number.MAX_SAFE_INTEGER;
   const low = before === undefined ? after : Math.max(0, Math.min(before, end + 1) - 1 - reach);
   const high = before === undefined ? Math.min(end, after + reach) : Math.min(before - 1, end);
-  const entries = await tx.all<Entry>(
+  const entries = tx.all<Entry>(
     `SELECT position, record, checksum FROM events
      WHERE position > ? AND position <= ? ${subject ? 'AND subject = ?' : ''} ${type ? 'AND type = ?' : ''}
      ORDER BY position ${before === undefined ? 'ASC' : 'DESC'} LIMIT ?`,

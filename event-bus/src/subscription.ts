@@ -28,8 +28,8 @@ export class Subscription {
   /** Reads it, once; one never seen before stands at the beginning. */
   async load(): Promise<void> {
     if (this.#loaded) return;
-    const row = await this.#db.write(async (tx) => {
-      await tx.run('INSERT OR IGNORE INTO subscriptions (name) VALUES (?)', this.name);
+    const row = await this.#db.write((tx) => {
+      tx.run('INSERT OR IGNORE INTO subscriptions (name) VALUES (?)', this.name);
       return tx.get<Row>('SELECT * FROM subscriptions WHERE name = ?', this.name);
     });
     this.position = row?.position ?? 0;
@@ -60,7 +60,7 @@ export class Subscription {
 }
 
 /** Orders a replay from the start for every subscription: of a log that was put back while nothing ran. */
-export async function orderReplays(tx: Tx): Promise<void> {
-  for (const { name } of await tx.all<{ name: string }>('SELECT name FROM subscriptions'))
-    await tx.run('UPDATE subscriptions SET replay_id = ?, replay_from = 1 WHERE name = ?', randomUUID(), name);
+export function orderReplays(tx: Tx): void {
+  for (const { name } of tx.all<{ name: string }>('SELECT name FROM subscriptions'))
+    tx.run('UPDATE subscriptions SET replay_id = ?, replay_from = 1 WHERE name = ?', randomUUID(), name);
 }

@@ -129,9 +129,9 @@ test('each checksum covers the one before it and the record; the first comes fro
   const bus = await startBus();
   const answers = [await post(bus, cloudEvent('a')), await post(bus, [cloudEvent('b'), cloudEvent('c')], BATCH)];
   const chain = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 32);
-  const { log, events } = await bus.db.read(async (tx) => ({
-    log: await tx.get<{ id: string; checksum: string }>('SELECT * FROM log'),
-    events: await tx.all<{ record: string; checksum: string }>('SELECT * FROM events ORDER BY position'),
+  const { log, events } = await bus.db.read((tx) => ({
+    log: tx.get<{ id: string; checksum: string }>('SELECT * FROM log'),
+    events: tx.all<{ record: string; checksum: string }>('SELECT * FROM events ORDER BY position'),
   }));
   expect(log?.id).toMatch(/^[0-9a-f-]{36}$/);
   expect(log?.checksum).toBe(chain(log?.id ?? ''));

@@ -17,23 +17,27 @@ const INSERT = 'INSERT OR IGNORE INTO verdicts (id, status, event) VALUES (?, ?,
 
 /** Applies an event of the log: the verdict, the event that announces it and the checkpoint are one transaction. */
 export const createHandler = (bannedWords: string[]) =>
-  async function handle(tx: Tx, event: KnownEvent): Promise<void> {
+  function handle(tx: Tx, event: KnownEvent): void {
     switch (event.type) {
       case 'CommentCreated': {
         const { id, postId, content } = event.data;
-        const made = await tx.get<{ event: string }>('SELECT event FROM verdicts WHERE id = ?', id);
-        if (made) return enqueue(tx, made.event);
+        const made = tx.get<{ event: string }>('SELECT event FROM verdicts WHERE id = ?', id);
+        if (made) {
+          enqueue(tx, made.event);
+          return;
+        }
         const status = judge(content ?? '', bannedWords);
         const text = JSON.stringify(createEvent(SOURCE, 'CommentModerated', { id, postId, content, status }));
-        await tx.run(INSERT, id, status, text);
-        return enqueue(tx, text);
+        tx.run(INSERT, id, status, text);
+        enqueue(tx, text);
+        return;
       }
       case 'CommentModerated': {
         // What a lost or older database does not have, it gets back from its own event.
         const { id, status } = event.data;
         if (!status) return;
         const published = event.published ?? createEvent(SOURCE, event.type, event.data);
-        await tx.run(INSERT, id, status, JSON.stringify(published));
+        tx.run(INSERT, id, status, JSON.stringify(published));
       }
     }
   };

@@ -17,30 +17,30 @@ const INSERT = 'INSERT INTO posts (id, title, created_at, idempotency_key, event
  * Stores a post and its event in one transaction. With the key of an earlier request it returns that one's post.
  * @throws Problem 422 if the key was used with another title
  */
-export async function createPost(tx: Tx, title: string, key: string | null): Promise<Post> {
+export function createPost(tx: Tx, title: string, key: string | null): Post {
   const earlier =
-    key && (await tx.get<Post>('SELECT id, title, created_at AS createdAt FROM posts WHERE idempotency_key = ?', key));
+    key && tx.get<Post>('SELECT id, title, created_at AS createdAt FROM posts WHERE idempotency_key = ?', key);
   if (earlier && earlier.title !== title) throw keyReused();
   if (earlier) return earlier;
   const post = { id: randomUUIDv7(), title, createdAt: new Date().toISOString() };
   const event = JSON.stringify(createEvent(SOURCE, 'PostCreated', post));
-  await tx.run(INSERT, post.id, title, post.createdAt, key, event);
-  await enqueue(tx, event);
+  tx.run(INSERT, post.id, title, post.createdAt, key, event);
+  enqueue(tx, event);
   return post;
 }
 
 /** One more post than `limit`, in the order of their creation, behind the post `cursor`. */
-export async function listPosts(tx: Tx, limit: number, cursor?: string): Promise<(Post & { seq: number })[]> {
-  const seen = cursor ? await tx.get<{ seq: number }>('SELECT seq FROM posts WHERE id = ?', cursor) : { seq: 0 };
+export function listPosts(tx: Tx, limit: number, cursor?: string): (Post & { seq: number })[] {
+  const seen = cursor ? tx.get<{ seq: number }>('SELECT seq FROM posts WHERE id = ?', cursor) : { seq: 0 };
   if (!seen) throw unknownCursor();
   return tx.all(`SELECT ${COLUMNS} FROM posts WHERE seq > ? ORDER BY seq LIMIT ?`, seen.seq, limit + 1);
 }
 
 /** Inserts from its own event what a lost or older database does not have; fills in what was not known. */
-export async function handle(tx: Tx, event: KnownEvent): Promise<void> {
+export function handle(tx: Tx, event: KnownEvent): void {
   if (event.type !== 'PostCreated') return;
   const { id, title = null, createdAt = event.time ?? null } = event.data;
-  await tx.run(
+  tx.run(
     `INSERT INTO posts (id, title, created_at, event) VALUES (?, ?, ?, ?)
      ON CONFLICT (id) DO UPDATE SET title = coalesce(title, excluded.title),
        created_at = coalesce(created_at, excluded.created_at)
@@ -53,7 +53,7 @@ export async function handle(tx: Tx, event: KnownEvent): Promise<void> {
 }
 
 /** A replay was ordered: the event of every post goes into the outbox again, in order; a log that lost some gets it back. */
-export async function publishAgain(tx: Tx, after: Checkpoint): Promise<void> {
-  await replayedFrom(tx, after);
-  await tx.run('INSERT INTO outbox (event) SELECT event FROM posts ORDER BY seq');
+export function publishAgain(tx: Tx, after: Checkpoint): void {
+  replayedFrom(tx, after);
+  tx.run('INSERT INTO outbox (event) SELECT event FROM posts ORDER BY seq');
 }

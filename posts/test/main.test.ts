@@ -140,9 +140,9 @@ onPosix('at SIGTERM an answer that is on its way to a slow reader is sent to its
   const posts = 1_000;
   const db = openDatabase(join(folder, 'posts.db'), migrations);
   const title = 'x'.repeat(10_000);
-  await db.write(async (tx) => {
+  await db.write((tx) => {
     for (let i = 0; i < posts; i++) {
-      await tx.run('INSERT INTO posts (id, title, event) VALUES (?, ?, ?)', `post-${i}`, title, '{}');
+      tx.run('INSERT INTO posts (id, title, event) VALUES (?, ?, ?)', `post-${i}`, title, '{}');
     }
   });
   await db.close();

@@ -36,9 +36,9 @@ export function createQuery({ db, log, bus, origins }: Options) {
 
   routes.get('/posts', async (req, res) => {
     const { limit = 50, cursor } = parsePage(req);
-    const { posts, position } = await db.read(async (tx) => ({
-      posts: await listPosts(tx, limit, cursor),
-      position: await streamPosition(tx),
+    const { posts, position } = await db.read((tx) => ({
+      posts: listPosts(tx, limit, cursor),
+      position: streamPosition(tx),
     }));
     res.set('Stream-Position', position);
     res.json(Object.fromEntries(page(req, res, posts, limit).map((post) => [post.id, post])));
@@ -47,9 +47,9 @@ export function createQuery({ db, log, bus, origins }: Options) {
   routes.get('/posts/:id', async (req, res) => {
     const { id } = parse(postPath, req.params);
     const { limit = EMBEDDED, cursor } = parsePage(req);
-    const { post, position } = await db.read(async (tx) => ({
-      post: await getPost(tx, id, limit, cursor),
-      position: await streamPosition(tx),
+    const { post, position } = await db.read((tx) => ({
+      post: getPost(tx, id, limit, cursor),
+      position: streamPosition(tx),
     }));
     if (!post) throw fieldProblem(404, 'id', 'must be the id of a post', 'There is no such post.');
     res.set('Stream-Position', position);

@@ -9,8 +9,8 @@ const WINDOW = 100;
 const MISSED = 5_000;
 
 /** Where a stream begins: right behind the position that the reader names, or now; with a reset if it cannot. */
-export async function begin(tx: Tx, position: string | undefined): Promise<Step> {
-  const now = await streamPosition(tx);
+export function begin(tx: Tx, position: string | undefined): Step {
+  const now = streamPosition(tx);
   const head = parsePosition(now);
   if (position === undefined) return { text: '', upto: head.revision };
   const asked = parsePosition(position);
@@ -28,28 +28,28 @@ function parsePosition(position: string): { model: string; revision: number } {
  * What readers of the stream get. Every changed row has a revision of its own, and the stream follows the revisions; a
  * row that changes again moves to the end, so a reader that stops anywhere and goes on misses no row's last state.
  */
-export async function readStep(tx: Tx, after: number): Promise<Step> {
-  const now = await streamPosition(tx);
+export function readStep(tx: Tx, after: number): Step {
+  const now = streamPosition(tx);
   const { model, revision: head } = parsePosition(now);
   if (after >= head) return { text: '', upto: after };
-  const { posts, comments } = await changesAfter(tx, after, WINDOW);
+  const { posts, comments } = changesAfter(tx, after, WINDOW);
   // A full list ends somewhere, and what the other one has behind that place has to wait for the next step.
   const ends = [posts, comments].map((rows) => (rows.length === WINDOW ? (rows.at(-1)?.revision ?? head) : head));
   const revision = Math.min(...ends);
 
   const changed = new Map<string, { post: Post; comments: Comment[]; more?: true }>();
-  const entry = async (id: string) => {
+  const entry = (id: string) => {
     if (!changed.has(id)) {
-      const post = await findPost(tx, id);
+      const post = findPost(tx, id);
       // A comment whose post is not here yet is not shown either.
       if (post) changed.set(id, { post, comments: [] });
     }
     return changed.get(id);
   };
-  for (const post of posts) if (post.revision <= revision) await entry(post.id);
+  for (const post of posts) if (post.revision <= revision) entry(post.id);
   for (const { revision: changedAt, ...comment } of comments) {
     if (changedAt > revision) break;
-    const shown = await entry(comment.postId);
+    const shown = entry(comment.postId);
     shown?.comments.push(comment);
     if (shown && changedAt === revision && revision < head) shown.more = true;
   }

@@ -20,36 +20,32 @@ const POST = 'id, title, created_at AS createdAt, seq, comment_count AS commentC
 const COMMENT = 'id, post_id AS postId, content, status, created_at AS createdAt, seq';
 
 /** The place in this database's history: `<database>-<revision>`. */
-export async function streamPosition(tx: Tx): Promise<string> {
-  const model = await tx.get<{ id: string; revision: number }>('SELECT id, revision FROM model');
+export function streamPosition(tx: Tx): string {
+  const model = tx.get<{ id: string; revision: number }>('SELECT id, revision FROM model');
   return `${model?.id}-${model?.revision}`;
 }
 
 /** One more post than `limit`, newest first, behind the post `cursor`; each with its first comments. */
-export async function listPosts(tx: Tx, limit: number, cursor?: string): Promise<FullPost[]> {
+export function listPosts(tx: Tx, limit: number, cursor?: string): FullPost[] {
   const seen = cursor
-    ? await tx.get<{ seq: number }>('SELECT seq FROM posts WHERE id = ?', cursor)
+    ? tx.get<{ seq: number }>('SELECT seq FROM posts WHERE id = ?', cursor)
     : { seq: Number.MAX_SAFE_INTEGER };
   if (!seen) throw unknownCursor();
-  const posts = await tx.all<Post>(
-    `SELECT ${POST} FROM posts WHERE seq < ? ORDER BY seq DESC LIMIT ?`,
-    seen.seq,
-    limit + 1,
-  );
+  const posts = tx.all<Post>(`SELECT ${POST} FROM posts WHERE seq < ? ORDER BY seq DESC LIMIT ?`, seen.seq, limit + 1);
   const full: FullPost[] = [];
-  for (const post of posts) full.push({ ...post, comments: await commentsOf(tx, post.id, 0, EMBEDDED) });
+  for (const post of posts) full.push({ ...post, comments: commentsOf(tx, post.id, 0, EMBEDDED) });
   return full;
 }
 
 /** One post with one more comment than `limit`, in the order they were written, behind the comment `cursor`. */
-export async function getPost(tx: Tx, id: string, limit: number, cursor?: string): Promise<FullPost | undefined> {
-  const post = await findPost(tx, id);
+export function getPost(tx: Tx, id: string, limit: number, cursor?: string): FullPost | undefined {
+  const post = findPost(tx, id);
   if (!post) return undefined;
   const seen = cursor
-    ? await tx.get<{ seq: number }>('SELECT seq FROM comments WHERE id = ? AND post_id = ?', cursor, id)
+    ? tx.get<{ seq: number }>('SELECT seq FROM comments WHERE id = ? AND post_id = ?', cursor, id)
     : { seq: 0 };
   if (!seen) throw unknownCursor();
-  return { ...post, comments: await commentsOf(tx, id, seen.seq, limit + 1) };
+  return { ...post, comments: commentsOf(tx, id, seen.seq, limit + 1) };
 }
 
 export const findPost = (tx: Tx, id: string) => tx.get<Post>(`SELECT ${POST} FROM posts WHERE id = ?`, id);
@@ -63,13 +59,13 @@ const commentsOf = (tx: Tx, postId: string, after: number, limit: number) =>
   );
 
 /** Posts and comments changed after `revision`, in the order of their changes, at most `limit` of each. */
-export async function changesAfter(tx: Tx, revision: number, limit: number) {
+export function changesAfter(tx: Tx, revision: number, limit: number) {
   return {
-    posts: await tx.all<Post & { revision: number }>(
+    posts: tx.all<Post & { revision: number }>(
       `SELECT ${POST}, revision FROM posts WHERE revision > ? ORDER BY revision LIMIT ?`,
       ...[revision, limit],
     ),
-    comments: await tx.all<Comment & { revision: number }>(
+    comments: tx.all<Comment & { revision: number }>(
       `SELECT ${COMMENT}, revision FROM comments WHERE revision > ? ORDER BY revision LIMIT ?`,
       ...[revision, limit],
     ),

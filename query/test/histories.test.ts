@@ -11,16 +11,13 @@ afterAll(removeFolders);
 type Row = Record<string, string | number | null>;
 
 /** What the read model says, whatever order it came in. */
-const look = async (tx: Tx) => ({
-  posts: await tx.all<Row>(
-    'SELECT id, title, created_at AS createdAt, comment_count AS commentCount FROM posts ORDER BY id',
-  ),
-  comments: await tx.all<Row>(
+const look = (tx: Tx) => ({
+  posts: tx.all<Row>('SELECT id, title, created_at AS createdAt, comment_count AS commentCount FROM posts ORDER BY id'),
+  comments: tx.all<Row>(
     'SELECT id, post_id AS postId, content, status, created_at AS createdAt FROM comments ORDER BY id',
   ),
 });
-const lookAtAll = (tx: Tx) =>
-  Promise.all(['posts', 'comments', 'model'].map((table) => tx.all<Row>(`SELECT * FROM ${table}`)));
+const lookAtAll = (tx: Tx) => ['posts', 'comments', 'model'].map((table) => tx.all<Row>(`SELECT * FROM ${table}`));
 
 const readModel = (steps: Step[]) => tell(steps, migrations, project, look);
 
