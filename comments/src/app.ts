@@ -13,7 +13,7 @@ import { onlyMethods, parse } from '@blog/common/problem.ts';
 import { Subscriber } from '@blog/common/subscriber.ts';
 import { Router } from 'express';
 import { z } from 'zod';
-import { createComment, handle, hasKey, listComments, publishAgain } from './comments.ts';
+import { createComment, handle, listComments, publishAgain } from './comments.ts';
 import { WaitingRoom } from './waiting-room.ts';
 
 const postPath = z.object({ id: entityId });
@@ -44,10 +44,12 @@ export function createComments({ db, log, bus, origins }: Options) {
     const { id: postId } = parse(postPath, req.params);
     const { content } = parse(newComment, req.body);
     const key = idempotencyKey(req);
-    // A key that was used is answered by what it was used for, even if this post is not known.
-    const accepted = key !== null && (await db.read((tx) => hasKey(tx, key)));
-    if (!accepted) await waitingRoom.knows(db, subscriber, relay, postId);
-    const comment = await db.write((tx) => createComment(tx, postId, content, key));
+    const create = () => db.write((tx) => createComment(tx, postId, content, key));
+    let comment = await create();
+    while (!comment) {
+      await waitingRoom.knows(db, subscriber, relay, postId);
+      comment = await create();
+    }
     failpoint('written-not-answered');
     res
       .status(201)

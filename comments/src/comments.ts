@@ -15,12 +15,14 @@ const INSERT = `INSERT INTO comments (id, post_id, content, created_at, idempote
 
 /**
  * Stores a comment and its event in one transaction. With the key of an earlier request it answers as that time.
+ * @returns undefined if the post is not known
  * @throws Problem 422 if the key was used with another post or content
  */
-export function createComment(tx: Tx, postId: string, content: string, key: string | null): Comment {
+export function createComment(tx: Tx, postId: string, content: string, key: string | null): Comment | undefined {
   const earlier = key && tx.get<Comment>(`SELECT ${COLUMNS} FROM comments WHERE idempotency_key = ?`, key);
   if (earlier && (earlier.postId !== postId || earlier.content !== content)) throw keyReused();
   if (earlier) return { ...earlier, status: 'pending' };
+  if (!knowsPost(tx, postId)) return undefined;
   const comment = {
     id: randomUUIDv7(),
     postId,
@@ -36,10 +38,6 @@ export function createComment(tx: Tx, postId: string, content: string, key: stri
 
 export function knowsPost(tx: Tx, id: string): boolean {
   return tx.get('SELECT 1 FROM posts WHERE id = ?', id) !== undefined;
-}
-
-export function hasKey(tx: Tx, key: string): boolean {
-  return tx.get('SELECT 1 FROM comments WHERE idempotency_key = ?', key) !== undefined;
 }
 
 /** One more comment of the post than `limit`, in the order they were written, behind the comment `cursor`. */

@@ -5,7 +5,7 @@ import { failpoint } from './failpoint.ts';
 import { type Bus, exchange, reason } from './http.ts';
 import type { Log } from './log.ts';
 import { Loop } from './loop.ts';
-import { backoff, retryAfter } from './retry.ts';
+import { backoff, gathering, retryAfter } from './retry.ts';
 
 /** The outbox, and the bus's last checkpoint: up to there the bus has said that it has everything of ours. */
 export const outboxSchema = `
@@ -133,6 +133,7 @@ export class Relay extends Loop {
       const understood = one || (Array.isArray(body.positions) && body.positions.length === batch.length);
       if (!understood) await this.#failed('the bus did not understand a batch', 0);
       else this.#acknowledged(last.seq, typeof body.position === 'number' || !one, body.checkpoint);
+      if (rows.length < limit && !this.stopped) await this.urgent.wait(gathering(batch.length));
     } else if (![400, 409, 413, 422].includes(status)) {
       const lost = status === 412 ? ': its log has lost events that it had acknowledged; replay this service' : '';
       await this.#failed(`the bus answered ${status}${lost}`, retryAfter(status, answer.headers['retry-after']));

@@ -8,6 +8,12 @@ export function retryAfter(status: number, header: unknown, cap = 10_000): numbe
   return seconds > 0 ? Math.min(seconds * 1_000, cap) : 0;
 }
 
+/**
+ * How long to wait after an exchange of so many events that left nothing behind, in milliseconds: under load the next one
+ * has more in it, for an exchange costs as much as many events. After a few events it is nothing.
+ */
+export const gathering = (events: number): number => Math.min(15, Math.floor(events / 10));
+
 /** Wakes one loop. What is raised while nobody waits ends the next wait at once. */
 export class Signal {
   #raised = false;

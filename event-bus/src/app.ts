@@ -8,6 +8,7 @@ import { Deliveries } from './deliveries.ts';
 import { Delivery } from './delivery.ts';
 import { Integrity } from './integrity.ts';
 import { logRoutes } from './log-routes.ts';
+import { Tail } from './tail.ts';
 
 const openapi = new URL('../openapi.yaml', import.meta.url);
 
@@ -21,13 +22,15 @@ type Options = {
 
 /** The event bus: the log and its routes, one delivery loop per subscription, and what a person may do to them. */
 export function createEventBus({ db, log, token, subscriptions, deadline }: Options) {
+  const tail = new Tail();
   const deliveries = new Deliveries();
-  const loops = subscriptions.map(({ name, url }) => new Delivery({ db, log, name, url, token, deadline, deliveries }));
+  const shared = { db, log, token, deadline, tail, deliveries };
+  const loops = subscriptions.map(({ name, url }) => new Delivery({ ...shared, name, url }));
   const streams = new Streams(db);
   const integrity = new Integrity(db, log);
   const routes = [
     onlyWithToken(token),
-    logRoutes({ db, loops, deliveries, streams, integrity }),
+    logRoutes({ db, tail, loops, deliveries, streams, integrity }),
     controlRoutes({ db, loops }),
   ];
   const all = [integrity, ...loops];

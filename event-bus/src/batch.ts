@@ -1,7 +1,8 @@
 import { type Checkpoint, NEW } from '@blog/common/checkpoint.ts';
 import type { Database } from '@blog/common/database.ts';
 import { parkedBehind } from './dead-letters.ts';
-import { checkpointAt, type Entry, head, readPage } from './log.ts';
+import { checkpointAt, checkpointOf, type Entry, head, PAGE, readBehind } from './log.ts';
+import type { Tail } from './tail.ts';
 
 /** The most that goes in one push: events, and bytes of their text. */
 export const PUSH_EVENTS = 1_000;
@@ -11,34 +12,36 @@ const PUSH_BYTES = 500 * 1024;
 export type Batch = { after: Checkpoint; upto: Checkpoint; head: Checkpoint; events: Entry[] };
 
 /** Reads what comes behind a position, at most so many events; parked ones are left out, but `upto` passes them. */
-export async function readBatch(db: Database, subscription: string, position: number, most: number): Promise<Batch> {
-  const events: Entry[] = [];
-  let bytes = 0;
-  let next: number | undefined = position;
-  let upto: Checkpoint | undefined;
-  while (next !== undefined && events.length < most && bytes < PUSH_BYTES) {
-    const from: number = next;
-    const page = await db.read((tx) => ({
-      ...readPage(tx, { after: from }, most),
-      parked: parkedBehind(tx, subscription, from),
-    }));
-    next = page.next;
-    for (const entry of page.entries) {
-      const size = Buffer.byteLength(entry.record) + 1;
-      const parked = page.parked.has(entry.position);
-      if (!parked && events.length > 0 && (events.length === most || bytes + size > PUSH_BYTES)) {
-        next = undefined;
-        break;
-      }
-      upto = `${entry.position}-${entry.checksum}`;
-      if (parked) continue;
-      events.push(entry);
-      bytes += size;
-    }
-  }
+export function readBatch(
+  db: Database,
+  tail: Tail,
+  subscription: string,
+  position: number,
+  most: number,
+): Promise<Batch> {
   return db.read((tx) => {
-    const after = checkpointAt(tx, position) ?? NEW;
-    return { after, upto: upto ?? after, head: head(tx), events };
+    const after = tail.at(position) ?? checkpointAt(tx, position) ?? NEW;
+    const events: Entry[] = [];
+    const size = Math.min(most, PAGE);
+    let upto = after;
+    let bytes = 0;
+    for (let from = position, more = true; more && events.length < most; from += size) {
+      const page = tail.behind(from, size) ?? readBehind(tx, from, size);
+      const parked = parkedBehind(tx, subscription, from);
+      more = page.length === size;
+      for (const entry of page) {
+        if (!parked.has(entry.position)) {
+          bytes += Buffer.byteLength(entry.record) + 1;
+          if (events.length > 0 && (events.length === most || bytes > PUSH_BYTES)) {
+            more = false;
+            break;
+          }
+          events.push(entry);
+        }
+        upto = checkpointOf(entry);
+      }
+    }
+    return { after, upto, head: head(tx), events };
   });
 }
 

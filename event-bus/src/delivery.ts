@@ -6,12 +6,13 @@ import { type Answer, exchange, reason } from '@blog/common/http.ts';
 import type { Log } from '@blog/common/log.ts';
 import { Loop } from '@blog/common/loop.ts';
 import { databaseProblem, fieldProblem, Problem, unavailable } from '@blog/common/problem.ts';
-import { backoff, retryAfter } from '@blog/common/retry.ts';
+import { backoff, gathering, retryAfter } from '@blog/common/retry.ts';
 import { type Batch, PUSH_EVENTS, places, readBatch } from './batch.ts';
 import { deleteLetter, findLetter, park } from './dead-letters.ts';
 import type { Deliveries } from './deliveries.ts';
 import { type Entry, head, knows, readBehind } from './log.ts';
 import { Subscription } from './subscription.ts';
+import type { Tail } from './tail.ts';
 
 /** While nothing is sent, the subscriber is asked where it stands every so often, in milliseconds. */
 const ASK_EVERY = 5_000;
@@ -28,6 +29,7 @@ type Options = {
   url: string;
   token?: string;
   deadline: number;
+  tail: Tail;
   deliveries: Deliveries;
 };
 
@@ -67,7 +69,7 @@ export class Delivery extends Loop {
     this.name = options.name;
     this.#options = options;
     this.#subscription = new Subscription(options.db, options.name);
-    options.db.onCommit(() => this.work.raise());
+    options.tail.onGrowth(() => this.work.raise());
   }
 
   // ---- The loop, from top to bottom
@@ -98,6 +100,7 @@ export class Delivery extends Loop {
     else await this.#pushPlain(batch);
     this.#recovered();
     this.#askAt = performance.now() + ASK_EVERY;
+    if (batch.upto === batch.head) await this.urgent.wait(gathering(batch.events.length));
   }
 
   /** Asks, without effect, where the subscriber stands; who cannot say is a plain subscriber. */
@@ -229,12 +232,13 @@ export class Delivery extends Loop {
   }
 
   #delivered(events: Entry[]): void {
-    const attempts = this.#failures + 1;
-    for (const { position } of events) this.#options.deliveries.add(position, this.name, attempts);
+    const positions = events.map(({ position }) => position);
+    this.#options.deliveries.add(positions, this.name, this.#failures + 1);
   }
 
   #read(after: number, most: number): Promise<Batch> {
-    return readBatch(this.#options.db, this.name, after, most);
+    const { db, tail } = this.#options;
+    return readBatch(db, tail, this.name, after, most);
   }
 
   async #park(position: number, why: string): Promise<void> {
@@ -298,7 +302,7 @@ export class Delivery extends Loop {
       });
       if (!isSuccess(answer)) throw new Problem(409, `${this.name} ${failure(answer).message}`);
       await db.write((tx) => deleteLetter(tx, id));
-      deliveries.add(letter.position, this.name, 1);
+      deliveries.add([letter.position], this.name, 1);
     });
   }
 

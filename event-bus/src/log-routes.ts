@@ -12,6 +12,7 @@ import type { Delivery } from './delivery.ts';
 import type { Integrity } from './integrity.ts';
 import { entryJson, type Filter, head, knows, readPage } from './log.ts';
 import { parsePublication, parsePublished, publicationBody, publish } from './publish.ts';
+import type { Tail } from './tail.ts';
 
 const text = z.string({ error: 'must be given once' }).min(1, 'must not be empty').optional();
 const eventsQuery = z
@@ -31,12 +32,19 @@ const positionPath = z.object({ position: wholeNumber(1) });
 /** A reader of the stream that missed more events than this reads the list again. */
 const MISSED = 10_000;
 
-type Options = { db: Database; loops: Delivery[]; deliveries: Deliveries; streams: Streams; integrity: Integrity };
+type Options = {
+  db: Database;
+  tail: Tail;
+  loops: Delivery[];
+  deliveries: Deliveries;
+  streams: Streams;
+  integrity: Integrity;
+};
 
 /** Publishing and reading. */
-export function logRoutes({ db, loops, deliveries, streams, integrity }: Options): Router {
+export function logRoutes({ db, tail, loops, deliveries, streams, integrity }: Options): Router {
   const routes = Router();
-  const entries = new Steps(db, readStep);
+  const steps = new Steps(db, readStep);
 
   routes.post('/events', publicationBody, async (req, res) => {
     const events = parsePublication(req);
@@ -44,7 +52,8 @@ export function logRoutes({ db, loops, deliveries, streams, integrity }: Options
     const publisher = loops.find(({ name }) => events.some(({ source }) => source === name));
     await integrity.assertSound();
     try {
-      const { positions, checkpoint } = await db.write((tx) => publish(tx, events, published));
+      const { positions, checkpoint, entries } = await db.write((tx) => publish(tx, events, published));
+      tail.grow(entries);
       failpoint('logged-not-answered');
       if (published) publisher?.publisherDiverged(undefined);
       const places = Array.isArray(req.body) ? { positions } : { id: events[0]?.id, position: positions[0] };
@@ -87,7 +96,7 @@ export function logRoutes({ db, loops, deliveries, streams, integrity }: Options
     }));
     let step: Step = { text: '', upto: from ?? positionOf(now) };
     const next = async () => {
-      step = await entries.after(step.upto);
+      step = await steps.after(step.upto);
       return step.text;
     };
     await streams.serve(res, next, from === undefined ? reset(now) : '');

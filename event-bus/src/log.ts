@@ -11,7 +11,7 @@ type Place = { position: number; checksum: string };
 /** The checksum of a record: SHA-256, its first 32 hex digits, over the checksum before it and the record's text. */
 export const chain = (before: string, record: string): string => hash('sha256', before + record, 'hex').slice(0, 32);
 
-const checkpointOf = ({ position, checksum }: Place): Checkpoint => `${position}-${checksum}`;
+export const checkpointOf = ({ position, checksum }: Place): Checkpoint => `${position}-${checksum}`;
 
 const ORIGIN = 'SELECT 0 AS position, checksum FROM log';
 
@@ -52,12 +52,13 @@ export function knows(tx: Tx, checkpoint: Checkpoint): boolean {
 
 /**
  * Appends events, all or nothing. One that is there already (same source and id) keeps its place.
- * @returns each event's position, and the checkpoint of the newest among them
+ * @returns each event's position, the checkpoint of the newest among them, and the entries that are new
  * @throws Problem 409 if one is there with another type, subject or data; 413 if one is over 256 KiB
  */
-export function append(tx: Tx, events: CloudEvent[]): { positions: number[]; checkpoint: Checkpoint } {
+export function append(tx: Tx, events: CloudEvent[]) {
   let { position, checksum } = newest(tx);
   const positions: number[] = [];
+  const entries: Entry[] = [];
   for (const event of events) {
     const there = tx.get<Entry>(
       'SELECT position, record, checksum FROM events WHERE source = ? AND id = ?',
@@ -80,8 +81,9 @@ export function append(tx: Tx, events: CloudEvent[]): { positions: number[]; che
       ...[position, event.source, event.id, event.type, event.subject ?? null, record, checksum],
     );
     positions.push(position);
+    entries.push({ position, record, checksum });
   }
-  return { positions, checkpoint: checkpointAt(tx, Math.max(...positions)) ?? NEW };
+  return { positions, checkpoint: checkpointAt(tx, Math.max(...positions)) ?? NEW, entries };
 }
 
 /** The time and the trace may differ when an event comes again. */
