@@ -32,6 +32,7 @@ export function createComments({ db, log, bus, origins }: Options) {
     bus,
     log,
     handles: ['PostCreated', 'CommentCreated', 'CommentModerated'],
+    urgent: ['PostCreated', 'CommentModerated'],
     handle,
     onOrder: publishAgain,
     onApplied: (events) => {

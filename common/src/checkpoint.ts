@@ -14,5 +14,10 @@ export const checkpointText = z.string().regex(/^(0|\d{1,15}-[0-9a-f]{32})$/, 'm
 export const positionOf = (checkpoint: Checkpoint): number => Number.parseInt(checkpoint, 10);
 
 /** What a checkpointed subscriber answers to every push and question: where it stands, and the last replay it took. */
-export const standSchema = z.object({ checkpoint: checkpointText, replay: z.string().nullish() });
+export const standSchema = z.object({
+  checkpoint: checkpointText,
+  replay: z.string().nullish(),
+  /** Told when asked: the types of event that it wants at once. All others it gets with these, or a little later. */
+  urgent: z.array(z.string()).max(100).optional(),
+});
 export type Stand = z.output<typeof standSchema>;

@@ -1,5 +1,5 @@
 import type { Response } from 'express';
-import type { Database, Tx } from './database.ts';
+import type { Database } from './database.ts';
 import { unavailable } from './problem.ts';
 import { Signal } from './retry.ts';
 
@@ -77,29 +77,3 @@ export const reset = (id: string): string => `event: reset\n${message('{}', id)}
 
 /** What comes next behind a place, as text for readers, and the place that it leads to. '' means that there is nothing new. */
 export type Step = { text: string; upto: number };
-
-/** Readers that stand at the same place, as nearly all do, share what is read and written as text for them. */
-export class Steps {
-  #db: Database;
-  #read: (tx: Tx, after: number) => Step;
-  #latest: { after: number; step: Promise<Step> } | undefined;
-
-  constructor(db: Database, read: (tx: Tx, after: number) => Step) {
-    this.#db = db;
-    this.#read = read;
-    db.onCommit(() => this.#forget());
-  }
-
-  async after(place: number): Promise<Step> {
-    if (this.#latest?.after !== place) {
-      const step = this.#db.read((tx) => this.#read(tx, place));
-      step.catch(() => this.#forget());
-      this.#latest = { after: place, step };
-    }
-    return this.#latest.step;
-  }
-
-  #forget(): void {
-    this.#latest = undefined;
-  }
-}

@@ -41,6 +41,8 @@ type Options = {
   log: Log;
   /** The types that this service handles; it ignores all others. */
   handles: readonly EventType[];
+  /** Those of them that somebody waits for: the bus may gather all others for a moment. */
+  urgent: readonly EventType[];
   /** Applies one event; throwing makes it a poison event. Idempotent by the ids in `data`. */
   handle: (tx: Tx, event: KnownEvent) => void;
   /** A replay order is being taken that makes this service stand at `after`. */
@@ -63,7 +65,7 @@ export class Subscriber extends Loop {
       const { 'event-head': head } = parse(pushHeaders, req.headers);
       const stand = await options.db.read(readStand);
       this.#heard(head);
-      res.json(stand);
+      res.json({ ...stand, urgent: options.urgent });
     });
     const body = jsonBody(EVENTS_LIMIT, PLAIN, EVENT, BATCH);
     this.routes.post('/events', onlyWithToken(options.bus.token), body, (req, res) => this.#receive(req, res));

@@ -19,7 +19,15 @@ const subscribing = {
   migrations: [`CREATE TABLE handled (id TEXT) STRICT; CREATE TABLE orders (after TEXT) STRICT; ${checkpointSchema}`],
   create: ({ db, bus }: { db: Service['db']; bus: Bus }) => {
     const onOrder = (tx: Tx, after: string) => void tx.run('INSERT INTO orders VALUES (?)', after);
-    const subscriber = new Subscriber({ db, bus, log, handles: ['PostCreated'], handle, onOrder });
+    const subscriber = new Subscriber({
+      db,
+      bus,
+      log,
+      handles: ['PostCreated'],
+      urgent: ['PostCreated'],
+      handle,
+      onOrder,
+    });
     return {
       app: createApp({ openapi, db, log, routes: [subscriber.routes], loops: [subscriber] }),
       loops: [subscriber],
@@ -51,7 +59,10 @@ afterAll(removeFolders);
 const handled = async () => (await service.rows<{ id: string }>('SELECT id FROM handled')).map(({ id }) => id);
 const orders = async () =>
   (await service.rows<{ after: string }>('SELECT after FROM orders')).map(({ after }) => after);
-const stand = async () => (await service.http.get('/events').expect(200)).body;
+const stand = async () => {
+  const { checkpoint, replay } = (await service.http.get('/events').expect(200)).body;
+  return { checkpoint, replay };
+};
 
 test('one that is new says that it stands at "0", and takes any place at position 0', async () => {
   expect(await stand()).toEqual({ checkpoint: '0', replay: null });

@@ -19,7 +19,14 @@ let bus: FakeBus;
 let service: Service;
 const start = async (token: string | undefined) => {
   const create: ConstructorParameters<typeof Service>[0]['create'] = ({ db, bus: { url } }) => {
-    const subscriber = new Subscriber({ db, log, bus: { url, token }, handles: ['PostCreated'], handle });
+    const subscriber = new Subscriber({
+      db,
+      log,
+      bus: { url, token },
+      handles: ['PostCreated'],
+      urgent: ['PostCreated'],
+      handle,
+    });
     const loops = [subscriber, new Relay({ db, log, bus: { url, token } })];
     return { app: createApp({ openapi, db, log, routes: [subscriber.routes], loops }), loops };
   };

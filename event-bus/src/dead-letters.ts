@@ -36,7 +36,7 @@ export function listLetters(tx: Tx, limit: number, cursor?: string): (DeadLetter
 /** A letter's event, as it stands in the log. */
 export const findLetter = (tx: Tx, id: number) =>
   tx.get<DeadLetter & Entry>(
-    `SELECT ${COLUMNS}, e.record, e.checksum FROM dead_letters d JOIN events e USING (position) WHERE d.id = ?`,
+    `SELECT ${COLUMNS}, e.type, e.record, e.checksum FROM dead_letters d JOIN events e USING (position) WHERE d.id = ?`,
     id,
   );
 

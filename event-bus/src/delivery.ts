@@ -16,6 +16,8 @@ import type { Tail } from './tail.ts';
 
 /** While nothing is sent, the subscriber is asked where it stands every so often, in milliseconds. */
 const ASK_EVERY = 5_000;
+/** How long events that nobody waits for are gathered, in milliseconds. */
+const GATHERED = 100;
 /** A part that restarts is away for a moment; from so many failures in a row on it is worth a line of the log. */
 const REPORTED_FROM = 3;
 /** How often a single event may be answered with one of these before it is parked. */
@@ -59,6 +61,10 @@ export class Delivery extends Loop {
   #nextAttempt: string | undefined;
   #refusals = { position: 0, count: 0 };
   #size = PUSH_EVENTS;
+  /** The types of event that the subscriber wants at once. */
+  #wanted: Set<string> | undefined;
+  /** Wakes the loop for events that nobody waits for. */
+  #late: NodeJS.Timeout | undefined;
   #askAt = 0;
   /** The batch behind the one that is under way, read in the meantime. */
   #ahead: { after: number; batch: Promise<Batch> } | undefined;
@@ -69,7 +75,10 @@ export class Delivery extends Loop {
     this.name = options.name;
     this.#options = options;
     this.#subscription = new Subscription(options.db, options.name);
-    options.tail.onGrowth(() => this.work.raise());
+    options.tail.onGrowth((entries) => {
+      if (this.#isUrgent(entries)) this.work.raise();
+      else this.#late ??= setTimeout(() => this.#raiseLate(), GATHERED).unref();
+    });
   }
 
   // ---- The loop, from top to bottom
@@ -100,13 +109,26 @@ export class Delivery extends Loop {
     else await this.#pushPlain(batch);
     this.#recovered();
     this.#askAt = performance.now() + ASK_EVERY;
-    if (batch.upto === batch.head) await this.urgent.wait(gathering(batch.events.length));
+    if (batch.upto !== batch.head) return;
+    if (this.#isUrgent(batch.events)) await this.urgent.wait(gathering(batch.events.length));
+    else await this.work.wait(GATHERED);
+  }
+
+  /** Whether the subscriber wants one of them at once; who does not say what it wants, wants all. */
+  #isUrgent(entries: Entry[]): boolean {
+    return entries.some(({ type }) => this.#wanted?.has(type) ?? true);
+  }
+
+  #raiseLate(): void {
+    this.#late = undefined;
+    this.work.raise();
   }
 
   /** Asks, without effect, where the subscriber stands; who cannot say is a plain subscriber. */
   async #ask(): Promise<void> {
     const answer = await this.#exchange('GET', { 'event-head': await this.#options.db.read(head) });
     const stand = standSchema.safeParse(answer.body);
+    this.#wanted = stand.data?.urgent && new Set(stand.data.urgent);
     if (isSuccess(answer) && stand.success) await this.#standsAt(stand.data);
     else if (isSuccess(answer) || answer.status === 404 || answer.status === 405) await this.#isPlain();
     else throw failure(answer);

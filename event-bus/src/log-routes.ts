@@ -4,7 +4,8 @@ import type { Database, Tx } from '@blog/common/database.ts';
 import { failpoint } from '@blog/common/failpoint.ts';
 import { wholeNumber } from '@blog/common/lists.ts';
 import { onlyMethods, Problem, parse } from '@blog/common/problem.ts';
-import { message, reset, type Step, Steps, type Streams } from '@blog/common/streams.ts';
+import { Shared } from '@blog/common/shared.ts';
+import { message, reset, type Step, type Streams } from '@blog/common/streams.ts';
 import { Router } from 'express';
 import { z } from 'zod';
 import type { Deliveries } from './deliveries.ts';
@@ -44,7 +45,7 @@ type Options = {
 /** Publishing and reading. */
 export function logRoutes({ db, tail, loops, deliveries, streams, integrity }: Options): Router {
   const routes = Router();
-  const steps = new Steps(db, readStep);
+  const steps = new Shared<Step>(db);
 
   routes.post('/events', publicationBody, async (req, res) => {
     const events = parsePublication(req);
@@ -96,7 +97,8 @@ export function logRoutes({ db, tail, loops, deliveries, streams, integrity }: O
     }));
     let step: Step = { text: '', upto: from ?? positionOf(now) };
     const next = async () => {
-      step = await steps.after(step.upto);
+      const { upto } = step;
+      step = await steps.of(upto, (tx) => readStep(tx, upto));
       return step.text;
     };
     await streams.serve(res, next, from === undefined ? reset(now) : '');

@@ -5,7 +5,7 @@ import type { Tx } from '@blog/common/database.ts';
 import type { CloudEvent } from '@blog/common/events.ts';
 import { fieldProblem, Problem } from '@blog/common/problem.ts';
 
-export type Entry = { position: number; record: string; checksum: string };
+export type Entry = { position: number; type: string; record: string; checksum: string };
 type Place = { position: number; checksum: string };
 
 /** The checksum of a record: SHA-256, its first 32 hex digits, over the checksum before it and the record's text. */
@@ -60,30 +60,34 @@ export function append(tx: Tx, events: CloudEvent[]) {
   const positions: number[] = [];
   const entries: Entry[] = [];
   for (const event of events) {
-    const there = tx.get<Entry>(
-      'SELECT position, record, checksum FROM events WHERE source = ? AND id = ?',
-      ...[event.source, event.id],
-    );
-    if (there) {
-      if (!sameContent(JSON.parse(there.record), event)) {
-        const detail = `The log has ${event.id} of ${event.source} with other content.`;
-        throw fieldProblem(409, 'id', 'was used for another event of this source', detail);
-      }
-      positions.push(there.position);
-      continue;
-    }
     const record = JSON.stringify(event);
     if (Buffer.byteLength(record) > 256 * 1024) throw new Problem(413, 'An event may have at most 256 KiB.');
-    position += 1;
-    checksum = chain(checksum, record);
-    tx.run(
-      'INSERT INTO events (position, source, id, type, subject, record, checksum) VALUES (?, ?, ?, ?, ?, ?, ?)',
-      ...[position, event.source, event.id, event.type, event.subject ?? null, record, checksum],
+    const entry = { position: position + 1, type: event.type, record, checksum: chain(checksum, record) };
+    const { changes } = tx.run(
+      `INSERT INTO events (position, source, id, type, subject, record, checksum) VALUES (?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (source, id) DO NOTHING`,
+      ...[entry.position, event.source, event.id, event.type, event.subject ?? null, record, entry.checksum],
     );
+    if (changes === 0) {
+      positions.push(positionOfSame(tx, event));
+      continue;
+    }
+    ({ position, checksum } = entry);
     positions.push(position);
-    entries.push({ position, record, checksum });
+    entries.push(entry);
   }
   return { positions, checkpoint: checkpointAt(tx, Math.max(...positions)) ?? NEW, entries };
+}
+
+/** Where an event is that the log has already. */
+function positionOfSame(tx: Tx, event: CloudEvent): number {
+  const there = tx.get<Entry>(
+    'SELECT position, type, record, checksum FROM events WHERE source = ? AND id = ?',
+    ...[event.source, event.id],
+  ) as Entry;
+  if (sameContent(JSON.parse(there.record), event)) return there.position;
+  const detail = `The log has ${event.id} of ${event.source} with other content.`;
+  throw fieldProblem(409, 'id', 'was used for another event of this source', detail);
 }
 
 /** The time and the trace may differ when an event comes again. */
@@ -100,7 +104,7 @@ const SEARCH = 5_000;
  */
 export function readBehind(tx: Tx, after: number, limit: number): Entry[] {
   const entries = tx.all<Entry>(
-    'SELECT position, record, checksum FROM events WHERE position > ? ORDER BY position LIMIT ?',
+    'SELECT position, type, record, checksum FROM events WHERE position > ? ORDER BY position LIMIT ?',
     ...[after, limit],
   );
   let before = entries.length > 0 ? placeAt(tx, after) : undefined;
@@ -134,7 +138,7 @@ export function readPage(tx: Tx, filter: Filter, limit = PAGE): { entries: Entry
   const low = before === undefined ? after : Math.max(0, Math.min(before, end + 1) - 1 - reach);
   const high = before === undefined ? Math.min(end, after + reach) : Math.min(before - 1, end);
   const entries = tx.all<Entry>(
-    `SELECT position, record, checksum FROM events
+    `SELECT position, type, record, checksum FROM events
      WHERE position > ? AND position <= ? ${subject ? 'AND subject = ?' : ''} ${type ? 'AND type = ?' : ''}
      ORDER BY position ${before === undefined ? 'ASC' : 'DESC'} LIMIT ?`,
     ...[low, high, subject, type, most].filter((value) => value !== undefined),

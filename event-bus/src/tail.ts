@@ -11,10 +11,10 @@ const HELD = 2 * 1024 * 1024;
 export class Tail {
   #entries: Entry[] = [];
   #held = 0;
-  #listeners: (() => void)[] = [];
+  #listeners: ((entries: Entry[]) => void)[] = [];
 
-  /** Calls the listener when entries have come. */
-  onGrowth(listener: () => void): void {
+  /** Calls the listener with what has come. */
+  onGrowth(listener: (entries: Entry[]) => void): void {
     this.#listeners.push(listener);
   }
 
@@ -26,7 +26,7 @@ export class Tail {
       this.#held += entry.record.length;
     }
     while (this.#held > HELD) this.#held -= this.#entries.shift()?.record.length ?? 0;
-    for (const listener of this.#listeners) listener();
+    for (const listener of this.#listeners) listener(entries);
   }
 
   /** The checkpoint at a position, if it is held. */

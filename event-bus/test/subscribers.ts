@@ -74,11 +74,11 @@ export const lose =
 const position = (checkpoint: string) => Number.parseInt(checkpoint, 10);
 
 /** A subscriber that keeps its checkpoint: joins on or answers 409, takes each replay order once and only backwards. */
-export function checkpointed(checkpoint = '0', replay: string | null = null) {
+export function checkpointed(checkpoint = '0', replay: string | null = null, urgent?: string[]) {
   const stand = { checkpoint, replay };
   const applied: string[] = [];
   const answer: Answer = ({ method, headers, events }, res) => {
-    if (method === 'GET') return json(res, 200, stand);
+    if (method === 'GET') return json(res, 200, { ...stand, urgent });
     const [after, upto, order] = ['after', 'upto', 'replay'].map((name) => headers[`event-${name}`] as string);
     const apply = () => applied.push(...events.map(({ id }) => id));
     if (!after || !upto) {

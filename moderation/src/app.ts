@@ -19,6 +19,7 @@ export function createModeration({ db, log, bus, bannedWords }: Options) {
     bus,
     log,
     handles: ['CommentCreated', 'CommentModerated'],
+    urgent: ['CommentCreated'],
     handle: createHandler(bannedWords),
     onOrder: replayedFrom,
   });

@@ -27,6 +27,7 @@ export function createPosts({ db, log, bus, origins }: Options) {
     bus,
     log,
     handles: ['PostCreated'],
+    urgent: [],
     handle,
     onOrder: publishAgain,
   });

@@ -6,13 +6,14 @@ import { page, parsePage } from '@blog/common/lists.ts';
 import type { Log } from '@blog/common/log.ts';
 import type { Origins } from '@blog/common/origins.ts';
 import { fieldProblem, onlyMethods, parse } from '@blog/common/problem.ts';
-import { Steps, Streams } from '@blog/common/streams.ts';
+import { Shared } from '@blog/common/shared.ts';
+import { type Step, Streams } from '@blog/common/streams.ts';
 import { Subscriber } from '@blog/common/subscriber.ts';
 import { Router } from 'express';
 import { z } from 'zod';
 import { begin, readStep } from './changes.ts';
 import { project } from './projection.ts';
-import { EMBEDDED, getPost, listPosts, streamPosition } from './read-model.ts';
+import { EMBEDDED, getPost, type List, readList, streamPosition } from './read-model.ts';
 
 const postPath = z.object({ id: entityId });
 const streamQuery = z.object({ after: z.string({ error: 'must be given once' }).optional() });
@@ -28,20 +29,21 @@ export function createQuery({ db, log, bus, origins }: Options) {
     bus,
     log,
     handles: ['PostCreated', 'CommentCreated', 'CommentUpdated'],
+    urgent: ['PostCreated', 'CommentCreated', 'CommentUpdated'],
     handle: project,
   });
   const streams = new Streams(db);
-  const changes = new Steps(db, readStep);
+  const steps = new Shared<Step>(db);
+  const lists = new Shared<List>(db);
   const routes = Router();
 
   routes.get('/posts', async (req, res) => {
     const { limit = 50, cursor } = parsePage(req);
-    const { posts, position } = await db.read((tx) => ({
-      posts: listPosts(tx, limit, cursor),
-      position: streamPosition(tx),
-    }));
-    res.set('Stream-Position', position);
-    res.json(Object.fromEntries(page(req, res, posts, limit).map((post) => [post.id, post])));
+    const { posts, position, json } = await lists.of(JSON.stringify([limit, cursor]), (tx) =>
+      readList(tx, limit, cursor),
+    );
+    page(req, res, posts, limit);
+    res.set('Stream-Position', position).type('json').send(json);
   });
 
   routes.get('/posts/:id', async (req, res) => {
@@ -58,12 +60,13 @@ export function createQuery({ db, log, bus, origins }: Options) {
 
   routes.get('/stream', async (req, res) => {
     const { after } = parse(streamQuery, req.query);
-    let { text, upto } = await db.read((tx) => begin(tx, req.get('Last-Event-ID') ?? after));
+    let step = await db.read((tx) => begin(tx, req.get('Last-Event-ID') ?? after));
     const next = async () => {
-      ({ text, upto } = await changes.after(upto));
-      return text;
+      const { upto } = step;
+      step = await steps.of(upto, (tx) => readStep(tx, upto));
+      return step.text;
     };
-    await streams.serve(res, next, text);
+    await streams.serve(res, next, step.text);
   });
 
   routes.all(['/posts', '/posts/:id', '/stream'], onlyMethods('GET'));

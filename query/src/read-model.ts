@@ -25,6 +25,15 @@ export function streamPosition(tx: Tx): string {
   return `${model?.id}-${model?.revision}`;
 }
 
+/** A page of posts, one more than it shows, and as it is answered: by id, and where a stream goes on from it. */
+export type List = { posts: FullPost[]; json: Buffer; position: string };
+
+export function readList(tx: Tx, limit: number, cursor?: string): List {
+  const posts = listPosts(tx, limit, cursor);
+  const byId = Object.fromEntries(posts.slice(0, limit).map((post) => [post.id, post]));
+  return { posts, json: Buffer.from(JSON.stringify(byId)), position: streamPosition(tx) };
+}
+
 /** One more post than `limit`, newest first, behind the post `cursor`; each with its first comments. */
 export function listPosts(tx: Tx, limit: number, cursor?: string): FullPost[] {
   const seen = cursor
