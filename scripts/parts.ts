@@ -53,6 +53,12 @@ export function processOf(name: string, production: boolean) {
   return { name, folder: join(root, name), main: `${source}/main.ts`, args, watch };
 }
 
+/**
+ * In production a service's heap is kept small (the images have the same): 4 MiB for what is new instead of 16, since most
+ * of it is garbage at once; 192 MiB in all, ten times what is in use; and one thread for V8's own work instead of four.
+ */
+const SMALL_HEAP = '--max-semi-space-size=4 --max-old-space-size=192 --v8-pool-size=1';
+
 export function specOf(name: string, { dataDir, production, ports }: Options): PartSpec {
   const port = ports.get(name) as number;
   const url = (part: string) => `http://${HOST}:${ports.get(part)}`;
@@ -65,6 +71,7 @@ export function specOf(name: string, { dataDir, production, ports }: Options): P
     // Compiled code is kept between runs: eleven processes start at once.
     NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'compile'),
   };
+  if (production && name !== 'client') env.NODE_OPTIONS = [SMALL_HEAP, process.env.NODE_OPTIONS].join(' ');
   if (name === 'event-bus') {
     env.SUBSCRIPTIONS =
       process.env.SUBSCRIPTIONS ?? subscribers.map((subscriber) => `${subscriber}=${url(subscriber)}/events`).join(',');

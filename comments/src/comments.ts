@@ -50,6 +50,11 @@ export function listComments(tx: Tx, postId: string, limit: number, cursor?: str
   return tx.all(sql, postId, seen.seq, limit + 1);
 }
 
+const JUDGE = `INSERT INTO comments (id, post_id, content, status) VALUES (?, ?, ?, ?)
+  ON CONFLICT (id) DO UPDATE SET status = iif(status = 'pending', excluded.status, status),
+    content = coalesce(content, excluded.content)
+  RETURNING ${COLUMNS}`;
+
 /** Applies an event of the log. Every branch may run again, in any order, without a second effect. */
 export function handle(tx: Tx, event: KnownEvent): void {
   switch (event.type) {
@@ -72,13 +77,7 @@ export function handle(tx: Tx, event: KnownEvent): void {
       const { id, postId, content = null, status } = event.data;
       if (!status) return;
       // The first verdict in the log stands; a later one only makes us say again which that was.
-      const row = tx.get<Comment>(
-        `INSERT INTO comments (id, post_id, content, status) VALUES (?, ?, ?, ?)
-         ON CONFLICT (id) DO UPDATE SET status = iif(status = 'pending', excluded.status, status),
-           content = coalesce(content, excluded.content)
-         RETURNING ${COLUMNS}`,
-        ...[id, postId, content, status],
-      );
+      const row = tx.get<Comment>(JUDGE, id, postId, content, status);
       if (row) enqueue(tx, createEvent(SOURCE, 'CommentUpdated', updated(row)));
       return;
     }

@@ -12,7 +12,7 @@ export function retryAfter(status: number, header: unknown, cap = 10_000): numbe
  * How long to wait after an exchange of so many events that left nothing behind, in milliseconds: under load the next one
  * has more in it, for an exchange costs as much as many events. After a few events it is nothing.
  */
-export const gathering = (events: number): number => Math.min(15, Math.floor(events / 10));
+export const gathering = (events: number): number => Math.min(10, Math.floor(events / 10));
 
 /** Wakes one loop. What is raised while nobody waits ends the next wait at once. */
 export class Signal {

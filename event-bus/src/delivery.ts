@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Checkpoint, positionOf, type Stand, standSchema } from '@blog/common/checkpoint.ts';
 import type { Database, Tx } from '@blog/common/database.ts';
 import { BATCH, PLAIN } from '@blog/common/events.ts';
@@ -197,7 +198,8 @@ export class Delivery extends Loop {
 
   /** Reads the next batch while one is under way, as large as it may be once that one has succeeded. */
   #prepare(after: number): void {
-    const batch = this.#read(after, Math.min(this.#size * 2, PUSH_EVENTS));
+    // In a turn of its own: the one before has to leave first.
+    const batch = nextTurn().then(() => this.#read(after, Math.min(this.#size * 2, PUSH_EVENTS)));
     // Whoever takes it sees the error; nobody may.
     batch.catch(() => {});
     this.#ahead = { after, batch };
