@@ -54,10 +54,10 @@ export function processOf(name: string, production: boolean) {
 }
 
 /**
- * In production a service's heap is kept small (the images have the same): 4 MiB for what is new instead of 16, since most
- * of it is garbage at once; 192 MiB in all, ten times what is in use; and one thread for V8's own work instead of four.
+ * In production a service's heap is kept small, as in its image: 8 MiB for what is new instead of 16, since most of that is
+ * garbage at once; 192 MiB in all, ten times what is in use; one thread for V8's own work instead of four.
  */
-const SMALL_HEAP = '--max-semi-space-size=4 --max-old-space-size=192 --v8-pool-size=1';
+const SMALL_HEAP = '--max-semi-space-size=8 --max-old-space-size=192 --v8-pool-size=1';
 
 export function specOf(name: string, { dataDir, production, ports }: Options): PartSpec {
   const port = ports.get(name) as number;
