@@ -1,7 +1,8 @@
 // What processes take together. Where the system keeps no such account (not Linux), it is not measured.
 import { memoryOf, processorTimeOf } from '../e2e/footprint.ts';
 
-const LOOK_MS = 250;
+/** Looking at memory takes the processor a millisecond and more for each process. */
+const LOOK_MS = 1_000;
 
 function sum(pids: number[], of: (pid: number) => number): number | undefined {
   try {

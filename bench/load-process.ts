@@ -78,7 +78,7 @@ async function run(client: number): Promise<void> {
   }
   const posts = new Connection(load.posts);
   for (let n = 0, number = client; goesOn(); n++) {
-    const name = `post ${n} of client ${client}`;
+    const name = `${load.name} post ${n} of client ${client}`;
     const id = await writePost(posts, name);
     for (let left = COMMENTS_A_POST; id && left > 0 && goesOn(); left--, number++)
       await writeComment(comments, id, name, number);

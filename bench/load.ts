@@ -11,7 +11,7 @@ import { keep } from './processes.ts';
 
 /** So many clients for so many milliseconds, each with one request at a time (a closed loop). */
 export type Load = { concurrency: number; ms: number } & (
-  | { kind: 'blog'; posts: string; comments: string }
+  | { kind: 'blog'; posts: string; comments: string; name: string }
   | { kind: 'comments'; comments: string; postIds: string[] }
   | { kind: 'reads'; url: string }
   | { kind: 'events'; url: string; name: string; batch: number }

@@ -26,6 +26,7 @@ export function spreadOf(values: number[]): Spread {
 function judge({ text, of, atLeast, atMost }: Goal, medians: Record<string, Values>): Judged {
   const value = of(medians);
   if (value === undefined || Number.isNaN(value)) return { text, atLeast, atMost };
+  if (atLeast === undefined && atMost === undefined) return { text, value };
   return { text, value, atLeast, atMost, met: value >= (atLeast ?? -Infinity) && value <= (atMost ?? Infinity) };
 }
 
@@ -63,7 +64,10 @@ export function short(value: number): string {
 export const boundOf = ({ atLeast, atMost }: Judged): string =>
   atLeast === undefined ? (atMost === undefined ? 'reported' : `≤ ${short(atMost)}`) : `≥ ${short(atLeast)}`;
 
-const verdictOf = ({ met }: Judged): string => (met === undefined ? 'not measured' : met ? 'met' : 'MISSED');
+function verdictOf({ value, met }: Judged): string {
+  if (value === undefined) return 'not measured';
+  return met === undefined ? short(value) : `${short(value)}, ${met ? 'met' : 'MISSED'}`;
+}
 
 /** The table that is printed in the end: a line for each metric, a column for each side; then the goals. */
 export function tableOf(results: Result[]): string {
@@ -87,10 +91,7 @@ export function tableOf(results: Result[]): string {
         [first.padEnd(widths[0] ?? 0), ...cells.map((cell, i) => cell.padStart(widths[i + 1] ?? 0))].join('   '),
       );
     for (const [side, why] of Object.entries(notMeasured)) lines.push(`  ${side}: not measured, ${why}`);
-    for (const goal of goals)
-      lines.push(
-        `  goal: ${goal.text} ${boundOf(goal)}: ${goal.value === undefined ? '' : `${short(goal.value)}, `}${verdictOf(goal)}`,
-      );
+    for (const goal of goals) lines.push(`  goal: ${goal.text} ${boundOf(goal)}: ${verdictOf(goal)}`);
   }
   return lines.join('\n');
 }
