@@ -1,7 +1,7 @@
 // What the figures were measured on: without that they say nothing.
 import { spawnSync } from 'node:child_process';
 import { readFileSync, realpathSync } from 'node:fs';
-import { availableParallelism, cpus, release, totalmem, type } from 'node:os';
+import { availableParallelism, cpus, totalmem, type } from 'node:os';
 
 /** The file system of a directory, and its device; on Linux only. */
 function diskOf(directory: string): string {
@@ -27,7 +27,7 @@ export function describeMachine(directory: string) {
     cpu: cpus()[0]?.model ?? 'unknown',
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     disk: diskOf(directory),
-    system: `${type()} ${release()}`,
+    system: type(),
     node: process.version,
     commit: stdout?.trim() || 'unknown',
     date: new Date().toISOString(),

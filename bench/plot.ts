@@ -2,7 +2,7 @@
 import { boundOf, type Judged, type Result, short } from './results.ts';
 
 const ROW = 26;
-const LABEL = 430;
+const LABEL = 460;
 const BAR = 300;
 const WIDTH = LABEL + BAR + 190;
 const TOP = 48;
