@@ -61,7 +61,13 @@ export class FakeEventSource extends EventTarget {
 }
 
 type Answer = { status?: number; body?: unknown; headers?: Record<string, string> };
-type Sent = { method: string; path: string; key: string | null; body: Record<string, string> | undefined };
+type Sent = {
+  method: string;
+  path: string;
+  key: string | null;
+  traceparent: string;
+  body: Record<string, string> | undefined;
+};
 
 /** Stands for the gateway: lists from what it is given, answers to POST as the test says. */
 export class FakeBlog {
@@ -75,7 +81,8 @@ export class FakeBlog {
   /** In place of the one that axios sends with. */
   readonly adapter: AxiosAdapter = async (config) => {
     const { method, url = '', params, headers, data } = config;
-    const sent = { method: 'POST', path: url, key: headers.get('Idempotency-Key') as string | null };
+    const key = headers.get('Idempotency-Key') as string | null;
+    const sent = { method: 'POST', path: url, key, traceparent: String(headers.get('traceparent')) };
     const read = async () => (await this.onGet(url)) ?? this.read(decodeURIComponent(url), params?.cursor ?? null);
     const write = async () => {
       this.sent.push({ ...sent, body: JSON.parse(data) });

@@ -204,13 +204,14 @@ for (const { name, start, describe: describeGateway } of gateways) {
   });
 
   describeGateway(`${name}: passing on`, () => {
+    const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
     let gateway: Gateway;
     beforeAll(async () => {
       gateway = await start(parts.urls);
     });
     afterAll(() => gateway?.close());
 
-    test('body, key and answer pass unchanged; origin, authorization and what belongs to the connection do not', async () => {
+    test('body, key, trace and answer pass unchanged; origin, authorization and what belongs to the connection do not', async () => {
       const long = 'x'.repeat(10_000);
       parts.handle = (_req, res) => {
         res.writeHead(201, { Location: '/posts/1', 'X-Kept': long, 'Cache-Control': 'private' });
@@ -219,6 +220,7 @@ for (const { name, start, describe: describeGateway } of gateways) {
       const headers = {
         'content-type': 'application/json',
         'idempotency-key': 'k',
+        traceparent: TRACEPARENT,
         origin: gateway.url,
         authorization: 'Bearer 0123456789abcdef',
         te: 'trailers',
@@ -235,6 +237,7 @@ for (const { name, start, describe: describeGateway } of gateways) {
         headers: {
           'content-type': 'application/json',
           'idempotency-key': 'k',
+          traceparent: TRACEPARENT,
           host: new URL(parts.urls.posts).host,
           'x-forwarded-for': '127.0.0.1',
         },

@@ -1,4 +1,6 @@
 // What becomes of something that is sent: it ends up stored once, or its writer hears why not.
+
+import { parseTraceparent } from '@blog/common/tracing.ts';
 import { beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { act, cleanup, screen, waitFor } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
@@ -48,6 +50,21 @@ describe('what was not answered, or with a 5xx or 429', () => {
     expect(blog.sent.map(({ body }) => body?.title)).toEqual(['Mine', 'Mine', 'Mine', 'Mine']);
     expect(keys()[0]).toMatch(/^[0-9a-f-]{36}$/);
     expect(new Set(keys()).size).toBe(1);
+  });
+
+  test('each write begins a trace, which is the same when it is sent again', async () => {
+    const answers = [{ status: 503 }, created, created];
+    blog.onPost = () => answers.shift() ?? created;
+    await openPage();
+    await post('One');
+    await waitFor(() => expect(blog.sent.length).toBe(2));
+    await post('Two');
+    await waitFor(() => expect(blog.sent.length).toBe(3));
+    const [first, again, other] = blog.sent.map(({ traceparent }) => traceparent);
+    expect(parseTraceparent(first)).toBe(first);
+    expect(again).toBe(first);
+    expect(parseTraceparent(other)).toBe(other);
+    expect(other?.slice(3, 35)).not.toBe(first?.slice(3, 35));
   });
 
   test('however often it is sent again, that is spoken once', async () => {

@@ -11,6 +11,7 @@ import type { Origins } from '@blog/common/origins.ts';
 import { Relay } from '@blog/common/outbox.ts';
 import { onlyMethods, parse } from '@blog/common/problem.ts';
 import { Subscriber } from '@blog/common/subscriber.ts';
+import { traceparentOf } from '@blog/common/tracing.ts';
 import { Router } from 'express';
 import { z } from 'zod';
 import { createComment, handle, listComments, publishAgain } from './comments.ts';
@@ -45,7 +46,8 @@ export function createComments({ db, log, bus, origins }: Options) {
     const { id: postId } = parse(postPath, req.params);
     const { content } = parse(newComment, req.body);
     const key = idempotencyKey(req);
-    const create = () => db.write((tx) => createComment(tx, postId, content, key));
+    const traceparent = traceparentOf(req);
+    const create = () => db.write((tx) => createComment(tx, postId, content, key, traceparent));
     let comment = await create();
     while (!comment) {
       await waitingRoom.knows(db, subscriber, relay, postId);

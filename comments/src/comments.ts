@@ -18,7 +18,13 @@ const INSERT = `INSERT INTO comments (id, post_id, content, created_at, idempote
  * @returns undefined if the post is not known
  * @throws Problem 422 if the key was used with another post or content
  */
-export function createComment(tx: Tx, postId: string, content: string, key: string | null): Comment | undefined {
+export function createComment(
+  tx: Tx,
+  postId: string,
+  content: string,
+  key: string | null,
+  traceparent?: string,
+): Comment | undefined {
   const earlier = key && tx.get<Comment>(`SELECT ${COLUMNS} FROM comments WHERE idempotency_key = ?`, key);
   if (earlier && (earlier.postId !== postId || earlier.content !== content)) throw keyReused();
   if (earlier) return { ...earlier, status: 'pending' };
@@ -30,7 +36,7 @@ export function createComment(tx: Tx, postId: string, content: string, key: stri
     status: 'pending' as const,
     createdAt: new Date().toISOString(),
   };
-  const event = JSON.stringify(createEvent(SOURCE, 'CommentCreated', comment));
+  const event = JSON.stringify(createEvent(SOURCE, 'CommentCreated', comment, traceparent));
   tx.run(INSERT, comment.id, postId, content, comment.createdAt, key, event);
   enqueue(tx, event);
   return comment;
@@ -63,7 +69,8 @@ export function handle(tx: Tx, event: KnownEvent): void {
       return;
     case 'CommentCreated': {
       const { id, postId, content = null, createdAt = event.time ?? null } = event.data;
-      const published = event.published ?? createEvent(SOURCE, event.type, { status: 'pending', ...event.data });
+      const data = { status: 'pending', ...event.data };
+      const published = event.published ?? createEvent(SOURCE, event.type, data, event.traceparent);
       tx.run(
         `INSERT INTO comments (id, post_id, content, created_at, event) VALUES (?, ?, ?, ?, ?)
          ON CONFLICT (id) DO UPDATE SET content = coalesce(content, excluded.content),
@@ -78,7 +85,7 @@ export function handle(tx: Tx, event: KnownEvent): void {
       if (!status) return;
       // The first verdict in the log stands; a later one only makes us say again which that was.
       const row = tx.get<Comment>(JUDGE, id, postId, content, status);
-      if (row) enqueue(tx, createEvent(SOURCE, 'CommentUpdated', updated(row)));
+      if (row) enqueue(tx, createEvent(SOURCE, 'CommentUpdated', updated(row), event.traceparent));
       return;
     }
   }

@@ -32,6 +32,17 @@ test('a verdict changes a pending comment, and is published as CommentUpdated', 
   });
 });
 
+test('what follows from a request or from an event has its trace', async () => {
+  const [asked, judged] = ['1', '2'].map((digit) => `00-${digit.repeat(32)}-b7ad6b7169203331-01`) as [string, string];
+  const request = service.http.post('/posts/p/comments').set('traceparent', asked);
+  const { id } = (await request.send({ content: 'a' }).expect(201)).body;
+  const verdict = { type: 'CommentModerated', data: { id, postId: 'p', status: 'approved' } };
+  await service.push({ ...verdict, traceparent: judged }).expect(200);
+  await until(() => published('CommentUpdated').length === 1);
+  expect(published('CommentCreated')[0].traceparent).toBe(asked);
+  expect(published('CommentUpdated')[0].traceparent).toBe(judged);
+});
+
 test('the first verdict stands; every later one only makes it be said again', async () => {
   const { id, postId } = await comment();
   for (const status of ['approved', 'rejected', 'approved']) await moderated({ id, postId, status });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Problem } from './problem.ts';
+import { parseTraceparent } from './tracing.ts';
 
 /** How events travel: one, classic or not; one CloudEvent; several (CloudEvents 1.0, JSON format §3 and §4). */
 export const PLAIN = 'application/json';
@@ -14,6 +15,7 @@ export type CloudEvent = {
   type: string;
   subject?: string;
   time: string;
+  /** The place in a trace that made it (CloudEvents extension Distributed Tracing). */
   traceparent?: string;
   data: unknown;
 };
@@ -39,12 +41,28 @@ const data = {
 };
 export type EventType = keyof typeof data;
 
-/** An event of a known type, parsed. `published` is the whole event, undefined for a classic one without an id. */
+/**
+ * An event of a known type, parsed. `published` is the whole event, undefined for a classic one without an id;
+ * `traceparent` is the place in a trace that what follows from it hangs below.
+ */
 export type KnownEvent = {
-  [T in EventType]: { type: T; data: z.output<(typeof data)[T]>; time?: string; published?: object };
+  [T in EventType]: {
+    type: T;
+    data: z.output<(typeof data)[T]>;
+    time?: string;
+    traceparent?: string;
+    published?: object;
+  };
 }[EventType];
 
-const envelope = z.looseObject({ type: z.string(), id: text, source: text, time: text, data: z.unknown().optional() });
+const envelope = z.looseObject({
+  type: z.string(),
+  id: text,
+  source: text,
+  time: text,
+  traceparent: text.transform(parseTraceparent),
+  data: z.unknown().optional(),
+});
 
 /**
  * Parses what a bus pushed.
@@ -54,23 +72,24 @@ const envelope = z.looseObject({ type: z.string(), id: text, source: text, time:
 export function parseEvent(input: unknown, handled: readonly EventType[]): KnownEvent | undefined {
   const event = envelope.safeParse(input);
   if (!event.success) throw new Problem(422, 'An event must be an object with a type.');
-  const { type, time, id, source } = event.data;
+  const { type, time, traceparent, id, source } = event.data;
   const known = handled.find((name) => name === type);
   if (!known) return undefined;
   const parsed = data[known].safeParse(event.data.data);
   if (!parsed.success) throw new Problem(422, `The ${type} event ${id ?? ''} lacks its ids.`);
-  return { type, data: parsed.data, time, published: id && source ? input : undefined } as KnownEvent;
+  return { type, data: parsed.data, time, traceparent, published: id && source ? input : undefined } as KnownEvent;
 }
 
 /**
  * Makes an event. Its id is derived, never random: each of the four types happens once per subject, so whatever is
- * published again is recognised.
+ * published again is recognised. `traceparent` is that of its cause: the request, or the event that it follows from.
  */
 export function createEvent<Data extends { id: string; createdAt?: string }>(
   source: string,
   type: EventType,
   data: Data,
+  traceparent?: string,
 ): CloudEvent {
   const time = data.createdAt ?? new Date().toISOString();
-  return { specversion: '1.0', id: `${data.id}/${type}`, source, type, subject: data.id, time, data };
+  return { specversion: '1.0', id: `${data.id}/${type}`, source, type, subject: data.id, time, traceparent, data };
 }

@@ -27,7 +27,8 @@ export const createHandler = (bannedWords: string[]) =>
           return;
         }
         const status = judge(content ?? '', bannedWords);
-        const text = JSON.stringify(createEvent(SOURCE, 'CommentModerated', { id, postId, content, status }));
+        const verdict = { id, postId, content, status };
+        const text = JSON.stringify(createEvent(SOURCE, 'CommentModerated', verdict, event.traceparent));
         tx.run(INSERT, id, status, text);
         enqueue(tx, text);
         return;
@@ -36,7 +37,7 @@ export const createHandler = (bannedWords: string[]) =>
         // What a lost or older database does not have, it gets back from its own event.
         const { id, status } = event.data;
         if (!status) return;
-        const published = event.published ?? createEvent(SOURCE, event.type, event.data);
+        const published = event.published ?? createEvent(SOURCE, event.type, event.data, event.traceparent);
         tx.run(INSERT, id, status, JSON.stringify(published));
       }
     }

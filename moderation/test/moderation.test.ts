@@ -83,6 +83,16 @@ describe('the service', () => {
     ]);
   });
 
+  test('gives its verdict the trace of the comment; one that is no trace is ignored', async () => {
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    await service.history([
+      { ...created('a', 'c'), traceparent },
+      { ...created('a', 'd'), traceparent: 'none' },
+    ]);
+    await until(() => bus.log.length === 2);
+    expect(bus.log.map((event) => event.traceparent)).toEqual([traceparent, undefined]);
+  });
+
   test('makes a verdict once: seen again it publishes the same event, whatever is banned by then', async () => {
     await service.history([created('a pear')]).expect(200);
     await until(() => bus.log.length === 1);

@@ -10,6 +10,7 @@ import type { Origins } from '@blog/common/origins.ts';
 import { Relay } from '@blog/common/outbox.ts';
 import { onlyMethods, parse } from '@blog/common/problem.ts';
 import { Subscriber } from '@blog/common/subscriber.ts';
+import { traceparentOf } from '@blog/common/tracing.ts';
 import { Router } from 'express';
 import { createPost, handle, listPosts, publishAgain } from './posts.ts';
 
@@ -36,7 +37,7 @@ export function createPosts({ db, log, bus, origins }: Options) {
   routes.post(['/posts', '/posts/create'], jsonBody(BODY_LIMIT), async (req, res) => {
     const { title } = parse(newPost, req.body);
     const key = idempotencyKey(req);
-    const post = await db.write((tx) => createPost(tx, title, key));
+    const post = await db.write((tx) => createPost(tx, title, key, traceparentOf(req)));
     failpoint('written-not-answered');
     res.status(201).location(`/posts/${post.id}`).json(post);
   });

@@ -17,13 +17,13 @@ const INSERT = 'INSERT INTO posts (id, title, created_at, idempotency_key, event
  * Stores a post and its event in one transaction. With the key of an earlier request it returns that one's post.
  * @throws Problem 422 if the key was used with another title
  */
-export function createPost(tx: Tx, title: string, key: string | null): Post {
+export function createPost(tx: Tx, title: string, key: string | null, traceparent?: string): Post {
   const earlier =
     key && tx.get<Post>('SELECT id, title, created_at AS createdAt FROM posts WHERE idempotency_key = ?', key);
   if (earlier && earlier.title !== title) throw keyReused();
   if (earlier) return earlier;
   const post = { id: randomUUIDv7(), title, createdAt: new Date().toISOString() };
-  const event = JSON.stringify(createEvent(SOURCE, 'PostCreated', post));
+  const event = JSON.stringify(createEvent(SOURCE, 'PostCreated', post, traceparent));
   tx.run(INSERT, post.id, title, post.createdAt, key, event);
   enqueue(tx, event);
   return post;
@@ -48,7 +48,7 @@ export function handle(tx: Tx, event: KnownEvent): void {
     id,
     title,
     createdAt,
-    JSON.stringify(event.published ?? createEvent(SOURCE, event.type, event.data)),
+    JSON.stringify(event.published ?? createEvent(SOURCE, event.type, event.data, event.traceparent)),
   );
 }
 

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { at } from '../../common/test/fake-bus.ts';
 import { removeFolders, type Service } from '../../common/test/service.ts';
 import { startPosts, UUID_V7 } from './posts-service.ts';
 
@@ -31,6 +32,46 @@ test('a post and the event that announces it are stored together', async () => {
   expect(JSON.parse(String(row?.event))).toEqual({
     ...{ specversion: '1.0', id: `${id}/PostCreated`, source: 'posts', type: 'PostCreated', subject: id },
     ...{ time: createdAt, data: { id, title, createdAt } },
+  });
+});
+
+const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+
+describe('the event has the traceparent of the request', () => {
+  const stored = async (traceparent: string) => {
+    const request = service.http.post('/posts').set('traceparent', traceparent);
+    const { id } = (await request.send({ title: 'a' }).expect(201)).body;
+    const [row] = await service.rows<{ event: string }>(`SELECT event FROM posts WHERE id = '${id}'`);
+    return JSON.parse(String(row?.event)).traceparent;
+  };
+
+  test('if it is valid', async () => {
+    expect(await stored(TRACEPARENT)).toBe(TRACEPARENT);
+  });
+
+  test('of a later version as far as this one goes', async () => {
+    expect(await stored(`cc${TRACEPARENT.slice(2)}-what-the-future-brings`)).toBe(TRACEPARENT);
+  });
+
+  test.each([
+    'x',
+    TRACEPARENT.slice(0, -1),
+    `${TRACEPARENT}-`,
+    `${TRACEPARENT}, ${TRACEPARENT}`,
+    TRACEPARENT.toUpperCase(),
+    `ff${TRACEPARENT.slice(2)}`,
+    `cc${TRACEPARENT.slice(2)}x`,
+    '00-00000000000000000000000000000000-b7ad6b7169203331-01',
+    '00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01',
+  ])('and none where it is %j', async (invalid) => {
+    expect(await stored(invalid)).toBeUndefined();
+  });
+
+  test('and keeps it when a replay publishes it again', async () => {
+    await stored(TRACEPARENT);
+    await service.push([], { after: at(0), upto: at(0), replay: 'r1' }).expect(200);
+    const rows = await service.rows<{ event: string }>('SELECT event FROM outbox');
+    expect(rows.map(({ event }) => JSON.parse(event).traceparent)).toEqual([TRACEPARENT, TRACEPARENT]);
   });
 });
 
@@ -74,9 +115,12 @@ describe('a page on another origin', () => {
     async (origin) => {
       expect(await asked(origin)).toBe(origin);
       const preflight = service.http.options('/posts').set({ Origin: origin, 'Access-Control-Request-Method': 'POST' });
-      const { status, headers } = await preflight.set('Access-Control-Request-Headers', 'content-type,idempotency-key');
+      const { status, headers } = await preflight.set(
+        'Access-Control-Request-Headers',
+        'content-type,idempotency-key,traceparent',
+      );
       expect([status, headers['access-control-allow-origin']]).toEqual([204, origin]);
-      expect(headers['access-control-allow-headers']).toBe('content-type,idempotency-key');
+      expect(headers['access-control-allow-headers']).toBe('content-type,idempotency-key,traceparent');
       const refused = await service.http.post('/posts').set('Origin', origin).send({}).expect(400);
       expect(refused.headers['access-control-allow-origin']).toBe(origin);
     },

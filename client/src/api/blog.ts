@@ -1,4 +1,5 @@
 import { request } from './http.ts';
+import { traceparentFor } from './idempotency-key.ts';
 import type { Comment, Post, PostList, PostPage } from './types.ts';
 
 /** A read model of somebody else's may know ids, titles, contents and statuses only, and lists in the order written. */
@@ -34,7 +35,7 @@ export const sendComment = (postId: string, content: string, key: string, signal
   send(`/posts/${encodeURIComponent(postId)}/comments`, { content }, key, signal);
 
 async function send(url: string, data: object, key: string, signal: AbortSignal): Promise<Created> {
-  const headers = { 'Idempotency-Key': key };
+  const headers = { 'Idempotency-Key': key, traceparent: traceparentFor(key) };
   const config = { method: 'POST', url, data, headers, signal };
   const { data: created } = await request<Partial<Created> & { id: string }>(config);
   return { id: created.id, createdAt: created.createdAt ?? null };
