@@ -29,6 +29,7 @@ const eventsQuery = z
     message: 'cannot be given together with after',
   });
 const positionPath = z.object({ position: wholeNumber(1) });
+const streamQuery = z.object({ after: text });
 
 /** A reader of the stream that missed more events than this reads the list again. */
 const MISSED = 10_000;
@@ -91,9 +92,10 @@ export function logRoutes({ db, tail, loops, deliveries, streams, integrity }: O
   });
 
   routes.get('/stream', async (req, res) => {
+    const { after } = parse(streamQuery, req.query);
     const { now, from } = await db.read((tx) => ({
       now: head(tx),
-      from: resumeFrom(tx, req.get('Last-Event-ID')),
+      from: resumeFrom(tx, req.get('Last-Event-ID') ?? after),
     }));
     let step: Step = { text: '', upto: from ?? positionOf(now) };
     const next = async () => {
@@ -136,10 +138,10 @@ function readStep(tx: Tx, after: number): Step {
 }
 
 /** The position that a stream goes on behind; undefined if the reader has to read the list again. */
-function resumeFrom(tx: Tx, lastEventId: Checkpoint | undefined): number | undefined {
+function resumeFrom(tx: Tx, after: Checkpoint | undefined): number | undefined {
   const end = positionOf(head(tx));
-  if (lastEventId === undefined) return end;
-  if (!checkpointText.safeParse(lastEventId).success || !knows(tx, lastEventId)) return undefined;
-  const position = positionOf(lastEventId);
+  if (after === undefined) return end;
+  if (!checkpointText.safeParse(after).success || !knows(tx, after)) return undefined;
+  const position = positionOf(after);
   return end - position <= MISSED ? position : undefined;
 }

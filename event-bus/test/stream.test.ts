@@ -4,10 +4,10 @@ import { type Bus, ids, startBus, until } from './bus.ts';
 type Message = { id?: string; event?: string; data?: string };
 
 /** Reads the stream as a browser does. `messages` grows as they come. */
-async function open(bus: Bus, lastEventId?: string) {
+async function open(bus: Bus, lastEventId?: string, query = '') {
   const leaving = new AbortController();
   const headers: Record<string, string> = lastEventId ? { 'last-event-id': lastEventId } : {};
-  const { body } = await fetch(`${bus.url}/stream`, { headers, signal: leaving.signal });
+  const { body } = await fetch(`${bus.url}/stream${query}`, { headers, signal: leaving.signal });
   const messages: Message[] = [];
   const read = async () => {
     let text = '';
@@ -48,6 +48,18 @@ test('a reader that comes back with Last-Event-ID misses nothing and gets nothin
   await bus.publish('c');
   await until(() => expect(idsOf(messages)).toEqual([...ids('b', 450), 'c']));
   await close();
+});
+
+test('a reader that cannot set headers names the place in the address; Last-Event-ID is newer', async () => {
+  const bus = await startBus();
+  const first = await bus.publish('a');
+  const second = await bus.publish('b');
+  const named = await open(bus, undefined, `?after=${first}`);
+  const reconnected = await open(bus, second, `?after=${first}`);
+  await bus.publish('c');
+  await until(() => expect(idsOf(named.messages)).toEqual(['b', 'c']));
+  await until(() => expect(idsOf(reconnected.messages)).toEqual(['c']));
+  await Promise.all([named.close(), reconnected.close()]);
 });
 
 test.each([
