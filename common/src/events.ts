@@ -15,6 +15,8 @@ export type CloudEvent = {
   type: string;
   subject?: string;
   time: string;
+  /** When the bus took it in, as only the bus says (CloudEvents extension Recorded Time). */
+  recordedtime?: string;
   /** The place in a trace that made it (CloudEvents extension Distributed Tracing). */
   traceparent?: string;
   data: unknown;

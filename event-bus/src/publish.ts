@@ -42,11 +42,11 @@ const classicEvent = z.object(
 const cloudEvent = classicEvent.required({ specversion: true, id: true, source: true });
 const batch = z.array(cloudEvent, 'must be an array of events').min(1, 'must have at least one event');
 
-/** Fills in what an event in the classic form lacks; what a CloudEvent has stays as it is. */
-function complete(event: z.output<typeof classicEvent>): CloudEvent {
-  const { id = randomUUID(), source = 'classic', type, time = new Date().toISOString(), data = null, ...rest } = event;
+/** Fills in what an event in the classic form lacks, and when it came; what a CloudEvent has stays as it is. */
+function complete(event: z.output<typeof classicEvent>, recordedtime: string): CloudEvent {
+  const { id = randomUUID(), source = 'classic', type, time = recordedtime, data = null, ...rest } = event;
   const subject = rest.subject ?? subjectOf(data);
-  return { specversion: '1.0', id, source, type, ...rest, subject, time, data };
+  return { specversion: '1.0', id, source, type, ...rest, subject, time, recordedtime, data };
 }
 
 function subjectOf(data: unknown): string | undefined {
@@ -59,11 +59,12 @@ function subjectOf(data: unknown): string | undefined {
  */
 export function parsePublication(req: Request): CloudEvent[] {
   const { body } = req;
-  if (!req.is(BATCH)) return [complete(parse(req.is(EVENT) ? cloudEvent : classicEvent, body))];
+  const now = new Date().toISOString();
+  if (!req.is(BATCH)) return [complete(parse(req.is(EVENT) ? cloudEvent : classicEvent, body), now)];
   if (Array.isArray(body) && body.length > BATCH_EVENTS) {
     throw new Problem(413, `A batch may have at most ${BATCH_EVENTS} events.`);
   }
-  return parse(batch, body).map(complete);
+  return parse(batch, body).map((event) => complete(event, now));
 }
 
 const publishedHeader = z.object({ 'event-published': checkpointText.optional() });

@@ -28,6 +28,7 @@ keepsItsContract('event-bus', {
     await ask(400, 'GET', '/events?after=1&before=3');
     await ask(200, 'GET', '/log/verify');
     await ask(200, 'GET', '/stream');
+    await ask(400, 'GET', '/stream?after=');
 
     await ask(200, 'GET', '/subscriptions');
     for (const command of ['pause', 'resume', 'replay']) {

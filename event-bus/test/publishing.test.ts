@@ -41,16 +41,18 @@ test('two equal classic events are two events', async () => {
   }
 });
 
-test('a CloudEvent is stored as it came, in either media type of one event', async () => {
+test('a CloudEvent is stored as it came, in either media type of one event, with the time when it came', async () => {
   const bus = await startBus();
   const first = cloudEvent('a', { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' });
   const second = cloudEvent('b', { data: { text: 'ä\u0000\u2028 "quoted"', list: [1, null] } });
   await post(bus, first).expect(201);
-  await post(bus, second, 'application/json').expect(201);
-  expect(await stored(bus)).toEqual([
-    { position: 1, ...first },
-    { position: 2, ...second },
-  ]);
+  const before = Date.now();
+  await post(bus, { ...second, recordedtime: '2026-01-01T00:00:00Z' }, 'application/json').expect(201);
+  const [one, other] = await stored(bus);
+  expect(one).toEqual({ position: 1, recordedtime: expect.any(String), ...first });
+  expect(other).toEqual({ position: 2, recordedtime: expect.any(String), ...second });
+  expect(Date.parse(other.recordedtime)).toBeGreaterThanOrEqual(before);
+  expect(Date.parse(other.recordedtime)).toBeLessThanOrEqual(Date.now());
 });
 
 test('a batch is answered with the position of each event and the checkpoint of the last', async () => {
@@ -90,7 +92,7 @@ test.each([
   await post(bus, cloudEvent('a')).expect(201);
   const { body } = await post(bus, cloudEvent('a', more)).expect(409);
   expect(body.errors).toEqual([{ field: 'id', detail: expect.any(String) }]);
-  expect(await stored(bus)).toEqual([{ position: 1, ...cloudEvent('a') }]);
+  expect(await stored(bus)).toEqual([{ position: 1, recordedtime: expect.any(String), ...cloudEvent('a') }]);
 });
 
 test('an event published again may have another time, trace and order of the members of its data', async () => {
