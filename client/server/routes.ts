@@ -17,7 +17,7 @@ const path = (pattern: string) => new RegExp(`^${pattern}$`);
 const GET = ['GET', 'HEAD'];
 
 /** All that can be reached from outside. What is not named here does not exist for the gateway. */
-const ROUTES: readonly Route[] = [
+export const ROUTES: readonly Route[] = [
   { methods: ['POST'], path: path('/posts(?:/create)?'), part: 'posts' },
   { methods: GET, path: path('/posts'), part: 'query' },
   { methods: GET, path: path(`/posts/${ID}`), part: 'query' },

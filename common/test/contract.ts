@@ -10,6 +10,8 @@ import { parse } from 'yaml';
 import type { Json } from './fake-bus.ts';
 
 const root = join(import.meta.dirname, '../..');
+/** What the events are, and who handles them. */
+export const asyncapi: Json = parse(readFileSync(join(root, 'event-bus/asyncapi.yaml'), 'utf8'));
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
 /** Headers that the protocol uses: none of them comes where the document does not have it. */
 const PROTOCOL = ['location', 'link', 'retry-after', 'stream-position', 'event-head'];

@@ -3,11 +3,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv } from 'ajv';
 import formats from 'ajv-formats';
-import { parse } from 'yaml';
+import { asyncapi as document } from '../../common/test/contract.ts';
 
 const root = join(import.meta.dirname, '../..');
 const specification = join(root, 'node_modules/@asyncapi/specs/schemas/3.0.0.json');
-const document = parse(readFileSync(join(root, 'event-bus/asyncapi.yaml'), 'utf8'));
 
 type Message = { contentType: string; examples: { payload: { type: string } }[] };
 export const messages: Record<string, Message> = document.components.messages;

@@ -11,5 +11,5 @@ afterAll(removeFolders);
 
 keepsItsContract('moderation', {
   start: (token) => new Service({ migrations, create }, NO_BUS, newFolder(), token).open(),
-  session: (ask) => takesEvents(ask, { type: 'CommentCreated', data: { id: 'c1' } }),
+  session: (ask) => takesEvents('moderation', ask),
 });

@@ -14,7 +14,7 @@ keepsItsContract('posts', {
   start: (token) => new Service({ migrations, create }, NO_BUS, newFolder(), token).open(),
   inWords: ({ path }) => path.includes('cursor='),
   async session(ask) {
-    await takesEvents(ask, { type: 'PostCreated', data: {} });
+    await takesEvents('posts', ask);
     const body = { title: 'Hello' };
     const headers = { 'Idempotency-Key': 'once' };
     await ask(201, 'POST', '/posts', { body, headers });

@@ -16,7 +16,7 @@ keepsItsContract('query', {
   path: { id: 'p1' },
   inWords: ({ path }) => path.includes('cursor='),
   async session(ask) {
-    await takesEvents(ask, { type: 'CommentUpdated', data: { id: 'c1' } });
+    await takesEvents('query', ask);
     await ask(404, 'GET', '/posts/p1');
     for (const body of [
       post('p1'),
