@@ -23,7 +23,7 @@ export type Message = {
   post: Post;
   comments: Comment[];
   /** More comments of this post changed than the message holds. */
-  more?: boolean;
+  more?: true;
 };
 
 /** One page of a post: the post and its comments in the order written. */

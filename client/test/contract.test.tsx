@@ -1,0 +1,115 @@
+/** @jest-environment node */
+// The client's types for what it reads are what the contracts say of it: TypeScript itself compares the two.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { documents, found, type Json } from '../../scripts/api-words.ts';
+
+const client = join(import.meta.dirname, '..');
+const tsc = join(client, '../node_modules/typescript/bin/tsc');
+
+/** A type of the client's, as an import, and the schema that it stands for. */
+type Pair = [type: string, part: string, schema: string];
+const PAIRS: Pair[] = [
+  ["import('api/types').Post", 'query', 'Post'],
+  ["import('api/types').Comment", 'query', 'Comment'],
+  ["import('api/types').Message", 'query', 'Change'],
+  ["import('api/system').Subscription", 'event-bus', 'Subscription'],
+  ["import('api/system').LogEntry", 'event-bus', 'Entry'],
+  ["import('api/system').RecordedEvent", 'event-bus', 'RecordedEvent'],
+  ["import('api/system').Arrival", 'event-bus', 'Arrival'],
+  ["import('api/system').DeadLetter", 'event-bus', 'DeadLetter'],
+];
+
+/** The type with nothing missing in it. */
+const WHOLE = 'type Whole<T> = T extends object ? { [K in keyof T]-?: Whole<Exclude<T[K], undefined>> } : T;';
+
+/** A schema in TypeScript. */
+function typeOf(schema: Json, document: Json): string {
+  const type = (one: Json): string => typeOf(found(one, document), document);
+  if ('const' in schema) return JSON.stringify(schema.const);
+  if (schema.enum) return schema.enum.map((value: Json) => JSON.stringify(value)).join(' | ');
+  if (schema.type === 'array') return `(${type(schema.items)})[]`;
+  const { properties, required } = fieldsOf(schema, document);
+  const fields = Object.entries<Json>(properties).map(
+    ([name, field]) => `${name}${required.includes(name) ? '' : '?'}: ${type(field)};`,
+  );
+  const names: Json = { integer: 'number', object: `{ ${fields.join(' ')} }` };
+  const types = schema.allOf ? ['object'] : [schema.type ?? 'unknown'].flat();
+  return types.map((name) => names[name] ?? name).join(' | ');
+}
+
+/** The fields of an object, those of what it extends included. */
+function fieldsOf({ allOf = [], properties = {}, required = [] }: Json, document: Json) {
+  const base = allOf.map((one: Json) => fieldsOf(found(one, document), document));
+  return {
+    properties: Object.assign({}, ...base.map((one: Json) => one.properties), properties),
+    required: [...base.flatMap((one: Json) => one.required), ...required],
+  };
+}
+
+/**
+ * What TypeScript says against these being the same: a value as documented that the client's type does not allow, or a field
+ * or a value of the client's that never comes. A field that the client does not read may be missing in its type.
+ */
+function differences(pairs: [type: string, contract: string][]): string[] {
+  const folder = mkdtempSync(join(tmpdir(), 'types-'));
+  const text = pairs.map(
+    ([type, contract], i) => `
+      type Client${i} = ${type};
+      type Contract${i} = ${contract};
+      export const comes${i} = (value: Contract${i}): Client${i} => value;
+      export const known${i} = (field: keyof Client${i}): keyof Contract${i} => field;
+      export const possible${i} = (value: Whole<Client${i}>): Partial<Contract${i}> => value;`,
+  );
+  const options = { paths: { 'api/*': [join(client, 'src/api/*.ts')] }, types: [] };
+  try {
+    writeFileSync(join(folder, 'pairs.ts'), [WHOLE, ...text].join('\n'));
+    const config = { extends: join(client, 'tsconfig.json'), include: ['pairs.ts'], compilerOptions: options };
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config));
+    const { stdout } = spawnSync(process.execPath, [tsc, '-p', folder, '--pretty', 'false'], { encoding: 'utf8' });
+    return stdout.split('\n').filter(Boolean);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const contractOf = (part: string, schema: string, change = (_: Json) => {}): string => {
+  const document = structuredClone(documents[part]);
+  change(document.components.schemas[schema]);
+  return typeOf(document.components.schemas[schema], document);
+};
+
+test("the client's types are what the contracts say", () => {
+  expect(differences(PAIRS.map(([type, part, schema]) => [type, contractOf(part, schema)]))).toEqual([]);
+});
+
+const Subscription = "import('api/system').Subscription";
+test.each<[string, string, (schema: Json) => void, RegExp]>([
+  ['a field that is documented no more', Subscription, ({ properties }) => delete properties.lag, /'lag' is missing/],
+  [
+    'one that may be missing',
+    Subscription,
+    ({ required }) => required.splice(required.indexOf('lag'), 1),
+    /'number . undefined' is not/,
+  ],
+  [
+    'another type',
+    Subscription,
+    ({ properties }) => Object.assign(properties.lag, { type: 'string' }),
+    /'lag' are inc/,
+  ],
+  [
+    'null where none was',
+    Subscription,
+    ({ properties }) => Object.assign(properties.url, { type: ['string', 'null'] }),
+    /'url' are inc/,
+  ],
+  ['a new value', Subscription, ({ properties }) => properties.state.enum.push('idle'), /"idle"/],
+  ['a value that never comes', Subscription, ({ properties }) => properties.state.enum.pop(), /"diverged"/],
+  ['a field of the client that never comes', `${Subscription} & { colour?: string }`, () => {}, /"colour"/],
+])('a difference is noticed: %s', (_what, type, change, message) => {
+  expect(differences([[type, contractOf('event-bus', 'Subscription', change)]]).join('\n')).toMatch(message);
+});
