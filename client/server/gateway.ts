@@ -1,4 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { isIP } from 'node:net';
+import { hasBody } from '@blog/common/body.ts';
 import { isForLocalhost, isSafe } from '@blog/common/origins.ts';
 import release from '../package.json' with { type: 'json' };
 import { sendJson, sendProblem } from './problem.ts';
@@ -22,11 +24,11 @@ export type Middleware = (req: IncomingMessage, res: ServerResponse, next: () =>
 const PAGES = ['/', '/system'];
 /** It keeps nothing and waits for nobody: where it answers, it is ready. */
 const READY = { status: 'ready', degraded: [] };
-const OWN = new Map<string, object>([
-  ['/healthz', { status: 'ok', version: release.version }],
-  ['/readyz', READY],
-  ['/api/system/parts/client', READY],
-]);
+const OWN: Record<string, (mayControl: boolean) => object> = {
+  '/healthz': () => ({ status: 'ok', version: release.version }),
+  '/readyz': () => READY,
+  '/api/system/parts/client': (control) => ({ ...READY, control }),
+};
 const READING = ['GET', 'HEAD'];
 
 /**
@@ -48,12 +50,15 @@ export function createGateway({ urls, control, loopback, headers = new Map() }: 
       return sendProblem(res, 403, 'Only its own page can change anything here.');
     }
 
-    if (OWN.has(path)) {
-      return READING.includes(method) ? sendJson(res, OWN.get(path) ?? {}) : notAllowed(res, READING);
+    const mayControl = control && !hasBorrowableName(req);
+    if (Object.hasOwn(OWN, path)) {
+      return READING.includes(method) ? sendJson(res, OWN[path]?.(mayControl) ?? {}) : notAllowed(res, READING);
     }
-    const target = findTarget(method, path, control);
-    if (target && 'part' in target)
+    const target = findTarget(method, path, mayControl);
+    if (target && 'part' in target) {
+      if (target.control && !isJsonOrNothing(req)) return sendProblem(res, 415, 'The body must be application/json.');
       return proxy(req, res, new URL(target.path + query, urls[target.part]), target.part);
+    }
     if (target) return notAllowed(res, target.allow);
 
     if (path.startsWith('/api/')) return notFound(res);
@@ -78,6 +83,24 @@ export function notFound(res: ServerResponse) {
 
 function notAllowed(res: ServerResponse, allow: readonly string[]) {
   sendProblem(res, 405, `Only ${allow.join(', ')} can be used here.`, { Allow: allow.join(', ') });
+}
+
+/**
+ * Whether it is called by a name that could be anybody's: a page that has its own name resolved to our address (DNS
+ * rebinding) is of our origin.
+ */
+function hasBorrowableName(req: IncomingMessage): boolean {
+  const host = (req.headers.host ?? '').replace(/:\d*$/, '').replace(/^\[|\]$/g, '');
+  return !isForLocalhost(req) && isIP(host) === 0;
+}
+
+/**
+ * The types of a form are those that any page may send without asking first: what controls the bus takes none of them, so
+ * that it does not hang on `Origin` alone.
+ */
+function isJsonOrNothing(req: IncomingMessage): boolean {
+  const type = req.headers['content-type'];
+  return type === undefined ? !hasBody(req) : /^application\/json\s*(;|$)/i.test(type);
 }
 
 /** A browser names the origin of the page that sends the request; curl names none. Its scheme may end before us. */

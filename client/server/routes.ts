@@ -56,7 +56,8 @@ export const ROUTES: readonly Route[] = [
   },
 ];
 
-export type Target = { part: Part; path: string } | { allow: string[] } | undefined;
+/** `control`: what is there controls the bus. */
+export type Target = { part: Part; path: string; control?: true | undefined } | { allow: string[] } | undefined;
 
 /**
  * Where a request goes: a part and the path there, the methods that the path has if not this one, or undefined if there
@@ -66,7 +67,10 @@ export function findTarget(method: string, path: string, control: boolean): Targ
   if (path.startsWith('/api/') && ['POST', 'DELETE'].includes(method) && !control) return undefined;
   const routes = ROUTES.filter((route) => route.path.test(path) && (control || !route.control));
   const route = routes.find(({ methods }) => methods.includes(method));
-  if (route) return { part: route.part, path: route.to ? path.replace(route.path, route.to) : path };
+  if (route) {
+    const { part, to, control } = route;
+    return { part, path: to ? path.replace(route.path, to) : path, control };
+  }
   return routes.length > 0 ? { allow: [...new Set(routes.flatMap(({ methods }) => methods))] } : undefined;
 }
 

@@ -66,7 +66,7 @@ for (const { name, start, describe: describeGateway } of gateways) {
     test.each([
       ['/healthz', { status: 'ok', version: '1.0.0' }],
       ['/readyz', { status: 'ready', degraded: [] }],
-      ['/api/system/parts/client', { status: 'ready', degraded: [] }],
+      ['/api/system/parts/client', { status: 'ready', degraded: [], control: false }],
     ])('%s is answered by the gateway', async (path, body) => {
       const { status, headers, text } = await ask(gateway.url, `GET ${path}`, { accept: 'text/html' });
       expect([status, headers['content-type'], headers['cache-control']]).toEqual([
@@ -147,6 +147,9 @@ for (const { name, start, describe: describeGateway } of gateways) {
       'PUT /assets/index-abc.js',
       'POST /api/system/log',
       'POST /api/system/parts/query',
+      'POST /api/system/subscriptions/query/pause',
+      'POST /api/system/subscriptions/query/resume',
+      'POST /api/system/subscriptions/query/skip',
       'POST /api/system/subscriptions/query/replay',
       'POST /api/system/dead-letters/7/redeliver',
       'DELETE /api/system/dead-letters/7',
@@ -466,6 +469,8 @@ describe('development: on loopback', () => {
 describe('development: control of the bus', () => {
   const lines = [
     ['POST /api/system/subscriptions/query/pause', 'POST /subscriptions/query/pause'],
+    ['POST /api/system/subscriptions/query/resume', 'POST /subscriptions/query/resume'],
+    ['POST /api/system/subscriptions/query/skip', 'POST /subscriptions/query/skip'],
     ['POST /api/system/subscriptions/query/replay', 'POST /subscriptions/query/replay'],
     ['POST /api/system/dead-letters/7/redeliver', 'POST /dead-letters/7/redeliver'],
     ['DELETE /api/system/dead-letters/7', 'DELETE /dead-letters/7'],
@@ -488,6 +493,47 @@ describe('development: control of the bus', () => {
     }
     expect(parts.seen).toEqual([]);
   });
+
+  test.each(lines)('%s takes a body only as JSON, which no form of a foreign page can send', async (line, expected) => {
+    const forms = ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x'];
+    for (const type of [...forms, 'text/plain; application/json', 'application/jsonp']) {
+      for (const body of ['{"from":1}', '']) {
+        const sent = { 'content-type': type, 'content-length': `${body.length}`, origin: on.url };
+        const { status, headers } = await ask(on.url, line, sent, body);
+        expect([type, status, headers['content-type']]).toEqual([type, 415, 'application/problem+json']);
+      }
+    }
+    // As a script sends bytes that have no type.
+    expect((await ask(on.url, line, { 'transfer-encoding': 'chunked' }, '{}')).status).toBe(415);
+    expect((await ask(on.url, line, { 'content-length': '2' }, '{}')).status).toBe(415);
+    expect(parts.seen).toEqual([]);
+    for (const type of ['application/json', 'Application/JSON; charset=utf-8']) {
+      expect((await ask(on.url, line, { 'content-type': type, 'content-length': '2' }, '{}')).status).toBe(200);
+    }
+    expect(parts.seen.map((one) => one.line)).toEqual([expected, expected]);
+  });
+
+  const told = async (host: string) =>
+    JSON.parse((await ask(on.url, 'GET /api/system/parts/client', { host })).text) as object;
+
+  test.each(['localhost:3000', 'blog.localhost', '127.0.0.1:3000', '192.168.1.2', '[::1]:3000', '[fe80::1]'])(
+    'the page at %s is told that it may',
+    async (host) => {
+      expect(await told(host)).toEqual({ status: 'ready', degraded: [], control: true });
+      const answer = await ask(on.url, 'DELETE /api/system/dead-letters/7', { host, origin: `http://${host}` });
+      expect(answer.status).toBe(200);
+    },
+  );
+
+  test.each(['blog.example', 'evil.example:3000', '127.0.0.1.evil.example'])(
+    'the page may not at %j: anybody could have such a name lead here',
+    async (host) => {
+      expect(await told(host)).toEqual({ status: 'ready', degraded: [], control: false });
+      const answer = await ask(on.url, 'DELETE /api/system/dead-letters/7', { host, origin: `http://${host}` });
+      expect([403, 404]).toContain(answer.status);
+      expect(parts.seen).toEqual([]);
+    },
+  );
 
   test('nothing else of the bus can be controlled', async () => {
     expect((await ask(on.url, 'POST /api/system/subscriptions/query/destroy')).status).toBe(404);

@@ -78,6 +78,11 @@ const changes = (from: Manifest[], to: Manifest[]) =>
     expect(changed.filter((path) => path.endsWith('livenessProbe'))).toHaveLength(parts.length);
   });
 
+  test('only in development may the bus be controlled from the page', () => {
+    const control = (overlay: string) => JSON.stringify(render(overlay)).match(/"CONTROL":"[^"]*"/g);
+    expect(overlays.map(control)).toEqual([null, ['"CONTROL":"on"'], ['"CONTROL":"on"']]);
+  });
+
   test('a service of one’s own differs from moderation in its image, its probe and its environment', () => {
     expect(changes(render('development'), render('development-own-service')).toSorted()).toEqual([
       'StatefulSet moderation container env/0',

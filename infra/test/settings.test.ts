@@ -37,6 +37,10 @@ describe('settings', () => {
     expect(must).toHaveLength(5);
   });
 
+  test('production never lets the bus be controlled from the page', () => {
+    expect(JSON.stringify(readProject().manifests)).not.toContain('CONTROL');
+  });
+
   test('the bus delivers to the four services', () => {
     const { SUBSCRIPTIONS } = schemas['event-bus'].parse(named(readProject(), 'ConfigMap', 'event-bus-settings')?.data);
     expect(SUBSCRIPTIONS).toEqual([
