@@ -1,40 +1,60 @@
-import { useEffect, useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import { createAnnouncer, LiveRegion } from './components/announcer.tsx';
 import { ConnectionStatus } from './components/connection-status.tsx';
-import { PostForm } from './features/posts/post-form.tsx';
-import { PostList } from './features/posts/post-list.tsx';
+import { Link, useLocation, useMedia } from './components/navigation.tsx';
+import { Blog } from './features/posts/blog.tsx';
+import { System } from './features/system/system.tsx';
+import { SystemContext } from './features/system/system-context.ts';
+import { createSystemStore } from './features/system/system-store.ts';
 import { FeedContext, useFeedState } from './feed/feed-context.ts';
 import { createFeedStore } from './feed/store.ts';
 import './app.css';
 
-/** The blog. `/` and `/system` both show it. */
+/** `/` is the blog; `/system` shows how the parts work, and where there is room the blog beside it. */
 export function App() {
   const [announcer] = useState(createAnnouncer);
-  const [store] = useState(() => createFeedStore(sessionStorage, announcer.announce));
-  useEffect(() => {
-    store.start();
-    return store.stop;
-  }, [store]);
+  const [feed] = useState(() => createFeedStore(sessionStorage, announcer.announce));
+  const [system] = useState(() => createSystemStore(announcer.announce));
+  const onSystem = useLocation().pathname === '/system';
+  const wide = useMedia('(width >= 75rem)');
+  const onBlog = !onSystem || wide;
+  useArrival(onSystem ? 'system' : 'posts', onSystem ? 'System · Blog' : 'Blog');
 
   return (
-    <FeedContext value={store}>
-      <a className="skip" href="#posts">
-        Skip to the posts
-      </a>
-      <header className="top">
-        <h1>
-          <a href="/">Blog</a>
-        </h1>
-        <Connection />
-      </header>
-      <main>
-        <section className="composer" aria-labelledby="composer">
-          <h2 id="composer">Write a post</h2>
-          <PostForm />
-        </section>
-        <PostList />
-      </main>
-      <LiveRegion announcer={announcer} />
+    <FeedContext value={feed}>
+      <SystemContext value={system}>
+        {onBlog && (
+          <a className="skip" href="#posts">
+            Skip to the posts
+          </a>
+        )}
+        {onSystem && (
+          <a className="skip" href="#system">
+            Skip to the system
+          </a>
+        )}
+        <div className="page" data-beside={onSystem && onBlog}>
+          <header className="top">
+            <h1>
+              <Link href="/">Blog</Link>
+            </h1>
+            <nav aria-label="Pages">
+              <Link href="/" aria-current={onSystem ? undefined : 'page'}>
+                Posts
+              </Link>
+              <Link href="/system" aria-current={onSystem ? 'page' : undefined}>
+                System
+              </Link>
+            </nav>
+            {onBlog && <Connection />}
+          </header>
+          <main>
+            {onBlog && <Blog />}
+            {onSystem && <System />}
+          </main>
+        </div>
+        <LiveRegion announcer={announcer} />
+      </SystemContext>
     </FeedContext>
   );
 }
@@ -42,4 +62,16 @@ export function App() {
 function Connection() {
   const { connection, phase } = useFeedState();
   return phase === 'ready' ? <ConnectionStatus state={connection} /> : null;
+}
+
+/** Whoever follows a link is told where it led, and goes on from there; loading the page moves nothing. */
+function useArrival(heading: string, title: string) {
+  const known = useRef(heading);
+  useEffect(() => {
+    document.title = title;
+    if (known.current === heading) return;
+    known.current = heading;
+    document.getElementById(heading)?.focus({ preventScroll: true });
+    window.scrollTo({ top: 0, behavior: 'instant' });
+  }, [heading, title]);
 }

@@ -52,7 +52,7 @@ export class FakeEventSource extends EventTarget {
     this.dispatchEvent(new Event('reset'));
   }
   /** Sends messages of one group; only the last carries the id. */
-  send(id: string, ...messages: Message[]) {
+  send(id: string, ...messages: object[]) {
     messages.forEach((message, index) => {
       if (index === messages.length - 1) this.lastEventId = id;
       this.onmessage?.(new MessageEvent('message', { data: JSON.stringify(message), lastEventId: this.lastEventId }));
@@ -60,7 +60,7 @@ export class FakeEventSource extends EventTarget {
   }
 }
 
-type Answer = { status?: number; body?: unknown; headers?: Record<string, string> };
+export type Answer = { status?: number; body?: unknown; headers?: Record<string, string> };
 type Sent = {
   method: string;
   path: string;

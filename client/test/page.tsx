@@ -6,15 +6,25 @@ import type { JSX } from 'react';
 import { client } from '../src/api/http.ts';
 import { App } from '../src/app.tsx';
 import { FakeBlog, FakeEventSource } from './fake-blog.ts';
+import { FakeSystem } from './fake-system.ts';
 
 /** The blog of the current test. */
 export let blog: FakeBlog;
+/** The system behind it. */
+export let system: FakeSystem;
+/** Media queries that hold, as they stand in the code. */
+export const media = new Set<string>();
 
 beforeEach(() => {
   blog = new FakeBlog();
-  client.defaults.adapter = blog.adapter;
+  system = new FakeSystem();
+  client.defaults.adapter = system.adapter(blog.adapter);
   globalThis.EventSource = FakeEventSource as unknown as typeof EventSource;
   window.scrollBy = () => undefined;
+  window.scrollTo = () => undefined;
+  media.clear();
+  window.matchMedia = (query) => Object.assign(new EventTarget(), { matches: media.has(query) }) as MediaQueryList;
+  history.replaceState(null, '', '/');
   FakeEventSource.opened = [];
   sessionStorage.clear();
 });
@@ -42,6 +52,14 @@ const write = async (label: string, text: string, button: string, scope = within
 };
 export const post = (text: string) => write('Title', text, 'Post');
 export const comment = (title: string, text: string) => write('Your comment', text, 'Comment', article(title));
+
+/** Opens the System page; its log is being followed by then. */
+export async function openSystem(address = '/system') {
+  history.replaceState(null, '', address);
+  render(<App />);
+  await waitFor(() => expect(system.stream).toBeTruthy());
+  act(() => system.stream.open());
+}
 
 /** An answer that the test gives when it is time. */
 export function later<T>() {

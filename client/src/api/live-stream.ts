@@ -5,7 +5,11 @@ const STEADY_MS = 5_000;
 
 export type StreamState = 'connecting' | 'live' | 'lost';
 
-export type LiveStream = { close: () => void };
+export type LiveStream = {
+  close: () => void;
+  /** Opens at once what waits for its next try. */
+  retry: () => void;
+};
 
 type Options = {
   /** The address to open, given the position to go on from. */
@@ -81,5 +85,10 @@ export function openLiveStream({ address, position, onMessage, onReset, onState 
   window.addEventListener('offline', lost);
   onState('connecting');
   open();
-  return { close };
+  return {
+    close,
+    retry() {
+      if (!source) open();
+    },
+  };
 }

@@ -1,0 +1,81 @@
+import { backoffMs } from '../../api/backoff.ts';
+import { type LiveStream, openLiveStream, type StreamState } from '../../api/live-stream.ts';
+import { type LogEntry, logStream, readLog } from '../../api/system.ts';
+import { createBatch } from '../../feed/batch.ts';
+
+/** What the stream brings is handed over together, at most this often: thousands of events a second are usual. */
+const APPLY_EVERY_MS = 100;
+/** How many of the newest events are held. */
+export const RECENT = 200;
+
+type Options = {
+  /** The newest events, oldest first, when nothing was known, or what was known is no longer so. */
+  onBegin: (entries: LogEntry[]) => void;
+  /** What has come since, oldest first, without gaps. */
+  onEvents: (entries: LogEntry[]) => void;
+  onState: (state: StreamState) => void;
+};
+
+/**
+ * Follows the end of the log. First the checkpoint of its end, then the newest events, then the stream behind that
+ * checkpoint: what comes in between may so come twice, which its position tells, and is never missed.
+ */
+export function createLogTail({ onBegin, onEvents, onState }: Options) {
+  let stream: LiveStream | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  /** Grows with every new beginning. */
+  let runs = 0;
+  /** The newest position that was handed over. */
+  let last = 0;
+
+  const arrived = createBatch<string>(APPLY_EVERY_MS, (messages) => take(messages.map((text) => JSON.parse(text))));
+
+  function take(entries: LogEntry[]) {
+    const fresh = entries.filter(({ position }) => position > last);
+    last = fresh.at(-1)?.position ?? last;
+    if (fresh.length > 0) onEvents(fresh);
+  }
+
+  async function follow(attempt = 0): Promise<void> {
+    stop();
+    const mine = runs;
+    try {
+      const { head } = await readLog({}, 1);
+      const { entries } = await readLog({}, RECENT);
+      if (mine !== runs) return;
+      entries.reverse();
+      if (head === undefined) throw new Error('the log does not say where it ends');
+      last = entries.at(-1)?.position ?? 0;
+      onBegin(entries);
+      stream = openLiveStream({
+        address: logStream,
+        position: head,
+        onMessage: arrived.add,
+        onReset: () => void follow(),
+        onState,
+      });
+    } catch {
+      if (mine !== runs) return;
+      onState('lost');
+      timer = setTimeout(() => void follow(attempt + 1), backoffMs(attempt));
+    }
+  }
+
+  function stop() {
+    runs += 1;
+    clearTimeout(timer);
+    stream?.close();
+    stream = undefined;
+    arrived.flush();
+  }
+
+  return {
+    start: () => void follow(),
+    stop,
+    /** Tries at once what would be tried later. */
+    retry() {
+      if (stream) stream.retry();
+      else void follow();
+    },
+  };
+}

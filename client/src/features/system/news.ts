@@ -1,0 +1,21 @@
+import type { SystemState } from './system-store.ts';
+
+/** What a reader who does not see the diagram has to hear of a change; never of single events. */
+export function newsOf(before: SystemState, after: SystemState): string[] {
+  const news: string[] = [];
+  if (before.bus === 'here' && after.bus === 'away') news.push('The event bus does not answer.');
+  if (before.bus === 'away' && after.bus === 'here') news.push('The event bus answers again.');
+  for (const [name, { state }] of after.parts) {
+    const was = before.parts.get(name)?.state;
+    if (name === 'event-bus' || was === undefined || was === state) continue;
+    news.push(state === 'ready' ? `${name} is ready again.` : `${name} is ${state}.`);
+  }
+  const states = new Map(before.subscriptions.map(({ name, state }) => [name, state]));
+  for (const { name, state } of after.subscriptions) {
+    const was = states.get(name);
+    if (was === undefined || was === state) continue;
+    if (state === 'diverged' || state === 'paused') news.push(`The subscription ${name} is ${state}.`);
+    else if (was === 'diverged' || was === 'paused') news.push(`The subscription ${name} goes on.`);
+  }
+  return news;
+}

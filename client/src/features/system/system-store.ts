@@ -1,0 +1,180 @@
+import { backoffMs } from '../../api/backoff.ts';
+import type { StreamState } from '../../api/live-stream.ts';
+import { createPoll } from '../../api/poll.ts';
+import {
+  type LogEntry,
+  PARTS,
+  type PartName,
+  type PartState,
+  readControl,
+  readPart,
+  readSubscriptions,
+  type Subscription,
+} from '../../api/system.ts';
+import { type Sample, withSample } from './history.ts';
+import { createLogTail, RECENT } from './log-tail.ts';
+import { newsOf } from './news.ts';
+
+/** Readers hear of changes at most this often. */
+const APPLY_EVERY_MS = 100;
+const SUBSCRIPTIONS_EVERY_MS = 500;
+/** While something is under way to a subscriber that takes it. */
+const BEHIND_EVERY_MS = 250;
+/** After an event came: most subscribers have it by then. */
+const AFTER_EVENT_MS = 60;
+const PARTS_EVERY_MS = 2_000;
+/** After something changed, more will. */
+const AFTER_CHANGE_MS = 400;
+const LONGEST_WAIT_MS = 3_000;
+const RATE_OVER_MS = 5_000;
+
+export type SystemState = {
+  /** Of the log's stream. */
+  connection: StreamState;
+  /** Whether the bus says where the subscriptions are. */
+  bus: 'connecting' | 'here' | 'away';
+  parts: ReadonlyMap<PartName, PartState>;
+  /** As last read. */
+  subscriptions: readonly Subscription[];
+  /** Of each subscription, newest last: the last five minutes. */
+  history: ReadonlyMap<string, readonly Sample[]>;
+  /** The newest position known. */
+  head: number;
+  /** Events per second in the log, over the last five seconds. */
+  rate: number;
+  /** The newest events, newest first. */
+  recent: readonly LogEntry[];
+  /** Whether the bus may be controlled from here. */
+  control: boolean;
+};
+
+export type SystemStore = ReturnType<typeof createSystemStore>;
+
+const UNKNOWN: SystemState = {
+  connection: 'connecting',
+  bus: 'connecting',
+  parts: new Map(),
+  subscriptions: [],
+  history: new Map(),
+  head: 0,
+  rate: 0,
+  recent: [],
+  control: false,
+};
+
+/** What the System page knows of the parts, the subscriptions and the log. `announce` speaks to the reader. */
+export function createSystemStore(announce: (text: string) => void) {
+  /** What readers see; `next` is what is known. */
+  let state = UNKNOWN;
+  let next = UNKNOWN;
+  let shownAt = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const listeners = new Set<() => void>();
+  const eventListeners = new Set<(entries: readonly LogEntry[]) => void>();
+  let heads: { at: number; head: number }[] = [];
+  let failures = 0;
+
+  function set(change: Partial<SystemState>) {
+    next = { ...next, ...change };
+    timer ??= setTimeout(show, Math.max(0, shownAt + APPLY_EVERY_MS - performance.now()));
+  }
+
+  function show() {
+    timer = undefined;
+    shownAt = performance.now();
+    const before = state;
+    state = next;
+    for (const text of newsOf(before, state)) announce(text);
+    for (const listener of listeners) listener();
+  }
+
+  const tail = createLogTail({
+    onBegin(entries) {
+      heads = [];
+      set({ recent: entries.toReversed(), head: entries.at(-1)?.position ?? 0 });
+    },
+    onEvents(entries) {
+      const recent = [...entries.slice(-RECENT).reverse(), ...next.recent].slice(0, RECENT);
+      set({ recent, head: Math.max(next.head, entries.at(-1)?.position ?? 0) });
+      subscriptions.soon(AFTER_EVENT_MS);
+      for (const listener of eventListeners) listener(entries);
+    },
+    onState: (connection) => set({ connection }),
+  });
+
+  const subscriptions = createPoll(async () => {
+    try {
+      const read = await readSubscriptions();
+      failures = 0;
+      took(read);
+      return read.some(({ state, lag }) => state === 'live' && lag > 0) ? BEHIND_EVERY_MS : SUBSCRIPTIONS_EVERY_MS;
+    } catch {
+      heads = [];
+      set({ bus: 'away', rate: 0 });
+      return Math.min(LONGEST_WAIT_MS, SUBSCRIPTIONS_EVERY_MS + backoffMs(failures++));
+    }
+  });
+
+  function took(read: Subscription[]) {
+    const at = Date.now();
+    const head = Math.max(next.recent[0]?.position ?? 0, ...read.map(({ position, lag }) => position + lag));
+    heads = [...heads.filter((one) => at - one.at <= RATE_OVER_MS), { at, head }];
+    const [first = { at, head }] = heads;
+    const rate = Math.max(0, head - first.head) / Math.max(1, (at - first.at) / 1_000);
+    const states = new Map(next.subscriptions.map(({ name, state }) => [name, state]));
+    if (read.some(({ name, state }) => state !== (states.get(name) ?? state))) partsSoon();
+    if (next.bus === 'away') tail.retry();
+    const history = new Map(read.map((one) => [one.name, withSample(next.history.get(one.name), at, one)]));
+    set({ bus: 'here', subscriptions: read, history, head, rate });
+  }
+
+  const parts = PARTS.map((name) =>
+    createPoll(async () => {
+      const before = next.parts.get(name);
+      const part = await readPart(name);
+      if (JSON.stringify(part) !== JSON.stringify(before)) {
+        set({ parts: new Map(next.parts).set(name, part) });
+        if (name === 'client' && part.state === 'ready') await learnControl();
+        if (before) return AFTER_CHANGE_MS;
+      }
+      return PARTS_EVERY_MS;
+    }),
+  );
+
+  function partsSoon() {
+    for (const poll of parts) poll.soon(0);
+  }
+
+  async function learnControl() {
+    const control = await readControl().catch(() => next.control);
+    set({ control });
+  }
+
+  return {
+    getState: () => state,
+    subscribe(listener: () => void) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    announce,
+    /** Calls the listener with what comes to the log, in its order, at most ten times a second. Returns how to end that. */
+    onEvents(listener: (entries: readonly LogEntry[]) => void) {
+      eventListeners.add(listener);
+      return () => void eventListeners.delete(listener);
+    },
+    /** Reads the subscriptions now: after something was done to one. */
+    refresh: () => subscriptions.soon(0),
+    /** Begins to look, until `stop`; either may be called again. */
+    start() {
+      tail.start();
+      for (const poll of [subscriptions, ...parts]) poll.start();
+    },
+    stop() {
+      tail.stop();
+      for (const poll of [subscriptions, ...parts]) poll.stop();
+      clearTimeout(timer);
+      timer = undefined;
+      heads = [];
+    },
+  };
+}

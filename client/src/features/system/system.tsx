@@ -1,0 +1,41 @@
+import { useEffect } from 'react';
+import { useSystemState, useSystemStore } from './system-context.ts';
+import './system.css';
+
+/** How the parts work: who is there, how events travel, what waits. Live while it is shown. */
+export function System() {
+  const store = useSystemStore();
+  useEffect(() => {
+    store.start();
+    return store.stop;
+  }, [store]);
+  return (
+    <section className="system" aria-labelledby="system">
+      <div className="system-head">
+        <h2 id="system" tabIndex={-1}>
+          System
+        </h2>
+        <Bus />
+      </div>
+    </section>
+  );
+}
+
+/** Whether what the page shows is how it is now. */
+function Bus() {
+  const { bus, rate, head } = useSystemState();
+  if (bus === 'connecting') return <p className="system-bus">Asking the event bus…</p>;
+  if (bus === 'away') {
+    return (
+      <p className="system-bus" data-state="away">
+        The event bus does not answer: this is how things were. It is asked again by itself.
+      </p>
+    );
+  }
+  return (
+    <p className="system-bus">
+      {head.toLocaleString()} events in the log, {rate < 10 ? rate.toFixed(1) : Math.round(rate).toLocaleString()} per
+      second
+    </p>
+  );
+}

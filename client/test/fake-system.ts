@@ -1,0 +1,103 @@
+// The system behind the page: its parts, its bus and its log. What it is not asked of `/api/system` the fake blog answers.
+import { type AxiosAdapter, AxiosError } from 'axios';
+import { type LogEntry, PARTS, type PartName, type Subscription } from '../src/api/system.ts';
+import { type Answer, FakeEventSource } from './fake-blog.ts';
+
+const TIME = '2026-01-02T03:04:05.000Z';
+
+export function anEntry(position: number, more: Partial<LogEntry> = {}): LogEntry {
+  const subject = more.subject ?? `post-${position}`;
+  const type = more.type ?? 'PostCreated';
+  const data = { id: subject, title: `Title ${position}` };
+  const event = { id: `${subject}/${type}`, source: 'posts', type, subject, time: TIME, recordedtime: TIME, data };
+  return { position, specversion: '1.0', ...event, ...more };
+}
+
+export function aSubscription(name: string, more: Partial<Subscription> = {}): Subscription {
+  const kept = { kind: 'checkpointed', position: 0, lag: 0, lagSeconds: 0, state: 'live' } as const;
+  const url = `http://127.0.0.1:4000/events`;
+  return { name, url, ...kept, replay: null, lastError: null, nextAttempt: null, ...more };
+}
+
+const AWAY = (part: string): Answer => ({
+  status: 503,
+  body: { type: 'about:blank', title: 'Service Unavailable', status: 503, detail: `${part} is not answering.` },
+});
+
+/** Stands for what the gateway gives at `/api/system`; the test changes its fields as it likes. */
+export class FakeSystem {
+  /** The log, oldest first. */
+  log: LogEntry[] = [];
+  subscriptions: Subscription[] = ['posts', 'comments', 'query', 'moderation'].map((name) => aSubscription(name));
+  /** What a part answers; one that is missing here is away. */
+  parts = new Map<PartName, Answer>(PARTS.map((name) => [name, { body: { status: 'ready', degraded: [] } }]));
+  control = false;
+  /** How a request is answered instead; undefined leaves it as it is. */
+  onAsk: (method: string, path: string) => Answer | undefined | Promise<Answer | undefined> = () => undefined;
+  /** All that was asked for: `GET /log?limit=1`. */
+  asked: string[] = [];
+
+  /** The bus does not answer; its stream breaks. */
+  stopBus() {
+    this.parts.delete('event-bus');
+    this.stream.fail();
+  }
+  startBus() {
+    this.parts.set('event-bus', { body: { status: 'ready', degraded: [] } });
+  }
+
+  checkpoint(position = this.log.length): string {
+    return `${position}-${String(position).padStart(32, '0')}`;
+  }
+
+  /** Appends events; who reads the stream gets them. */
+  publish(...entries: LogEntry[]) {
+    this.log.push(...entries);
+    for (const entry of entries) this.streamOrNone?.send(this.checkpoint(entry.position), entry);
+  }
+
+  get stream(): FakeEventSource {
+    if (!this.streamOrNone) throw new Error('the stream of the log was not opened');
+    return this.streamOrNone;
+  }
+  private get streamOrNone(): FakeEventSource | undefined {
+    return FakeEventSource.opened.findLast(({ url, closed }) => url.startsWith('/api/system/log/stream') && !closed);
+  }
+
+  /** In place of the one that axios sends with; `blog` is that of a FakeBlog. */
+  adapter =
+    (blog: AxiosAdapter): AxiosAdapter =>
+    async (config) => {
+      const [, path] = /^\/api\/system(\/.*)$/.exec(config.url ?? '') ?? [];
+      if (!path) return blog(config);
+      const method = (config.method ?? 'get').toUpperCase();
+      const params = Object.entries(config.params ?? {}).filter(([, value]) => value !== undefined);
+      const query = new URLSearchParams(params.map(([name, value]) => [name, String(value)]));
+      this.asked.push(`${method} ${path}${query.size > 0 ? `?${query}` : ''}`);
+      const answer = (await this.onAsk(method, path)) ?? this.answer(method, path, query);
+      const { status = 200, body = {}, headers = {} } = answer;
+      const response = { status, statusText: '', data: JSON.parse(JSON.stringify(body)), headers, config };
+      if (status < 300) return response;
+      throw new AxiosError(`answered ${status}`, undefined, config, null, response);
+    };
+
+  private answer(_method: string, path: string, query: URLSearchParams): Answer {
+    const [, part] = /^\/parts\/(.+)$/.exec(path) ?? [];
+    if (part === 'client') return { body: { status: 'ready', degraded: [], control: this.control } };
+    if (part) return this.parts.get(part as PartName) ?? AWAY(part);
+    if (!this.parts.has('event-bus')) return AWAY('event-bus');
+    if (path === '/subscriptions') return { body: this.subscriptions };
+    if (path === '/log') return this.readLog(query);
+    return { status: 404 };
+  }
+
+  private readLog(query: URLSearchParams): Answer {
+    const wanted = (name: 'type' | 'subject', entry: LogEntry) => [null, entry[name]].includes(query.get(name));
+    const before = Number(query.get('before') ?? 0);
+    const found = this.log
+      .filter(({ position }) => (before ? position < before : position > Number(query.get('after') ?? 0)))
+      .filter((entry) => wanted('type', entry) && wanted('subject', entry));
+    const body = (before ? found.reverse() : found).slice(0, Number(query.get('limit') ?? Number.MAX_SAFE_INTEGER));
+    return { body, headers: { 'event-head': this.checkpoint() } };
+  }
+}

@@ -1,0 +1,77 @@
+// The System page's address, its place beside the blog, and what it says of the whole.
+import { describe, expect, test } from '@jest/globals';
+import { act, fireEvent, screen, waitFor } from '@testing-library/react';
+import userEvent from '@testing-library/user-event';
+import { aPost, FakeEventSource } from './fake-blog.ts';
+import { anEntry } from './fake-system.ts';
+import { blog, media, openPage, openSystem, system } from './page.tsx';
+
+const streams = () => FakeEventSource.opened.filter(({ closed }) => !closed).map(({ url }) => url.split('?')[0]);
+const systemHeading = () => screen.queryByRole('heading', { level: 2, name: 'System' });
+
+describe('the address', () => {
+  test('a link leads from the blog to the system and back, without loading the page; title and focus go along', async () => {
+    blog.posts = [{ post: aPost(1), comments: [] }];
+    await openPage();
+    await screen.findByText('Title 1');
+    await userEvent.click(screen.getByRole('link', { name: 'System' }));
+    expect([location.pathname, document.title]).toEqual(['/system', 'System · Blog']);
+    expect(document.activeElement).toBe(systemHeading());
+    act(() => history.back());
+    await screen.findByText('Title 1');
+    expect([location.pathname, document.title]).toEqual(['/', 'Blog']);
+    expect(systemHeading()).toBeNull();
+  });
+
+  test('a click with a key held is left to the browser', async () => {
+    await openPage();
+    const link = screen.getByRole('link', { name: 'System' });
+    expect(fireEvent.click(link, { ctrlKey: true })).toBe(true);
+    expect(fireEvent.click(link, { shiftKey: true })).toBe(true);
+    expect(location.pathname).toBe('/');
+    expect(fireEvent.click(link)).toBe(false);
+    expect(location.pathname).toBe('/system');
+  });
+});
+
+describe('side by side', () => {
+  test('a narrow screen shows the system alone and opens its stream alone', async () => {
+    await openSystem();
+    expect(screen.queryByRole('heading', { name: 'Posts' })).toBeNull();
+    expect(streams()).toEqual(['/api/system/log/stream']);
+  });
+
+  test('a wide one shows the blog beside it, each with its own stream', async () => {
+    media.add('(width >= 75rem)');
+    await openSystem();
+    expect(screen.getByRole('heading', { name: 'Posts' })).toBeTruthy();
+    await waitFor(() => expect(streams().sort()).toEqual(['/api/system/log/stream', '/stream']));
+  });
+
+  test('the blog alone asks nothing of the system', async () => {
+    media.add('(width >= 75rem)');
+    await openPage();
+    expect(streams()).toEqual(['/stream']);
+    expect(system.asked).toEqual([]);
+  });
+});
+
+describe('the whole', () => {
+  test('says how many events there are, and that the bus is away', async () => {
+    system.log = [anEntry(1), anEntry(2)];
+    await openSystem();
+    await screen.findByText(/^2 events in the log/);
+    act(() => system.stopBus());
+    await screen.findByText(/The event bus does not answer/, { selector: '.system *' });
+    system.startBus();
+    await screen.findByText(/^2 events in the log/, {}, { timeout: 5_000 });
+  });
+
+  test('it is live again when it is shown a second time', async () => {
+    await openSystem();
+    await userEvent.click(screen.getByRole('link', { name: 'Posts' }));
+    await waitFor(() => expect(streams()).toEqual(['/stream']));
+    await userEvent.click(screen.getByRole('link', { name: 'System' }));
+    await waitFor(() => expect(streams()).toEqual(['/api/system/log/stream']));
+  });
+});

@@ -1,0 +1,179 @@
+// What the System page knows, before a fake system and without a page.
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { waitFor } from '@testing-library/react';
+import { createSystemStore, type SystemStore } from '../src/features/system/system-store.ts';
+import { anEntry, aSubscription } from './fake-system.ts';
+import { system } from './page.tsx';
+
+let store: SystemStore;
+let spoken: string[];
+let hidden = false;
+
+beforeEach(() => {
+  jest.spyOn(document, 'hidden', 'get').mockImplementation(() => hidden);
+  jest.spyOn(Math, 'random').mockReturnValue(0.1);
+  hidden = false;
+  spoken = [];
+  store = createSystemStore((text) => spoken.push(text));
+});
+afterEach(() => store.stop());
+
+const show = (shown: boolean) => {
+  hidden = !shown;
+  document.dispatchEvent(new Event('visibilitychange'));
+};
+const positions = () => store.getState().recent.map(({ position }) => position);
+const entries = (from: number, upto: number) => Array.from({ length: upto - from + 1 }, (_, i) => anEntry(from + i));
+/** What a bus sends behind the checkpoint that the stream was opened with. */
+const streamBehind = () => {
+  const after = Number.parseInt(new URL(system.stream.url, 'http://x').searchParams.get('after') ?? '', 10);
+  for (const entry of system.log.slice(after)) system.stream.send(system.checkpoint(entry.position), entry);
+};
+
+async function start() {
+  store.start();
+  await waitFor(() => expect(system.stream).toBeTruthy());
+  system.stream.open();
+  await waitFor(() => expect(store.getState()).toMatchObject({ connection: 'live', bus: 'here' }));
+}
+
+describe('the log', () => {
+  test('what comes while it is being read is missed by nobody and known once', async () => {
+    system.log = entries(1, 2);
+    let lists = 0;
+    system.onAsk = (_method, path) => {
+      if (path !== '/log' || ++lists < 2) return undefined;
+      // As the bus does it: the end is looked up when the page has been read.
+      const body = [...system.log].reverse();
+      system.log.push(anEntry(3));
+      return { body, headers: { 'event-head': system.checkpoint() } };
+    };
+    await start();
+    system.log.push(anEntry(4));
+    streamBehind();
+    await waitFor(() => expect(positions()).toEqual([4, 3, 2, 1]));
+    expect(store.getState().head).toBe(4);
+  });
+
+  test('listeners get what comes, in its order, and not what was there', async () => {
+    system.log = entries(1, 3);
+    const heard: number[] = [];
+    store.onEvents((batch) => heard.push(...batch.map(({ position }) => position)));
+    await start();
+    system.publish(...entries(4, 6));
+    await waitFor(() => expect(heard).toEqual([4, 5, 6]));
+  });
+
+  test('a reset reads it again: another log, shorter than the one before', async () => {
+    system.log = entries(1, 5);
+    await start();
+    await waitFor(() => expect(positions()).toEqual([5, 4, 3, 2, 1]));
+    system.log = [anEntry(1, { subject: 'other' })];
+    system.stream.reset();
+    await waitFor(() => expect(store.getState().recent.map(({ subject }) => subject)).toEqual(['other']));
+    expect(store.getState().head).toBe(1);
+    await waitFor(() => expect(system.stream.closed).toBe(false));
+    system.publish(anEntry(2));
+    await waitFor(() => expect(positions()).toEqual([2, 1]));
+  });
+
+  test('at four thousand events a second readers are told ten times, and two hundred events are held', async () => {
+    await start();
+    let told = 0;
+    store.subscribe(() => {
+      told += 1;
+    });
+    const began = performance.now();
+    for (let position = 1; position <= 4_000; position++) {
+      system.publish(anEntry(position));
+      if (position % 40 === 0) await new Promise((resolve) => setTimeout(resolve, 9));
+    }
+    const seconds = (performance.now() - began) / 1_000;
+    await waitFor(() => expect(positions()[0]).toBe(4_000));
+    expect(store.getState().recent).toHaveLength(200);
+    expect(told).toBeLessThanOrEqual(10 * seconds + 2);
+  });
+});
+
+describe('the subscriptions', () => {
+  test('position and lag are kept for the plot, the head and the rate follow from them', async () => {
+    await start();
+    system.subscriptions = [aSubscription('query', { position: 0, lag: 10, lagSeconds: 2 })];
+    await waitFor(() => expect(store.getState()).toMatchObject({ head: 10 }));
+    expect(store.getState().rate).toBeGreaterThan(1);
+    system.subscriptions = [aSubscription('query', { position: 10 })];
+    await waitFor(() => expect(store.getState().history.get('query')?.at(-1)).toMatchObject({ position: 10, lag: 0 }));
+    const lags = store
+      .getState()
+      .history.get('query')
+      ?.map(({ lag, lagSeconds }) => [lag, lagSeconds]);
+    expect(lags).toContainEqual([10, 2]);
+  });
+
+  test('refresh asks at once', async () => {
+    await start();
+    await waitFor(() => expect(store.getState().subscriptions).toHaveLength(4));
+    system.subscriptions = [aSubscription('query', { state: 'paused' })];
+    const before = performance.now();
+    store.refresh();
+    await waitFor(() => expect(store.getState().subscriptions[0]?.state).toBe('paused'), { interval: 10 });
+    expect(performance.now() - before).toBeLessThan(400);
+    await waitFor(() => expect(spoken).toEqual(['The subscription query is paused.']));
+  });
+});
+
+describe('away and back', () => {
+  test('a bus that is away is said, what was known stays, and it comes back by itself with what was missed', async () => {
+    system.log = entries(1, 2);
+    await start();
+    system.stopBus();
+    await waitFor(() => expect(store.getState()).toMatchObject({ bus: 'away', connection: 'lost', rate: 0 }));
+    expect(positions()).toEqual([2, 1]);
+    expect(store.getState().subscriptions).toHaveLength(4);
+    system.log.push(...entries(3, 4));
+    system.startBus();
+    await waitFor(() => expect(store.getState().bus).toBe('here'), { timeout: 5_000 });
+    await waitFor(() => expect(system.stream.url).toContain(system.checkpoint(2)));
+    system.stream.open();
+    streamBehind();
+    await waitFor(() => expect(positions()).toEqual([4, 3, 2, 1]));
+    expect(spoken).toEqual(['The event bus does not answer.', 'The event bus answers again.']);
+  });
+
+  test('a part that goes away and one that is not ready are said, and that they are back', async () => {
+    await start();
+    await waitFor(() => expect(store.getState().parts.size).toBe(6));
+    system.parts.delete('moderation');
+    system.parts.set('posts', { status: 503, body: { detail: 'The database cannot be read.' } });
+    await waitFor(() => expect(store.getState().parts.get('moderation')).toEqual({ state: 'away' }), {
+      timeout: 5_000,
+    });
+    await waitFor(() => expect(store.getState().parts.get('posts')?.state).toBe('not ready'), { timeout: 5_000 });
+    system.parts.set('moderation', { body: { degraded: ['The outbox waits.'] } });
+    const back = { state: 'ready', degraded: ['The outbox waits.'] };
+    await waitFor(() => expect(store.getState().parts.get('moderation')).toEqual(back), { timeout: 5_000 });
+    expect(spoken).toContain('moderation is away.');
+    expect(spoken).toContain('posts is not ready.');
+    expect(spoken).toContain('moderation is ready again.');
+  });
+
+  test('a hidden tab asks nothing, and asks at once when it is shown', async () => {
+    await start();
+    await waitFor(() => expect(store.getState().parts.size).toBe(6));
+    show(false);
+    // What was under way is answered first.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const before = system.asked.length;
+    await new Promise((resolve) => setTimeout(resolve, 800));
+    expect(system.asked).toHaveLength(before);
+    show(true);
+    await waitFor(() => expect(system.asked).toContain('GET /subscriptions'));
+    await waitFor(() => expect(system.asked.length).toBeGreaterThan(before));
+  });
+
+  test('whether the bus may be controlled is learnt from the gateway', async () => {
+    system.control = true;
+    await start();
+    await waitFor(() => expect(store.getState().control).toBe(true));
+  });
+});
