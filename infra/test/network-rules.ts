@@ -2,42 +2,49 @@
 import { isAllowed, type Place, type Policy } from './policies.ts';
 import { type Project, parts, workloads } from './project.ts';
 
-/** Not in the namespace: outside of the cluster, another namespace's pod that says it is the client, DNS. */
-const FOREIGN: Record<string, Place> = {
+type Places = Record<string, Place>;
+type IsArrow = (from: string, to: string, port: number) => boolean;
+
+/** Not in the namespace: outside of the cluster, another namespace's pods that call themselves client or prometheus, DNS. */
+export const FOREIGN: Places = {
   outside: 'outside',
   neighbour: { namespace: 'default', labels: { 'app.kubernetes.io/name': 'client' } },
+  impostor: { namespace: 'default', labels: { 'app.kubernetes.io/name': 'prometheus' } },
   dns: { namespace: 'kube-system', labels: { 'k8s-app': 'kube-dns' } },
 };
 
 /** The parts, under the labels that their pods have, and a pod that no file knows. */
-const own = (project: Project): Record<string, Place> => ({
+export const own = (project: Project): Places => ({
   stranger: { namespace: 'blog', labels: {} },
   ...Object.fromEntries(
     workloads(project).map(({ name, spec }) => [name, { namespace: 'blog', labels: spec.template.metadata.labels }]),
   ),
 });
 
-const policies = ({ manifests }: Project): Policy[] =>
+export const policies = ({ manifests }: Pick<Project, 'manifests'>): Policy[] =>
   manifests
     .filter(({ kind }) => kind === 'NetworkPolicy')
-    .map(({ metadata, spec }) => ({ metadata: { ...metadata, namespace: 'blog' }, spec }));
+    .map(({ metadata, spec }) => ({ metadata: { ...metadata, namespace: metadata.namespace ?? 'blog' }, spec }));
 
-function isArrow(from: string, to: string, port: number): boolean {
+export function isArrow(from: string, to: string, port: number): boolean {
   if (to in FOREIGN) return port === 53;
   if (parts.find(({ name }) => name === to)?.port !== port) return false;
   if (from in FOREIGN) return to === 'client';
   return parts.some(({ name, connectsTo }) => name === from && connectsTo.includes(to));
 }
 
-export function arrows(project: Project): string[] {
-  const ports = [...parts.map(({ port }) => port), 53, 80, 443, 8080];
-  const places = Object.entries({ ...FOREIGN, ...own(project) });
-  return places.flatMap(([from, source]) =>
-    places
+export const arrows = (project: Project): string[] =>
+  otherArrows(policies(project), { ...FOREIGN, ...own(project) }, isArrow);
+
+/** For every pair of these places and every port: where the policies allow what is no arrow, or forbid what is one. */
+export function otherArrows(policies: Policy[], places: Places, isArrow: IsArrow, more: number[] = []): string[] {
+  const ports = [...parts.map(({ port }) => port), ...more, 53, 80, 443, 8080];
+  return Object.entries(places).flatMap(([from, source]) =>
+    Object.entries(places)
       .filter(([to]) => !(from in FOREIGN && to in FOREIGN))
       .flatMap(([to, target]) =>
         ports.flatMap((port) => {
-          const allowed = isAllowed(policies(project), source, target, port);
+          const allowed = isAllowed(policies, source, target, port);
           if (allowed === isArrow(from, to, port)) return [];
           return [`${from} → ${to}:${port} is ${allowed ? '' : 'not '}allowed`];
         }),

@@ -19,12 +19,16 @@ const CONTAINER_SECURITY = {
 const NEVER = ['hostNetwork', 'hostPID', 'hostIPC', 'initContainers', 'ephemeralContainers', 'serviceAccountName'];
 const VOLUMES = ['name', 'emptyDir', 'configMap', 'persistentVolumeClaim'];
 
-/** `writableRoot`: in development, where file sync writes. */
-export function rights(project: Pick<Project, 'manifests'>, writableRoot = false): string[] {
+/** `writableRoot`: in development, where file sync writes. `users`: by name of workload, where it is not user 1000. */
+export function rights(
+  project: Pick<Project, 'manifests'>,
+  writableRoot = false,
+  users: Record<string, object> = {},
+): string[] {
   const expected = { ...CONTAINER_SECURITY, readOnlyRootFilesystem: !writableRoot };
   return workloads(project).flatMap(({ name, pod, container }) => [
     ...compare(`${name}: containers`, pod.containers.length, 1),
-    ...compare(`${name}: pod’s securityContext`, pod.securityContext, POD_SECURITY),
+    ...compare(`${name}: pod’s securityContext`, pod.securityContext, { ...POD_SECURITY, ...users[name] }),
     ...compare(`${name}: container’s securityContext`, container.securityContext, expected),
     ...compare(`${name}: automountServiceAccountToken`, pod.automountServiceAccountToken, false),
     ...compare(`${name}: enableServiceLinks`, pod.enableServiceLinks, false),
@@ -110,15 +114,23 @@ export const token = (project: Project): string[] =>
   );
 
 export const probesAndResources = (project: Project): string[] =>
-  workloads(project).flatMap(({ name, container: { livenessProbe, readinessProbe, resources } }) => [
+  workloads(project).flatMap(({ name, container: { livenessProbe, readinessProbe } }) => [
     ...compare(`${name}: livenessProbe`, livenessProbe?.httpGet, { path: '/healthz', port: 'http' }),
     ...compare(`${name}: readinessProbe`, readinessProbe?.httpGet, { path: '/readyz', port: 'http' }),
-    ...(['requests', 'limits'] as const).flatMap((kind) =>
-      (['cpu', 'memory'] as const)
-        .filter((what) => !(amount(resources?.[kind]?.[what]) > 0))
-        .map((what) => `${name}: no ${kind} of ${what}`),
-    ),
+    ...resources(project, name),
   ]);
+
+/** That a workload says what it needs, and what it may take at most. */
+export const resources = (project: Pick<Project, 'manifests'>, of: string): string[] =>
+  workloads(project)
+    .filter(({ name }) => name === of)
+    .flatMap(({ name, container: { resources } }) =>
+      (['requests', 'limits'] as const).flatMap((kind) =>
+        (['cpu', 'memory'] as const)
+          .filter((what) => !(amount(resources?.[kind]?.[what]) > 0))
+          .map((what) => `${name}: no ${kind} of ${what}`),
+      ),
+    );
 
 /** One writer; a volume that every cluster can make; a broken pod that is replaced by its fix. */
 export const databases = (project: Project): string[] =>

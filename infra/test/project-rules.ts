@@ -57,15 +57,15 @@ export const lists = ({ listed, manifests }: Project): string[] => {
   ];
 };
 
-export const namespace = ({ namespace }: Project): string[] =>
+export const namespace = ({ namespace }: Pick<Project, 'namespace'>, name = 'blog'): string[] =>
   compare('namespace', namespace, [
     {
       apiVersion: 'v1',
       kind: 'Namespace',
       metadata: {
-        name: 'blog',
+        name,
         labels: {
-          'app.kubernetes.io/part-of': 'blog',
+          'app.kubernetes.io/part-of': name,
           'pod-security.kubernetes.io/enforce': 'restricted',
           'pod-security.kubernetes.io/enforce-version': 'latest',
           'pod-security.kubernetes.io/warn': 'restricted',
@@ -97,7 +97,10 @@ export const front = ({ optional: [ingress, route] }: Project): string[] => [
   ]),
 ];
 
-/** Before everything else the Namespace, on any system; in production then the token, which lies in it. */
+/**
+ * Before everything else the Namespace, on any system; in production then the token, which lies in it, and with the tools
+ * their own Namespace.
+ */
 export function hooks({ skaffold: { deploy, profiles = [] } }: Project): string[] {
   const before = deploy.kubectl.hooks.before.map(({ host }) => host);
   const added = profiles.flatMap(({ name, patches = [] }) =>
@@ -111,6 +114,12 @@ export function hooks({ skaffold: { deploy, profiles = [] } }: Project): string[
       .map(({ command }) => `hooks: ${command.join(' ')} is not for the Namespace`),
     ...compare('hooks of profiles', added, [
       { profile: 'production', op: 'add', path: '/deploy/kubectl/hooks/before/-', value: { host: { command } } },
+      ...before.map(({ os, command }) => ({
+        profile: 'observability',
+        op: 'add',
+        path: '/deploy/kubectl/hooks/before/-',
+        value: { host: { os, command: command.map((word) => word.replace('infra/k8s', 'infra/observability')) } },
+      })),
     ]),
     ...command.slice(1).flatMap((file) => (existsSync(join(root, file)) ? [] : [`there is no ${file}`])),
   ];

@@ -74,7 +74,11 @@ type Skaffold = {
   build: { artifacts: Artifact[] };
   deploy: { kubectl: { hooks: { before: { host: { os?: string[]; command: string[] } }[] } } };
   portForward: { resourceName: string; namespace: string; port: number; localPort: number }[];
-  profiles?: { name: string; patches?: { op: string; path: string; value: unknown }[] }[];
+  profiles?: {
+    name: string;
+    manifests?: { kustomize: { paths: string[] } };
+    patches?: { op: string; path: string; value: unknown }[];
+  }[];
 };
 
 export type Project = {
@@ -111,7 +115,7 @@ export const readDocuments = (text: string): Manifest[] => parseAllDocuments(tex
 export function readProject(): Project {
   const { resources } = parse(read('infra/k8s/kustomization.yaml')) as { resources: string[] };
   const { version, devDependencies } = JSON.parse(read('package.json'));
-  const files = globSync(['infra/**/*.{yaml,md}', 'skaffold.yaml'], { cwd: root });
+  const files = globSync(['infra/**/*.{yaml,yml,json,md}', 'skaffold.yaml'], { cwd: root });
   return {
     listed: resources,
     manifests: resources.flatMap((file) => readDocuments(read(`infra/k8s/${file}`))),

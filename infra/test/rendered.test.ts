@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { differences } from './differences.ts';
+import { NAMESPACE, servers } from './observability-rules.ts';
 import { rights, totals } from './pod-rules.ts';
 import { type Manifest, parts, readDocuments, readProject, root } from './project.ts';
 
@@ -81,6 +82,36 @@ const changes = (from: Manifest[], to: Manifest[]) =>
   test('only in development may the bus be controlled from the page', () => {
     const control = (overlay: string) => JSON.stringify(render(overlay)).match(/"CONTROL":"[^"]*"/g);
     expect(overlays.map(control)).toEqual([null, ['"CONTROL":"on"'], ['"CONTROL":"on"']]);
+  });
+
+  describe('observability', () => {
+    const inNamespace = (name: string) => render('observability').filter(({ metadata }) => metadata.namespace === name);
+
+    test('the blog is as in development, but that the five servers know where to send spans, and may', () => {
+      const isAdded = (path: string) => /^NetworkPolicy (traces|scrape-[\w-]+)$/.test(path);
+      const changed = changes(render('development'), inNamespace('blog'));
+      expect(changed.filter((path) => !isAdded(path)).toSorted()).toEqual(
+        servers.map(({ name }) => `ConfigMap ${name}-settings/data/OTEL_EXPORTER_OTLP_ENDPOINT`).toSorted(),
+      );
+    });
+
+    test('it deletes no Namespace when it ends, and puts nothing elsewhere', () => {
+      const manifests = render('observability');
+      expect(manifests.filter(({ kind }) => kind === 'Namespace')).toEqual([]);
+      expect(new Set(manifests.map(({ metadata }) => metadata.namespace))).toEqual(new Set(['blog', NAMESPACE]));
+    });
+
+    test('the tools read their files under names that change with them', () => {
+      const tools = inNamespace(NAMESPACE);
+      const names = tools.filter(({ kind }) => kind === 'ConfigMap').map(({ metadata }) => metadata.name);
+      const used = JSON.stringify(tools).match(/"(configMapRef|configMap)":{"name":"[^"]+/g) ?? [];
+      expect(names).toEqual(names.map(() => expect.stringMatching(/-[a-z0-9]{10}$/)));
+      expect(used.map((text) => text.split('"').at(-1)).toSorted()).toEqual(names.toSorted());
+    });
+
+    test('blog and tools together request at most 1.2 CPU and 2.5 GiB', () => {
+      expect(totals({ manifests: render('observability') }, { cpu: 1.2, memory: 2.5 * 2 ** 30 })).toEqual([]);
+    });
   });
 
   test('a service of one’s own differs from moderation in its image, its probe and its environment', () => {

@@ -1,0 +1,186 @@
+// What the tools' manifests must be, and that their files fit each other and the blog. Each rule returns what is wrong.
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { compare } from './differences.ts';
+import * as network from './network-rules.ts';
+import * as pods from './pod-rules.ts';
+import type { Place } from './policies.ts';
+import {
+  type Manifest,
+  type Project,
+  parts,
+  readDocuments,
+  readProject,
+  root,
+  type Workload,
+  workloads,
+} from './project.ts';
+import { namespace as namespaceRule } from './project-rules.ts';
+
+export const NAMESPACE = 'blog-observability';
+
+/** `ports`: the first is what people look at. Each runs as the user that its image is made for. */
+export const tools = [
+  { name: 'prometheus', ports: { http: 9090 }, user: { runAsUser: 65534, runAsGroup: 65534, fsGroup: 65534 } },
+  { name: 'grafana', ports: { http: 3000 }, user: { runAsUser: 472, runAsGroup: 0, fsGroup: 472 } },
+  {
+    name: 'jaeger',
+    ports: { http: 16686, otlp: 4318, health: 13133 },
+    user: { runAsUser: 10001, runAsGroup: 10001, fsGroup: 10001 },
+  },
+];
+export const servers = parts.filter(({ name }) => name !== 'client');
+
+export type Tools = {
+  blog: Project;
+  manifests: Manifest[];
+  namespace: Manifest[];
+  prometheus: { scrape_configs: { static_configs: { targets: string[]; labels: { part: string } }[] }[] };
+  dashboard: {
+    panels: { title: string; datasource: { type: string; uid: string }; targets: { refId: string; expr: string }[] }[];
+  };
+  datasources: { datasources: { uid: string; type: string; url: string }[] };
+  /** Where the five servers send their spans. */
+  endpoint: string;
+};
+
+const read = (file: string) => readFileSync(join(root, 'infra', 'observability', file), 'utf8');
+
+export function readTools(): Tools {
+  const files = globSync('*.yaml', { cwd: join(root, 'infra', 'observability') });
+  const { patches } = parse(read('kustomization.yaml'));
+  return {
+    blog: readProject(),
+    manifests: files
+      .filter((file) => !/^(kustomization|namespace)/.test(file))
+      .flatMap((file) => readDocuments(read(file))),
+    namespace: readDocuments(read('namespace.yaml')),
+    prometheus: parse(read('prometheus/prometheus.yml')),
+    dashboard: JSON.parse(read('grafana/dashboard.json')),
+    datasources: parse(read('grafana/datasources.yaml')),
+    endpoint: parse(patches[0].patch)[0].value,
+  };
+}
+
+const users = Object.fromEntries(tools.map(({ name, user }) => [name, user]));
+export const rights = (project: Tools) => pods.rights(project, false, users);
+
+export const images = (project: Tools) =>
+  workloads(project).flatMap(({ name, container: { image, imagePullPolicy } }) => [
+    ...(/^[\w./-]+:v?\d+\.\d+\.\d+$/.test(image) ? [] : [`${name}: ${image} is not one version`]),
+    ...compare(`${name}: imagePullPolicy`, imagePullPolicy, 'IfNotPresent'),
+  ]);
+
+/** What a tool keeps is bounded, and goes with its pod: no claim. */
+export const storage = (project: Tools) =>
+  workloads(project).flatMap(({ name, pod: { volumes = [] } }) =>
+    volumes.flatMap(({ name: volume, configMap, emptyDir }) =>
+      configMap || (emptyDir as { sizeLimit?: string })?.sizeLimit ? [] : [`${name}: volume ${volume} is not bounded`],
+    ),
+  );
+
+// Nothing that gives rights in the cluster, and no Secret.
+const KINDS = ['ConfigMap', 'Deployment', 'NetworkPolicy', 'Service'];
+
+export const placesAndNames = ({ manifests }: Tools) =>
+  manifests.flatMap(({ kind, metadata: { name, namespace, labels } }) => [
+    ...(KINDS.includes(kind) ? [] : [`there is a ${kind}`]),
+    ...(namespace === NAMESPACE || (namespace === 'blog' && kind === 'NetworkPolicy')
+      ? []
+      : [`${kind} ${name} is in ${namespace}`]),
+    ...compare(`${kind} ${name}: part of`, labels['app.kubernetes.io/part-of'], namespace),
+  ]);
+
+export const services = (project: Tools) =>
+  tools.flatMap(({ name, ports }) => {
+    const found = { 'app.kubernetes.io/name': name, 'app.kubernetes.io/part-of': NAMESPACE };
+    const tool = workloads(project).find((workload) => workload.name === name);
+    const service = project.manifests.find(({ kind, metadata }) => kind === 'Service' && metadata.name === name);
+    const listed = Object.entries(ports);
+    return [
+      ...compare(`${name}: selector`, (tool?.spec as Workload | undefined)?.selector, { matchLabels: found }),
+      ...compare(`${name}: pod’s labels`, tool?.spec.template.metadata.labels, found),
+      ...compare(
+        `${name}: ports`,
+        tool?.container.ports,
+        listed.map(([name, containerPort]) => ({ name, containerPort })),
+      ),
+      ...compare(`Service ${name}`, service?.spec, {
+        type: 'ClusterIP',
+        selector: found,
+        ports: listed.filter(([name]) => name !== 'health').map(([name, port]) => ({ name, port, targetPort: name })),
+      }),
+    ];
+  });
+
+export const needs = (project: Tools) => tools.flatMap(({ name }) => pods.resources(project, name));
+
+// Besides the tools: a pod beside them that no file knows, one of the blog's names beside them, one of theirs elsewhere.
+const beside = (name: string): Place => ({ namespace: NAMESPACE, labels: { 'app.kubernetes.io/name': name } });
+const places = {
+  ...Object.fromEntries(tools.map(({ name }) => [name, beside(name)])),
+  unknown: beside('unknown'),
+  'posts beside the tools': beside('posts'),
+  'prometheus in the blog': { namespace: 'blog', labels: { 'app.kubernetes.io/name': 'prometheus' } },
+  'jaeger in the blog': { namespace: 'blog', labels: { 'app.kubernetes.io/name': 'jaeger' } },
+};
+const toolArrows = [
+  ...servers.map(({ name, port }) => ['prometheus', name, port].join()),
+  ...servers.map(({ name }) => [name, 'jaeger', 4318].join()),
+  'grafana,prometheus,9090',
+  'grafana,jaeger,16686',
+];
+
+/** With the tools: the arrows of the blog as they are without them, those of the tools, and no other. */
+export const arrows = ({ blog, manifests }: Tools) =>
+  network.otherArrows(
+    [...network.policies(blog), ...network.policies({ manifests })],
+    { ...network.FOREIGN, ...network.own(blog), ...places },
+    (from, to, port) =>
+      toolArrows.includes([from, to, port].join()) || (!(to in places) && network.isArrow(from, to, port)),
+    tools.flatMap(({ ports }) => Object.values(ports)),
+  );
+
+export const scraping = ({ prometheus }: Tools) =>
+  compare(
+    'targets',
+    prometheus.scrape_configs.flatMap(({ static_configs }) => static_configs),
+    servers.map(({ name, service, port }) => ({ targets: [`${service}.blog.svc:${port}`], labels: { part: name } })),
+  );
+
+export const addresses = ({ endpoint, datasources: { datasources } }: Tools) => [
+  ...compare('endpoint', endpoint, `http://jaeger.${NAMESPACE}.svc:4318`),
+  ...compare('datasources', Object.fromEntries(datasources.map(({ uid, type, url }) => [uid, [type, url]])), {
+    prometheus: ['prometheus', 'http://prometheus:9090'],
+    jaeger: ['jaeger', 'http://jaeger:16686'],
+  }),
+];
+
+export const dashboard = ({ dashboard: { panels }, datasources: { datasources } }: Tools) =>
+  panels.flatMap(({ title, datasource: { type, uid }, targets }) => [
+    ...(datasources.some((one) => one.uid === uid && one.type === type)
+      ? []
+      : [`${title}: there is no ${type} ${uid}`]),
+    ...(targets.length > 0 ? [] : [`${title} asks nothing`]),
+  ]);
+
+export const namespaces = ({ namespace }: Tools) => namespaceRule({ namespace }, NAMESPACE);
+
+/** The ports that people open: those of the tools' pages, where none of the blog's is. */
+export function forwards({ blog: { skaffold } }: Tools): string[] {
+  const profile = skaffold.profiles?.find(({ name }) => name === 'observability');
+  const added = (profile?.patches ?? []).filter(({ path }) => path === '/portForward/-').map(({ value }) => value);
+  return [
+    ...compare('profile', profile?.manifests, { kustomize: { paths: ['infra/observability'] } }),
+    ...compare(
+      'forwarded',
+      added,
+      [
+        { resourceName: 'grafana', port: 3000, localPort: 3001 },
+        { resourceName: 'prometheus', port: 9090, localPort: 9090 },
+        { resourceName: 'jaeger', port: 16686, localPort: 16686 },
+      ].map((it) => ({ resourceType: 'service', namespace: NAMESPACE, ...it })),
+    ),
+  ];
+}
