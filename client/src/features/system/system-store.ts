@@ -90,7 +90,6 @@ export function createSystemStore(announce: (text: string) => void) {
 
   const tail = createLogTail({
     onBegin(entries) {
-      heads = [];
       set({ recent: entries.toReversed(), head: entries.at(-1)?.position ?? 0 });
     },
     onEvents(entries) {
@@ -118,7 +117,7 @@ export function createSystemStore(announce: (text: string) => void) {
   function took(read: Subscription[]) {
     const at = Date.now();
     const head = Math.max(next.recent[0]?.position ?? 0, ...read.map(({ position, lag }) => position + lag));
-    heads = [...heads.filter((one) => at - one.at <= RATE_OVER_MS), { at, head }];
+    heads = [...heads.filter((one) => at - one.at <= RATE_OVER_MS && one.head <= head), { at, head }];
     const [first = { at, head }] = heads;
     const rate = Math.max(0, head - first.head) / Math.max(1, (at - first.at) / 1_000);
     const states = new Map(next.subscriptions.map(({ name, state }) => [name, state]));
