@@ -6,7 +6,7 @@ export type Sample = { at: number; position: number; lag: number; lagSeconds: nu
 const KEPT_MS = 5 * 60_000;
 const MOST = 600;
 /** Closer ones are not kept: five minutes are about as many as are kept. */
-const APART_MS = 500;
+const APART_MS = 400;
 
 /** The samples with one more, newest last. */
 export function withSample(samples: readonly Sample[] = [], at: number, subscription: Subscription): readonly Sample[] {
