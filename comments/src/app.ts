@@ -7,6 +7,7 @@ import type { Bus } from '@blog/common/http.ts';
 import { idempotencyKey } from '@blog/common/idempotency.ts';
 import { page, parsePage } from '@blog/common/lists.ts';
 import type { Log } from '@blog/common/log.ts';
+import { Metrics } from '@blog/common/metrics.ts';
 import type { Origins } from '@blog/common/origins.ts';
 import { Relay } from '@blog/common/outbox.ts';
 import { onlyMethods, parse } from '@blog/common/problem.ts';
@@ -26,12 +27,14 @@ type Options = { db: Database; log: Log; bus: Bus; origins: Origins };
 
 /** The comments service: its routes, its outbox's relay, its subscription. */
 export function createComments({ db, log, bus, origins }: Options) {
+  const metrics = new Metrics(db);
   const waitingRoom = new WaitingRoom();
-  const relay = new Relay({ db, bus, log });
+  const relay = new Relay({ db, bus, log, metrics });
   const subscriber = new Subscriber({
     db,
     bus,
     log,
+    metrics,
     handles: ['PostCreated', 'CommentCreated', 'CommentModerated'],
     urgent: ['PostCreated', 'CommentModerated'],
     handle,
@@ -69,6 +72,6 @@ export function createComments({ db, log, bus, origins }: Options) {
   routes.all('/posts/:id/comments', onlyMethods('GET', 'POST'));
 
   const loops = [relay, subscriber];
-  const app = createApp({ openapi, db, log, routes: [routes, subscriber.routes], loops, origins });
+  const app = createApp({ openapi, db, log, metrics, routes: [routes, subscriber.routes], loops, origins });
   return { app, loops, waitingRoom };
 }

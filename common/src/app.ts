@@ -4,6 +4,7 @@ import release from '../package.json' with { type: 'json' };
 import type { Database } from './database.ts';
 import type { Log } from './log.ts';
 import type { Loop } from './loop.ts';
+import type { Metrics } from './metrics.ts';
 import { crossOrigin, type Origins, onlyAsLocalhost, onlyWritesOf } from './origins.ts';
 import { notFound, onlyMethods, problemHandler, unavailable } from './problem.ts';
 
@@ -12,32 +13,46 @@ type Part = {
   openapi: URL;
   db: Database;
   log: Log;
+  metrics: Metrics;
   routes: (RequestHandler | Router)[];
   loops: Loop[];
   /** The pages that may call from a browser; none unless given. */
   origins?: Origins;
 };
 
+const UNREADABLE = 'The database cannot be read.';
+
 /** The frame of every server: who may call, health, its routes, problem details for everything else. */
-export function createApp({ openapi, db, log, routes, loops, origins }: Part): Express {
+export function createApp({ openapi, db, log, metrics, routes, loops, origins }: Part): Express {
   const app = express();
   app.disable('x-powered-by').disable('etag');
+  app.use(metrics.measureRequest);
   app.use(onlyAsLocalhost);
+
+  const degraded = async () => {
+    const troubles = await Promise.all(loops.map((loop) => loop.degraded().catch(() => [UNREADABLE])));
+    return [db.damage, db.trouble, ...troubles.flat()].filter(Boolean);
+  };
+  metrics.gauges({ part_degraded: 'How many reasons `/readyz` names.' }, async () => ({
+    part_degraded: (await degraded()).length,
+  }));
 
   app.get('/healthz', (_req, res) => void res.json({ status: 'ok', version: release.version }));
   app.get('/readyz', async (_req, res) => {
     try {
       await db.read((tx) => tx.get('SELECT count(*) FROM sqlite_schema'));
     } catch {
-      throw unavailable('The database cannot be read.');
+      throw unavailable(UNREADABLE);
     }
     if (db.trouble) await db.probe();
-    const troubles = await Promise.all(loops.map((loop) => loop.degraded()));
-    res.json({ status: 'ready', degraded: [db.damage, db.trouble, ...troubles.flat()].filter(Boolean) });
+    res.json({ status: 'ready', degraded: await degraded() });
+  });
+  app.get('/metrics', async (_req, res) => {
+    res.type(metrics.contentType).send(await metrics.text());
   });
   const contract = readFileSync(openapi);
   app.get('/openapi.yaml', (_req, res) => void res.type('application/yaml').send(contract));
-  app.all(['/healthz', '/readyz', '/openapi.yaml'], onlyMethods('GET'));
+  app.all(['/healthz', '/readyz', '/metrics', '/openapi.yaml'], onlyMethods('GET'));
 
   if (origins) app.use(crossOrigin(origins));
   app.use(onlyWritesOf(origins));

@@ -13,6 +13,8 @@ export interface Tx {
 
 /** It runs in one go, so that nothing comes between its statements, and changes nothing outside the database. */
 type Work<T> = (tx: Tx) => T;
+/** How many works shared a transaction, and how long it took. */
+type Commit = { works: number; seconds: number };
 type Job = { work: Work<unknown>; resolve: (value: unknown) => void; reject: (error: unknown) => void };
 
 /** How many works share a transaction at the most: bounds how long the first of them waits for its answer. */
@@ -62,6 +64,7 @@ export class Database {
   #draining: Promise<void> | undefined;
   #begin: (() => void) | undefined;
   #listeners: (() => void)[] = [];
+  #measured: (commit: Commit) => void = () => {};
 
   constructor(file: string) {
     this.#file = file;
@@ -118,6 +121,11 @@ export class Database {
     this.#listeners.push(listener);
   }
 
+  /** Tells the listener of every transaction that was committed, what it cost. */
+  onMeasured(listener: (commit: Commit) => void): void {
+    this.#measured = listener;
+  }
+
   /** Writes something harmless to see whether a trouble is over. */
   async probe(): Promise<void> {
     const version = await this.read((tx) => tx.get<{ user_version: number }>('PRAGMA user_version'));
@@ -162,6 +170,7 @@ export class Database {
   }
 
   #commit(group: Job[]): void {
+    const began = performance.now();
     try {
       if (this.#readOnly) this.#openAgain();
       this.#writing.run('BEGIN IMMEDIATE');
@@ -173,6 +182,7 @@ export class Database {
     try {
       const answers = group.map((job) => this.#attempt(job));
       this.#writing.run('COMMIT');
+      this.#measured({ works: group.length, seconds: (performance.now() - began) / 1_000 });
       for (const answer of answers) answer();
     } catch (error) {
       if (this.#writer.isTransaction) this.#writing.run('ROLLBACK');

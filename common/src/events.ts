@@ -42,6 +42,7 @@ const data = {
   CommentUpdated: z.object({ id: entityId, postId: entityId, content: text, status: verdict }),
 };
 export type EventType = keyof typeof data;
+export const EVENT_TYPES = Object.keys(data) as EventType[];
 
 /**
  * An event of a known type, parsed. `published` is the whole event, undefined for a classic one without an id;

@@ -46,7 +46,7 @@ export function createHttpServer(listener?: RequestListener, limits: Partial<typ
 
 /**
  * Refuses what has waited too long already for its turn, at once and before anything is spent on it: else those that come
- * later wait for ever longer. Not what the bus pushes, and not the questions whether the part lives.
+ * later wait for ever longer. Not what the bus pushes, and not the questions how the part is.
  */
 function shedding(listener: RequestListener, turn: number): RequestListener {
   let began: number | undefined;
@@ -65,7 +65,7 @@ function shedding(listener: RequestListener, turn: number): RequestListener {
 
 const BUSY = problemDocument(503, 'More is asked than can be done at the moment; nothing was done.');
 const BUSY_HEADERS = { 'Content-Type': 'application/problem+json', 'Content-Length': BUSY.length, 'Retry-After': '1' };
-const ALWAYS = ['/events', '/healthz', '/readyz'];
+const ALWAYS = ['/events', '/healthz', '/readyz', '/metrics'];
 
 /** What Node's parser finds, by its code, as a whole answer. */
 function refusal(code = ''): string {

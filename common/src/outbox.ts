@@ -1,3 +1,4 @@
+import type { Counter } from 'prom-client';
 import { type Checkpoint, checkpointText, NEW, positionOf } from './checkpoint.ts';
 import type { Database, Tx } from './database.ts';
 import { BATCH, PLAIN } from './events.ts';
@@ -5,6 +6,7 @@ import { failpoint } from './failpoint.ts';
 import { type Bus, exchange, reason } from './http.ts';
 import type { Log } from './log.ts';
 import { Loop } from './loop.ts';
+import type { Metrics } from './metrics.ts';
 import { backoff, gathering, retryAfter } from './retry.ts';
 
 /** The outbox, and the bus's last checkpoint: up to there the bus has said that it has everything of ours. */
@@ -48,7 +50,7 @@ function publishedUpTo(tx: Tx, checkpoint: Checkpoint): void {
 
 type Publication = { checkpoint: Checkpoint | null };
 type Row = { seq: number; event: string };
-type Options = { db: Database; bus: Bus; log: Log };
+type Options = { db: Database; bus: Bus; log: Log; metrics: Metrics };
 
 /**
  * Sends the outbox to the bus, in order, until the bus has answered that the events are on disk. A crash at any moment
@@ -64,11 +66,20 @@ export class Relay extends Loop {
   /** Rows up to this one go one by one, because a batch with them was refused. */
   #single = 0;
   #failures = 0;
+  #published: Counter;
 
   constructor(options: Options) {
     super();
     this.#options = options;
-    options.db.onCommit(() => this.work.raise());
+    const { db, metrics } = options;
+    db.onCommit(() => this.work.raise());
+    this.#published = metrics.counter('outbox_published_events_total', 'Events that the bus has acknowledged.');
+    const help = {
+      outbox_events: 'Events that wait to be published.',
+      outbox_oldest_seconds: 'How long ago the first of them was made; 0 if there is none.',
+      outbox_refused_events: 'Events that the bus refused, kept for a person to look at.',
+    };
+    metrics.gauges(help, () => db.read((tx) => this.#depth(tx)));
   }
 
   /** Whether the last exchange with the bus failed, and is being tried again. */
@@ -78,10 +89,37 @@ export class Relay extends Loop {
 
   async degraded(): Promise<string[]> {
     const refused = await this.#options.db.read((tx) =>
-      tx.all<{ refused: string }>('SELECT refused FROM outbox WHERE refused IS NOT NULL LIMIT 100'),
+      tx.all<{ refused: string }>(
+        'SELECT refused FROM outbox WHERE seq < ? AND refused IS NOT NULL LIMIT 100',
+        this.#first(tx)?.seq ?? Number.MAX_SAFE_INTEGER,
+      ),
     );
     const trouble = this.#trouble ? [`Publishing waits: ${this.#trouble}.`] : [];
     return [...trouble, ...refused.map(({ refused }) => `The bus refused ${refused}`)];
+  }
+
+  /** The first row that waits. Refused ones stand before it, and none behind it: an outbox may be long, and is not searched. */
+  #first(tx: Tx): Row | undefined {
+    return tx.get<Row>(
+      'SELECT seq, event FROM outbox WHERE seq > ? AND refused IS NULL ORDER BY seq LIMIT 1',
+      this.#sent,
+    );
+  }
+
+  /** Rows follow one another without gaps, so that the ends tell how many they are. */
+  #depth(tx: Tx) {
+    const first = this.#first(tx);
+    const last = tx.get<{ seq: number }>('SELECT seq FROM outbox ORDER BY seq DESC LIMIT 1');
+    const refused = tx.get<{ count: number }>(
+      'SELECT count(*) AS count FROM outbox WHERE seq < ? AND refused IS NOT NULL',
+      first?.seq ?? Number.MAX_SAFE_INTEGER,
+    );
+    const age = first ? Date.now() - Date.parse(JSON.parse(first.event).time) : 0;
+    return {
+      outbox_events: first && last ? last.seq - first.seq + 1 : 0,
+      outbox_oldest_seconds: Math.max(0, age / 1_000),
+      outbox_refused_events: refused?.count,
+    };
   }
 
   /** Until the end, and then as long as the bus takes what is left: others wait for what callers were told is there. */
@@ -133,6 +171,7 @@ export class Relay extends Loop {
       const understood = one || (Array.isArray(body.positions) && body.positions.length === batch.length);
       if (!understood) await this.#failed('the bus did not understand a batch', 0);
       else this.#acknowledged(last.seq, typeof body.position === 'number' || !one, body.checkpoint);
+      if (understood) this.#published.inc(batch.length);
       if (rows.length < limit && !this.stopped) await this.urgent.wait(gathering(batch.length));
     } else if (![400, 409, 413, 422].includes(status)) {
       const lost = status === 412 ? ': its log has lost events that it had acknowledged; replay this service' : '';

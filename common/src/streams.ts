@@ -1,5 +1,6 @@
 import type { Response } from 'express';
 import type { Database } from './database.ts';
+import type { Metrics } from './metrics.ts';
 import { unavailable } from './problem.ts';
 import { Signal } from './retry.ts';
 
@@ -17,8 +18,9 @@ export class Streams {
   #open = new Map<Response, Signal>();
   #limit: number;
 
-  constructor(db: Database, limit = READERS) {
+  constructor(db: Database, metrics: Metrics, limit = READERS) {
     this.#limit = limit;
+    metrics.gauges({ stream_readers: 'Readers of the stream.' }, () => ({ stream_readers: this.#open.size }));
     db.onCommit(() => {
       for (const signal of this.#open.values()) signal.raise();
     });

@@ -1,4 +1,5 @@
 import { type Request, type Response, Router } from 'express';
+import type { Counter } from 'prom-client';
 import { z } from 'zod';
 import { EVENTS_LIMIT, jsonBody } from './body.ts';
 import { type Checkpoint, checkpointText, NEW, positionOf, type Stand } from './checkpoint.ts';
@@ -8,6 +9,7 @@ import { failpoint } from './failpoint.ts';
 import { type Bus, exchange, reason } from './http.ts';
 import type { Log } from './log.ts';
 import { Loop } from './loop.ts';
+import { countTypes, type Metrics } from './metrics.ts';
 import { databaseProblem, onlyMethods, Problem, parse } from './problem.ts';
 import { backoff } from './retry.ts';
 import { onlyWithToken } from './token.ts';
@@ -35,32 +37,40 @@ const pushHeaders = z.object({
 });
 type PushHeaders = z.output<typeof pushHeaders>;
 
-type Options = {
+type Options<Result> = {
   db: Database;
   bus: Bus;
   log: Log;
+  metrics: Metrics;
   /** The types that this service handles; it ignores all others. */
   handles: readonly EventType[];
   /** Those of them that somebody waits for: the bus may gather all others for a moment. */
   urgent: readonly EventType[];
   /** Applies one event; throwing makes it a poison event. Idempotent by the ids in `data`. */
-  handle: (tx: Tx, event: KnownEvent) => void;
+  handle: (tx: Tx, event: KnownEvent) => Result;
   /** A replay order is being taken that makes this service stand at `after`. */
   onOrder?: (tx: Tx, after: Checkpoint) => void;
-  /** Told after COMMIT what was applied. */
-  onApplied?: (events: KnownEvent[]) => void;
+  /** Told after COMMIT what was applied, and what `handle` returned for each. */
+  onApplied?: (events: KnownEvent[], results: Result[]) => void;
 };
 
 /** Takes events from the bus: `POST /events`, and `GET /events`, which says where this service stands. */
-export class Subscriber extends Loop {
+export class Subscriber<Result = void> extends Loop {
   readonly routes = Router();
-  #options: Options;
+  #options: Options<Result>;
+  #applied: Counter;
   #heardAt = Number.NEGATIVE_INFINITY;
   #classic = false;
 
-  constructor(options: Options) {
+  constructor(options: Options<Result>) {
     super();
     this.#options = options;
+    this.#applied = options.metrics.counter(
+      'events_applied_total',
+      'Events whose effects were committed; again, if they came again.',
+      'type',
+      options.handles,
+    );
     this.routes.get('/events', async (req, res) => {
       const { 'event-head': head } = parse(pushHeaders, req.headers);
       const stand = await options.db.read(readStand);
@@ -108,22 +118,23 @@ export class Subscriber extends Loop {
     const { 'event-after': after, 'event-upto': upto, 'event-head': head } = headers;
     const events = this.#parse(Array.isArray(req.body) ? req.body : [req.body]);
     if (after === undefined || upto === undefined) {
-      await this.#apply(events, (tx) => this.#handleAll(tx, events));
+      await this.#applyAlone(events);
       // Only a classic bus never names its head: a redelivery does.
       this.#classic = head === undefined;
       res.json({ status: 'OK' });
       return;
     }
-    const { joined, stand } = await this.#apply(events, (tx) => {
+    const { stand, results } = await this.#apply((tx) => {
       const before = this.#standBefore(tx, headers);
-      if (!joins(before.checkpoint, after)) return { joined: false, stand: before };
-      this.#handleAll(tx, events);
+      if (!joins(before.checkpoint, after)) return { stand: before };
+      const results = this.#handleAll(tx, events);
       const now = { ...before, checkpoint: upto };
       tx.run('UPDATE stand SET checkpoint = ?, replay = ?', now.checkpoint, now.replay ?? null);
-      return { joined: true, stand: now };
+      return { stand: now, results };
     });
+    if (results) this.#tell(events, results);
     this.#heard(head);
-    res.status(joined ? 200 : 409).json(stand);
+    res.status(results ? 200 : 409).json(stand);
   }
 
   /** Where this service stands; if the push carries a replay order not yet taken, it is taken first, but only backwards. */
@@ -138,17 +149,26 @@ export class Subscriber extends Loop {
     return inputs.map((input) => parseEvent(input, this.#options.handles)).filter((event) => event !== undefined);
   }
 
-  #handleAll(tx: Tx, events: KnownEvent[]): void {
-    for (const event of events) this.#options.handle(tx, event);
+  #handleAll(tx: Tx, events: KnownEvent[]): Result[] {
+    return events.map((event) => this.#options.handle(tx, event));
+  }
+
+  /** Without a place in the log. */
+  async #applyAlone(events: KnownEvent[]): Promise<void> {
+    this.#tell(events, await this.#apply((tx) => this.#handleAll(tx, events)));
+  }
+
+  #tell(events: KnownEvent[], results: Result[]): void {
+    countTypes(this.#applied, events);
+    this.#options.onApplied?.(events, results);
   }
 
   /** One transaction; what a handler throws becomes a 422, what the database throws a 503 or 507. */
-  async #apply<T>(events: KnownEvent[], work: (tx: Tx) => T): Promise<T> {
-    const { db, log, onApplied } = this.#options;
+  async #apply<T>(work: (tx: Tx) => T): Promise<T> {
+    const { db, log } = this.#options;
     try {
       const result = await db.write(work);
       failpoint('applied-not-answered');
-      onApplied?.(events);
       return result;
     } catch (error) {
       if (error instanceof Problem || databaseProblem(error)) throw error;
@@ -194,7 +214,7 @@ export class Subscriber extends Loop {
     this.#options.log.info({ events: history.length }, 'applying the history of a classic bus');
     const applied = history.map(async (input) => {
       const events = this.#parse([input]);
-      await this.#apply(events, (tx) => this.#handleAll(tx, events));
+      await this.#applyAlone(events);
     });
     for (const result of await Promise.allSettled(applied)) {
       if (result.status === 'rejected') this.#options.log.warn({ err: result.reason }, 'an event was skipped');

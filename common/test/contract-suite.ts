@@ -9,6 +9,7 @@ import fc from 'fast-check';
 import { asyncapi, Contract, type Operation, type Received, type Sent, send } from './contract.ts';
 import { at, type Json } from './fake-bus.ts';
 import { type Known, requestOf, TOKEN } from './requests.ts';
+import { Scrape } from './scrape.ts';
 
 type Running = { app: Express; url: string; db: Database; close: () => Promise<void> };
 
@@ -111,7 +112,7 @@ export function keepsItsContract(
 
     test('has no answer that is never given', async () => {
       contract = await Contract.of(part);
-      for (const path of ['/healthz', '/readyz', '/openapi.yaml']) await ask(200, 'GET', path);
+      for (const path of ['/healthz', '/readyz', '/metrics', '/openapi.yaml']) await ask(200, 'GET', path);
       await session(ask, running);
       const { operations } = contract;
       const answered = (status: number) =>
@@ -140,15 +141,75 @@ export function keepsItsContract(
           }));
         }
       }
-      damage(await running.db.read((tx) => tx.get<{ file: string }>('PRAGMA database_list')));
+      damage(await fileOf(running.db));
       for (const operation of answered(503)) await ask(503, operation.method, pathOf(operation), example(operation));
       expect(contract.missing.sort()).toEqual(unshown.sort());
     });
   });
+
+  describe(`metrics of ${part}`, () => {
+    /** What they are when nothing is new: the delay of the event loop is told from the second time on. */
+    const settled = async () => {
+      await Scrape.of(running.url);
+      return Scrape.of(running.url);
+    };
+
+    test('keep the rules of names and types', async () => {
+      await session(ask, running);
+      const { type, violations } = await settled();
+      expect(type).toBe('text/plain; version=0.0.4; charset=utf-8');
+      expect(violations).toEqual([]);
+    });
+
+    test('have no label that a request chose, whatever is asked and published', async () => {
+      const strange = async (word: string) => {
+        const event = { specversion: '1.0', id: word, source: word, type: word, subject: word, data: { id: word } };
+        const headers = { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json', 'x-word': word };
+        const requests = contract.operations.map(({ method, path }) => ({
+          method,
+          path: `${path.replace(/\{\w+\}/g, word)}?${word}=${word}`,
+          headers,
+          body: method === 'POST' ? JSON.stringify({ ...event, title: word, content: word }) : undefined,
+        }));
+        const nowhere = ['GET', 'PURGE'].map((method) => ({ method, path: `/${word}`, headers }));
+        for (const sent of [...requests, ...nowhere]) await send(running.url, sent);
+      };
+      await strange('strange-0');
+      const before = await settled();
+      await Promise.all(
+        Array.from({ length: 200 }, (_, i) => send(running.url, { method: 'GET', path: `/strange-${i}` })),
+      );
+      for (const i of [1, 2, 3]) await strange(`strange-${i}`);
+      const after = await Scrape.of(running.url);
+      expect(after.series.filter((name) => !before.series.includes(name))).toEqual([]);
+      expect(after.text).not.toMatch(/strange|PURGE/);
+      const routes = new Set(after.samples.map(({ labels }) => labels.route));
+      const patterns = contract.operations.map(({ path }) => path.replace(/\{(\w+)\}/g, ':$1'));
+      expect([...routes.difference(new Set(patterns))].sort()).toEqual(['none', undefined]);
+    });
+
+    test('are all told when the database is locked, and those that need none when it cannot be read', async () => {
+      const { series } = await settled();
+      const file = await fileOf(running.db);
+      const other = new DatabaseSync(file);
+      other.exec('BEGIN IMMEDIATE');
+      expect((await Scrape.of(running.url)).series).toEqual(series);
+      other.close();
+      damage(file);
+      const stored = /^(outbox_(events|oldest|refused)|log_events|subscription_lag|dead_letters)/;
+      const read = (await Scrape.of(running.url)).series;
+      expect(read).toEqual(series.filter((name) => !stored.test(name)));
+    });
+  });
+}
+
+async function fileOf(db: Database): Promise<string> {
+  const list = await db.read((tx) => tx.get<{ file: string }>('PRAGMA database_list'));
+  return list?.file ?? '';
 }
 
 /** Breaks the list of tables: nothing can be read or written any more. */
-function damage({ file = '' } = {}): void {
+function damage(file: string): void {
   const other = new DatabaseSync(file, { defensive: false });
   other.exec(`PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = 99999 WHERE type = 'table';
     PRAGMA schema_version = 99`);

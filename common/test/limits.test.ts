@@ -146,14 +146,14 @@ const spend = (milliseconds: number) => {
   for (const end = performance.now() + milliseconds; performance.now() < end; );
 };
 
-test('of more than can be done the newest are 503 at once, and what is accepted is done; not so health and the bus', async () => {
+test('of more than can be done the newest are 503 at once, and what is accepted is done; not so health, metrics and the bus', async () => {
   const done: string[] = [];
   await listen({ turn: 100 }, (req, res) => {
     spend(10);
     done.push(req.url ?? '');
     res.end('fine');
   });
-  const paths = Array.from({ length: 200 }, (_, i) => `/${i}`).concat('/events', '/healthz', '/readyz');
+  const paths = Array.from({ length: 200 }, (_, i) => `/${i}`).concat('/events', '/healthz', '/readyz', '/metrics');
   const sockets = paths.map(() => open());
   await until(async () => (await openConnections()) === paths.length);
   const began = performance.now();
@@ -165,7 +165,7 @@ test('of more than can be done the newest are 503 at once, and what is accepted 
   );
   const accepted = paths.filter((_, i) => answers[i]?.startsWith('HTTP/1.1 200'));
   expect(accepted.sort()).toEqual(done.sort());
-  expect(accepted).toEqual(expect.arrayContaining(['/0', '/events', '/healthz', '/readyz']));
+  expect(accepted).toEqual(expect.arrayContaining(['/0', '/events', '/healthz', '/readyz', '/metrics']));
   const refused = answers.filter((answer) => /^HTTP\/1.1 503 /.test(answer));
   expect(refused).toHaveLength(paths.length - accepted.length);
   expect(refused.length).toBeGreaterThan(50);

@@ -1,4 +1,5 @@
 import { createApp } from '@blog/common/app.ts';
+import { Metrics } from '@blog/common/metrics.ts';
 import { isLoopback, LOOPBACK, type Origins } from '@blog/common/origins.ts';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
 import { Router } from 'express';
@@ -16,7 +17,7 @@ const start = async ({ origins, loopback = false }: { origins?: Origins; loopbac
       if (req.method !== 'GET') await db.write((tx) => tx.run('INSERT INTO rows VALUES (?)', req.method));
       res.json({});
     });
-    const app = createApp({ openapi, db, log, routes: [routes], loops: [], origins });
+    const app = createApp({ openapi, db, log, metrics: new Metrics(db), routes: [routes], loops: [], origins });
     if (loopback) app.enable('loopback');
     return { app, loops: [] };
   };

@@ -1,5 +1,6 @@
 import { createApp } from '@blog/common/app.ts';
 import type { Bus } from '@blog/common/http.ts';
+import { Metrics } from '@blog/common/metrics.ts';
 import { enqueue, outboxSchema, Relay } from '@blog/common/outbox.ts';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Router } from 'express';
@@ -9,8 +10,9 @@ import { log, newFolder, openapi, removeFolders, Service, stays, until } from '.
 const publisher = {
   migrations: [outboxSchema],
   create: ({ db, bus }: { db: Service['db']; bus: Bus }) => {
-    const loops = [new Relay({ db, bus, log })];
-    return { app: createApp({ openapi, db, log, routes: [Router()], loops }), loops };
+    const metrics = new Metrics(db);
+    const loops = [new Relay({ db, bus, log, metrics })];
+    return { app: createApp({ openapi, db, log, metrics, routes: [Router()], loops }), loops };
   },
 };
 const event = (id: string) => ({

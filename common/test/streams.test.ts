@@ -3,6 +3,7 @@ import { createServer, get, type IncomingMessage, type Server, type ServerRespon
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type Database, openDatabase } from '@blog/common/database.ts';
+import { Metrics } from '@blog/common/metrics.ts';
 import { Streams } from '@blog/common/streams.ts';
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { Response } from 'express';
@@ -14,7 +15,7 @@ let server: Server;
 let serve: (res: Response) => Promise<void>;
 beforeEach(async () => {
   db = openDatabase(join(newFolder(), 'streams.db'), []);
-  streams = new Streams(db);
+  streams = new Streams(db, new Metrics(db));
   server = createServer((_, res) => void serve(asResponse(res)));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 });
@@ -121,7 +122,7 @@ test('at the end every stream ends, that of a reader who does not read too', asy
 });
 
 test('of more readers than there may be the newest is 503, and the next one gets in when another has left', async () => {
-  streams = new Streams(db, 2);
+  streams = new Streams(db, new Metrics(db), 2);
   serve = (res) => streams.serve(res, async () => '', ':\n\n').catch((error) => void res.writeHead(error.status).end());
   const readers = [await read(), await read()];
   for (const reader of readers) await once(reader, 'readable');

@@ -4,6 +4,7 @@ import { createApp } from '@blog/common/app.ts';
 import type { Tx } from '@blog/common/database.ts';
 import type { KnownEvent } from '@blog/common/events.ts';
 import type { Bus } from '@blog/common/http.ts';
+import { Metrics } from '@blog/common/metrics.ts';
 import { checkpointSchema, Subscriber } from '@blog/common/subscriber.ts';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { at, FakeBus } from './fake-bus.ts';
@@ -19,17 +20,19 @@ const subscribing = {
   migrations: [`CREATE TABLE handled (id TEXT) STRICT; CREATE TABLE orders (after TEXT) STRICT; ${checkpointSchema}`],
   create: ({ db, bus }: { db: Service['db']; bus: Bus }) => {
     const onOrder = (tx: Tx, after: string) => void tx.run('INSERT INTO orders VALUES (?)', after);
+    const metrics = new Metrics(db);
     const subscriber = new Subscriber({
       db,
       bus,
       log,
+      metrics,
       handles: ['PostCreated'],
       urgent: ['PostCreated'],
       handle,
       onOrder,
     });
     return {
-      app: createApp({ openapi, db, log, routes: [subscriber.routes], loops: [subscriber] }),
+      app: createApp({ openapi, db, log, metrics, routes: [subscriber.routes], loops: [subscriber] }),
       loops: [subscriber],
     };
   },

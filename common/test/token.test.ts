@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { createApp } from '@blog/common/app.ts';
 import type { Tx } from '@blog/common/database.ts';
 import type { KnownEvent } from '@blog/common/events.ts';
+import { Metrics } from '@blog/common/metrics.ts';
 import { enqueue, outboxSchema, Relay } from '@blog/common/outbox.ts';
 import { checkpointSchema, Subscriber } from '@blog/common/subscriber.ts';
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
@@ -19,16 +20,18 @@ let bus: FakeBus;
 let service: Service;
 const start = async (token: string | undefined) => {
   const create: ConstructorParameters<typeof Service>[0]['create'] = ({ db, bus: { url } }) => {
+    const metrics = new Metrics(db);
     const subscriber = new Subscriber({
       db,
       log,
+      metrics,
       bus: { url, token },
       handles: ['PostCreated'],
       urgent: ['PostCreated'],
       handle,
     });
-    const loops = [subscriber, new Relay({ db, log, bus: { url, token } })];
-    return { app: createApp({ openapi, db, log, routes: [subscriber.routes], loops }), loops };
+    const loops = [subscriber, new Relay({ db, log, metrics, bus: { url, token } })];
+    return { app: createApp({ openapi, db, log, metrics, routes: [subscriber.routes], loops }), loops };
   };
   service = await new Service({ migrations, create }, bus.url, newFolder()).open();
 };

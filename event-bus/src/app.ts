@@ -1,6 +1,7 @@
 import { createApp } from '@blog/common/app.ts';
 import type { Database } from '@blog/common/database.ts';
 import type { Log } from '@blog/common/log.ts';
+import { Metrics } from '@blog/common/metrics.ts';
 import { Streams } from '@blog/common/streams.ts';
 import { onlyWithToken } from '@blog/common/token.ts';
 import { controlRoutes } from './control-routes.ts';
@@ -22,11 +23,12 @@ type Options = {
 
 /** The event bus: the log and its routes, one delivery loop per subscription, and what a person may do to them. */
 export function createEventBus({ db, log, token, subscriptions, deadline }: Options) {
+  const metrics = new Metrics(db);
   const tail = new Tail();
   const deliveries = new Deliveries();
   const shared = { db, log, token, deadline, tail, deliveries };
   const loops = subscriptions.map(({ name, url }) => new Delivery({ ...shared, name, url }));
-  const streams = new Streams(db);
+  const streams = new Streams(db, metrics);
   const integrity = new Integrity(db, log);
   const routes = [
     onlyWithToken(token),
@@ -34,5 +36,5 @@ export function createEventBus({ db, log, token, subscriptions, deadline }: Opti
     controlRoutes({ db, loops }),
   ];
   const all = [integrity, ...loops];
-  return { app: createApp({ openapi, db, log, routes, loops: all }), loops: all, streams };
+  return { app: createApp({ openapi, db, log, metrics, routes, loops: all }), loops: all, streams };
 }

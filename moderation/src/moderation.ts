@@ -15,9 +15,12 @@ export function judge(content: string, bannedWords: string[]): Verdict {
 
 const INSERT = 'INSERT OR IGNORE INTO verdicts (id, status, event) VALUES (?, ?, ?)';
 
-/** Applies an event of the log: the verdict, the event that announces it and the checkpoint are one transaction. */
+/**
+ * Applies an event of the log: the verdict, the event that announces it and the checkpoint are one transaction. Returns the
+ * verdict if it was made now.
+ */
 export const createHandler = (bannedWords: string[]) =>
-  function handle(tx: Tx, event: KnownEvent): void {
+  function handle(tx: Tx, event: KnownEvent): Verdict | undefined {
     switch (event.type) {
       case 'CommentCreated': {
         const { id, postId, content } = event.data;
@@ -31,7 +34,7 @@ export const createHandler = (bannedWords: string[]) =>
         const text = JSON.stringify(createEvent(SOURCE, 'CommentModerated', verdict, event.traceparent));
         tx.run(INSERT, id, status, text);
         enqueue(tx, text);
-        return;
+        return status;
       }
       case 'CommentModerated': {
         // What a lost or older database does not have, it gets back from its own event.

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { at, FakeBus } from '../../common/test/fake-bus.ts';
+import { Scrape } from '../../common/test/scrape.ts';
 import { newFolder, removeFolders, Service, until } from '../../common/test/service.ts';
 import { createModeration } from '../src/app.ts';
 import { configSchema } from '../src/config.ts';
@@ -137,6 +138,36 @@ describe('the service', () => {
     await until(() => bus.publications.length === 2);
     expect(said().map(({ id }) => id)).toEqual(['c/CommentModerated', 'd/CommentModerated']);
     expect(bus.publications[1]?.headers['event-published']).toBe(at(0, 'b'));
+  });
+
+  test('counts a verdict when it was made, and once: not when it is seen again, comes back, fails or is judged twice for one commit', async () => {
+    const counted = async () => {
+      const metrics = await Scrape.of(service.url);
+      return ['approved', 'rejected'].map((status) => metrics.value('moderation_verdicts_total', { status }));
+    };
+    expect(await counted()).toEqual([0, 0]);
+    await service.history([created('a'), created('a'), created('an orange', 'd')]).expect(200);
+    await service.push(created('a')).expect(200);
+    await service.push({ type: 'CommentModerated', data: { id: 'e', postId: 'p', status: 'approved' } }).expect(200);
+    await service.push([created('a', 'f'), { type: 'CommentCreated', data: {} }]).expect(422);
+    expect(await counted()).toEqual([1, 1]);
+
+    // A work that ends the transaction of its group: the others run again, each in one of its own.
+    let runs = 0;
+    const write = service.db.write.bind(service.db);
+    service.db.write = (work) => {
+      const written = write((tx) => {
+        runs += 1;
+        return work(tx);
+      });
+      write((tx) => {
+        tx.run('ROLLBACK');
+        throw new Error('the disk is full');
+      }).catch(() => {});
+      return written;
+    };
+    await service.push(created('a', 'g')).expect(200);
+    expect([runs, await counted()]).toEqual([2, [2, 1]]);
   });
 
   test('has no other addresses, and no page of another origin may call it', async () => {

@@ -6,6 +6,7 @@ import type { Bus } from '@blog/common/http.ts';
 import { idempotencyKey } from '@blog/common/idempotency.ts';
 import { page, parsePage } from '@blog/common/lists.ts';
 import type { Log } from '@blog/common/log.ts';
+import { Metrics } from '@blog/common/metrics.ts';
 import type { Origins } from '@blog/common/origins.ts';
 import { Relay } from '@blog/common/outbox.ts';
 import { onlyMethods, parse } from '@blog/common/problem.ts';
@@ -22,11 +23,13 @@ type Options = { db: Database; log: Log; bus: Bus; origins: Origins };
 
 /** The posts service: its routes, its outbox's relay, its subscription. */
 export function createPosts({ db, log, bus, origins }: Options) {
-  const relay = new Relay({ db, bus, log });
+  const metrics = new Metrics(db);
+  const relay = new Relay({ db, bus, log, metrics });
   const subscriber = new Subscriber({
     db,
     bus,
     log,
+    metrics,
     handles: ['PostCreated'],
     urgent: [],
     handle,
@@ -52,6 +55,6 @@ export function createPosts({ db, log, bus, origins }: Options) {
   routes.all('/posts/create', onlyMethods('POST'));
 
   const loops = [relay, subscriber];
-  const app = createApp({ openapi, db, log, routes: [routes, subscriber.routes], loops, origins });
+  const app = createApp({ openapi, db, log, metrics, routes: [routes, subscriber.routes], loops, origins });
   return { app, loops };
 }

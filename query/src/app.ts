@@ -4,6 +4,7 @@ import { entityId } from '@blog/common/events.ts';
 import type { Bus } from '@blog/common/http.ts';
 import { page, parsePage } from '@blog/common/lists.ts';
 import type { Log } from '@blog/common/log.ts';
+import { Metrics } from '@blog/common/metrics.ts';
 import type { Origins } from '@blog/common/origins.ts';
 import { fieldProblem, onlyMethods, parse } from '@blog/common/problem.ts';
 import { Shared } from '@blog/common/shared.ts';
@@ -24,15 +25,17 @@ type Options = { db: Database; log: Log; bus: Bus; origins: Origins };
 
 /** The query service: the read model that its subscription builds, and a stream of its changes. */
 export function createQuery({ db, log, bus, origins }: Options) {
+  const metrics = new Metrics(db);
   const subscriber = new Subscriber({
     db,
     bus,
     log,
+    metrics,
     handles: ['PostCreated', 'CommentCreated', 'CommentUpdated'],
     urgent: ['PostCreated', 'CommentCreated', 'CommentUpdated'],
     handle: project,
   });
-  const streams = new Streams(db);
+  const streams = new Streams(db, metrics);
   const steps = new Shared<Step>(db);
   const lists = new Shared<List>(db);
   const routes = Router();
@@ -72,6 +75,6 @@ export function createQuery({ db, log, bus, origins }: Options) {
   routes.all(['/posts', '/posts/:id', '/stream'], onlyMethods('GET'));
 
   const loops = [subscriber];
-  const app = createApp({ openapi, db, log, routes: [routes, subscriber.routes], loops, origins });
+  const app = createApp({ openapi, db, log, metrics, routes: [routes, subscriber.routes], loops, origins });
   return { app, loops, streams };
 }

@@ -1,0 +1,74 @@
+// What `GET /metrics` says, read as Prometheus reads it.
+import { text } from 'node:stream/consumers';
+
+type Sample = { name: string; labels: Record<string, string>; value: number };
+
+const SAMPLE = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$/;
+const LABEL = /([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)",?/g;
+
+/** The parts' metrics are in base units, and named by them (prometheus.io/docs/practices/naming). */
+const UNITS = /_(seconds|bytes|events|works|readers|letters|state|degraded)$/;
+
+export class Scrape {
+  readonly type: string;
+  readonly text: string;
+  readonly samples: Sample[];
+  #types = new Map<string, string>();
+  #helped = new Set<string>();
+
+  private constructor(type: string, text: string) {
+    this.type = type;
+    this.text = text;
+    const lines = text.split('\n').filter((line) => line !== '');
+    for (const line of lines) {
+      const [, kind, name = '', rest = ''] = /^# (HELP|TYPE) (\S+) (.+)$/.exec(line) ?? [];
+      if (kind === 'TYPE') this.#types.set(name, rest);
+      if (kind === 'HELP') this.#helped.add(name);
+    }
+    this.samples = lines
+      .filter((line) => !line.startsWith('#'))
+      .map((line) => {
+        const [, name = '', labels = '', value] = SAMPLE.exec(line) ?? [];
+        const pairs = [...labels.matchAll(LABEL)].map(([, label = '', value = '']) => [label, value]);
+        return { name, labels: Object.fromEntries(pairs), value: Number(value) };
+      });
+  }
+
+  static async of(url: string): Promise<Scrape> {
+    const answer = await fetch(`${url}/metrics`);
+    if (!answer.ok || !answer.body) throw new Error(`GET /metrics was answered ${answer.status}`);
+    return new Scrape(answer.headers.get('content-type') ?? '', await text(answer.body));
+  }
+
+  /** The one sample of this name that has these labels, undefined if there is none. */
+  value(name: string, labels: Record<string, string> = {}): number | undefined {
+    const found = this.samples.filter(
+      (sample) =>
+        sample.name === name && Object.entries(labels).every(([label, value]) => sample.labels[label] === value),
+    );
+    if (found.length > 1) throw new Error(`${found.length} samples are ${name} ${JSON.stringify(labels)}`);
+    return found[0]?.value;
+  }
+
+  /** Every series, whatever its value; a histogram's buckets count as one. */
+  get series(): string[] {
+    const names = this.samples.map(({ name, labels: { le, ...labels } }) => `${name} ${JSON.stringify(labels)}`);
+    return [...new Set(names)].sort();
+  }
+
+  /** What breaks the rules of names and types, in short sentences. */
+  get violations(): string[] {
+    return this.samples.flatMap(({ name, value }) => {
+      const family = this.#types.has(name) ? name : name.replace(/_(bucket|sum|count)$/, '');
+      const type = this.#types.get(family);
+      const counts = type === 'counter';
+      return [
+        ...(type && this.#helped.has(family) ? [] : [`${name} has no HELP or TYPE`]),
+        ...(type === 'histogram' || family === name ? [] : [`${name} is of no histogram`]),
+        ...(counts === /_total$/.test(family) ? [] : [`${family} is a ${type}`]),
+        ...(UNITS.test(family.replace(/_total$/, '')) || counts ? [] : [`${family} has no unit`]),
+        ...(Number.isFinite(value) ? [] : [`${name} is ${value}`]),
+      ];
+    });
+  }
+}
