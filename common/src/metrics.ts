@@ -12,7 +12,7 @@ const WORKS = [1, 2, 5, 10, 20, 50, 100, 200, 500];
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
 /** What a gauge says: a number, or one for each value of its labels. */
-type Value = number | [labels: Record<string, string>, value: number][];
+type Value = number | (readonly [labels: Record<string, string>, value: number])[];
 type Values<Name extends string> = Partial<Record<Name, Value>>;
 
 /**

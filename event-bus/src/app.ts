@@ -9,6 +9,7 @@ import { Deliveries } from './deliveries.ts';
 import { Delivery } from './delivery.ts';
 import { Integrity } from './integrity.ts';
 import { logRoutes } from './log-routes.ts';
+import { addGauges, createCounts } from './metrics.ts';
 import { Tail } from './tail.ts';
 
 const openapi = new URL('../openapi.yaml', import.meta.url);
@@ -24,15 +25,20 @@ type Options = {
 /** The event bus: the log and its routes, one delivery loop per subscription, and what a person may do to them. */
 export function createEventBus({ db, log, token, subscriptions, deadline }: Options) {
   const metrics = new Metrics(db);
+  const counts = createCounts(
+    metrics,
+    subscriptions.map(({ name }) => name),
+  );
   const tail = new Tail();
   const deliveries = new Deliveries();
-  const shared = { db, log, token, deadline, tail, deliveries };
+  const shared = { db, log, token, deadline, tail, deliveries, counts };
   const loops = subscriptions.map(({ name, url }) => new Delivery({ ...shared, name, url }));
+  addGauges(metrics, db, loops);
   const streams = new Streams(db, metrics);
   const integrity = new Integrity(db, log);
   const routes = [
     onlyWithToken(token),
-    logRoutes({ db, tail, loops, deliveries, streams, integrity }),
+    logRoutes({ db, tail, loops, deliveries, streams, integrity, counts }),
     controlRoutes({ db, loops }),
   ];
   const all = [integrity, ...loops];

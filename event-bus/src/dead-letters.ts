@@ -40,6 +40,15 @@ export const findLetter = (tx: Tx, id: number) =>
     id,
   );
 
+/** How many letters a subscription has. More than 10,000 count as so many: nobody waits for them to be counted. */
+export function countLetters(tx: Tx, subscription: string): number {
+  const counted = tx.get<{ letters: number }>(
+    'SELECT count(*) AS letters FROM (SELECT 1 FROM dead_letters WHERE subscription = ? LIMIT 10000)',
+    subscription,
+  );
+  return counted?.letters ?? 0;
+}
+
 export function deleteLetter(tx: Tx, id: number): boolean {
   return tx.run('DELETE FROM dead_letters WHERE id = ?', id).changes > 0;
 }

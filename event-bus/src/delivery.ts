@@ -12,6 +12,7 @@ import { type Batch, PUSH_EVENTS, places, readBatch } from './batch.ts';
 import { deleteLetter, findLetter, park } from './dead-letters.ts';
 import type { Deliveries } from './deliveries.ts';
 import { type Entry, head, knows, readBehind } from './log.ts';
+import type { Counts } from './metrics.ts';
 import { Subscription } from './subscription.ts';
 import type { Tail } from './tail.ts';
 
@@ -25,6 +26,9 @@ const REPORTED_FROM = 3;
 const REFUSALS = 5;
 const REFUSED = [400, 413, 422];
 
+/** How it goes with a subscription. */
+export const STATES = ['starting', 'live', 'retrying', 'paused', 'diverged'] as const;
+
 type Options = {
   db: Database;
   log: Log;
@@ -34,6 +38,7 @@ type Options = {
   deadline: number;
   tail: Tail;
   deliveries: Deliveries;
+  counts: Counts;
 };
 
 /** An exchange that failed: tried again after a pause, for ever. */
@@ -232,6 +237,7 @@ export class Delivery extends Loop {
 
   async #failed(error: unknown): Promise<void> {
     this.#failures += 1;
+    this.#options.counts.failures.inc({ subscription: this.name });
     this.#size = 1;
     this.#ahead = undefined;
     this.#askAt = 0;
@@ -256,8 +262,12 @@ export class Delivery extends Loop {
   }
 
   #delivered(events: Entry[]): void {
+    if (events.length === 0) return;
+    const { deliveries, counts } = this.#options;
     const positions = events.map(({ position }) => position);
-    this.#options.deliveries.add(positions, this.name, this.#failures + 1);
+    deliveries.add(positions, this.name, this.#failures + 1);
+    counts.delivered.inc({ subscription: this.name }, events.length);
+    counts.pushed.observe(events.length);
   }
 
   #read(after: number, most: number): Promise<Batch> {
@@ -268,6 +278,7 @@ export class Delivery extends Loop {
   async #park(position: number, why: string): Promise<void> {
     this.#options.log.error({ subscription: this.name, position, reason: why }, 'event parked');
     await this.#options.db.write((tx) => park(tx, this.name, position, why));
+    this.#options.counts.parked.inc({ subscription: this.name });
     this.#refusals = { position: 0, count: 0 };
     this.#ahead = undefined;
   }
@@ -316,7 +327,7 @@ export class Delivery extends Loop {
 
   /** Delivers a dead letter once more, outside the order; it goes after a 2xx. */
   redeliver(id: number): Promise<void> {
-    const { db, deliveries } = this.#options;
+    const { db, deliveries, counts } = this.#options;
     return this.#command(async () => {
       const letter = await db.read((tx) => findLetter(tx, id));
       if (!letter) throw new Problem(404, 'There is no such dead letter.');
@@ -327,6 +338,7 @@ export class Delivery extends Loop {
       if (!isSuccess(answer)) throw new Problem(409, `${this.name} ${failure(answer).message}`);
       await db.write((tx) => deleteLetter(tx, id));
       deliveries.add([letter.position], this.name, 1);
+      counts.delivered.inc({ subscription: this.name });
     });
   }
 
@@ -348,26 +360,29 @@ export class Delivery extends Loop {
 
   // ---- How it goes
 
-  get state(): string {
+  get state(): (typeof STATES)[number] {
     if (this.#subscription.paused) return 'paused';
     if (this.#divergence) return 'diverged';
     if (this.#failures > 0) return 'retrying';
     return this.#kind === 'unknown' ? 'starting' : 'live';
   }
 
-  status(tx: Tx): object {
-    const { position, order } = this.#subscription;
+  /** How far it is: `lag` in events, `lagSeconds` since the first of them was made. */
+  standing(tx: Tx) {
+    const { position } = this.#subscription;
     const lag = positionOf(head(tx)) - position;
     const waiting = lag > 0 ? Date.now() - this.#timeBehind(tx, position) : 0;
+    return { position, lag, lagSeconds: Math.max(0, Math.round(waiting / 1_000)) };
+  }
+
+  status(tx: Tx): object {
     return {
       name: this.name,
       url: this.#options.url,
       kind: this.#kind,
-      position,
-      lag,
-      lagSeconds: Math.max(0, Math.round(waiting / 1_000)),
+      ...this.standing(tx),
       state: this.state,
-      replay: order ?? null,
+      replay: this.#subscription.order ?? null,
       lastError: this.#divergence ?? this.#lastError ?? null,
       nextAttempt: this.state === 'retrying' ? (this.#nextAttempt ?? null) : null,
     };

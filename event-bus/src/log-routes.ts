@@ -3,6 +3,7 @@ import { type Checkpoint, checkpointText, positionOf } from '@blog/common/checkp
 import type { Database, Tx } from '@blog/common/database.ts';
 import { failpoint } from '@blog/common/failpoint.ts';
 import { wholeNumber } from '@blog/common/lists.ts';
+import { countTypes } from '@blog/common/metrics.ts';
 import { onlyMethods, Problem, parse } from '@blog/common/problem.ts';
 import { Shared } from '@blog/common/shared.ts';
 import { message, reset, type Step, type Streams } from '@blog/common/streams.ts';
@@ -12,6 +13,7 @@ import type { Deliveries } from './deliveries.ts';
 import type { Delivery } from './delivery.ts';
 import type { Integrity } from './integrity.ts';
 import { entryJson, type Filter, head, knows, readPage } from './log.ts';
+import type { Counts } from './metrics.ts';
 import { parsePublication, parsePublished, publicationBody, publish } from './publish.ts';
 import type { Tail } from './tail.ts';
 
@@ -41,10 +43,11 @@ type Options = {
   deliveries: Deliveries;
   streams: Streams;
   integrity: Integrity;
+  counts: Counts;
 };
 
 /** Publishing and reading. */
-export function logRoutes({ db, tail, loops, deliveries, streams, integrity }: Options): Router {
+export function logRoutes({ db, tail, loops, deliveries, streams, integrity, counts }: Options): Router {
   const routes = Router();
   const steps = new Shared<Step>(db);
 
@@ -56,6 +59,7 @@ export function logRoutes({ db, tail, loops, deliveries, streams, integrity }: O
     try {
       const { positions, checkpoint, entries } = await db.write((tx) => publish(tx, events, published));
       tail.grow(entries);
+      countTypes(counts.published, entries);
       failpoint('logged-not-answered');
       if (published) publisher?.publisherDiverged(undefined);
       const places = Array.isArray(req.body) ? { positions } : { id: events[0]?.id, position: positions[0] };
