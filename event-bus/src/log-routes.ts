@@ -1,4 +1,5 @@
 import { pipeline } from 'node:stream/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Checkpoint, checkpointText, positionOf } from '@blog/common/checkpoint.ts';
 import type { Database, Tx } from '@blog/common/database.ts';
 import { failpoint } from '@blog/common/failpoint.ts';
@@ -73,7 +74,7 @@ export function logRoutes({ db, tail, loops, deliveries, streams, integrity, cou
   // All of the log, however long: page by page, and only as fast as it is read.
   routes.get('/events', async (req, res) => {
     const { limit = Number.MAX_SAFE_INTEGER, ...asked } = parse(eventsQuery, req.query);
-    const pieces = jsonArray(db, asked, limit);
+    const pieces = jsonArray(db, asked, limit, () => res.destroyed);
     // What cannot be read at once gets an honest answer. Later it can only break off.
     const first = await pieces.next();
     res.set('event-head', await db.read(head)).type('application/json');
@@ -115,13 +116,13 @@ export function logRoutes({ db, tail, loops, deliveries, streams, integrity, cou
   return routes;
 }
 
-/** The log as one JSON array, a piece per page. */
-async function* jsonArray(db: Database, filter: Filter, limit: number): AsyncGenerator<string> {
+/** The log as one JSON array, a piece per page, until nobody wants it any more. */
+async function* jsonArray(db: Database, filter: Filter, limit: number, isUnwanted: () => boolean) {
   const direction = filter.before === undefined ? 'after' : 'before';
   let rest = limit;
   let next: number | undefined = filter[direction] ?? 0;
   let opening = '[';
-  while (next !== undefined && rest > 0) {
+  while (next !== undefined && rest > 0 && !isUnwanted()) {
     const range: Filter = { ...filter, [direction]: next };
     const page = await db.read((tx) => readPage(tx, range, rest));
     if (page.entries.length > 0) {
@@ -130,6 +131,8 @@ async function* jsonArray(db: Database, filter: Filter, limit: number): AsyncGen
     }
     rest -= page.entries.length;
     next = page.next;
+    // Neither reading nor a socket that takes all at once ends the turn of the event loop: others are served in between.
+    if (next !== undefined) await nextTurn();
   }
   yield opening === '[' ? '[]\n' : ']\n';
 }

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
-import { type Bus, cloudEvent, ids, post, startBus, startPart, until } from './bus.ts';
+import { BATCH, type Bus, cloudEvent, ids, post, startBus, startPart, until } from './bus.ts';
 import { checkpointed } from './subscribers.ts';
 
 type Read = { position: number; id: string; type: string };
@@ -16,6 +16,30 @@ async function mixed() {
     await bus.http.post('/events').send({ id: `b${i + 1}`, source: 's', type: 'B', subject, data: {} });
   }
   return bus;
+}
+
+/** Six thousand events, three of them of the type Rare. */
+async function long() {
+  const bus = await startBus();
+  for (let from = 0; from < 6; from += 1) {
+    const events = ids('', 1_000).map((id) => {
+      const position = from * 1_000 + Number(id);
+      const type = rare.includes(position) ? 'Rare' : 'Common';
+      return { specversion: '1.0', id: `${position}`, source: 's', type, subject: `${position % 3}`, data: {} };
+    });
+    await post(bus, events, BATCH).expect(201);
+  }
+  return bus;
+}
+const rare = [1, 4_999, 5_999];
+
+/** Calls back before each read of the database. */
+function watchReads(bus: Bus, callback: () => Promise<void> | void) {
+  const read = bus.db.read.bind(bus.db);
+  bus.db.read = async (work) => {
+    await callback();
+    return read(work);
+  };
 }
 
 describe('reading the log', () => {
@@ -64,17 +88,7 @@ describe('reading the log', () => {
   });
 
   test('a log of many pages is one list, whichever way and by whatever it is asked', async () => {
-    const bus = await startBus();
-    const rare = [1, 4_999, 5_999];
-    for (let from = 0; from < 6; from += 1) {
-      const events = ids('', 1_000).map((id) => {
-        const position = from * 1_000 + Number(id);
-        const type = rare.includes(position) ? 'Rare' : 'Common';
-        return { specversion: '1.0', id: `${position}`, source: 's', type, subject: `${position % 3}`, data: {} };
-      });
-      const batch = bus.http.post('/events').set('content-type', 'application/cloudevents-batch+json');
-      await batch.send(JSON.stringify(events)).expect(201);
-    }
+    const bus = await long();
     const all = ids('', 6_000).map(Number);
     expect(await positions(bus, '')).toEqual(all);
     expect(await positions(bus, 'before=6001')).toEqual(all.toReversed());
@@ -83,6 +97,44 @@ describe('reading the log', () => {
     expect(await positions(bus, 'type=Rare&limit=2')).toEqual(rare.slice(0, 2));
     expect(await positions(bus, 'type=Common&limit=5500')).toHaveLength(5_500);
     expect(await positions(bus, 'subject=1')).toHaveLength(2_000);
+  });
+
+  test.each(['', 'type=Unknown', 'before=6001&type=Unknown'])(
+    'the bus serves others between the pages of ?%s, however fast it is read, and if nothing is found',
+    async (query) => {
+      const bus = await long();
+      const readsOfTurn = [0];
+      watchReads(bus, () => {
+        readsOfTurn[0] = (readsOfTurn[0] ?? 0) + 1;
+      });
+      const nextTurn = () => {
+        readsOfTurn.unshift(0);
+        turn = setImmediate(nextTurn);
+      };
+      let turn = setImmediate(nextTurn);
+      await get(bus, query);
+      clearImmediate(turn);
+      // A page, and the head.
+      expect(Math.max(...readsOfTurn)).toBeLessThanOrEqual(2);
+    },
+  );
+
+  test('a search whose reader has left ends', async () => {
+    const bus = await long();
+    const reader = connect(Number(new URL(bus.url).port), '127.0.0.1');
+    let reads = 0;
+    watchReads(bus, async () => {
+      reads += 1;
+      if (reads > 1) return;
+      const before = await bus.connections();
+      reader.destroy();
+      await until(async () => expect(await bus.connections()).toBeLessThan(before));
+    });
+    reader.write('GET /events?type=Unknown HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    // A page, the head, and what this asks.
+    await until(() => expect(reads).toBe(2));
+    expect(await positions(bus, 'after=5998&limit=1')).toEqual([5_999]);
+    expect(reads).toBe(4);
   });
 
   test('a reader that leaves in the middle disturbs nobody', async () => {
