@@ -36,7 +36,7 @@ const wrong: [what: string, path: string, value: unknown, found: RegExp][] = [
     /prometheus: automount/,
   ],
   ['an image `latest`', 'grafana container image', 'grafana/grafana:latest', /grafana:latest is not one version/],
-  ['an image without a tag', 'grafana container image', 'grafana/grafana', /grafana.grafana is not one version/],
+  ['an image without a tag', 'grafana container image', 'grafana/grafana', /grafana is not one version/],
   ['an image of any patch level', 'jaeger container image', 'jaegertracing/jaeger:2.22', /jaeger:2.22 is not/],
   ['a missing limit', 'prometheus container resources limits memory', undefined, /prometheus: no limits of memory/],
   ['too much memory requested', 'grafana container resources requests memory', '1Gi', /requested together/],
