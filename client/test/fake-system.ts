@@ -1,6 +1,6 @@
 // The system behind the page: its parts, its bus and its log. What it is not asked of `/api/system` the fake blog answers.
 import { type AxiosAdapter, AxiosError } from 'axios';
-import { type LogEntry, PARTS, type PartName, type Subscription } from '../src/api/system.ts';
+import { type DeadLetter, type LogEntry, PARTS, type PartName, type Subscription } from '../src/api/system.ts';
 import { type Answer, FakeEventSource } from './fake-blog.ts';
 
 const TIME = '2026-01-02T03:04:05.000Z';
@@ -19,6 +19,17 @@ export function aSubscription(name: string, more: Partial<Subscription> = {}): S
   return { name, url, ...kept, replay: null, lastError: null, nextAttempt: null, ...more };
 }
 
+export function aLetter(id: number, more: Partial<DeadLetter> = {}): DeadLetter {
+  const { position, ...event } = anEntry(id, { type: 'CommentCreated' });
+  const reason = 'answered 422 5 times: It lacks its ids.';
+  return { id: String(id), subscription: 'moderation', position, reason, parkedAt: TIME, event, ...more };
+}
+
+const problem = (status: number, detail: string, rule?: string): Answer => ({
+  status,
+  body: { status, detail, ...(rule && { errors: [{ field: detail.split(' ')[0], detail: rule }] }) },
+});
+
 const AWAY = (part: string): Answer => ({
   status: 503,
   body: { type: 'about:blank', title: 'Service Unavailable', status: 503, detail: `${part} is not answering.` },
@@ -32,10 +43,15 @@ export class FakeSystem {
   /** What a part answers; one that is missing here is away. */
   parts = new Map<PartName, Answer>(PARTS.map((name) => [name, { body: { status: 'ready', degraded: [] } }]));
   control = false;
+  /** Newest first. */
+  letters: DeadLetter[] = [];
+  lettersOnPage = 50;
   /** How a request is answered instead; undefined leaves it as it is. */
   onAsk: (method: string, path: string) => Answer | undefined | Promise<Answer | undefined> = () => undefined;
   /** All that was asked for: `GET /log?limit=1`. */
   asked: string[] = [];
+  /** What was done to it: `/subscriptions/query/replay 3`. */
+  pressed: string[] = [];
 
   /** The bus does not answer; its stream breaks. */
   stopBus() {
@@ -74,21 +90,59 @@ export class FakeSystem {
       const params = Object.entries(config.params ?? {}).filter(([, value]) => value !== undefined);
       const query = new URLSearchParams(params.map(([name, value]) => [name, String(value)]));
       this.asked.push(`${method} ${path}${query.size > 0 ? `?${query}` : ''}`);
-      const answer = (await this.onAsk(method, path)) ?? this.answer(method, path, query);
-      const { status = 200, body = {}, headers = {} } = answer;
-      const response = { status, statusText: '', data: JSON.parse(JSON.stringify(body)), headers, config };
+      const body = config.data === undefined ? undefined : JSON.parse(config.data);
+      if (method !== 'GET') this.pressed.push(body?.from === undefined ? path : `${path} ${body.from}`);
+      const answer = (await this.onAsk(method, path)) ?? this.answer(method, path, query, body);
+      const { status = 200, headers = {} } = answer;
+      const data = JSON.parse(JSON.stringify(answer.body ?? {}));
+      const response = { status, statusText: '', data, headers, config };
       if (status < 300) return response;
       throw new AxiosError(`answered ${status}`, undefined, config, null, response);
     };
 
-  private answer(_method: string, path: string, query: URLSearchParams): Answer {
+  private answer(method: string, path: string, query: URLSearchParams, body?: { from?: number }): Answer {
     const [, part] = /^\/parts\/(.+)$/.exec(path) ?? [];
     if (part === 'client') return { body: { status: 'ready', degraded: [], control: this.control } };
     if (part) return this.parts.get(part as PartName) ?? AWAY(part);
     if (!this.parts.has('event-bus')) return AWAY('event-bus');
     if (path === '/subscriptions') return { body: this.subscriptions };
     if (path === '/log') return this.readLog(query);
-    return { status: 404 };
+    if (path === '/dead-letters') return this.readLetters(query.get('cursor'));
+    if (method === 'GET' || !this.control) return problem(404, 'There is nothing at this address.');
+    const [, kind, name = '', command] = path.split('/');
+    return kind === 'subscriptions' ? this.command(name, command, body?.from) : this.takeLetter(name);
+  }
+
+  private readLetters(cursor: string | null): Answer {
+    const rest = this.letters.filter(({ id }) => cursor === null || Number(id) < Number(cursor));
+    const headers: Record<string, string> = rest.length > this.lettersOnPage ? { link: '</next>; rel="next"' } : {};
+    return { body: rest.slice(0, this.lettersOnPage), headers };
+  }
+
+  private takeLetter(id: string): Answer {
+    const before = this.letters.length;
+    this.letters = this.letters.filter((letter) => letter.id !== id);
+    return this.letters.length < before
+      ? {}
+      : problem(404, 'id must be the id of a dead letter', 'must be the id of one');
+  }
+
+  private command(name: string, command: string | undefined, from: number | undefined): Answer {
+    const found = this.subscriptions.find((one) => one.name === name);
+    if (!found) return problem(404, 'name must be the name of a subscription', 'must be the name of a subscription');
+    const most = found.state === 'diverged' ? 1 : found.position + 1;
+    if (command === 'skip' && found.lag === 0) return problem(409, 'There is no event to skip.');
+    if (command === 'replay' && !(from && from <= most))
+      return problem(400, 'from is wrong', `must be at most ${most}`);
+    if (command === 'skip') this.letters.unshift(aLetter(found.position + 1, { subscription: name }));
+    if (command === 'pause') this.change(name, { state: 'paused' });
+    if (command === 'resume') this.change(name, { state: 'live' });
+    return { body: this.subscriptions.find((one) => one.name === name) };
+  }
+
+  /** A subscription is otherwise from now on. */
+  change(name: string, more: Partial<Subscription>) {
+    this.subscriptions = this.subscriptions.map((one) => (one.name === name ? { ...one, ...more } : one));
   }
 
   private readLog(query: URLSearchParams): Answer {

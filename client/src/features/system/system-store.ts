@@ -46,6 +46,8 @@ export type SystemState = {
   recent: readonly LogEntry[];
   /** Whether the bus may be controlled from here. */
   control: boolean;
+  /** How often something was done to the bus from here. */
+  done: number;
 };
 
 export type SystemStore = ReturnType<typeof createSystemStore>;
@@ -60,6 +62,7 @@ const UNKNOWN: SystemState = {
   rate: 0,
   recent: [],
   control: false,
+  done: 0,
 };
 
 /** What the System page knows of the parts, the subscriptions and the log. `announce` speaks to the reader. */
@@ -161,8 +164,11 @@ export function createSystemStore(announce: (text: string) => void) {
       eventListeners.add(listener);
       return () => void eventListeners.delete(listener);
     },
-    /** Reads the subscriptions now: after something was done to one. */
-    refresh: () => subscriptions.soon(0),
+    /** Reads how things are now: after something was done to the bus. */
+    refresh() {
+      set({ done: next.done + 1 });
+      subscriptions.soon(0);
+    },
     /** Begins to look, until `stop`; either may be called again. */
     start() {
       tail.start();

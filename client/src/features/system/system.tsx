@@ -1,4 +1,6 @@
 import { useEffect } from 'react';
+import { DeadLetters } from './dead-letters.tsx';
+import { Subscriptions } from './subscriptions.tsx';
 import { useSystemState, useSystemStore } from './system-context.ts';
 import './system.css';
 
@@ -17,6 +19,8 @@ export function System() {
         </h2>
         <Bus />
       </div>
+      <Subscriptions />
+      <DeadLetters />
     </section>
   );
 }

@@ -1,0 +1,34 @@
+import type { Sample } from './history.ts';
+
+const WIDTH = 120;
+const HEIGHT = 32;
+const SHORTEST_MS = 60_000;
+const LONGEST_MS = 300_000;
+/** Less lag than this does not fill the height: a single event is a bump, not a wall. */
+const SMALL = 4;
+
+/** The lag of the last minutes, in events, as a line and in words. */
+export function Sparkline({ samples }: { samples: readonly Sample[] }) {
+  const first = samples[0];
+  const last = samples.at(-1);
+  if (!first || !last) return null;
+  const span = Math.min(LONGEST_MS, Math.max(SHORTEST_MS, last.at - first.at));
+  const most = Math.max(...samples.map(({ lag }) => lag));
+  const x = (at: number) => (WIDTH * (1 - (last.at - at) / span)).toFixed(1);
+  const y = (lag: number) => (HEIGHT - 1 - ((HEIGHT - 3) * lag) / Math.max(SMALL, most)).toFixed(1);
+  // Steps: between two looks it stayed as it was.
+  const line = samples.map(({ at, lag }, i) => (i === 0 ? `M${x(at)} ${y(lag)}` : `H${x(at)}V${y(lag)}`)).join('');
+  const minutes = Math.ceil((last.at - first.at) / 60_000);
+  return (
+    <figure className="lag-plot">
+      <svg aria-hidden="true" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none">
+        <path className="lag-area" d={`${line}V${HEIGHT}H${x(first.at)}Z`} />
+        <path className="lag-line" d={line} />
+      </svg>
+      <figcaption>
+        {minutes <= 1 ? 'Last minute' : `Last ${minutes} minutes`}:{' '}
+        {most === 0 ? 'no lag' : `lag up to ${most.toLocaleString()}`}
+      </figcaption>
+    </figure>
+  );
+}

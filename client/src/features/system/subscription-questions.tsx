@@ -1,0 +1,100 @@
+import { useId, useState } from 'react';
+import type { Subscription } from '../../api/system.ts';
+import { Question } from '../../components/question.tsx';
+import type { Refusal } from './use-control.ts';
+
+type Asked = { subscription: Subscription; busy: boolean; refusal: Refusal | undefined; onNo: () => void };
+
+/** Before the event is parked that a subscription is stuck on. */
+export function SkipQuestion({ subscription, busy, refusal, onYes, onNo }: Asked & { onYes: () => void }) {
+  const { name, position } = subscription;
+  const [asked] = useState(position);
+  const movedOn = position !== asked;
+  return (
+    <Question
+      title={`Skip the next event for ${name}?`}
+      yes={busy ? 'Skipping…' : 'Skip it'}
+      busy={busy || movedOn}
+      failure={<Failure refusal={refusal} />}
+      onYes={() => !movedOn && onYes()}
+      onNo={onNo}
+    >
+      {movedOn ? (
+        <p role="status">
+          Meanwhile {name} has moved on by itself, to position {position.toLocaleString()}: it is not stuck.
+        </p>
+      ) : (
+        <p>
+          The next event behind position {position.toLocaleString()} becomes a dead letter: {name} does not get it, and
+          goes on with those after it. From the dead letters it can be redelivered, out of its order.
+        </p>
+      )}
+    </Question>
+  );
+}
+
+const EFFECTS = {
+  checkpointed:
+    'This is safe: it keeps a checkpoint, takes the order once, and what it has done already it does not do a second time.',
+  plain:
+    'It keeps no checkpoint: it cannot tell these events from new ones, and whatever it does with them it does once more.',
+  unknown:
+    'It is not known yet whether it keeps a checkpoint. If not, whatever it does with these events it does again.',
+};
+
+/** Before events are sent once more: from where. */
+export function ReplayQuestion({
+  subscription,
+  busy,
+  refusal,
+  onYes,
+  onNo,
+}: Asked & { onYes: (from: number) => void }) {
+  const { name, kind, state, position } = subscription;
+  const [from, setFrom] = useState('1');
+  const id = useId();
+  const onlyAll = state === 'diverged';
+  return (
+    <Question
+      title={`Replay ${name}?`}
+      yes={busy ? 'Ordering…' : 'Replay'}
+      busy={busy}
+      failure={<Failure refusal={refusal} id={`${id}-failure`} />}
+      onYes={() => onYes(onlyAll ? 1 : Number.parseFloat(from))}
+      onNo={onNo}
+    >
+      <p>
+        {name} gets the events of the log once more, {onlyAll ? 'all of them, as a diverged one must' : 'from here on'}.{' '}
+        {EFFECTS[kind]}
+        {state === 'paused' && ' It is paused: the replay waits until it is resumed.'}
+      </p>
+      {!onlyAll && (
+        <div className="replay-from">
+          <label htmlFor={id}>From position</label>
+          <input
+            id={id}
+            type="number"
+            inputMode="numeric"
+            min={1}
+            max={position + 1}
+            value={from}
+            aria-invalid={refusal?.field === true}
+            aria-describedby={`${id}-rule ${id}-failure`}
+            onChange={(event) => setFrom(event.target.value)}
+          />
+          <span className="limit" id={`${id}-rule`}>
+            1 to {(position + 1).toLocaleString()}
+          </span>
+        </div>
+      )}
+    </Question>
+  );
+}
+
+function Failure({ refusal, id }: { refusal: Refusal | undefined; id?: string }) {
+  return (
+    <p className="error" role="alert" id={id}>
+      {refusal?.text}
+    </p>
+  );
+}

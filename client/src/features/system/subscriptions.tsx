@@ -1,0 +1,50 @@
+import type { ReactNode } from 'react';
+import { SubscriptionItem } from './subscription-item.tsx';
+import { useSystemState } from './system-context.ts';
+import './subscriptions.css';
+
+/** Who gets the events, how far each is, and what may be done to it. */
+export function Subscriptions() {
+  const { subscriptions, history, bus, control } = useSystemState();
+  return (
+    <section className="subscriptions" aria-labelledby="subscriptions" data-stale={bus === 'away'}>
+      <h3 id="subscriptions">Subscriptions</h3>
+      <Note />
+      <ul>
+        {subscriptions.map((subscription) => (
+          <SubscriptionItem
+            key={subscription.name}
+            subscription={subscription}
+            samples={history.get(subscription.name) ?? []}
+            control={control}
+            away={bus === 'away'}
+          />
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+/** What they are, or why nothing can be done to them. */
+function Note() {
+  const { subscriptions, bus, parts, control } = useSystemState();
+  const note = (text: ReactNode) => (
+    <p className="section-note" id="subscriptions-note">
+      {text}
+    </p>
+  );
+  if (bus === 'away') {
+    const known = subscriptions.length > 0;
+    return note(`${known ? 'These are the last known values. ' : ''}Nothing can be done until the bus is back.`);
+  }
+  if (parts.get('client')?.state === 'ready' && !control) {
+    return note(
+      <>
+        They can only be looked at from here. The buttons exist where the client runs with <code>CONTROL=on</code>, as
+        in <code>npm start</code> and <code>skaffold dev</code>, at <code>localhost</code> or an IP address; in
+        production never.
+      </>,
+    );
+  }
+  return note('Each subscriber has a place of its own in the log. One that is stuck does not delay the others.');
+}

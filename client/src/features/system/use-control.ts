@@ -1,0 +1,43 @@
+import { useState } from 'react';
+import { RequestError } from '../../api/http.ts';
+import { useSystemStore } from './system-context.ts';
+
+/** Why something that a person asked for came to nothing. `field`: it is about the field that was filled in. */
+export type Refusal = { text: string; field: boolean };
+
+/** Does what a button asks for: once at a time; afterwards what it did is read, and a failure is there to be shown. */
+export function useControl() {
+  const store = useSystemStore();
+  const [busy, setBusy] = useState(false);
+  const [refusal, setRefusal] = useState<Refusal>();
+
+  /** Resolves to whether it was done. */
+  async function run(action: () => Promise<unknown>): Promise<boolean> {
+    if (busy) return false;
+    setBusy(true);
+    setRefusal(undefined);
+    try {
+      await action();
+      return true;
+    } catch (error) {
+      setRefusal(refusalOf(error));
+      return false;
+    } finally {
+      setBusy(false);
+      store.refresh();
+    }
+  }
+  return { busy, refusal, run, forget: () => setRefusal(undefined) };
+}
+
+export const isGone = (error: unknown): boolean => error instanceof RequestError && error.status === 404;
+
+function refusalOf(error: unknown): Refusal {
+  const { status, message } = error instanceof RequestError ? error : new RequestError(String(error));
+  if (status === undefined) return { text: 'No answer came: it may have happened or not.', field: false };
+  if (status === 400) return { text: `The position ${sentence(message)}`, field: true };
+  if (status === 404) return { text: 'Not done: the bus does not know it, or may not be controlled.', field: false };
+  return { text: message ? sentence(message) : `Not done: the answer was ${status}.`, field: false };
+}
+
+const sentence = (text: string) => (/[.!?]$/.test(text) ? text : `${text}.`);
