@@ -1,10 +1,10 @@
 import { BODY_LIMIT, optionalBody } from '@blog/common/body.ts';
 import type { Database } from '@blog/common/database.ts';
 import { page, parsePage, wholeNumber } from '@blog/common/lists.ts';
-import { fieldProblem, onlyMethods, parse } from '@blog/common/problem.ts';
+import { fieldProblem, onlyMethods, Problem, parse } from '@blog/common/problem.ts';
 import { Router } from 'express';
 import { z } from 'zod';
-import { deleteLetter, findLetter, listLetters } from './dead-letters.ts';
+import { deleteLetter, getLetter, listLetters, unknownLetter } from './dead-letters.ts';
 import type { Delivery } from './delivery.ts';
 
 const letterPath = z.object({ id: wholeNumber(1) });
@@ -51,16 +51,16 @@ export function controlRoutes({ db, loops }: { db: Database; loops: Delivery[] }
 
   routes.post('/dead-letters/:id/redeliver', async (req, res) => {
     const { id } = parse(letterPath, req.params);
-    const letter = await db.read((tx) => findLetter(tx, id));
-    if (!letter) throw fieldProblem(404, 'id', 'must be the id of a dead letter');
-    await find(letter.subscription).redeliver(letter.id);
+    const { subscription } = await db.read((tx) => getLetter(tx, id));
+    const loop = loops.find(({ name }) => name === subscription);
+    if (!loop) throw new Problem(409, `There is no subscription ${subscription} any more: discard the letter.`);
+    await loop.redeliver(id);
     res.json({ status: 'OK' });
   });
 
   routes.delete('/dead-letters/:id', async (req, res) => {
     const { id } = parse(letterPath, req.params);
-    if (!(await db.write((tx) => deleteLetter(tx, id))))
-      throw fieldProblem(404, 'id', 'must be the id of a dead letter');
+    if (!(await db.write((tx) => deleteLetter(tx, id)))) throw unknownLetter();
     res.status(204).end();
   });
 

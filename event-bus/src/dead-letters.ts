@@ -1,5 +1,6 @@
 import type { Tx } from '@blog/common/database.ts';
 import { unknownCursor } from '@blog/common/lists.ts';
+import { fieldProblem } from '@blog/common/problem.ts';
 import type { Entry } from './log.ts';
 
 /** An event that a subscriber cannot take: left out of pushes until it is redelivered or discarded. */
@@ -33,12 +34,21 @@ export function listLetters(tx: Tx, limit: number, cursor?: string): (DeadLetter
   );
 }
 
-/** A letter's event, as it stands in the log. */
-export const findLetter = (tx: Tx, id: number) =>
-  tx.get<DeadLetter & Entry>(
+/** The 404 for a letter that is not there, or not there any more. */
+export const unknownLetter = () => fieldProblem(404, 'id', 'must be the id of a dead letter');
+
+/**
+ * A letter's event, as it stands in the log.
+ * @throws Problem 404
+ */
+export function getLetter(tx: Tx, id: number): DeadLetter & Entry {
+  const letter = tx.get<DeadLetter & Entry>(
     `SELECT ${COLUMNS}, e.type, e.record, e.checksum FROM dead_letters d JOIN events e USING (position) WHERE d.id = ?`,
     id,
   );
+  if (!letter) throw unknownLetter();
+  return letter;
+}
 
 /** How many letters a subscription has. More than 10,000 count as so many: nobody waits for them to be counted. */
 export function countLetters(tx: Tx, subscription: string): number {

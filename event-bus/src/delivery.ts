@@ -9,7 +9,7 @@ import { Loop } from '@blog/common/loop.ts';
 import { databaseProblem, fieldProblem, Problem, unavailable } from '@blog/common/problem.ts';
 import { backoff, gathering, retryAfter } from '@blog/common/retry.ts';
 import { type Batch, PUSH_EVENTS, places, readBatch } from './batch.ts';
-import { deleteLetter, findLetter, park } from './dead-letters.ts';
+import { deleteLetter, getLetter, park } from './dead-letters.ts';
 import type { Deliveries } from './deliveries.ts';
 import { type Entry, head, knows, readBehind } from './log.ts';
 import type { Counts } from './metrics.ts';
@@ -329,8 +329,7 @@ export class Delivery extends Loop {
   redeliver(id: number): Promise<void> {
     const { db, deliveries, counts } = this.#options;
     return this.#command(async () => {
-      const letter = await db.read((tx) => findLetter(tx, id));
-      if (!letter) throw new Problem(404, 'There is no such dead letter.');
+      const letter = await db.read((tx) => getLetter(tx, id));
       const headers = { 'event-head': await db.read(head), 'content-type': PLAIN };
       const answer = await this.#exchange('POST', headers, letter.record).catch((error) => {
         throw unavailable(`${this.name} does not answer: ${reason(error)}.`);

@@ -62,18 +62,6 @@ test('a resume tries a failing subscriber again at once', async () => {
   expect(Date.now()).toBeLessThan(Date.parse(nextAttempt));
 });
 
-test.each(['pause', 'resume', 'skip', 'replay'])('to %s a subscription that there is not is 404', async (command) => {
-  const bus = await startBus({ subscriptions: { a: await startPart(plain().answer) } });
-  const { status, body } = await bus.control('b', command);
-  expect([status, body.errors[0].field]).toEqual([404, 'name']);
-});
-
-test('a dead letter that there is not is 404', async () => {
-  const bus = await startBus();
-  await bus.http.post('/dead-letters/1/redeliver').expect(404);
-  await bus.http.delete('/dead-letters/1').expect(404);
-});
-
 test.each([
   ['get', '/subscriptions/a/pause', 'POST'],
   ['post', '/subscriptions', 'GET'],
