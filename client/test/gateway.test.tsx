@@ -153,6 +153,8 @@ for (const { name, start, describe: describeGateway } of gateways) {
       'POST /api/system/subscriptions/query/replay',
       'POST /api/system/dead-letters/7/redeliver',
       'DELETE /api/system/dead-letters/7',
+      'GET /api/system/subscriptions/query/pause',
+      'PUT /api/system/dead-letters/7',
     ])('%s reaches nothing and is 404, whoever asks', (line) => expectProblem(line, 404, 'Not Found'));
 
     test.each(['GET /unknown', 'GET /assets/missing.js', 'GET /assets/', 'GET /posts/'])(
@@ -511,6 +513,19 @@ describe('development: control of the bus', () => {
       expect((await ask(on.url, line, { 'content-type': type, 'content-length': '2' }, '{}')).status).toBe(200);
     }
     expect(parts.seen.map((one) => one.line)).toEqual([expected, expected]);
+  });
+
+  test.each([
+    ['GET /api/system/subscriptions/query/pause', 'POST'],
+    ['PUT /api/system/subscriptions/query/replay', 'POST'],
+    ['GET /api/system/dead-letters/7/redeliver', 'POST'],
+    ['GET /api/system/dead-letters/7', 'DELETE'],
+    ['POST /api/system/dead-letters/7', 'DELETE'],
+    ['DELETE /api/system/dead-letters', 'GET, HEAD'],
+  ])('%s is 405 and names what can be used', async (line, allow) => {
+    const { status, headers } = await ask(on.url, line);
+    expect([status, headers['content-type'], headers.allow]).toEqual([405, 'application/problem+json', allow]);
+    expect(parts.seen).toEqual([]);
   });
 
   const told = async (host: string) =>

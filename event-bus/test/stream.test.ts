@@ -62,18 +62,54 @@ test('a reader that cannot set headers names the place in the address; Last-Even
   await Promise.all([named.close(), reconnected.close()]);
 });
 
+/** Reads so many bytes behind a place, or up to an event, and breaks the connection. Half a message is none. */
+async function readPiece(bus: Bus, from: string, by: string, bytes: number, end: number): Promise<Message[]> {
+  const [headers, query] = by === 'after' ? [{}, `?after=${from}`] : [{ [by]: from }, ''];
+  const { body } = await fetch(`${bus.url}/stream${query}`, { headers });
+  let text = '';
+  // Whoever leaves the loop closes the connection.
+  for await (const chunk of body ?? []) {
+    text += Buffer.from(chunk).toString();
+    if (text.length >= bytes || text.includes(`"position":${end},`)) break;
+  }
+  const blocks = text.slice(0, bytes).split('\n\n').slice(0, -1);
+  return blocks.map((block) => Object.fromEntries(block.split('\n').map((line) => line.split(/: (.*)/))));
+}
+
+test.each(['Last-Event-ID', 'after'])(
+  'a reader whose connection breaks again and again in a burst goes on by %s, misses nothing and gets nothing twice',
+  async (by) => {
+    const bus = await startBus();
+    let last = await bus.publish('e0');
+    const burst = async () => {
+      for (let batch = 0; batch < 40; batch += 1) await bus.publish(...ids(`${batch}-`, 10));
+    };
+    const published = burst();
+    const seen: Message[] = [];
+    for (let i = 0; Number.parseInt(last, 10) < 401; i += 1) {
+      seen.push(...(await readPiece(bus, last, by, [100, 1_000, 3_000, 9_000][i % 4] ?? 0, 401)));
+      last = seen.at(-1)?.id ?? last;
+    }
+    await published;
+    const places = seen.map(({ data }) => JSON.parse(data ?? '').position);
+    expect(places).toEqual(ids('', 400).map((n) => Number(n) + 1));
+  },
+);
+
 test.each([
   ['of another log', `1-${'0'.repeat(32)}`],
   ['past the head', `99-${'0'.repeat(32)}`],
   ['that is none', 'nonsense'],
-])('a reader with a Last-Event-ID %s is told to read the list again, and goes on from there', async (_what, id) => {
+])('a reader that names a place %s is told to read the list again, and goes on from there', async (_what, id) => {
   const bus = await startBus();
   const head = await bus.publish('a');
-  const { messages, close } = await open(bus, id);
-  await until(() => expect(messages).toEqual([{ event: 'reset', id: head, data: '{}' }]));
+  const readers = [await open(bus, id), await open(bus, undefined, `?after=${id}`)];
+  const reset = { event: 'reset', id: head, data: '{}' };
+  await until(() => expect(readers.map(({ messages }) => messages)).toEqual([[reset], [reset]]));
   await bus.publish('b');
-  await until(() => expect(idsOf(messages)).toEqual([undefined, 'b']));
-  await close();
+  const seen = [undefined, 'b'];
+  await until(() => expect(readers.map(({ messages }) => idsOf(messages))).toEqual([seen, seen]));
+  await Promise.all(readers.map(({ close }) => close()));
 });
 
 test('a reader that missed more than 10,000 events is told to read the list again', async () => {
