@@ -1,8 +1,8 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Request, RequestHandler } from 'express';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Database } from './database.ts';
 import { EVENT_TYPES } from './events.ts';
+import { addProcess } from './process-metrics.ts';
 
 /** Upper bounds of the buckets: a request and a commit in seconds, works that share a commit as a number. */
 const REQUEST = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -42,7 +42,7 @@ export class Metrics {
       duration.observe(commit.seconds);
       works.observe(commit.works);
     });
-    this.#addProcess();
+    addProcess(this, this.#registry);
   }
 
   /** A counter. The values of its label are named here and begin at 0: a rate needs to see what was before the first. */
@@ -94,44 +94,6 @@ export class Metrics {
     });
     next();
   };
-
-  /** The process itself, by the names that dashboards for Node know. */
-  #addProcess(): void {
-    new Counter({
-      name: 'process_cpu_seconds_total',
-      help: 'Time on the processor.',
-      registers: [this.#registry],
-      collect() {
-        const { user, system } = process.cpuUsage();
-        this.reset();
-        this.inc((user + system) / 1e6);
-      },
-    });
-    const startedAt = Date.now() / 1_000 - process.uptime();
-    const help = {
-      process_start_time_seconds: 'When the process started, since 1970.',
-      process_resident_memory_bytes: 'Memory in use.',
-      nodejs_heap_size_used_bytes: 'Memory of JavaScript objects.',
-    };
-    this.gauges(help, () => ({
-      process_start_time_seconds: startedAt,
-      process_resident_memory_bytes: process.memoryUsage.rss(),
-      nodejs_heap_size_used_bytes: process.memoryUsage().heapUsed,
-    }));
-
-    // One sample for each turn and no timer; nothing at all until somebody asks for the first time.
-    const turns = monitorEventLoopDelay({ samplePerIteration: true });
-    this.gauges({ event_loop_delay_seconds: 'How long turns of the event loop took since this was last read.' }, () => {
-      const quantiles = [0.5, 0.99, 1].map<[{ quantile: string }, number]>((quantile) => [
-        { quantile: `${quantile}` },
-        turns.percentile(quantile * 100) / 1e9,
-      ]);
-      const { count } = turns;
-      turns.enable();
-      turns.reset();
-      return count > 0 ? { event_loop_delay_seconds: quantiles } : {};
-    }, ['quantile']);
-  }
 }
 
 function set(gauge: Gauge, value: Value | undefined): void {
@@ -143,11 +105,12 @@ function set(gauge: Gauge, value: Value | undefined): void {
 }
 
 /** The pattern of the route that took a request; `none` if it was refused before, or has no route. */
-function routeOf({ route, path }: Request): string {
-  if (!route) return 'none';
-  const patterns: string[] = [route.path].flat();
-  const matches = (pattern: string) => new RegExp(`^${pattern.replace(/:\w+/g, '[^/]+')}/?$`, 'i').test(path);
-  return (patterns.length === 1 ? undefined : patterns.find(matches)) ?? patterns[0] ?? 'none';
+function routeOf(req: Request): string {
+  const pattern: string | string[] = req.route?.path ?? 'none';
+  if (typeof pattern === 'string') return pattern;
+  const { path } = req;
+  const matches = (one: string) => new RegExp(`^${one.replace(/:\w+/g, '[^/]+')}/?$`, 'i').test(path);
+  return pattern.find(matches) ?? 'none';
 }
 
 /** Adds events to a counter by their type; one that is not of ours is `other`. */

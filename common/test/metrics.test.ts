@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { get, type IncomingMessage, request } from 'node:http';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { LOOPBACK } from '@blog/common/origins.ts';
 import { enqueue } from '@blog/common/outbox.ts';
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
@@ -113,4 +114,28 @@ test('a request whose caller went away is counted as aborted', async () => {
   const sent = request(`${service.url}/posts/p/comments`, { method: 'POST', headers }).on('error', () => {});
   sent.write('{', () => sent.destroy());
   await until(async () => (await requests({ method: 'POST', route: '/posts/:id/comments', status: 'aborted' })) === 1);
+});
+
+test('the event loop is looked at from when somebody asks, and says how late it was', async () => {
+  service = await startComments();
+  // Looks as often as the part does.
+  const looks = monitorEventLoopDelay({ resolution: 50 });
+  looks.enable();
+  const moreLooks = async () => {
+    const { count } = looks;
+    await until(() => looks.count > count + 2);
+  };
+  const quantile = async (quantile: string) =>
+    (await Scrape.of(service.url)).value('event_loop_delay_seconds', { quantile }) ?? Number.NaN;
+  await moreLooks();
+  expect((await Scrape.of(service.url)).value('event_loop_delay_seconds_count')).toBe(0);
+  await until(async () => {
+    await moreLooks();
+    return (await quantile('0.5')) < 0.04;
+  });
+  await moreLooks();
+  for (const end = performance.now() + 300; performance.now() < end; );
+  await moreLooks();
+  looks.disable();
+  expect(await quantile('1')).toBeGreaterThan(0.2);
 });

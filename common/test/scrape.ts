@@ -58,15 +58,17 @@ export class Scrape {
 
   /** What breaks the rules of names and types, in short sentences. */
   get violations(): string[] {
-    return this.samples.flatMap(({ name, value }) => {
+    return this.samples.flatMap(({ name, labels, value }) => {
       const family = this.#types.has(name) ? name : name.replace(/_(bucket|sum|count)$/, '');
-      const type = this.#types.get(family);
+      const type = this.#types.get(family) ?? '';
       const counts = type === 'counter';
       return [
         ...(type && this.#helped.has(family) ? [] : [`${name} has no HELP or TYPE`]),
-        ...(type === 'histogram' || family === name ? [] : [`${name} is of no histogram`]),
+        ...(family === name || /histogram|summary/.test(type) ? [] : [`${name} is of a ${type}`]),
         ...(counts === /_total$/.test(family) ? [] : [`${family} is a ${type}`]),
-        ...(UNITS.test(family.replace(/_total$/, '')) || counts ? [] : [`${family} has no unit`]),
+        ...(counts || UNITS.test(family) ? [] : [`${family} has no unit`]),
+        ...('quantile' in labels && type !== 'summary' ? [`${family} has a quantile`] : []),
+        ...('le' in labels && type !== 'histogram' ? [`${family} has a bucket`] : []),
         ...(Number.isFinite(value) ? [] : [`${name} is ${value}`]),
       ];
     });
