@@ -1,0 +1,89 @@
+// A terminal as a reader has one: a bash in a folder, into which lines are typed one after the other.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { root } from '../scripts/parts.ts';
+// @ts-expect-error plain JavaScript, see there
+import { isInstalled } from '../scripts/setup.mjs';
+import { until } from './http.ts';
+
+// Jobs have groups of their own, as where a person types. Its input ends when we do, even by SIGKILL: so do they then.
+const BEGIN = `set -m
+trap 'for job in $(jobs -p); do kill -TERM -- -$job; done; wait' EXIT
+`;
+
+export type Terminal = ReturnType<typeof openTerminal>;
+
+export function openTerminal(folder: string, env: NodeJS.ProcessEnv = {}) {
+  const shell = spawn('bash', [], {
+    cwd: folder,
+    env: { ...process.env, NO_COLOR: '1', npm_config_loglevel: 'error', ...env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [shell.stdout, shell.stderr]) {
+    stream.setEncoding('utf8').on('data', (text) => {
+      output += text;
+      if (process.env.E2E_LOG) process.stderr.write(text);
+    });
+  }
+  shell.stdin.write(BEGIN);
+  let typed = 0;
+
+  /** What the line has printed when it is done; `since` says what has come meanwhile, also later from the background. */
+  async function type(line: string, within = 30_000): Promise<{ printed: string; since(): string }> {
+    const start = output.length;
+    typed += 1;
+    const prompt = `\n<prompt ${typed}>\n`;
+    // A group is read whole before it runs; nothing in it may read our next lines.
+    shell.stdin.write(`{\n${line}\n} < /dev/null 2>&1\nprintf '\\n<prompt %s>\\n' ${typed}\n`);
+    const since = () => output.slice(start).replace(/\n<prompt \d+>\n/g, '');
+    await until(`done: ${line}`, () => output.indexOf(prompt, start) >= 0, within).catch((error) => {
+      throw new Error(`${error.message}\n${since()}`);
+    });
+    return { printed: output.slice(start, output.indexOf(prompt, start)), since };
+  }
+
+  return {
+    type,
+    /** Ctrl-C, for what was begun with `&`; done when it has ended. */
+    interrupt: () => type('kill -INT %%; wait'),
+    async close(): Promise<void> {
+      const closed = once(shell, 'close');
+      shell.stdin.end();
+      await closed;
+    },
+  };
+}
+
+/** A copy of this repository with packages installed and no data, in a folder of its own; `remove` deletes both. */
+export function copyRepository() {
+  // Else `npm start` would install them there.
+  if (!isInstalled(root)) throw new Error('The packages are not those of package-lock.json: npm ci');
+  const around = mkdtempSync(join(tmpdir(), 'blog typed '));
+  const folder = join(around, 'blog');
+  const isSource = (name: string) => !['node_modules', '.git', '.data'].includes(name);
+  for (const name of readdirSync(root).filter(isSource))
+    cpSync(join(root, name), join(folder, name), {
+      recursive: true,
+      filter: (path) => !path.endsWith('node_modules'),
+    });
+  // A folder of its own, because tools keep their caches in it.
+  for (const packages of ['node_modules', join('client', 'node_modules')]) {
+    mkdirSync(join(folder, packages));
+    for (const { name, isDirectory } of entriesOf(join(root, packages))) {
+      const [from, to] = [join(root, packages, name), join(folder, packages, name)];
+      if (isDirectory) symlinkSync(from, to, 'junction');
+      else copyFileSync(from, to);
+    }
+  }
+  return { folder, remove: () => rmSync(around, { recursive: true, force: true, maxRetries: 5 }) };
+}
+
+/** What is installed, without the caches of `.cache`, `.vite` and the like. */
+const entriesOf = (folder: string) =>
+  readdirSync(folder, { withFileTypes: true })
+    .filter(({ name }) => name === '.bin' || name === '.package-lock.json' || !name.startsWith('.'))
+    .map((entry) => ({ name: entry.name, isDirectory: !entry.isFile() }));

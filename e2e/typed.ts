@@ -1,0 +1,71 @@
+// What a document has its reader type, and how what comes is compared with what is printed there.
+import { partNames, portsOf } from '../scripts/parts.ts';
+import { until } from './http.ts';
+import type { Terminal } from './terminal.ts';
+
+export type Step = { command: string; answer?: string };
+
+/** Each `sh` block is typed; a block of another kind right behind it, with nothing between but space, is its answer. */
+export function stepsOf(markdown: string): Step[] {
+  const steps: Step[] = [];
+  let end = 0;
+  for (const match of markdown.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)) {
+    const [block, language, text = ''] = match;
+    const last = steps.at(-1);
+    if (language === 'sh') steps.push({ command: text.trim() });
+    else if (last && markdown.slice(end, match.index).trim() === '') last.answer = text;
+    end = match.index + block.length;
+  }
+  return steps;
+}
+
+/** A line that asks and changes nothing. */
+const onlyAsks = (line: string) => /^(curl (?![\s\S]* -X )|cat |grep |lag |seen |\[ |echo \$)/.test(line);
+
+/**
+ * Types a line and gives what it prints, alike. One that only asks is typed again until this answer comes, as a reader who
+ * asked too early would; after one that ends with `&` the answer may come later. After ten seconds it is what came last.
+ */
+export async function answerOf(terminal: Terminal, line: string, wanted: string, back = (text: string) => text) {
+  const { printed, since } = await terminal.type(line);
+  let seen = alike(back(printed));
+  const matches = async () => {
+    if (onlyAsks(line)) seen = alike(back((await terminal.type(line)).printed));
+    else if (line.endsWith('&')) seen = alike(back(since()));
+    return seen === wanted;
+  };
+  if (seen !== wanted && (onlyAsks(line) || line.endsWith('&'))) await until(line, matches, 10_000).catch(() => {});
+  return seen;
+}
+
+/** Ids, times and places differ from run to run, and how a shell tells that a job has ended. */
+export const alike = (text: string) =>
+  text
+    .replace(/^\[\d+\].*Terminated.*$/gm, '')
+    .trim()
+    .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(-\d+)?/g, 'ID')
+    .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
+    .replace(/"position":\d+/g, '"position":N')
+    .replace(/"checkpoint":"[^"]*"/g, '"checkpoint":"C"')
+    .replace(/[ \t]+/g, ' ');
+
+/** Takes default ports (and these) to others, and back: that is all that a test changes in a line before it is typed. */
+export function movePorts(ports: Record<string, number>, more: Record<string, number> = {}) {
+  const defaults = { ...Object.fromEntries(portsOf([])), ...more };
+  const pairs = [...partNames, ...Object.keys(more)].map((name) => [`${defaults[name]}`, `${ports[name]}`] as const);
+  const replace = (text: string, pairs: (readonly [string, string])[]) => {
+    const to = new Map(pairs);
+    return text.replace(
+      new RegExp(`(?<![\\w.])(${[...to.keys()].join('|')})(?!\\w)`, 'g'),
+      (port) => to.get(port) ?? port,
+    );
+  };
+  return {
+    there: (text: string) => replace(text, pairs),
+    back: (text: string) =>
+      replace(
+        text,
+        pairs.map(([from, to]) => [to, from]),
+      ),
+  };
+}
