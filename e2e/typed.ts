@@ -38,10 +38,10 @@ export async function answerOf(terminal: Terminal, line: string, wanted: string,
   return seen;
 }
 
-/** Ids, times and places differ from run to run, and how a shell tells that a job has ended. */
+/** Ids, times and places differ from run to run, and how a shell tells that a job was ended or stopped. */
 export const alike = (text: string) =>
   text
-    .replace(/^\[\d+\].*Terminated.*$/gm, '')
+    .replace(/^\[\d+\].*(Terminated|Stopped).*$/gm, '')
     .trim()
     .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(-\d+)?/g, 'ID')
     .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
