@@ -126,6 +126,11 @@ async function expectNormal(): Promise<void> {
   expect(await now()).toEqual(normal);
 }
 
+test('there are ten, each with lines to type', () => {
+  expect(experiments.map(({ title }) => Number.parseInt(title, 10))).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  for (const { steps } of experiments) expect(steps.length).toBeGreaterThan(3);
+});
+
 describe('typed as it stands, each experiment gives the answers printed there, and ends as it began:', () => {
   beforeAll(async () => {
     databaseAtFirst = await databaseOfQuery();
@@ -139,11 +144,6 @@ describe('typed as it stands, each experiment gives the answers printed there, a
       await promises[index + 1]?.();
     });
   }
-
-  test('there are ten, each with lines to type', () => {
-    expect(experiments.map(({ title }) => Number.parseInt(title, 10))).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
-    for (const { steps } of experiments) expect(steps.length).toBeGreaterThan(3);
-  });
 });
 
 describe('typed by a person, on a cluster:', () => {
