@@ -1,5 +1,6 @@
 import { request } from './http.ts';
 import { traceparentFor } from './idempotency-key.ts';
+import { noteAnswered, noteSent } from './journey-notes.ts';
 import type { Comment, Post, PostList, PostPage } from './types.ts';
 
 /** A read model of somebody else's may know ids, titles, contents and statuses only, and lists in the order written. */
@@ -31,8 +32,12 @@ export type Created = { id: string; createdAt: string | null };
 export const sendPost = (title: string, key: string, signal: AbortSignal) => send('/posts', { title }, key, signal);
 
 /** Publishes a comment; sending the same key and text again gives the first answer. */
-export const sendComment = (postId: string, content: string, key: string, signal: AbortSignal) =>
-  send(`/posts/${encodeURIComponent(postId)}/comments`, { content }, key, signal);
+export async function sendComment(postId: string, content: string, key: string, signal: AbortSignal) {
+  noteSent(key);
+  const created = await send(`/posts/${encodeURIComponent(postId)}/comments`, { content }, key, signal);
+  noteAnswered(key, created.id);
+  return created;
+}
 
 async function send(url: string, data: object, key: string, signal: AbortSignal): Promise<Created> {
   const headers = { 'Idempotency-Key': key, traceparent: traceparentFor(key) };

@@ -1,4 +1,3 @@
-import type { AxiosResponse } from 'axios';
 import { RequestError, request } from './http.ts';
 
 /** What the gateway gives of the parts and of the bus: how events travel, for looking on, and what a person may do. */
@@ -60,6 +59,9 @@ export const REMEMBERED = 10_000;
 
 const BASE = '/api/system';
 
+/** The bus goes through a whole log to find a rare type, which takes as long as it takes. In milliseconds. */
+const SEARCH_MS = 60_000;
+
 /** Whether a part can be used, as it says itself; throws only what `request` throws for other reasons than the part's. */
 export async function readPart(part: PartName): Promise<PartState> {
   try {
@@ -88,14 +90,19 @@ export type LogFilter = { type?: string; subject?: string };
 /** Some of the log, and the checkpoint of its end: a stream goes on from there. */
 export type LogPage = { entries: LogEntry[]; head: string | undefined };
 
-/** Reads the newest events before a position, or of all. */
-export async function readLog(filter: LogFilter, limit: number, before = Number.MAX_SAFE_INTEGER): Promise<LogPage> {
-  return page(await request<LogEntry[]>({ url: `${BASE}/log`, params: { ...filter, before, limit } }));
+/** Reads the newest events before a position, or of all. `signal` ends it. */
+export function readLog(
+  filter: LogFilter,
+  limit: number,
+  before = Number.MAX_SAFE_INTEGER,
+  signal?: AbortSignal,
+): Promise<LogPage> {
+  return readPage({ ...filter, before, limit }, signal);
 }
 
 /** Reads the oldest events behind a position. */
-export async function readLogAfter(filter: LogFilter, limit: number, after: number): Promise<LogPage> {
-  return page(await request<LogEntry[]>({ url: `${BASE}/log`, params: { ...filter, after, limit } }));
+export function readLogAfter(filter: LogFilter, limit: number, after: number, signal?: AbortSignal): Promise<LogPage> {
+  return readPage({ ...filter, after, limit }, signal);
 }
 
 /** The event at a position; undefined if the log does not reach it. */
@@ -138,7 +145,8 @@ export async function discard(id: string): Promise<void> {
   await request({ method: 'DELETE', url: `${BASE}/dead-letters/${encodeURIComponent(id)}` });
 }
 
-const page = ({ data, headers }: AxiosResponse<LogEntry[]>): LogPage => ({
-  entries: data,
-  head: headers['event-head'],
-});
+async function readPage(params: object, signal: AbortSignal | undefined): Promise<LogPage> {
+  const config = { url: `${BASE}/log`, params, timeout: SEARCH_MS, ...(signal && { signal }) };
+  const { data, headers } = await request<LogEntry[]>(config);
+  return { entries: data, head: headers['event-head'] };
+}

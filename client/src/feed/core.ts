@@ -1,3 +1,4 @@
+import { noteShown } from '../api/journey-notes.ts';
 import type { StreamState } from '../api/live-stream.ts';
 import type { Message } from '../api/types.ts';
 import { createBatch } from './batch.ts';
@@ -49,7 +50,9 @@ export function createCore(storage: Storage, announce: (text: string) => void) {
 
   const arrived = createBatch<Message>(APPLY_EVERY_MS, (messages) => {
     const feed = withMessages(state.feed, messages, isOwn);
-    if (feed !== state.feed) set({ feed, arrivals: state.arrivals + 1 });
+    if (feed === state.feed) return;
+    set({ feed, arrivals: state.arrivals + 1 });
+    for (const { comments } of messages) for (const { id, status } of comments) if (status !== 'pending') noteShown(id);
   });
 
   return {
