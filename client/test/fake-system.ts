@@ -1,6 +1,13 @@
 // The system behind the page: its parts, its bus and its log. What it is not asked of `/api/system` the fake blog answers.
-import { type AxiosAdapter, AxiosError } from 'axios';
-import { type DeadLetter, type LogEntry, PARTS, type PartName, type Subscription } from '../src/api/system.ts';
+import { type AxiosAdapter, AxiosError, CanceledError } from 'axios';
+import {
+  type Arrival,
+  type DeadLetter,
+  type LogEntry,
+  PARTS,
+  type PartName,
+  type Subscription,
+} from '../src/api/system.ts';
 import { type Answer, FakeEventSource } from './fake-blog.ts';
 
 const TIME = '2026-01-02T03:04:05.000Z';
@@ -47,9 +54,13 @@ export class FakeSystem {
   letters: DeadLetter[] = [];
   lettersOnPage = 50;
   /** How a request is answered instead; undefined leaves it as it is. */
-  onAsk: (method: string, path: string) => Answer | undefined | Promise<Answer | undefined> = () => undefined;
-  /** All that was asked for: `GET /log?limit=1`. */
+  onAsk: (method: string, path: string, query: URLSearchParams) => Answer | undefined | Promise<Answer | undefined> =
+    () => undefined;
+  /** All that was asked for: `GET /log?limit=1`; and what of it the page gave up before it was answered. */
   asked: string[] = [];
+  givenUp: string[] = [];
+  /** Who has got the event at a position. */
+  deliveries = new Map<number, Arrival[]>();
   /** What was done to it: `/subscriptions/query/replay 3`. */
   pressed: string[] = [];
 
@@ -89,10 +100,13 @@ export class FakeSystem {
       const method = (config.method ?? 'get').toUpperCase();
       const params = Object.entries(config.params ?? {}).filter(([, value]) => value !== undefined);
       const query = new URLSearchParams(params.map(([name, value]) => [name, String(value)]));
-      this.asked.push(`${method} ${path}${query.size > 0 ? `?${query}` : ''}`);
+      const asked = `${method} ${path}${query.size > 0 ? `?${query}` : ''}`;
+      this.asked.push(asked);
+      config.signal?.addEventListener?.('abort', () => this.givenUp.push(asked));
       const body = config.data === undefined ? undefined : JSON.parse(config.data);
       if (method !== 'GET') this.pressed.push(body?.from === undefined ? path : `${path} ${body.from}`);
-      const answer = (await this.onAsk(method, path)) ?? this.answer(method, path, query, body);
+      const answer = (await this.onAsk(method, path, query)) ?? this.answer(method, path, query, body);
+      if (config.signal?.aborted) throw new CanceledError('given up', config);
       const { status = 200, headers = {} } = answer;
       const data = JSON.parse(JSON.stringify(answer.body ?? {}));
       const response = { status, statusText: '', data, headers, config };
@@ -107,6 +121,8 @@ export class FakeSystem {
     if (!this.parts.has('event-bus')) return AWAY('event-bus');
     if (path === '/subscriptions') return { body: this.subscriptions };
     if (path === '/log') return this.readLog(query);
+    const [, position] = /^\/log\/(\d+)\/deliveries$/.exec(path) ?? [];
+    if (position) return { body: this.deliveries.get(Number(position)) ?? [] };
     if (path === '/dead-letters') return this.readLetters(query.get('cursor'));
     if (method === 'GET' || !this.control) return problem(404, 'There is nothing at this address.');
     const [, kind, name = '', command] = path.split('/');

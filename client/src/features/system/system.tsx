@@ -1,5 +1,6 @@
 import { useEffect } from 'react';
 import { DeadLetters } from './dead-letters.tsx';
+import { LogView } from './log-view.tsx';
 import { Subscriptions } from './subscriptions.tsx';
 import { useSystemState, useSystemStore } from './system-context.ts';
 import './system.css';
@@ -21,6 +22,7 @@ export function System() {
       </div>
       <Subscriptions />
       <DeadLetters />
+      <LogView />
     </section>
   );
 }

@@ -1,0 +1,26 @@
+const clock = new Intl.DateTimeFormat(undefined, {
+  ...{ hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3, hourCycle: 'h23' },
+});
+const day = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
+
+/** A time to the millisecond, with its day unless that is today; nothing if it is missing or no time at all. */
+export function ClockTime({ value }: { value: string | number | undefined }) {
+  const date = new Date(value ?? Number.NaN);
+  if (Number.isNaN(date.getTime())) return null;
+  const isToday = date.toDateString() === new Date().toDateString();
+  return (
+    <time className="clock" dateTime={date.toISOString()}>
+      {isToday ? clock.format(date) : `${day.format(date)}, ${clock.format(date)}`}
+    </time>
+  );
+}
+
+/** So many milliseconds in words, to about three digits. */
+export function durationText(ms: number): string {
+  if (ms < 1) return 'under 1 ms';
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${(ms / 1_000).toPrecision(3)} s`;
+  const minutes = Math.floor(ms / 60_000);
+  if (minutes < 60) return `${minutes} min ${Math.floor((ms % 60_000) / 1_000)} s`;
+  return `${Math.floor(minutes / 60).toLocaleString()} h ${minutes % 60} min`;
+}

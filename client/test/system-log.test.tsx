@@ -1,0 +1,242 @@
+// The log on the System page, and one event of it.
+import { describe, expect, test } from '@jest/globals';
+import { act, fireEvent, screen, waitFor, within } from '@testing-library/react';
+import userEvent from '@testing-library/user-event';
+import type { LogEntry } from '../src/api/system.ts';
+import type { Answer } from './fake-blog.ts';
+import { anEntry, aSubscription } from './fake-system.ts';
+import { later, openSystem, system } from './page.tsx';
+
+const entries = (from: number, upto: number, more: Partial<LogEntry> = {}) =>
+  Array.from({ length: upto - from + 1 }, (_, index) => anEntry(from + index, more));
+const table = () => screen.queryByRole('table', { name: /Events of the log/ });
+/** The positions that are shown, from top to bottom. */
+const positions = () =>
+  [...(table()?.querySelectorAll('tbody th') ?? [])].map((cell) => Number(cell.textContent?.replaceAll(',', '')));
+const shows = (...wanted: number[]) => waitFor(() => expect(positions()).toEqual(wanted), { timeout: 5_000 });
+const publish = (...events: LogEntry[]) => act(() => system.publish(...events));
+const press = (name: string | RegExp) => userEvent.click(screen.getByRole('button', { name }));
+const follow = (name: string | RegExp) => userEvent.click(screen.getByRole('link', { name }));
+
+describe('the log', () => {
+  test('the newest events stand on top, and more come by themselves', async () => {
+    system.log = entries(1, 3);
+    await openSystem();
+    await shows(3, 2, 1);
+    publish(anEntry(4));
+    await shows(4, 3, 2, 1);
+  });
+
+  test('an event that comes between the reading and the stream is shown too', async () => {
+    system.log = entries(1, 2);
+    const begin = later<undefined>();
+    system.onAsk = (_method, _path, query) => (query.get('limit') === '200' ? begin.promise : undefined);
+    const opened = openSystem();
+    await shows(2, 1);
+    system.log.push(anEntry(3));
+    begin.resolve(undefined);
+    await opened;
+    await shows(3, 2, 1);
+  });
+
+  test('where something may have been missed it is read anew', async () => {
+    system.log = entries(1, 2);
+    await openSystem('/system?type=Rare');
+    await screen.findByText(/No such event is in the log/);
+    await waitFor(() => expect(screen.getByText('2 events')).toBeTruthy());
+    system.log.push(anEntry(3, { type: 'Rare' }), ...entries(4, 300));
+    act(() => system.stream.reset());
+    await shows(3);
+  });
+
+  test('another log takes its place', async () => {
+    system.log = entries(1, 5);
+    await openSystem();
+    await shows(5, 4, 3, 2, 1);
+    await waitFor(() => expect(screen.getByText('5 events')).toBeTruthy());
+    system.log = entries(1, 2);
+    act(() => system.stream.reset());
+    await shows(2, 1);
+  });
+
+  test('rows stay as they are while they are pointed at: what comes is counted, and shown when asked for', async () => {
+    system.log = entries(1, 2);
+    await openSystem();
+    await shows(2, 1);
+    fireEvent.pointerEnter(table()?.parentElement as Element, { pointerType: 'mouse' });
+    publish(...entries(3, 5));
+    await screen.findByRole('button', { name: '3 new events' });
+    expect(positions()).toEqual([2, 1]);
+    await press('3 new events');
+    expect(positions()).toEqual([5, 4, 3, 2, 1]);
+  });
+
+  test('paused it stays, and goes on afterwards with what came meanwhile', async () => {
+    system.log = entries(1, 2);
+    await openSystem();
+    await shows(2, 1);
+    await press('Pause');
+    publish(anEntry(3));
+    await screen.findByRole('button', { name: '1 new event' });
+    expect(positions()).toEqual([2, 1]);
+    await press('Pause');
+    await shows(3, 2, 1);
+  });
+
+  test('thousands of events are a hundred rows; the ones that were passed over come on demand', async () => {
+    system.log = entries(1, 2);
+    await openSystem();
+    await shows(2, 1);
+    publish(...entries(3, 4_000));
+    await waitFor(() => expect(positions()[0]).toBe(4_000), { timeout: 5_000 });
+    expect(positions()).toHaveLength(100);
+    await press('Older events');
+    await waitFor(() => expect(positions()).toHaveLength(150));
+    expect(positions().at(-1)).toBe(3_851);
+    publish(anEntry(4_001));
+    await press(await screen.findByRole('button', { name: '1 new event' }).then((button) => button.textContent ?? ''));
+    expect(positions()).toHaveLength(100);
+    expect(positions()[0]).toBe(4_001);
+  });
+
+  test('what is shown of a type or a subject stands in the address, and stays live', async () => {
+    system.log = [
+      anEntry(1, { subject: 'a' }),
+      anEntry(2, { subject: 'b' }),
+      anEntry(3, { type: 'Other', subject: 'a' }),
+    ];
+    await openSystem('/system?subject=a');
+    await shows(3, 1);
+    await follow('Other');
+    expect(location.search).toBe('?subject=a&type=Other');
+    await shows(3);
+    publish(anEntry(4, { type: 'Other', subject: 'b' }), anEntry(5, { type: 'Other', subject: 'a' }));
+    await shows(5, 3);
+    await userEvent.clear(screen.getByLabelText('Type'));
+    await userEvent.type(screen.getByLabelText('Type'), ' PostCreated {Enter}');
+    expect(location.search).toBe('?subject=a&type=PostCreated');
+    await shows(1);
+    await follow('Show all');
+    expect(location.search).toBe('');
+    await shows(5, 4, 3, 2, 1);
+  });
+
+  test('a search that takes long says so, and is given up when the reader looks for something else', async () => {
+    system.log = entries(1, 3);
+    const never = later<Answer>();
+    system.onAsk = (_method, _path, query) => (query.get('type') === 'Rare' ? never.promise : undefined);
+    await openSystem('/system?type=Rare');
+    await screen.findByText(/Searching the whole log/);
+    await waitFor(() => expect(system.asked.some((asked) => asked.includes('type=Rare'))).toBe(true));
+    await follow('Show all');
+    await shows(3, 2, 1);
+    expect(system.givenUp.filter((asked) => asked.includes('type=Rare'))).toHaveLength(1);
+  });
+
+  test('one that cannot be read says so and is read when it can be', async () => {
+    system.log = entries(1, 2);
+    await openSystem();
+    await shows(2, 1);
+    system.onAsk = (_method, path) => (path === '/log' ? { status: 503 } : undefined);
+    await follow(/…post|post-2/);
+    await screen.findByText(/cannot be read at the moment/);
+    system.onAsk = () => undefined;
+    await shows(2);
+    expect(screen.queryByText(/cannot be read at the moment/)).toBeNull();
+  });
+
+  test('is not read out as it comes', async () => {
+    system.log = entries(1, 2);
+    await openSystem();
+    await shows(2, 1);
+    publish(anEntry(3));
+    await shows(3, 2, 1);
+    expect(table()?.closest('[aria-live], [role=status], [role=log]')).toBeNull();
+    expect(screen.getByRole('status').textContent).toBe('');
+  });
+});
+
+describe('an event', () => {
+  const view = () => within(screen.getByRole('region', { name: /^Event/ }));
+  const receivers = () =>
+    view()
+      .getAllByRole('listitem')
+      .map((item) => item.textContent);
+
+  test('is opened from its row, whole, and has an address', async () => {
+    const data = { id: 'p', title: '<img src=x onerror=alert(1)>' };
+    system.log = [anEntry(1), anEntry(2, { data, recordedtime: '2026-01-02T03:04:05.250Z' }), anEntry(3)];
+    await openSystem('/system?type=PostCreated');
+    await shows(3, 2, 1);
+    await follow('2');
+    expect(location.search).toBe('?type=PostCreated&event=2');
+    await waitFor(() => expect(document.querySelector('pre')).toBeTruthy());
+    const { position, ...event } = system.log[1] as LogEntry;
+    expect(JSON.parse(document.querySelector('pre')?.textContent ?? '')).toEqual(event);
+    expect(document.querySelector('img')).toBeNull();
+    await waitFor(() => expect(document.activeElement).toBe(screen.getByRole('heading', { name: 'Event 2' })));
+    await follow('Next');
+    await screen.findByRole('heading', { name: 'Event 3' });
+    expect(view().queryByRole('link', { name: 'Next' })).toBeNull();
+    await follow('Previous');
+    await userEvent.click(view().getByRole('link', { name: 'Close' }));
+    expect(location.search).toBe('?type=PostCreated');
+  });
+
+  test('tells who has it, when, at which attempt, and who has not, until all have it', async () => {
+    system.log = [anEntry(1, { recordedtime: '2026-01-02T03:04:05.000Z' })];
+    system.subscriptions = [
+      aSubscription('query', { position: 1 }),
+      aSubscription('moderation', { position: 0, lag: 1, state: 'retrying' }),
+    ];
+    system.deliveries.set(1, [{ subscription: 'query', deliveredAt: '2026-01-02T03:04:05.012Z', attempts: 3 }]);
+    await openSystem('/system?event=1');
+    await waitFor(() => expect(receivers()).toHaveLength(2));
+    expect(receivers()[0]).toMatch(/^query since .*, 12 ms after it came, at attempt 3$/);
+    expect(receivers()[1]).toBe('moderation not yet: it is retrying, its lag 1');
+    system.subscriptions = ['query', 'moderation'].map((name) => aSubscription(name, { position: 1 }));
+    system.deliveries
+      .get(1)
+      ?.push({ subscription: 'moderation', deliveredAt: '2026-01-02T03:04:06.500Z', attempts: 1 });
+    await waitFor(() => expect(receivers()[1]).toMatch(/^moderation since .*, 1.50 s after it came$/), {
+      timeout: 5_000,
+    });
+  });
+
+  test('of which the bus remembers no delivery says that it was passed, and why no time is known', async () => {
+    system.log = entries(1, 2);
+    system.subscriptions = [aSubscription('query', { position: 2 })];
+    await openSystem('/system?event=1');
+    await waitFor(() => expect(receivers()).toEqual(['query stands behind it']), { timeout: 5_000 });
+    expect(view().getByText(/remembers deliveries from its last start on/)).toBeTruthy();
+  });
+
+  test('that is older than what the bus remembers says so', async () => {
+    system.log = [anEntry(1), anEntry(10_001)];
+    system.subscriptions = [aSubscription('query', { position: 10_001 })];
+    await openSystem('/system?event=1');
+    await screen.findByText(/newest 10,000 events, and this one is older/, {}, { timeout: 5_000 });
+  });
+
+  test('past the end of the log is not there, and is shown when it comes', async () => {
+    system.log = entries(1, 2);
+    await openSystem('/system?event=3');
+    await screen.findByText(/There is no event at this place: the newest is at 2/);
+    publish(anEntry(3));
+    await waitFor(() => expect(document.querySelector('pre')?.textContent).toContain('Title 3'), { timeout: 5_000 });
+  });
+
+  test.each(['0', '-1', '1.5', 'x', '9'.repeat(30)])('at %p is no position', async (position) => {
+    await openSystem(`/system?event=${position}`);
+    await screen.findByText('A position is a whole number from 1 on.');
+    expect(system.asked.filter((asked) => asked.includes('deliveries'))).toEqual([]);
+  });
+
+  test('of a comment leads to its journey', async () => {
+    system.log = [anEntry(1, { type: 'CommentModerated', subject: 'c' })];
+    await openSystem('/system?event=1');
+    await userEvent.click(await screen.findByRole('link', { name: 'the journey of its comment' }));
+    expect(location.search).toBe('?event=1&comment=c');
+    await screen.findByRole('heading', { name: 'Journey of a comment' });
+  });
+});
