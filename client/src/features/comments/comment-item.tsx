@@ -1,7 +1,9 @@
 import { memo } from 'react';
 import type { Comment } from '../../api/types.ts';
+import { Link } from '../../components/navigation.tsx';
 import { TimeStamp } from '../../components/time-stamp.tsx';
 import type { Own } from '../../feed/own.ts';
+import { journeyAddress } from '../system/address.ts';
 
 type Props = { comment: Comment; ownText: string | undefined };
 
@@ -10,7 +12,7 @@ export const CommentItem = memo(function CommentItem({ comment, ownText }: Props
   return (
     <li className="comment" data-status={comment.status} data-place tabIndex={-1} data-comment={comment.id}>
       <CommentBody comment={comment} ownText={ownText} />
-      <TimeStamp value={comment.createdAt} />
+      <Foot id={comment.id} createdAt={comment.createdAt} />
     </li>
   );
 });
@@ -46,8 +48,16 @@ export function OwnComment({ own, onDismiss }: { own: Own; onDismiss: (id: strin
       ) : (
         <p className="note">On its way…</p>
       )}
-      <TimeStamp value={own.createdAt} />
+      <Foot id={own.id} createdAt={own.createdAt} />
     </li>
+  );
+}
+
+function Foot({ id, createdAt }: { id: string; createdAt: string | null }) {
+  return (
+    <p className="comment-foot">
+      <TimeStamp value={createdAt} /> <Link href={journeyAddress(id)}>Journey</Link>
+    </p>
   );
 }
 

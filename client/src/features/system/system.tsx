@@ -1,5 +1,7 @@
 import { useEffect } from 'react';
+import { useLocation } from '../../components/navigation.tsx';
 import { DeadLetters } from './dead-letters.tsx';
+import { Journey } from './journey.tsx';
 import { LogView } from './log-view.tsx';
 import { Subscriptions } from './subscriptions.tsx';
 import { useSystemState, useSystemStore } from './system-context.ts';
@@ -12,6 +14,7 @@ export function System() {
     store.start();
     return store.stop;
   }, [store]);
+  const comment = useLocation().search.get('comment');
   return (
     <section className="system" aria-labelledby="system">
       <div className="system-head">
@@ -20,6 +23,7 @@ export function System() {
         </h2>
         <Bus />
       </div>
+      {comment && <Journey key={comment} comment={comment} />}
       <Subscriptions />
       <DeadLetters />
       <LogView />

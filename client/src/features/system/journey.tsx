@@ -1,0 +1,139 @@
+import { useId } from 'react';
+import { durationText } from '../../components/clock-time.tsx';
+import { Link, useLocation } from '../../components/navigation.tsx';
+import { addressWith } from './address.ts';
+import { journeyOf, mainEvents, type Step, verdictOf } from './journey-of.ts';
+import { JourneyStep } from './journey-step.tsx';
+import { useSystemState } from './system-context.ts';
+import { useArrivedAt } from './use-arrived-at.ts';
+import { useJourney } from './use-journey.ts';
+import { whyWaiting } from './why-waiting.ts';
+import './journey.css';
+
+/** The way of one comment from its `POST` to the verdict on the page: its steps, the time between them, what is missing. */
+export function Journey({ comment }: { comment: string }) {
+  const { entries, reached, failed, note } = useJourney(comment);
+  const { search } = useLocation();
+  const id = useId();
+  const heading = useArrivedAt(comment);
+  const steps = journeyOf(entries ?? [], reached, note);
+  const isKnown = steps.some(({ state }) => state !== 'waiting');
+
+  return (
+    <section className="journey card" aria-labelledby={id}>
+      <div className="card-head">
+        <h3 id={id} ref={heading} tabIndex={-1}>
+          Journey of a comment
+        </h3>
+        <Link href={addressWith(search, { comment: undefined })} className="quiet-link">
+          Close
+        </Link>
+      </div>
+      <About comment={comment} steps={steps} />
+      {failed && (
+        <p className="waits">
+          The event bus cannot be asked at the moment: this is what is known. It is asked again by itself.
+        </p>
+      )}
+      {entries === undefined && !failed && <p className="note">Looking in the log…</p>}
+      {entries?.length === 0 && !isKnown && <Unknown comment={comment} />}
+      {isKnown && <Steps steps={steps} />}
+      <Further entries={entries ?? []} />
+    </section>
+  );
+}
+
+function About({ comment, steps }: { comment: string; steps: readonly Step[] }) {
+  const { search } = useLocation();
+  const created = steps.find(({ name }) => name === 'written')?.entry;
+  const { content } = (created?.data ?? {}) as { content?: unknown };
+  const [, trace] = /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(created?.traceparent ?? '') ?? [];
+  return (
+    <div className="about">
+      {typeof content === 'string' && (
+        <p className="excerpt" dir="auto">
+          {content}
+        </p>
+      )}
+      <p>
+        Comment <code>{comment}</code>{' '}
+        <Link href={addressWith(search, { subject: comment, type: undefined })}>Its events in the log</Link>
+      </p>
+      {trace && (
+        <p>
+          Trace <code>{trace}</code>: the parts' logs have it, and the traces where they are collected.
+        </p>
+      )}
+    </div>
+  );
+}
+
+function Steps({ steps }: { steps: readonly Step[] }) {
+  const system = useSystemState();
+  const start = steps.find(({ at }) => at !== undefined)?.at ?? 0;
+  const whole = steps.reduce((sum, { gap = 0 }) => sum + gap, 0);
+  const last = steps.at(-1);
+  const isEarly = steps.some(({ early }) => early);
+  const isForgotten = steps.some(
+    ({ passed, name, at }) => passed.length > 0 || (name === 'readable' && at === undefined),
+  );
+  return (
+    <>
+      <ol className="steps">
+        {steps.map((step, index) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: the steps of a journey never change places
+          <JourneyStep key={index} step={step} start={start} whole={whole} />
+        ))}
+      </ol>
+      {last?.state === 'waiting' ? (
+        <p className="waits">{whyWaiting(last.name, steps, system)}</p>
+      ) : (
+        <p className="whole">{whole > 0 && `${durationText(whole)} in all.`}</p>
+      )}
+      {isEarly && (
+        <p className="note">
+          “about 0”: it bears an earlier time than what came before it. Each part's time is that of its own clock, and a
+          delivery counts from the answer to it, by when what follows from it may have begun.
+        </p>
+      )}
+      {isForgotten && (
+        <p className="note">
+          Without a time: the bus remembers deliveries in memory only, of the newest 10,000 events, from its last start
+          on. An event that was parked as a dead letter has none either.
+        </p>
+      )}
+    </>
+  );
+}
+
+function Unknown({ comment }: { comment: string }) {
+  return (
+    <p>
+      The log has no event about a comment <code>{comment}</code>, nor was it sent from this page. If it comes, it is
+      shown here.
+    </p>
+  );
+}
+
+/** What else the log has about the comment: only the first verdict counts. */
+function Further({ entries }: { entries: ReturnType<typeof useJourney>['entries'] & object }) {
+  const { search } = useLocation();
+  const main = Object.values(mainEvents(entries));
+  const further = entries.filter((entry) => !main.includes(entry));
+  if (further.length === 0) return null;
+  return (
+    <div>
+      <h4>Also in the log about it</h4>
+      <ul className="further">
+        {further.map((entry) => (
+          <li key={entry.position}>
+            <Link href={addressWith(search, { event: String(entry.position) })}>{entry.position.toLocaleString()}</Link>{' '}
+            {entry.type}
+            {verdictOf(entry) && ` (${verdictOf(entry)})`} from {entry.source}
+          </li>
+        ))}
+      </ul>
+      {further.some(verdictOf) && <p className="note">The first verdict in the log stands.</p>}
+    </div>
+  );
+}
