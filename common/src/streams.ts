@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Response } from 'express';
 import type { Database } from './database.ts';
 import type { Metrics } from './metrics.ts';
@@ -56,7 +57,9 @@ export class Streams {
         continue;
       }
       lastWrite = performance.now();
-      if (res.write(text)) continue;
+      res.write(text);
+      // A socket that takes all at once does not end the turn of the event loop: who is far behind lets others be served.
+      await nextTurn();
       while (this.#open.has(res) && res.writableNeedDrain) await drained.wait();
     }
   }

@@ -63,6 +63,25 @@ test('a commit wakes every reader, and each gets what is new', async () => {
   await until(() => texts.every(({ text }) => text === 'data: first\n\ndata: second\n\n'));
 });
 
+test('a reader that is far behind gets a step a turn of the event loop, so that others are served in between', async () => {
+  let steps = 0;
+  const stepsOfTurn = [0];
+  serve = (res) =>
+    streams.serve(res, async () => {
+      stepsOfTurn[0] = (stepsOfTurn[0] ?? 0) + 1;
+      steps += 1;
+      return steps <= 20 ? 'data: x\n\n' : '';
+    });
+  let turn = setImmediate(function nextTurn() {
+    stepsOfTurn.unshift(0);
+    turn = setImmediate(nextTurn);
+  });
+  (await read()).resume();
+  await until(() => steps > 20);
+  clearImmediate(turn);
+  expect(Math.max(...stepsOfTurn)).toBe(1);
+});
+
 test('for a reader that does not read nothing is read, and others go on', async () => {
   let steps = 0;
   const served = new Set<ServerResponse>();

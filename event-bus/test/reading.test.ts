@@ -95,11 +95,10 @@ describe('reading the log', () => {
       watchReads(bus, () => {
         readsOfTurn[0] = (readsOfTurn[0] ?? 0) + 1;
       });
-      const nextTurn = () => {
+      let turn = setImmediate(function nextTurn() {
         readsOfTurn.unshift(0);
         turn = setImmediate(nextTurn);
-      };
-      let turn = setImmediate(nextTurn);
+      });
       await get(bus, query);
       clearImmediate(turn);
       // A page, and the head.
