@@ -137,10 +137,12 @@ export const apiDocs = (): string =>
       'The tests compare what is said there with what the parts really do. `?` marks what may be missing.',
     SECTIONS.map((section) => `- ${link(section)}`).join('\n'),
     '## The gateway',
-    "The client's server, the one way in from outside: it passes on what stands here (`HEAD` as well as `GET`), and answers " +
-      '`GET /healthz`, `/readyz` and `/api/system/parts/client` itself. Any other `GET` is the page or one of its files, and the ' +
-      'rest is refused; so is, with 403, what comes from the page of another origin and is no `GET`. In development it is at ' +
-      '<http://localhost:3000>.',
+    "The client's server, the one way in from outside. It passes on what stands here (`HEAD` as well as `GET`), answers " +
+      '`GET /healthz`, `/readyz` and `/api/system/parts/client` (whether there is `control`) itself, gives the page for any other ' +
+      '`GET`, and refuses the rest. What would change something is 403 if it comes from the page of another origin. In ' +
+      'development it is at <http://localhost:3000>.',
+    'The rows with `CONTROL=on` are 404 without it, and wherever the page is called by a name that is not `localhost` or an IP ' +
+      'address; they take a body only as JSON.',
     table(['request', 'is passed on to', ''], gatewayRows),
     ...PARTS.map(partText),
     '## What several parts answer',
