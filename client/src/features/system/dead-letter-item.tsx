@@ -90,8 +90,8 @@ function LetterControls({ letter, away, onGone }: { letter: DeadLetter; away: bo
           onNo={() => ask(false)}
         >
           <p>
-            {subscription} will not get the {event.type} at position {position.toLocaleString()}, unless it is replayed
-            from there. The event stays in the log.
+            {subscription} will not get the {event.type} at position {position.toLocaleString()}, unless it comes by
+            there again: by a replay, or because it has not come so far yet. The event stays in the log.
           </p>
         </Question>
       )}

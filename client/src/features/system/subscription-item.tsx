@@ -13,7 +13,7 @@ type Props = { subscription: Subscription; samples: readonly Sample[]; control: 
 export function SubscriptionItem({ subscription, samples, control, away }: Props) {
   const { name, kind, state, position, lag, lagSeconds } = subscription;
   const id = useId();
-  const details = detailsOf(subscription);
+  const details = detailsOf(subscription, away);
   return (
     <li className="subscription" data-state={state} data-behind={lag > 0} aria-labelledby={id}>
       <div className="subscription-head">
@@ -48,7 +48,7 @@ export function SubscriptionItem({ subscription, samples, control, away }: Props
 }
 
 /** What the state alone does not say, in sentences. */
-function detailsOf({ state, lastError, nextAttempt, replay }: Subscription): string[] {
+function detailsOf({ state, lastError, nextAttempt, replay }: Subscription, away: boolean): string[] {
   const ordered = replay ? [`Replaying from position ${replay.from.toLocaleString()}, as soon as it can be told.`] : [];
   switch (state) {
     case 'starting':
@@ -58,7 +58,7 @@ function detailsOf({ state, lastError, nextAttempt, replay }: Subscription): str
     case 'retrying':
       return [
         `The last attempt failed: ${(lastError ?? 'unknown').replace(/\.$/, '')}.`,
-        nextText(nextAttempt),
+        ...(away ? [] : [nextText(nextAttempt)]),
         ...ordered,
       ];
     default:

@@ -64,8 +64,8 @@ export function ReplayQuestion({
       onNo={onNo}
     >
       <p>
-        {name} gets the events of the log once more, {onlyAll ? 'all of them, as a diverged one must' : 'from here on'}.{' '}
-        {EFFECTS[kind]}
+        {name} gets the events of the log once more,{' '}
+        {onlyAll ? 'all of them, as a diverged one must' : 'from a position on'}. {EFFECTS[kind]}
         {state === 'paused' && ' It is paused: the replay waits until it is resumed.'}
       </p>
       {!onlyAll && (
