@@ -165,6 +165,22 @@ export const dashboard = ({ dashboard: { panels }, datasources: { datasources } 
     ...(targets.length > 0 ? [] : [`${title} asks nothing`]),
   ]);
 
+// Left to itself Grafana asks its makers at every start, and replaces its plugins: on a read-only root it then loses them.
+const QUIET = {
+  GF_ANALYTICS_REPORTING_ENABLED: 'false',
+  GF_ANALYTICS_CHECK_FOR_UPDATES: 'false',
+  GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES: 'false',
+  GF_NEWS_NEWS_FEED_ENABLED: 'false',
+  GF_SECURITY_DISABLE_GRAVATAR: 'true',
+  GF_PLUGINS_PREINSTALL_DISABLED: 'true',
+  GF_PLUGINS_PREINSTALL_AUTO_UPDATE: 'false',
+};
+
+export function grafana({ manifests }: Tools): string[] {
+  const settings = manifests.find(({ metadata }) => metadata.name === 'grafana-settings')?.data ?? {};
+  return Object.entries(QUIET).flatMap(([key, value]) => compare(key, settings[key], value));
+}
+
 export const namespaces = ({ namespace }: Tools) => namespaceRule({ namespace }, NAMESPACE);
 
 /** The ports that people open: those of the tools' pages, where none of the blog's is. */

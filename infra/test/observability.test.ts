@@ -14,6 +14,7 @@ const titles: Record<string, (tools: Tools) => string[]> = {
   'selectors, ports and Services fit': rules.services,
   'each of the five servers is scraped': rules.scraping,
   'what is asked is where it is': rules.addresses,
+  'Grafana asks nobody outside, and keeps the plugins that it has': rules.grafana,
   'every panel asks a datasource that there is': rules.dashboard,
   'Skaffold forwards their pages, to ports that are free': rules.forwards,
   'who may connect to whom are the arrows of the blog, those of the tools, and no other': rules.arrows,
@@ -70,6 +71,12 @@ const wrong: [what: string, path: string, value: unknown, found: RegExp][] = [
   ['a part that is not scraped', 'prometheus.yml scrape_configs 0 static_configs 3', undefined, /targets.3/],
   ['a target at the wrong port', 'prometheus.yml scrape_configs 0 static_configs 0 targets 0', 'x:1', /targets.0.*x:1/],
   ['spans sent elsewhere', 'endpoint', 'http://jaeger:4318', /^endpoint is/],
+  [
+    'plugins from the internet',
+    'settings data GF_PLUGINS_PREINSTALL_DISABLED',
+    undefined,
+    /^GF_PLUGINS_.* is undefined/,
+  ],
   ['a panel that asks nobody', 'dashboard panels 0 datasource uid', 'x', /there is no prometheus x/],
 ];
 
@@ -84,6 +91,7 @@ function spoil(tools: Tools, path: string, value: unknown): void {
     'scrape-posts': find('NetworkPolicy', 'scrape-posts'),
     traces: find('NetworkPolicy', 'traces'),
     service: find('Service', 'prometheus'),
+    settings: find('ConfigMap', 'grafana-settings'),
     namespace: tools.namespace,
     dashboard: tools.dashboard,
     'prometheus.yml': tools.prometheus,
