@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import { readFileSync } from 'node:fs';
 import express, { type Express, type RequestHandler, type Router } from 'express';
 import release from '../package.json' with { type: 'json' };
@@ -26,7 +27,11 @@ const UNREADABLE = 'The database cannot be read.';
 export function createApp({ openapi, db, log, metrics, routes, loops, origins }: Part): Express {
   const app = express();
   app.disable('x-powered-by').disable('etag');
-  app.use(metrics.measureRequest);
+  app.use((req, res, next) => {
+    metrics.measure(req, res);
+    next();
+  });
+  (app as EventEmitter).on('refused', metrics.measure);
   app.use(onlyAsLocalhost);
 
   const degraded = async () => {

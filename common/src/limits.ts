@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import { createServer, type RequestListener, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import { problemDocument } from './problem.ts';
@@ -46,7 +47,7 @@ export function createHttpServer(listener?: RequestListener, limits: Partial<typ
 
 /**
  * Refuses what has waited too long already for its turn, at once and before anything is spent on it: else those that come
- * later wait for ever longer. Not what the bus pushes, and not the questions how the part is.
+ * later wait for ever longer; the listener, if it is an app, hears of it as `refused`. Not what the bus pushes, and not the questions how the part is.
  */
 function shedding(listener: RequestListener, turn: number): RequestListener {
   let began: number | undefined;
@@ -59,6 +60,7 @@ function shedding(listener: RequestListener, turn: number): RequestListener {
       });
     }
     if (now - began <= turn || ALWAYS.includes(req.url ?? '')) return listener(req, res);
+    (listener as Partial<EventEmitter>).emit?.('refused', req, res);
     res.writeHead(503, BUSY_HEADERS).end(BUSY);
   };
 }

@@ -1,4 +1,4 @@
-import type { Request, RequestHandler } from 'express';
+import type { Request, Response } from 'express';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Database } from './database.ts';
 import { EVENT_TYPES } from './events.ts';
@@ -80,8 +80,8 @@ export class Metrics {
     return this.#registry.metrics();
   }
 
-  /** Measures each request from here until its answer has left, or broke off. A stream lasts as long as its reader likes. */
-  readonly measureRequest: RequestHandler = (req, res, next) => {
+  /** Measures a request from here until its answer has left, or broke off. A stream lasts as long as its reader likes. */
+  readonly measure = (req: Request, res: Response): void => {
     const began = performance.now();
     res.on('close', () => {
       if (String(res.getHeader('content-type')).startsWith('text/event-stream')) return;
@@ -92,7 +92,6 @@ export class Metrics {
       };
       this.#requests.observe(labels, (performance.now() - began) / 1_000);
     });
-    next();
   };
 }
 

@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import { get, type IncomingMessage, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { createHttpServer } from '@blog/common/limits.ts';
 import { LOOPBACK } from '@blog/common/origins.ts';
 import { enqueue } from '@blog/common/outbox.ts';
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
@@ -48,6 +50,17 @@ test('a request is counted once, under the pattern of its route, its method and 
   expect(await requests({ method: 'GET', route, status: '200' })).toBe(1);
   expect(await requests({ method: 'POST', route: '/events', status: '200' })).toBe(1);
   expect(await requests({ method: 'GET', route: 'none', status: '404' })).toBe(1);
+});
+
+test('a request that is refused because there are too many is counted', async () => {
+  service = await startComments();
+  const server = createHttpServer(service.app, { turn: -1 }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  expect((await fetch(`http://127.0.0.1:${port}/posts/p/comments`)).status).toBe(503);
+  server.closeAllConnections();
+  await once(server.close(), 'close');
+  expect(await requests({ method: 'GET', route: 'none', status: '503' })).toBe(1);
 });
 
 test('a route of several addresses is counted under the one that was asked', async () => {
