@@ -16,6 +16,8 @@ const PAIRS: Pair[] = [
   ["import('api/types').Post", 'query', 'Post'],
   ["import('api/types').Comment", 'query', 'Comment'],
   ["import('api/types').Message", 'query', 'Change'],
+  ["import('api/blog').Created", 'posts', 'Post'],
+  ["import('api/blog').Created", 'comments', 'Comment'],
   ["import('api/system').Subscription", 'event-bus', 'Subscription'],
   ["import('api/system').LogEntry", 'event-bus', 'Entry'],
   ["import('api/system').RecordedEvent", 'event-bus', 'RecordedEvent'],
