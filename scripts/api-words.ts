@@ -99,8 +99,13 @@ export const lines = (...texts: (string | undefined | false)[]) =>
     .map((text) => text && `${text}\n\n`)
     .join('');
 const cell = (text: string) => text.trim().replaceAll('|', '\\|').replaceAll('\n', ' ');
-export const table = (head: string[], rows: string[][]) =>
-  rows.length > 0 && [head, head.map(() => '---'), ...rows].map((row) => `| ${row.map(cell).join(' | ')} |`).join('\n');
+/** A table, without the columns that have neither a head nor a cell; nothing if it has no rows. */
+export function table(head: string[], rows: string[][]): string | undefined {
+  if (rows.length === 0) return undefined;
+  const columns = head.flatMap((title, i) => (title || rows.some((row) => row[i]) ? [i] : []));
+  const line = (cells: string[]) => `| ${columns.map((i) => cell(cells[i] ?? '')).join(' | ')} |`;
+  return [head, head.map(() => '---'), ...rows].map(line).join('\n');
+}
 export const json = (value: Json) => {
   const short = JSON.stringify(value);
   return `\`\`\`json\n${short.length < 100 ? short : JSON.stringify(value, null, 2)}\n\`\`\``;
