@@ -54,6 +54,7 @@ describePrometheus('promtool', () => {
     ['no lag', 'offset 1m', 'offset 1h'],
     ['lag too early', 'for: 2m', 'for: 1m'],
     ['an outbox that was just filled', 'outbox_oldest_seconds > 10', 'outbox_oldest_seconds > 1'],
+    ['an outbox that empties', /\n +and outbox_events >= .*/, ''],
     ['no dead letter', 'dead_letters > 0', 'dead_letters > 5'],
     ['every state', 'subscription_state{state="diverged"}', 'subscription_state'],
   ])('would say that the rules report %s', (_, from, to) => {
