@@ -68,11 +68,13 @@ function isAlive(pid: number): boolean {
   }
 }
 
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
+/** SIGTERM; resolves to its exit code, null if a signal has ended it. */
+async function end(child: ChildProcess): Promise<number | null> {
+  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
   const closed = once(child, 'close');
   child.kill('SIGTERM');
   await closed;
+  return child.exitCode;
 }
 
 /** A single part of somebody else's, as `bench/naive/query.ts`; it says so when it listens. Throws when it ends instead. */

@@ -8,6 +8,7 @@ import type { Loop } from './loop.ts';
 import type { Metrics } from './metrics.ts';
 import { crossOrigin, type Origins, onlyAsLocalhost, onlyWritesOf } from './origins.ts';
 import { notFound, onlyMethods, problemHandler, unavailable } from './problem.ts';
+import { followRequests } from './requests.ts';
 
 type Part = {
   /** The file that describes the routes; served as it is. */
@@ -32,6 +33,8 @@ export function createApp({ openapi, db, log, metrics, routes, loops, origins }:
     next();
   });
   (app as EventEmitter).on('refused', metrics.measure);
+  const following = followRequests(log);
+  if (following) app.use(following);
   app.use(onlyAsLocalhost);
 
   const degraded = async () => {

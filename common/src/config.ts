@@ -23,10 +23,24 @@ export const serverSettings = (defaultPort: number) => ({
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
 
+const SAMPLERS = ['always_on', 'always_off', 'traceidratio'] as const;
+
+/** Where spans are sent, and of which traces, by OpenTelemetry's names (SDK Configuration, OTLP Exporter); nowhere unless set. */
+export const tracingSettings = {
+  OTEL_EXPORTER_OTLP_ENDPOINT: httpUrl.optional(),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: httpUrl.optional(),
+  OTEL_TRACES_SAMPLER: z
+    .enum([...SAMPLERS, ...SAMPLERS.map((name) => `parentbased_${name}` as const)])
+    .default('parentbased_always_on'),
+  OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(1),
+};
+export type TracingSettings = z.output<z.ZodObject<typeof tracingSettings>>;
+
 /** What the five servers have besides: `DATA_DIR` is the folder of the database file; `FAILPOINT` is read where it is met. */
 export const databaseSettings = {
   FAILPOINT: z.enum(failpoints).optional(),
   DATA_DIR: localDefault(z.string().min(1), resolve(import.meta.dirname, '../../.data')),
+  ...tracingSettings,
 };
 
 /** Where the bus is. */

@@ -51,6 +51,8 @@ export const EVENT_TYPES = Object.keys(data) as EventType[];
 export type KnownEvent = {
   [T in EventType]: {
     type: T;
+    eventId?: string;
+    position?: number;
     data: z.output<(typeof data)[T]>;
     time?: string;
     traceparent?: string;
@@ -80,7 +82,8 @@ export function parseEvent(input: unknown, handled: readonly EventType[]): Known
   if (!known) return undefined;
   const parsed = data[known].safeParse(event.data.data);
   if (!parsed.success) throw new Problem(422, `The ${type} event ${id ?? ''} lacks its ids.`);
-  return { type, data: parsed.data, time, traceparent, published: id && source ? input : undefined } as KnownEvent;
+  const published = id && source ? input : undefined;
+  return { type, eventId: id, data: parsed.data, time, traceparent, published } as KnownEvent;
 }
 
 /**

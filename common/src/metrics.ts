@@ -104,7 +104,7 @@ function set(gauge: Gauge, value: Value | undefined): void {
 }
 
 /** The pattern of the route that took a request; `none` if it was refused before, or has no route. */
-function routeOf(req: Request): string {
+export function routeOf(req: Request): string {
   const pattern: string | string[] = req.route?.path ?? 'none';
   if (typeof pattern === 'string') return pattern;
   const { path } = req;

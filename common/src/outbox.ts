@@ -3,11 +3,12 @@ import { type Checkpoint, checkpointText, NEW, positionOf } from './checkpoint.t
 import type { Database, Tx } from './database.ts';
 import { BATCH, PLAIN } from './events.ts';
 import { failpoint } from './failpoint.ts';
-import { type Bus, exchange, reason } from './http.ts';
+import { type Bus, reason } from './http.ts';
 import type { Log } from './log.ts';
 import { Loop } from './loop.ts';
 import type { Metrics } from './metrics.ts';
 import { backoff, gathering, retryAfter } from './retry.ts';
+import { exchangeEvents, fieldsOf } from './spans.ts';
 
 /** The outbox, and the bus's last checkpoint: up to there the bus has said that it has everything of ours. */
 export const outboxSchema = `
@@ -153,7 +154,7 @@ export class Relay extends Loop {
     failpoint('read-not-sent');
 
     const one = batch.length === 1;
-    const answer = await exchange({
+    const request = {
       method: 'POST',
       url: `${bus.url}/events`,
       token: bus.token,
@@ -163,15 +164,19 @@ export class Relay extends Loop {
         ...(published ? { 'event-published': published } : {}),
       },
       body: one ? last.event : `[${batch.map(({ event }) => event).join(',')}]`,
-    });
+    } as const;
+    const answer = await exchangeEvents(request, 'send', 'event-bus', () => batch.map(({ event }) => event));
 
     const { status } = answer;
     const body = (answer.body ?? {}) as { position?: unknown; positions?: unknown; checkpoint?: unknown };
     if (status >= 200 && status < 300) {
       const understood = one || (Array.isArray(body.positions) && body.positions.length === batch.length);
       if (!understood) await this.#failed('the bus did not understand a batch', 0);
-      else this.#acknowledged(last.seq, typeof body.position === 'number' || !one, body.checkpoint);
-      if (understood) this.#published.inc(batch.length);
+      else {
+        this.#acknowledged(last.seq, typeof body.position === 'number' || !one, body.checkpoint);
+        this.#published.inc(batch.length);
+        this.#tell(batch, one ? [body.position] : (body.positions as unknown[]));
+      }
       if (rows.length < limit && !this.stopped) await this.urgent.wait(gathering(batch.length));
     } else if (![400, 409, 413, 422].includes(status)) {
       const lost = status === 412 ? ': its log has lost events that it had acknowledged; replay this service' : '';
@@ -199,16 +204,23 @@ export class Relay extends Loop {
     });
   }
 
+  #tell(batch: Row[], positions: unknown[]): void {
+    const { log } = this.#options;
+    if (!log.isLevelEnabled('debug')) return;
+    for (const [i, { event }] of batch.entries())
+      log.debug({ position: positions[i], ...fieldsOf(event) }, 'event published');
+  }
+
   /** 409: the log has it already, with other content, which stands. Any other refusal: kept, for a person to look at. */
   async #refused({ seq, event }: Row, status: number, answer: unknown): Promise<void> {
     const { db, log } = this.#options;
-    const { id } = JSON.parse(event) as { id?: string };
+    const { eventId = 'an event', ...fields } = fieldsOf(event);
     if (status === 409) {
-      log.warn({ eventId: id }, 'the log holds this event with other content, which stands');
+      log.warn({ eventId, ...fields }, 'the log holds this event with other content, which stands');
       await db.write((tx) => tx.run('DELETE FROM outbox WHERE seq = ?', seq));
     } else {
-      log.error({ eventId: id, status, answer }, 'the bus refused an event');
-      const text = `${id ?? 'an event'}: ${status} ${JSON.stringify(answer ?? '')}`.slice(0, 1_000);
+      log.error({ eventId, ...fields, status, answer }, 'the bus refused an event');
+      const text = `${eventId}: ${status} ${JSON.stringify(answer ?? '')}`.slice(0, 1_000);
       await db.write((tx) => tx.run('UPDATE outbox SET refused = ? WHERE seq = ?', text, seq));
     }
     this.#sent = seq;

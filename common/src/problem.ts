@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
 import type { z } from 'zod';
 import type { Log } from './log.ts';
+import { traceIdOf, traceparentOf } from './tracing.ts';
 
 type Fields = { field: string; detail: string }[];
 type Extra = { errors?: Fields; retryAfter?: number; headers?: Record<string, string>; [member: string]: unknown };
@@ -108,8 +109,10 @@ export const problemHandler =
   (error, req, res, _next) => {
     const problem = error instanceof Problem ? error : (databaseProblem(error) ?? parserProblem(error));
     // A refusal that was thrown as one is meant; anything else of this kind is news.
-    if (!(error instanceof Problem) && (problem?.status ?? 500) >= 500)
-      log.error({ err: error, method: req.method, path: req.path }, 'request failed');
+    if (!(error instanceof Problem) && (problem?.status ?? 500) >= 500) {
+      const traceId = traceIdOf(traceparentOf(req));
+      log.error({ err: error, method: req.method, path: req.path, traceId }, 'request failed');
+    }
     if (res.headersSent) return void res.destroy();
     sendProblem(res, problem ?? new Problem(500, 'Something went wrong here; the log says what.'));
   };

@@ -6,6 +6,7 @@ import { createHttpServer } from './limits.ts';
 import type { Log } from './log.ts';
 import type { Loop } from './loop.ts';
 import { isLoopback } from './origins.ts';
+import { tracing } from './tracing.ts';
 
 type Part = {
   app: Express;
@@ -20,8 +21,9 @@ type Part = {
 
 /** How long requests in flight may take to finish at the end, in milliseconds. */
 const GRACE = 2_000;
-/** How long the end may take in all, in milliseconds. */
+/** How long the end may take in all, in milliseconds; and how much of it is for the last spans at the most. */
 const LONGEST_END = 3_900;
+const LAST_SPANS = 1_000;
 
 /**
  * Runs a part until SIGTERM or SIGINT: stop accepting, end what is held open, let requests in flight be answered, then let
@@ -49,11 +51,13 @@ export function startServer({ app, host, port, log, db, loops, held }: Part): vo
     if (stopping) return;
     stopping = true;
     log.info({ signal }, 'stopping');
+    const until = performance.now() + LONGEST_END;
     setTimeout(() => process.exit(1), LONGEST_END).unref();
     held?.end();
     await close(GRACE);
     await Promise.all(loops.map((loop) => loop.stop()));
     await db.close();
+    await tracing.end?.(Math.min(LAST_SPANS, until - performance.now() - 100));
     process.exit(0);
   };
   process.on('SIGTERM', end);

@@ -27,6 +27,10 @@ export class Streams {
     });
   }
 
+  get readers(): number {
+    return this.#open.size;
+  }
+
   /**
    * Writes `first`, then what `next` returns, as it comes, until the reader leaves. '' means that there is nothing new.
    * @throws Problem 503 if there are too many readers

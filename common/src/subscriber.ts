@@ -12,7 +12,9 @@ import { Loop } from './loop.ts';
 import { countTypes, type Metrics } from './metrics.ts';
 import { databaseProblem, onlyMethods, Problem, parse } from './problem.ts';
 import { backoff } from './retry.ts';
+import { type Processing, startProcessing } from './spans.ts';
 import { onlyWithToken } from './token.ts';
+import { traceIdOf, traceparentOf } from './tracing.ts';
 
 /** Where this service stands in the log, in its own database: moved in the transaction of the effects. */
 export const checkpointSchema = `
@@ -116,15 +118,17 @@ export class Subscriber<Result = void> extends Loop {
   async #receive(req: Request, res: Response): Promise<void> {
     const headers = parse(pushHeaders, req.headers);
     const { 'event-after': after, 'event-upto': upto, 'event-head': head } = headers;
-    const events = this.#parse(Array.isArray(req.body) ? req.body : [req.body]);
+    const events = this.#parse(Array.isArray(req.body) ? req.body : [req.body], after, upto);
+    const exchange = traceparentOf(req);
     if (after === undefined || upto === undefined) {
-      await this.#applyAlone(events);
+      await this.#applyAlone(events, exchange);
       // Only a classic bus never names its head: a redelivery does.
       this.#classic = head === undefined;
       res.json({ status: 'OK' });
       return;
     }
-    const { stand, results } = await this.#apply((tx) => {
+    const processed = startProcessing(events, exchange);
+    const { stand, results } = await this.#apply(processed, (tx) => {
       const before = this.#standBefore(tx, headers);
       if (!joins(before.checkpoint, after)) return { stand: before };
       const results = this.#handleAll(tx, events);
@@ -132,7 +136,10 @@ export class Subscriber<Result = void> extends Loop {
       tx.run('UPDATE stand SET checkpoint = ?, replay = ?', now.checkpoint, now.replay ?? null);
       return { stand: now, results };
     });
-    if (results) this.#tell(events, results);
+    if (results) {
+      processed();
+      this.#tell(events, results);
+    }
     this.#heard(head);
     res.status(results ? 200 : 409).json(stand);
   }
@@ -145,8 +152,16 @@ export class Subscriber<Result = void> extends Loop {
     return { checkpoint: after, replay };
   }
 
-  #parse(inputs: unknown[]): KnownEvent[] {
-    return inputs.map((input) => parseEvent(input, this.#options.handles)).filter((event) => event !== undefined);
+  #parse(inputs: unknown[], after?: Checkpoint, upto?: Checkpoint): KnownEvent[] {
+    // Parked events are left out of a push. If none is, the places follow from where it begins.
+    const isWhole = after && upto && positionOf(upto) - positionOf(after) === inputs.length;
+    const events: KnownEvent[] = [];
+    for (const [i, input] of inputs.entries()) {
+      const event = parseEvent(input, this.#options.handles);
+      if (event && isWhole) event.position = positionOf(after) + i + 1;
+      if (event) events.push(event);
+    }
+    return events;
   }
 
   #handleAll(tx: Tx, events: KnownEvent[]): Result[] {
@@ -154,24 +169,34 @@ export class Subscriber<Result = void> extends Loop {
   }
 
   /** Without a place in the log. */
-  async #applyAlone(events: KnownEvent[]): Promise<void> {
-    this.#tell(events, await this.#apply((tx) => this.#handleAll(tx, events)));
+  async #applyAlone(events: KnownEvent[], exchange?: string): Promise<void> {
+    const processed = startProcessing(events, exchange);
+    const results = await this.#apply(processed, (tx) => this.#handleAll(tx, events));
+    processed();
+    this.#tell(events, results);
   }
 
   #tell(events: KnownEvent[], results: Result[]): void {
+    const { log, onApplied } = this.#options;
     countTypes(this.#applied, events);
-    this.#options.onApplied?.(events, results);
+    if (log.isLevelEnabled('debug')) {
+      for (const { eventId, type, position, traceparent } of events)
+        log.debug({ position, eventId, type, traceId: traceIdOf(traceparent) }, 'event applied');
+    }
+    onApplied?.(events, results);
   }
 
   /** One transaction; what a handler throws becomes a 422, what the database throws a 503 or 507. */
-  async #apply<T>(work: (tx: Tx) => T): Promise<T> {
+  async #apply<T>(failed: Processing, work: (tx: Tx) => T): Promise<T> {
     const { db, log } = this.#options;
     try {
       const result = await db.write(work);
       failpoint('applied-not-answered');
       return result;
     } catch (error) {
-      if (error instanceof Problem || databaseProblem(error)) throw error;
+      const known = error instanceof Problem ? error : databaseProblem(error);
+      failed(known?.message ?? 'a handler failed');
+      if (known) throw error;
       log.error({ err: error }, 'a handler failed');
       throw new Problem(422, 'An event could not be handled.');
     }

@@ -38,7 +38,7 @@ export function createEventBus({ db, log, token, subscriptions, deadline }: Opti
   const integrity = new Integrity(db, log);
   const routes = [
     onlyWithToken(token),
-    logRoutes({ db, tail, loops, deliveries, streams, integrity, counts }),
+    logRoutes({ db, log, tail, loops, deliveries, streams, integrity, counts }),
     controlRoutes({ db, loops }),
   ];
   const all = [integrity, ...loops];

@@ -8,6 +8,7 @@ import type { Log } from '@blog/common/log.ts';
 import { Loop } from '@blog/common/loop.ts';
 import { databaseProblem, fieldProblem, Problem, unavailable } from '@blog/common/problem.ts';
 import { backoff, gathering, retryAfter } from '@blog/common/retry.ts';
+import { exchangeEvents, fieldsOf } from '@blog/common/spans.ts';
 import { type Batch, PUSH_EVENTS, places, readBatch } from './batch.ts';
 import { deleteLetter, getLetter, park } from './dead-letters.ts';
 import type { Deliveries } from './deliveries.ts';
@@ -132,7 +133,9 @@ export class Delivery extends Loop {
 
   /** Asks, without effect, where the subscriber stands; who cannot say is a plain subscriber. */
   async #ask(): Promise<void> {
-    const answer = await this.#exchange('GET', { 'event-head': await this.#options.db.read(head) });
+    const { db, url, token, deadline } = this.#options;
+    const headers = { 'event-head': await db.read(head) };
+    const answer = await exchange({ method: 'GET', url, token, headers, deadline, ending: this.ending });
     const stand = standSchema.safeParse(answer.body);
     this.#wanted = stand.data?.urgent && new Set(stand.data.urgent);
     if (isSuccess(answer) && stand.success) await this.#standsAt(stand.data);
@@ -182,7 +185,7 @@ export class Delivery extends Loop {
   async #push(batch: Batch): Promise<void> {
     const { order } = this.#subscription;
     const headers = { ...places(batch), 'content-type': BATCH, 'event-replay': order?.id };
-    const sent = this.#exchange('POST', headers, `[${batch.events.map(({ record }) => record).join(',')}]`);
+    const sent = this.#send(batch.events, headers, `[${batch.events.map(({ record }) => record).join(',')}]`);
     if (batch.upto !== batch.head && !order) this.#prepare(positionOf(batch.upto));
     const answer = await sent;
     const stand = standSchema.safeParse(answer.body);
@@ -215,7 +218,7 @@ export class Delivery extends Loop {
     const [event] = batch.events;
     if (event) {
       const headers = { ...places(batch), 'content-type': PLAIN };
-      const answer = await this.#exchange('POST', headers, event.record);
+      const answer = await this.#send([event], headers, event.record);
       if (!isSuccess(answer)) return this.#refused(answer, batch.events);
       if (standSchema.safeParse(answer.body).success) await this.#ask();
       // It keeps a checkpoint after all, and has said where it stands: it was swapped for one of ours.
@@ -232,7 +235,7 @@ export class Delivery extends Loop {
     const count = this.#refusals.position === event.position ? this.#refusals.count + 1 : 1;
     this.#refusals = { position: event.position, count };
     if (count < REFUSALS) throw failure(answer);
-    await this.#park(event.position, `answered ${answer.status} ${count} times: ${detail(answer)}`);
+    await this.#park(event, `answered ${answer.status} ${count} times: ${detail(answer)}`);
   }
 
   async #failed(error: unknown): Promise<void> {
@@ -263,11 +266,15 @@ export class Delivery extends Loop {
 
   #delivered(events: Entry[]): void {
     if (events.length === 0) return;
-    const { deliveries, counts } = this.#options;
+    const { deliveries, counts, log } = this.#options;
+    const attempt = this.#failures + 1;
     const positions = events.map(({ position }) => position);
-    deliveries.add(positions, this.name, this.#failures + 1);
+    deliveries.add(positions, this.name, attempt);
     counts.delivered.inc({ subscription: this.name }, events.length);
     counts.pushed.observe(events.length);
+    if (!log.isLevelEnabled('debug')) return;
+    for (const { position, record } of events)
+      log.debug({ subscription: this.name, position, attempt, ...fieldsOf(record) }, 'event delivered');
   }
 
   #read(after: number, most: number): Promise<Batch> {
@@ -275,17 +282,20 @@ export class Delivery extends Loop {
     return readBatch(db, tail, this.name, after, most);
   }
 
-  async #park(position: number, why: string): Promise<void> {
-    this.#options.log.error({ subscription: this.name, position, reason: why }, 'event parked');
+  async #park({ position, record }: Entry, why: string): Promise<void> {
+    this.#options.log.error({ subscription: this.name, position, ...fieldsOf(record), reason: why }, 'event parked');
     await this.#options.db.write((tx) => park(tx, this.name, position, why));
     this.#options.counts.parked.inc({ subscription: this.name });
     this.#refusals = { position: 0, count: 0 };
     this.#ahead = undefined;
   }
 
-  #exchange(method: 'GET' | 'POST', headers: Record<string, string | undefined>, body?: string): Promise<Answer> {
+  /** Takes events to the subscriber. */
+  #send(events: Entry[], headers: Record<string, string | undefined>, body: string): Promise<Answer> {
     const { url, token, deadline } = this.#options;
-    return exchange({ method, url, token, headers, body, deadline, ending: this.ending });
+    const request = { method: 'POST', url, token, headers, body, deadline, ending: this.ending } as const;
+    const records = () => events.map(({ record }) => record);
+    return exchangeEvents(request, 'deliver', this.name, records, { 'blog.attempt': this.#failures + 1 });
   }
 
   // ---- What a person may do
@@ -309,7 +319,7 @@ export class Delivery extends Loop {
       if (this.#divergence && !order) throw new Problem(409, 'The subscription is diverged: replay it.');
       const [event] = (await this.#read(after, 1)).events;
       if (!event) throw new Problem(409, 'There is no event to skip.');
-      await this.#park(event.position, `skipped by hand${this.#lastError ? `: ${this.#lastError}` : ''}`);
+      await this.#park(event, `skipped by hand${this.#lastError ? `: ${this.#lastError}` : ''}`);
     });
   }
 
@@ -331,7 +341,7 @@ export class Delivery extends Loop {
     return this.#command(async () => {
       const letter = await db.read((tx) => getLetter(tx, id));
       const headers = { 'event-head': await db.read(head), 'content-type': PLAIN };
-      const answer = await this.#exchange('POST', headers, letter.record).catch((error) => {
+      const answer = await this.#send([letter], headers, letter.record).catch((error) => {
         throw unavailable(`${this.name} does not answer: ${reason(error)}.`);
       });
       if (!isSuccess(answer)) throw new Problem(409, `${this.name} ${failure(answer).message}`);

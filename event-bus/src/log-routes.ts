@@ -4,10 +4,13 @@ import { type Checkpoint, checkpointText, positionOf } from '@blog/common/checkp
 import type { Database, Tx } from '@blog/common/database.ts';
 import { failpoint } from '@blog/common/failpoint.ts';
 import { wholeNumber } from '@blog/common/lists.ts';
+import type { Log } from '@blog/common/log.ts';
 import { countTypes } from '@blog/common/metrics.ts';
 import { onlyMethods, Problem, parse } from '@blog/common/problem.ts';
 import { Shared } from '@blog/common/shared.ts';
+import { fieldsOf, spansOfAppended } from '@blog/common/spans.ts';
 import { message, reset, type Step, type Streams } from '@blog/common/streams.ts';
+import { traceparentOf } from '@blog/common/tracing.ts';
 import { Router } from 'express';
 import { z } from 'zod';
 import type { Deliveries } from './deliveries.ts';
@@ -39,6 +42,7 @@ const MISSED = 10_000;
 
 type Options = {
   db: Database;
+  log: Log;
   tail: Tail;
   loops: Delivery[];
   deliveries: Deliveries;
@@ -48,17 +52,22 @@ type Options = {
 };
 
 /** Publishing and reading. */
-export function logRoutes({ db, tail, loops, deliveries, streams, integrity, counts }: Options): Router {
+export function logRoutes({ db, log, tail, loops, deliveries, streams, integrity, counts }: Options): Router {
   const routes = Router();
   const steps = new Shared<Step>(db);
 
   routes.post('/events', publicationBody, async (req, res) => {
     const events = parsePublication(req);
+    const began = performance.now();
     const published = parsePublished(req.headers);
     const publisher = loops.find(({ name }) => events.some(({ source }) => source === name));
     await integrity.assertSound();
     try {
       const { positions, checkpoint, entries } = await db.write((tx) => publish(tx, events, published));
+      spansOfAppended(entries, traceparentOf(req), began);
+      if (log.isLevelEnabled('debug')) {
+        for (const { position, record } of entries) log.debug({ position, ...fieldsOf(record) }, 'event appended');
+      }
       tail.grow(entries);
       countTypes(counts.published, entries);
       failpoint('logged-not-answered');

@@ -3,12 +3,15 @@ import { parseConfig } from '@blog/common/config.ts';
 import { openDatabase } from '@blog/common/database.ts';
 import { createLog } from '@blog/common/log.ts';
 import { startServer } from '@blog/common/server.ts';
+import { startTracing } from '@blog/common/tracing.ts';
 import { createEventBus } from './app.ts';
 import { configSchema } from './config.ts';
 import { migrations } from './schema.ts';
 
-const { HOST, PORT, LOG_LEVEL, DATA_DIR, BUS_TOKEN, SUBSCRIPTIONS, DELIVERY_TIMEOUT_MS } = parseConfig(configSchema);
+const { HOST, PORT, LOG_LEVEL, DATA_DIR, BUS_TOKEN, SUBSCRIPTIONS, DELIVERY_TIMEOUT_MS, ...settings } =
+  parseConfig(configSchema);
 const log = createLog('event-bus', LOG_LEVEL);
+await startTracing('event-bus', settings, log);
 const db = openDatabase(join(DATA_DIR, 'event-bus.db'), migrations);
 const { app, loops, streams } = createEventBus({
   db,

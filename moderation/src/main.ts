@@ -3,12 +3,15 @@ import { parseConfig } from '@blog/common/config.ts';
 import { openDatabase } from '@blog/common/database.ts';
 import { createLog } from '@blog/common/log.ts';
 import { startServer } from '@blog/common/server.ts';
+import { startTracing } from '@blog/common/tracing.ts';
 import { createModeration } from './app.ts';
 import { configSchema } from './config.ts';
 import { migrations } from './schema.ts';
 
-const { HOST, PORT, LOG_LEVEL, DATA_DIR, EVENT_BUS_URL, BUS_TOKEN, BANNED_WORDS } = parseConfig(configSchema);
+const { HOST, PORT, LOG_LEVEL, DATA_DIR, EVENT_BUS_URL, BUS_TOKEN, BANNED_WORDS, ...settings } =
+  parseConfig(configSchema);
 const log = createLog('moderation', LOG_LEVEL);
+await startTracing('moderation', settings, log);
 const db = openDatabase(join(DATA_DIR, 'moderation.db'), migrations);
 const { app, loops } = createModeration({
   db,

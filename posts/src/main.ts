@@ -3,12 +3,15 @@ import { parseConfig } from '@blog/common/config.ts';
 import { openDatabase } from '@blog/common/database.ts';
 import { createLog } from '@blog/common/log.ts';
 import { startServer } from '@blog/common/server.ts';
+import { startTracing } from '@blog/common/tracing.ts';
 import { createPosts } from './app.ts';
 import { configSchema } from './config.ts';
 import { migrations } from './schema.ts';
 
-const { HOST, PORT, LOG_LEVEL, DATA_DIR, EVENT_BUS_URL, BUS_TOKEN, CORS_ORIGINS } = parseConfig(configSchema);
+const { HOST, PORT, LOG_LEVEL, DATA_DIR, EVENT_BUS_URL, BUS_TOKEN, CORS_ORIGINS, ...settings } =
+  parseConfig(configSchema);
 const log = createLog('posts', LOG_LEVEL);
+await startTracing('posts', settings, log);
 const db = openDatabase(join(DATA_DIR, 'posts.db'), migrations);
 const { app, loops } = createPosts({
   db,

@@ -14,6 +14,7 @@ import { Router } from 'express';
 import { z } from 'zod';
 import { begin, readStep } from './changes.ts';
 import { project } from './projection.ts';
+import { Pushes } from './pushes.ts';
 import { EMBEDDED, getPost, type List, readList, streamPosition } from './read-model.ts';
 
 const postPath = z.object({ id: entityId });
@@ -34,8 +35,10 @@ export function createQuery({ db, log, bus, origins }: Options) {
     handles: ['PostCreated', 'CommentCreated', 'CommentUpdated'],
     urgent: ['PostCreated', 'CommentCreated', 'CommentUpdated'],
     handle: project,
+    onApplied: (events) => pushes.applied(events, streams.readers),
   });
   const streams = new Streams(db, metrics);
+  const pushes = new Pushes();
   const steps = new Shared<Step>(db);
   const lists = new Shared<List>(db);
   const routes = Router();
@@ -67,6 +70,7 @@ export function createQuery({ db, log, bus, origins }: Options) {
     const next = async () => {
       const { upto } = step;
       step = await steps.of(upto, (tx) => readStep(tx, upto));
+      if (step.text) pushes.sent();
       return step.text;
     };
     await streams.serve(res, next, step.text);
