@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { parseConfig } from '@blog/common/config.ts';
 import { createHttpServer } from '@blog/common/limits.ts';
-import { createLog } from '@blog/common/log.ts';
+import { createLog, requestLines } from '@blog/common/log.ts';
 import { isLoopback } from '@blog/common/origins.ts';
 import { closeable } from '@blog/common/server.ts';
 import { createGateway } from './gateway.ts';
@@ -33,10 +33,12 @@ const server = createHttpServer();
 const page = production ? { ...(await openBuiltPage()), close: undefined } : await openDevPage(server);
 const close = closeable(server);
 const answering = new Set<ServerResponse>();
+const tell = requestLines(log);
 
 server.on('request', (req, res) => {
   answering.add(res);
   res.on('close', () => answering.delete(res));
+  tell?.(req, res);
   gateway(req, res, () => page.serve(req, res, () => undefined));
 });
 server.on('error', (error: NodeJS.ErrnoException) => {

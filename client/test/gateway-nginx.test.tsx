@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
+import { parseTraceparent, traceIdOf } from '@blog/common/tracing.ts';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import {
   ask,
@@ -42,6 +43,14 @@ async function open<T extends { close: () => unknown }>(opening: Promise<T>): Pr
 }
 const start = (settings?: NodeJS.ProcessEnv, urls = parts.urls, resolvConf?: string) =>
   open(startNginx(urls, settings, resolvConf));
+
+const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+const linesOf = (gateway: { log: () => string }) =>
+  gateway
+    .log()
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line));
 
 function expectProblem({ status, headers, text }: Awaited<ReturnType<typeof ask>>, expected: object) {
   expect(headers['content-type']).toBe('application/problem+json');
@@ -178,19 +187,45 @@ describeNginx('nginx: answers', () => {
     await ask(gateway.url, 'GET /healthz');
     await ask(gateway.url, 'GET /readyz?x=1');
     await ask(gateway.url, 'PUT /posts/a%22b?secret=1');
-    await ask(gateway.url, 'POST /posts?secret=1');
+    await ask(gateway.url, 'POST /posts?secret=1', { traceparent: TRACEPARENT });
     await until('both are logged', () => gateway.log().split('\n').length > 2);
-    const lines = gateway
-      .log()
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line));
-    const common = { level: 30, name: 'client', msg: 'request', address: '127.0.0.1', time: expect.any(Number) };
+    const lines = linesOf(gateway);
+    const traceId = TRACEPARENT.slice(3, 35);
+    const times = { ms: expect.any(Number), time: expect.any(Number) };
+    const common = { level: 30, name: 'client', msg: 'request', address: '127.0.0.1', ...times };
     expect(lines).toEqual([
-      expect.objectContaining({ ...common, method: 'PUT', path: '/posts/a%22b', status: 405, part: '' }),
-      expect.objectContaining({ ...common, method: 'POST', path: '/posts', status: 200, part: 'posts' }),
+      expect.objectContaining({ ...common, method: 'PUT', path: '/posts/a%22b', status: 405, part: '', traceId: '' }),
+      expect.objectContaining({ ...common, method: 'POST', path: '/posts', status: 200, part: 'posts', traceId }),
     ]);
     expect(Math.abs(lines[0].time - Date.now())).toBeLessThan(60_000);
+  });
+
+  test('the log has the trace of a request exactly where the parts take it for one', async () => {
+    const gateway = await start();
+    const sent = [
+      ...[TRACEPARENT, `cc${TRACEPARENT.slice(2)}`, `cc${TRACEPARENT.slice(2)}-more`],
+      ...[`${TRACEPARENT}-`, `ff${TRACEPARENT.slice(2)}`, `cc${TRACEPARENT.slice(2)}x`, TRACEPARENT.slice(1), '"'],
+      ...[TRACEPARENT.toUpperCase(), TRACEPARENT.replace(/-.{32}/, `-${'0'.repeat(32)}`)],
+      TRACEPARENT.replace(/-.{16}-/, `-${'0'.repeat(16)}-`),
+    ];
+    for (const traceparent of sent) await ask(gateway.url, 'GET /posts', { traceparent });
+    await until('all are logged', () => linesOf(gateway).length === sent.length);
+    const logged = linesOf(gateway).map(({ traceId }) => traceId);
+    expect(logged).toEqual(sent.map((text) => traceIdOf(parseTraceparent(text)) ?? ''));
+    expect(new Set(logged).size).toBe(2);
+  });
+
+  test('the log has the whole milliseconds that a request took', async () => {
+    const gateway = await start();
+    parts.handle = (_req, res) => void setTimeout(() => res.end(), 1_050);
+    await ask(gateway.url, 'GET /posts');
+    parts.handle = (_req, res) => void setTimeout(() => res.end(), 60);
+    await ask(gateway.url, 'GET /posts');
+    await until('both are logged', () => linesOf(gateway).length === 2);
+    const [long, short] = linesOf(gateway).map(({ ms }) => ms);
+    expect(long).toBeGreaterThan(1_000);
+    expect(short).toBeGreaterThan(50);
+    expect(short).toBeLessThan(1_000);
   });
 });
 
