@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import { NAMESPACE, readTools } from './observability-rules.ts';
 import { named, readProject, root } from './project.ts';
+
+const OTLP = 'OTEL_EXPORTER_OTLP_ENDPOINT';
 
 // In production a part asks for what has a default elsewhere: so its schema is read as one would be there.
 process.env.NODE_ENV = 'production';
@@ -24,6 +27,12 @@ describe('settings', () => {
       expect(schema.safeParse({}).success).toBe(false);
     },
   );
+
+  test.each(Object.entries(schemas))('%s knows the setting that says where its spans go', (name, schema) => {
+    const settings = named(readProject(), 'ConfigMap', `${name}-settings`)?.data ?? {};
+    const { data } = schema.safeParse({ ...settings, [OTLP]: readTools().endpoint });
+    expect(data).toMatchObject({ [OTLP]: `http://jaeger.${NAMESPACE}.svc:4318` });
+  });
 
   test('the client is given what both its servers ask for: nginx in production, Node in development', async () => {
     const settings = named(readProject(), 'ConfigMap', 'client-settings')?.data ?? {};
