@@ -73,22 +73,24 @@ test('a route of several addresses is counted under the one that was asked', asy
   expect(await requests({ method: 'DELETE', route: '/readyz' })).toBe(1);
 });
 
-test('what was applied and published is counted, and what was committed', async () => {
+test('what was committed, applied and published is counted', async () => {
+  // Nothing is published at first, and so nothing is committed that has to do with it.
+  bus.mode = { status: 503 };
   service = await startComments();
-  const before = (await Scrape.of(service.url)).value('database_commit_duration_seconds_count');
+  expect((await Scrape.of(service.url)).value('database_commit_duration_seconds_count')).toBe(0);
   await service.history([postCreated('p'), { type: 'Unknown', data: {} }]).expect(200);
   await service.push([postCreated('q')], { after: at(7), upto: at(8) }).expect(409);
   await service.push({ type: 'PostCreated', data: {} }).expect(422);
   await comment().expect(201);
-  await until(async () => (await Scrape.of(service.url)).value('outbox_published_events_total') === 1);
   const metrics = await Scrape.of(service.url);
-  expect(metrics.value('events_applied_total', { type: 'PostCreated' })).toBe(1);
-  expect(metrics.value('events_applied_total', { type: 'CommentCreated' })).toBe(0);
-  expect(metrics.value('outbox_events')).toBe(0);
-  // The push, the one that did not join, and the comment with what the relay has to forget.
-  expect(before).toBe(0);
   expect(metrics.value('database_commit_duration_seconds_count')).toBe(3);
   expect(metrics.value('database_commit_works_sum')).toBe(3);
+  expect(metrics.value('events_applied_total', { type: 'PostCreated' })).toBe(1);
+  expect(metrics.value('events_applied_total', { type: 'CommentCreated' })).toBe(0);
+  expect([metrics.value('outbox_events'), metrics.value('outbox_published_events_total')]).toEqual([1, 0]);
+  bus.mode = 'ours';
+  await until(async () => (await Scrape.of(service.url)).value('outbox_published_events_total') === 1);
+  expect((await Scrape.of(service.url)).value('outbox_events')).toBe(0);
 });
 
 test('the outbox says how many wait, since when, and how many were refused', async () => {

@@ -8,11 +8,13 @@ async function of(bus: Bus, subscription: string, ...names: string[]): Promise<(
   const metrics = await Scrape.of(bus.url);
   return names.map((name) => metrics.value(name, { subscription }));
 }
+/** So long that no answer fails for being late: failures are counted here. */
+const deadline = 20_000;
 const anHourAgo = { time: new Date(Date.now() - 3_600_000).toISOString() };
 
 test('an event is counted by its type when it is new in the log, and for each subscription that took it', async () => {
   const subscriptions = { a: await startPart(checkpointed().answer), b: await startPart(plain().answer) };
-  const bus = await startBus({ subscriptions });
+  const bus = await startBus({ subscriptions, deadline });
   const batch = [cloudEvent('p', { type: 'PostCreated' }), cloudEvent('x'), cloudEvent('y')];
   await post(bus, batch, BATCH).expect(201);
   await post(bus, [cloudEvent('y'), cloudEvent('z')], BATCH).expect(201);
@@ -34,7 +36,7 @@ test('an event is counted by its type when it is new in the log, and for each su
 
 test('what is not taken is lag, in events and in seconds since the first was made, and failures', async () => {
   const part = await startPart(checkpointed().answer);
-  const bus = await startBus({ subscriptions: { a: part } });
+  const bus = await startBus({ subscriptions: { a: part }, deadline });
   await until(async () => expect(await of(bus, 'a', 'subscription_lag_events')).toEqual([0]));
   part.fail((_, res) => json(res, 500, {}));
   await post(bus, [cloudEvent('e1', anHourAgo), cloudEvent('e2')], BATCH).expect(201);
