@@ -12,6 +12,7 @@ import { readers } from './figures/readers.ts';
 import { reads } from './figures/reads.ts';
 import { rebuild } from './figures/rebuild.ts';
 import { start } from './figures/start.ts';
+import { tracing } from './figures/tracing.ts';
 import { writes } from './figures/writes.ts';
 
 export const USAGE = `Usage: npm run bench -- [--quick] [--figure NAME] [--side NAME] [--repeat N]
@@ -32,6 +33,7 @@ const FIGURES: Figure[] = [
   readers,
   start,
   idle,
+  tracing,
   growth,
 ];
 

@@ -33,11 +33,18 @@ export async function endAll(): Promise<void> {
   await Promise.all(ends);
 }
 
-/** Ours, as `npm start -- --production --without client` runs it, with its data in this directory. */
-export async function startOurs(directory: string) {
+/**
+ * Ours, as `npm start -- --production --without client` runs it, with its data in this directory. `env` are settings that
+ * the parts have besides.
+ */
+export async function startOurs(directory: string, env: NodeJS.ProcessEnv = {}) {
   const data = join(directory, 'data');
   mkdirSync(data);
-  const system = await keep(startSystem('--production', '--without', 'client', '--data', data));
+  Object.assign(process.env, env);
+  const starting = startSystem('--production', '--without', 'client', '--data', data);
+  const system = await keep(starting).finally(() => {
+    for (const name of Object.keys(env)) delete process.env[name];
+  });
   const pids = await system.pids();
   return { ...system, system, pids: SERVERS.map((part) => pids.get(part) as number) };
 }

@@ -45,8 +45,9 @@ async function measureWrites(blog: Blog, quick: boolean, settled: (ended: Ended)
   return { values, writes: [...(await warm.writes()), ...(await ended.writes())] };
 }
 
-async function measureOurs(directory: string, quick: boolean): Promise<Values> {
-  const blog = await startOurs(directory);
+/** Ours, whose parts have these settings besides. */
+export async function measureOurs(directory: string, quick: boolean, env?: NodeJS.ProcessEnv): Promise<Values> {
+  const blog = await startOurs(directory, env);
   /** Every post is one event, and every comment three; query stands behind the last of them. */
   const settled = async ({ posts, comments }: Ended) => {
     const isDone = async () => Number.parseInt((await get(`${blog.url('query')}/events`)).body.checkpoint, 10);
