@@ -47,7 +47,8 @@ export const alike = (text: string) =>
     .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
     .replace(/"position":\d+/g, '"position":N')
     .replace(/"checkpoint":"[^"]*"/g, '"checkpoint":"C"')
-    .replace(/[ \t]+/g, ' ');
+    .replace(/[ \t]+/g, ' ')
+    .replace(/^ /gm, ''); // some wc indent
 
 /** Takes default ports (and these) to others, and back: that is all that a test changes in a line before it is typed. */
 export function movePorts(ports: Record<string, number>, more: Record<string, number> = {}) {
