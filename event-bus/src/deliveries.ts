@@ -1,4 +1,4 @@
-/** When an event reached a subscriber, and at which attempt. */
+/** When an event first reached a subscriber, and at which attempt. */
 export type Arrival = { subscription: string; deliveredAt: string; attempts: number };
 type Run = Arrival & { from: number; upto: number };
 
@@ -29,10 +29,11 @@ export class Deliveries {
 
   of(position: number): Arrival[] {
     if (this.#isOld(position)) return [];
-    const latest = [...this.#runs.values()].map((runs) =>
-      runs.findLast((run) => run.from <= position && position <= run.upto),
+    // A replay comes later, and is not how long the event took.
+    const first = [...this.#runs.values()].map((runs) =>
+      runs.find((run) => run.from <= position && position <= run.upto),
     );
-    return latest.filter((run) => run !== undefined).map(({ from, upto, ...arrival }) => arrival);
+    return first.filter((run) => run !== undefined).map(({ from, upto, ...arrival }) => arrival);
   }
 
   #isOld(position: number): boolean {

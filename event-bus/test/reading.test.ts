@@ -157,6 +157,25 @@ describe('who has got an event', () => {
     expect(arrivals).toContainEqual({ subscription: 'b', deliveredAt, attempts: 2 });
   });
 
+  test('is told of the first time, whatever is replayed', async () => {
+    const a = checkpointed();
+    const part = await startPart(a.answer);
+    const bus = await startBus({ subscriptions: { a: part } });
+    await bus.publish('e');
+    const told = async () => (await bus.http.get('/events/1/deliveries').expect(200)).body;
+    const [first] = await until(async () => {
+      const arrivals = await told();
+      expect(arrivals).toHaveLength(1);
+      return arrivals;
+    });
+    part.fail((_push, res) => res.writeHead(500).end(), 1);
+    await bus.control('a', 'replay');
+    await until(async () => expect(await bus.subscription('a')).toMatchObject({ position: 1, replay: null }));
+    await until(() => expect(a.applied).toEqual(['e', 'e']));
+    await until(async () => expect(await bus.subscription('a')).toMatchObject({ state: 'live' }));
+    expect(await told()).toEqual([first]);
+  });
+
   test('is an empty list for a position that nobody has got', async () => {
     const bus = await startBus();
     await bus.http.get('/events/7/deliveries').expect(200, []);
