@@ -1,4 +1,5 @@
 // What a reader sees of what others write, without a reload.
+import { parseTraceparent, traceIdOf } from '@blog/common/tracing.ts';
 import { expect } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { loadedAt, openBlog, openWindowWithTabs, postOf, test } from './browser.ts';
@@ -49,6 +50,22 @@ test('a comment appears awaiting moderation and turns approved in both windows w
   });
   for (const window of windows) await withStatus(window, 'Quinces', 'approved').getByText('they are hard').waitFor();
   expect(await Promise.all(windows.map(loadedAt))).toEqual(loaded);
+});
+
+test('what is written in the page begins a trace, which all events that follow have', async () => {
+  const page = await blog.open();
+  await write(page, 'Traced');
+  await postOf(page, 'Traced').waitFor();
+  await comment(page, 'Traced', 'all the way');
+  await withStatus(page, 'Traced', 'approved').waitFor();
+  const events: { type: string; traceparent?: string }[] = (await blog.system.log()).slice(-4);
+  const types = ['PostCreated', 'CommentCreated', 'CommentModerated', 'CommentUpdated'];
+  expect(events.map(({ type }) => type)).toEqual(types);
+  const [ofPost, ...ofComment] = events.map(({ traceparent }) => traceIdOf(parseTraceparent(traceparent)));
+  expect(ofPost).toMatch(/^[0-9a-f]{32}$/);
+  expect(new Set(ofComment).size).toBe(1);
+  expect(ofComment[0]).toMatch(/^[0-9a-f]{32}$/);
+  expect(ofComment[0]).not.toBe(ofPost);
 });
 
 test('a comment with a banned word turns rejected in both windows, and no other reader ever gets to see its text', async () => {

@@ -65,7 +65,6 @@ const envelope = z.looseObject({
   id: text,
   source: text,
   time: text,
-  traceparent: text.transform(parseTraceparent),
   data: z.unknown().optional(),
 });
 
@@ -77,7 +76,8 @@ const envelope = z.looseObject({
 export function parseEvent(input: unknown, handled: readonly EventType[]): KnownEvent | undefined {
   const event = envelope.safeParse(input);
   if (!event.success) throw new Problem(422, 'An event must be an object with a type.');
-  const { type, time, traceparent, id, source } = event.data;
+  const { type, time, id, source } = event.data;
+  const traceparent = parseTraceparent(event.data.traceparent);
   const known = handled.find((name) => name === type);
   if (!known) return undefined;
   const parsed = data[known].safeParse(event.data.data);
