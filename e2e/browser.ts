@@ -56,9 +56,10 @@ const NETWORK =
 
 /**
  * One blog and one browser for a test file. After every test its windows are closed, and nothing may have been logged as
- * an error, no dialog opened, nothing asked of another origin. `partsGoAway`: requests may fail.
+ * an error, no dialog opened, nothing asked of another origin. `partsGoAway`: requests may fail. `development`: the bus can
+ * be controlled from the page, as in `npm start`.
  */
-export function openBlog({ partsGoAway = false } = {}) {
+export function openBlog({ partsGoAway = false, development = false } = {}) {
   let system: System;
   let browser: Browser;
   const contexts: BrowserContext[] = [];
@@ -67,7 +68,7 @@ export function openBlog({ partsGoAway = false } = {}) {
 
   beforeAll(async () => {
     browser = await launch();
-    system = await startSystem('--production');
+    system = await startSystem(...(development ? [] : ['--production']));
   });
   afterEach(async () => {
     await Promise.all(contexts.splice(0).map((context) => context.close()));
@@ -114,15 +115,20 @@ export function openBlog({ partsGoAway = false } = {}) {
     },
 
     /** A window of one more reader, with the page. `init` is run in it before the page's own scripts. */
-    async open(init?: string): Promise<Page> {
-      const context = await browser.newContext({ viewport: { width: 1_000, height: 700 } });
-      contexts.push(context);
-      const page = await context.newPage();
+    async open(init?: string, path = '/'): Promise<Page> {
+      const page = await blog.openEmpty();
       watch(page);
       if (init) await page.addInitScript(init);
-      await page.goto(blog.url);
-      await page.locator('[data-state=live]').waitFor();
+      await page.goto(blog.url + path);
+      await page.locator('[data-state=live]').first().waitFor();
       return page;
+    },
+
+    /** An empty window, for what is not our page: nobody watches it. */
+    async openEmpty(): Promise<Page> {
+      const context = await browser.newContext({ viewport: { width: 1_000, height: 700 } });
+      contexts.push(context);
+      return context.newPage();
     },
 
     /** Somebody else's post, once pages can read it. Resolves to its id. */

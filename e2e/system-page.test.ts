@@ -1,0 +1,173 @@
+// What a learner sees and does on the System page, before real parts: with control, as `npm start` has it, and without.
+import { expect } from '@jest/globals';
+import type { Page } from 'playwright-core';
+import { openBlog, postOf, test } from './browser.ts';
+import { get, readModel, request, until } from './http.ts';
+import { startSystem } from './system.ts';
+
+const blog = openBlog({ partsGoAway: true, development: true });
+
+async function openSystem(): Promise<Page> {
+  const page = await blog.open(undefined, '/system');
+  await row(page, 'moderation').getByText('Live').waitFor();
+  return page;
+}
+
+const row = (page: Page, name: string) => page.getByRole('listitem', { name, exact: true });
+const press = (page: Page, label: string, name: string) =>
+  page.getByRole('button', { name: `${label} ${name}`, exact: true }).click();
+const answer = (page: Page, label: string) => page.getByRole('dialog').getByRole('button', { name: label }).click();
+const lag = (page: Page, name: string, text: RegExp) => row(page, name).locator('.lag', { hasText: text }).waitFor();
+
+test('a part that is killed is seen to be away, and to come back and catch up', async () => {
+  const id = await blog.post('Killed');
+  const page = await openSystem();
+  // Every state that was to be seen, however shortly.
+  await page.evaluate(`{
+    window.seen = new Set();
+    const look = () => {
+      for (const state of document.querySelectorAll('.subscription-state')) {
+        window.seen.add(state.closest('li').querySelector('h4').textContent + ' ' + state.textContent);
+      }
+    };
+    new MutationObserver(look).observe(document.body, { subtree: true, childList: true, characterData: true });
+  }`);
+  await blog.system.part('kill moderation');
+  await blog.comment(id, 'meanwhile');
+  await page.waitForFunction(`window.seen.has('moderation Retrying')`);
+  await row(page, 'moderation').getByText('Live', { exact: true }).waitFor();
+  await lag(page, 'moderation', /^0 events$/);
+});
+
+test('a subscription that is paused by its button falls behind, and once resumed catches up', async () => {
+  const id = await blog.post('Paused');
+  const page = await openSystem();
+  await press(page, 'Pause', 'query');
+  await row(page, 'query').getByText('Paused', { exact: true }).waitFor();
+  await blog.comment(id, 'one');
+  await lag(page, 'query', /^[2-9] events, \d+ s$/);
+  const before = await row(page, 'query').locator('.lag').textContent();
+  await blog.comment(id, 'two');
+  await until('more lag', async () => {
+    const now = await row(page, 'query').locator('.lag').textContent();
+    return Number.parseInt(now ?? '', 10) > Number.parseInt(before ?? '', 10);
+  });
+  await press(page, 'Resume', 'query');
+  await lag(page, 'query', /^0 events$/);
+  await row(page, 'query').getByText('Live', { exact: true }).waitFor();
+});
+
+test('after a replay of query the blog is the same, to every reader and after a reload', async () => {
+  const id = await blog.post('Replayed');
+  for (const text of ['a pear', 'an orange', 'a plum']) await blog.comment(id, text);
+  await blog.system.quiet();
+  const reader = await blog.open();
+  await postOf(reader, 'Replayed').getByText('a plum').waitFor();
+  const shown = () => reader.locator('.feed').innerText();
+  const stand = async () => (await get(`${blog.system.url('query')}/events`)).body;
+  const before = { shown: await shown(), model: await readModel(blog.system.url('query')), stand: await stand() };
+
+  const page = await openSystem();
+  await press(page, 'Replay…', 'query');
+  await answer(page, 'Replay');
+  await page.getByRole('dialog').waitFor({ state: 'detached' });
+  await until('the order is taken', async () => (await stand()).replay !== before.stand.replay);
+  await blog.system.quiet();
+  await lag(page, 'query', /^0 events$/);
+  expect(await readModel(blog.system.url('query'))).toEqual(before.model);
+  expect(await shown()).toBe(before.shown);
+  await reader.reload();
+  await postOf(reader, 'Replayed').getByText('a plum').waitFor();
+  expect(await shown()).toBe(before.shown);
+});
+
+test('an event that was skipped is redelivered by its button, and has its effect', async () => {
+  const id = await blog.post('Skipped');
+  const page = await openSystem();
+  await blog.system.part('stop moderation');
+  await blog.comment(id, 'judged late');
+  await row(page, 'moderation').getByText('Retrying', { exact: true }).waitFor();
+  await lag(page, 'moderation', /^1 event,/);
+  await press(page, 'Skip…', 'moderation');
+  await answer(page, 'Skip it');
+  const letters = page.getByRole('region', { name: 'Dead letters (1)' });
+  await letters.getByText(/^skipped by hand: /).waitFor();
+
+  await letters.getByRole('button', { name: /^Redeliver / }).click();
+  await letters.getByText(/^moderation does not answer: /).waitFor();
+
+  await blog.system.startPart('moderation');
+  await lag(page, 'moderation', /^0 events$/);
+  const status = async () => (await get(`${blog.url}/posts/${id}`)).body.comments[0].status;
+  expect(await status()).toBe('pending');
+  await letters.getByRole('button', { name: /^Redeliver / }).click();
+  await page.getByRole('heading', { name: 'Dead letters (0)' }).waitFor();
+  await until('its verdict', async () => (await status()) === 'approved');
+});
+
+const CONTROLS = [
+  ['POST', '/subscriptions/query/pause'],
+  ['POST', '/subscriptions/query/resume'],
+  ['POST', '/subscriptions/query/skip'],
+  ['POST', '/subscriptions/query/replay'],
+  ['POST', '/dead-letters/1/redeliver'],
+  ['DELETE', '/dead-letters/1'],
+] as const;
+
+test('a page of another origin controls nothing, whatever it sends', async () => {
+  const foreign = await blog.openEmpty();
+  await foreign.goto(`${blog.system.url('posts')}/healthz`);
+  const before = await blog.system.subscriptions();
+  for (const [method, path] of CONTROLS) {
+    const url = `${blog.url}/api/system${path}`;
+    const sends = (options: object) =>
+      foreign.evaluate(`fetch(${JSON.stringify(url)}, ${JSON.stringify({ method, ...options })}).then(
+        ({ type, status }) => type + ' ' + status, (error) => error.name)`);
+    const seen = method === 'POST' && foreign.waitForResponse((response) => response.url() === url);
+    if (seen) {
+      // As it is sent without asking first: the answer is not for the page, but we see it.
+      expect(await sends({ mode: 'no-cors', body: '{}', headers: { 'content-type': 'text/plain' } })).toBe('opaque 0');
+      expect((await seen).status()).toBe(403);
+    }
+    expect(await sends({ body: '{}', headers: { 'content-type': 'application/json' } })).toBe('TypeError');
+  }
+  const url = `${blog.url}/api/system/subscriptions/query/pause`;
+  const [response] = await Promise.all([
+    foreign.waitForResponse((one) => one.url() === url),
+    foreign.evaluate(`{
+      const form = Object.assign(document.createElement('form'), { method: 'post', action: ${JSON.stringify(url)} });
+      document.body.append(form);
+      form.submit();
+    }`),
+  ]);
+  expect(response.status()).toBe(403);
+  expect((await blog.system.subscriptions()).map(({ state, replay }) => [state, replay])).toEqual(
+    before.map(({ state, replay }) => [state, replay]),
+  );
+});
+
+test('in production there is no button, and no route that one could press', async () => {
+  const production = await startSystem('--production');
+  try {
+    const url = production.url('client');
+    const page = await blog.openEmpty();
+    const problems: string[] = [];
+    page.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
+    await page.goto(`${url}/system`);
+    await row(page, 'moderation').getByText('Live').waitFor();
+    await page.getByText(/^They can only be looked at from here/).waitFor();
+    for (const name of ['Subscriptions', 'Dead letters (0)']) {
+      expect(await page.getByRole('region', { name }).getByRole('button').count()).toBe(0);
+    }
+    expect(problems).toEqual([]);
+    for (const [method, path] of CONTROLS) {
+      const sent = { method, body: {}, headers: { origin: url } };
+      expect([path, (await request(`${url}/api/system${path}`, sent)).status]).toEqual([path, 404]);
+    }
+    expect((await production.subscriptions()).map(({ state, replay }) => [state, replay])).toEqual(
+      Array(4).fill(['live', null]),
+    );
+  } finally {
+    await production.stop();
+  }
+});
