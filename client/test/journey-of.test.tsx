@@ -78,6 +78,11 @@ describe('the way of a comment', () => {
     expect(short(journeyOf([], nobody, { sentAt: START }))).toEqual(['sent', 'written waiting']);
     const sent = { sentAt: START, answeredAt: START + 5 };
     expect(short(journeyOf([], nobody, sent))).toEqual(['sent', 'written', 'logged waiting']);
+    expect(short(journeyOf([], nobody, { ...sent, createdAt: time(3) }))).toEqual([
+      'sent',
+      'written 3',
+      'logged waiting',
+    ]);
     expect(short(journeyOf([created], nobody)).at(-1)).toBe('judged waiting');
     expect(short(journeyOf([created, moderated], nobody)).at(-1)).toBe('updated waiting');
     expect(short(journeyOf([created, moderated, updated], nobody)).at(-1)).toBe('readable waiting');

@@ -207,7 +207,7 @@ describe('an event', () => {
     system.log = entries(1, 2);
     system.subscriptions = [aSubscription('query', { position: 2 })];
     await openSystem('/system?event=1');
-    await waitFor(() => expect(receivers()).toEqual(['query stands behind it']), { timeout: 5_000 });
+    await waitFor(() => expect(receivers()).toEqual(['query is past it']), { timeout: 5_000 });
     expect(view().getByText(/remembers deliveries from its last start on/)).toBeTruthy();
   });
 

@@ -35,7 +35,7 @@ export const sendPost = (title: string, key: string, signal: AbortSignal) => sen
 export async function sendComment(postId: string, content: string, key: string, signal: AbortSignal) {
   noteSent(key);
   const created = await send(`/posts/${encodeURIComponent(postId)}/comments`, { content }, key, signal);
-  noteAnswered(key, created.id);
+  noteAnswered(key, created);
   return created;
 }
 

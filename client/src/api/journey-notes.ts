@@ -3,8 +3,9 @@ export type Note = {
   /** When it was first sent from here, and how often until it was answered. */
   sentAt?: number;
   tries?: number;
-  /** When the 201 came. */
+  /** When the 201 came, and when the comment was made, as it says. */
   answeredAt?: number;
+  createdAt?: string | null;
   /** When the stream brought the verdict, and the page showed it. */
   shownAt?: number;
 };
@@ -24,8 +25,8 @@ export function noteSent(key: string): void {
 }
 
 /** Its 201 came, and with it its id. */
-export function noteAnswered(key: string, id: string): void {
-  put(own, id, { ...noteOf(id), ...sending.get(key), answeredAt: Date.now() });
+export function noteAnswered(key: string, { id, createdAt }: { id: string; createdAt: string | null }): void {
+  put(own, id, { ...noteOf(id), ...sending.get(key), answeredAt: Date.now(), createdAt });
   sending.delete(key);
   tell();
 }

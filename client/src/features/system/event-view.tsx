@@ -116,7 +116,7 @@ function Receivers({ position, reached, head, recorded }: ReceiversProps) {
         ))}
         {passed.map((name) => (
           <li key={name}>
-            <strong>{name}</strong> stands behind it
+            <strong>{name}</strong> is past it
           </li>
         ))}
         {missing.map(({ name, lag, state }) => (

@@ -75,7 +75,7 @@ export function journeyOf(
 
   if (note.sentAt !== undefined) done('sent', 'client', note.sentAt, { attempts: note.tries ?? 1 });
   if (created || note.answeredAt !== undefined) {
-    const at = timeOf(created?.time);
+    const at = timeOf(created?.time ?? note.createdAt ?? undefined);
     const branches = note.answeredAt === undefined ? [] : [branchOf('client', note.answeredAt, at ?? note.sentAt)];
     done('written', created?.source ?? 'comments', at, { entry: created, branches });
   } else missing('written', 'comments', hasEnded || moderated !== undefined);

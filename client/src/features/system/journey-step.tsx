@@ -1,4 +1,5 @@
 import type { CSSProperties } from 'react';
+import { PARTS } from '../../api/system.ts';
 import { ClockTime, durationText } from '../../components/clock-time.tsx';
 import { Link, useLocation } from '../../components/navigation.tsx';
 import { addressWith } from './address.ts';
@@ -24,6 +25,9 @@ export function JourneyStep({ step, start, whole }: Props) {
             </>
           )}
           {attempts > 1 && <span className="attempts"> at attempt {attempts}</span>}
+          {position !== undefined && isPart(entry?.source) && (
+            <span className="aside"> from the outbox of {entry?.source}</span>
+          )}
         </span>
         <span className="part">{who}</span>
         <Gap step={step} />
@@ -39,13 +43,16 @@ export function JourneyStep({ step, start, whole }: Props) {
             </li>
           ))}
           {passed.map((subscription) => (
-            <li key={subscription}>{subscription} stands behind it</li>
+            <li key={subscription}>{subscription} is past it</li>
           ))}
         </ul>
       )}
     </li>
   );
 }
+
+/** Others have no outbox, as far as one knows. */
+const isPart = (source: string | undefined) => PARTS.some((part) => part === source);
 
 function textOf({ name, state, who, entry }: Step): string {
   if (state !== 'done') return NOT_DONE[name];
@@ -58,7 +65,7 @@ function textOf({ name, state, who, entry }: Step): string {
         ? 'Made by a service that does not say its name'
         : 'Stored, with its event in the outbox';
     case 'logged':
-      return `${entry?.type} is in the log at`;
+      return `${entry?.type} in the log at`;
     case 'judged':
       return `Judged: ${verdict}`;
     case 'updated':
@@ -83,7 +90,7 @@ const NOT_DONE: Record<Step['name'], string> = {
 
 function Gap({ step: { state, gap, early, at } }: { step: Step }) {
   if (state === 'waiting') return <span className="gap">not yet</span>;
-  if (state === 'unknown') return <span className="gap">not in the log</span>;
+  if (state === 'unknown') return <span className="gap">not known</span>;
   if (at === undefined) return <span className="gap">time unknown</span>;
   if (gap === undefined) return <span className="gap" />;
   return <span className="gap">{early ? 'about 0' : `+ ${durationText(gap)}`}</span>;

@@ -12,7 +12,7 @@ import './log.css';
 /** The log: the newest events live, older ones on demand, by type and subject, and one event whole. */
 export function LogView() {
   const { search } = useLocation();
-  const { head } = useSystemState();
+  const { bus, head } = useSystemState();
   const event = search.get('event');
   const id = useId();
   const type = search.get('type') || undefined;
@@ -23,7 +23,7 @@ export function LogView() {
         <h3 id={id} tabIndex={-1}>
           The log
         </h3>
-        <p className="quiet">{head === 1 ? '1 event' : `${head.toLocaleString()} events`}</p>
+        {(head > 0 || bus === 'here') && <p>{head === 1 ? '1 event' : `${head.toLocaleString()} events`}</p>}
       </div>
       {event !== null && <EventView key={event} position={event} />}
       <LogFilterForm key={`${type}\n${subject}`} type={type} subject={subject} />
