@@ -14,8 +14,9 @@ async function openSystem(): Promise<Page> {
 }
 
 const row = (page: Page, name: string) => page.getByRole('listitem', { name, exact: true });
-const press = (page: Page, label: string, name: string) =>
-  page.getByRole('button', { name: `${label} ${name}`, exact: true }).click();
+const button = (page: Page, label: string, name: string) =>
+  page.getByRole('button', { name: `${label} ${name}`, exact: true });
+const press = (page: Page, label: string, name: string) => button(page, label, name).click();
 const answer = (page: Page, label: string) => page.getByRole('dialog').getByRole('button', { name: label }).click();
 const lag = (page: Page, name: string, text: RegExp) => row(page, name).locator('.lag', { hasText: text }).waitFor();
 
@@ -42,7 +43,8 @@ test('a part that is killed is seen to be away, and to come back and catch up', 
 test('a subscription that is paused by its button falls behind, and once resumed catches up', async () => {
   const id = await blog.post('Paused');
   const page = await openSystem();
-  await press(page, 'Pause', 'query');
+  // A slow double click: by the second one the button says Resume.
+  await button(page, 'Pause', 'query').dblclick({ delay: 400 });
   await row(page, 'query').getByText('Paused', { exact: true }).waitFor();
   await blog.comment(id, 'one');
   await lag(page, 'query', /^[2-9] events, \d+ s$/);
@@ -88,7 +90,17 @@ test('an event that was skipped is redelivered by its button, and has its effect
   await blog.comment(id, 'judged late');
   await row(page, 'moderation').getByText('Retrying', { exact: true }).waitFor();
   await lag(page, 'moderation', /^1 event,/);
-  await press(page, 'Skip…', 'moderation');
+  const focused = () => page.evaluate('document.activeElement.textContent');
+  await button(page, 'Skip…', 'moderation').focus();
+  for (const no of ['Escape', 'Enter']) {
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog', { name: 'Skip the next event for moderation?' }).waitFor();
+    expect(await focused()).toBe('Cancel');
+    await page.keyboard.press(no);
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    expect(await focused()).toBe('Skip… moderation');
+  }
+  await page.keyboard.press('Enter');
   await answer(page, 'Skip it');
   const letters = page.getByRole('region', { name: 'Dead letters (1)' });
   await letters.getByText(/^skipped by hand: /).waitFor();
@@ -102,6 +114,7 @@ test('an event that was skipped is redelivered by its button, and has its effect
   expect(await status()).toBe('pending');
   await letters.getByRole('button', { name: /^Redeliver / }).click();
   await page.getByRole('heading', { name: 'Dead letters (0)' }).waitFor();
+  await until('the focus is there', async () => (await focused()) === 'Dead letters (0)');
   await until('its verdict', async () => (await status()) === 'approved');
 });
 
