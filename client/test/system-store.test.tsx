@@ -157,6 +157,13 @@ describe('away and back', () => {
     expect(spoken).toContain('moderation is ready again.');
   });
 
+  test('a part of somebody else that has no /readyz is there', async () => {
+    system.parts.set('moderation', { status: 404, body: 'Cannot GET /readyz' });
+    await start();
+    const there = { state: 'ready', degraded: [] };
+    await waitFor(() => expect(store.getState().parts.get('moderation')).toEqual(there));
+  });
+
   test('a hidden tab asks nothing, and asks at once when it is shown', async () => {
     await start();
     await waitFor(() => expect(store.getState().parts.size).toBe(6));

@@ -70,6 +70,8 @@ export async function readPart(part: PartName): Promise<PartState> {
   } catch (error) {
     // The gateway says of a part that does not answer that it is not answering; a part says why it is not ready.
     if (!(error instanceof RequestError) || error.status === undefined) return { state: 'away' };
+    // One of somebody else's in the place of ours: all that it says is that it is there.
+    if (error.status === 404) return { state: 'ready', degraded: [] };
     return / is not answering\./.test(error.message)
       ? { state: 'away' }
       : { state: 'not ready', reason: error.message };
