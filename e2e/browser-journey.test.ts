@@ -1,0 +1,97 @@
+// One comment's journey and the log on the System page, before real parts, with the built page and its security headers.
+import { expect } from '@jest/globals';
+import type { Page } from 'playwright-core';
+import { openBlog, postOf, test } from './browser.ts';
+import { post, until } from './http.ts';
+
+const blog = openBlog({ partsGoAway: true });
+
+/** Writes a comment in the blog and opens its journey from there. */
+async function writeAndFollow(page: Page, title: string, text: string): Promise<void> {
+  const article = postOf(page, title);
+  await article.getByLabel('Your comment').fill(text);
+  await article.getByRole('button', { name: 'Comment', exact: true }).click();
+  await article.locator('.comment', { hasText: text }).getByRole('link', { name: 'Journey' }).click();
+}
+
+/** A thousand events that nobody handles. */
+async function flood(batch: number): Promise<void> {
+  const about = { specversion: '1.0', source: 'flood', type: 'Flood', data: null };
+  const events = Array.from({ length: 1_000 }, (_, n) => ({ ...about, id: `${batch}-${n}` }));
+  const headers = { 'content-type': 'application/cloudevents-batch+json' };
+  const { status } = await post(`${blog.system.url('event-bus')}/events`, events, headers);
+  expect(status).toBe(201);
+}
+
+const journey = (page: Page) => page.getByRole('region', { name: 'Journey of a comment' });
+const steps = (page: Page) => journey(page).locator('.step-what').allTextContents();
+const rows = (page: Page) => page.locator('.log-table tbody tr');
+
+test('the journey of a comment waits while its judge is away, and ends with the verdict by itself', async () => {
+  await blog.post('Judged late');
+  const page = await blog.open();
+  await postOf(page, 'Judged late').waitFor();
+  await blog.system.part('stop moderation');
+  await writeAndFollow(page, 'Judged late', 'an ORANGE');
+  await journey(page).getByText('moderation has not got it yet. Its lag is 1 event').waitFor();
+  expect((await steps(page)).map((text) => text.replace(/\d+/, 'N'))).toEqual([
+    'Sent from this page',
+    'Stored, with its event in the outbox',
+    'CommentCreated in the log at N from the outbox of comments',
+    'Judged',
+  ]);
+  await blog.system.startPart('moderation');
+  await journey(page).getByText('in all.').waitFor();
+  expect((await steps(page)).slice(3).map((text) => text.replace(/\d+/, 'N'))).toEqual([
+    'Judged: rejected',
+    'CommentModerated in the log at N from the outbox of moderation',
+    'The verdict stands: rejected',
+    'CommentUpdated in the log at N from the outbox of comments',
+    'In the read model',
+  ]);
+  await journey(page)
+    .getByRole('listitem')
+    .filter({ hasText: /^moderation has it .* at attempt \d+$/ })
+    .waitFor();
+
+  await journey(page).getByRole('link', { name: 'Its events in the log' }).click();
+  await until('its three events alone', async () => (await rows(page).count()) === 3);
+  await rows(page).first().getByRole('rowheader').getByRole('link').click();
+  const event = page.getByRole('region', { name: /^Event \d/ });
+  const { type, data } = JSON.parse((await event.locator('pre').textContent()) ?? '');
+  expect([type, data.content, data.status]).toEqual(['CommentUpdated', 'an ORANGE', 'rejected']);
+});
+
+test('a comment that is written while the bus is away is told to wait in the outbox, and how long it did', async () => {
+  await blog.post('Written without a bus');
+  const page = await blog.open();
+  await postOf(page, 'Written without a bus').waitFor();
+  await blog.system.part('stop event-bus');
+  await writeAndFollow(page, 'Written without a bus', 'a remark');
+  await journey(page).getByText('waits in the outbox of comments: the event bus does not answer').waitFor();
+  await blog.system.startPart('event-bus');
+  await journey(page).getByText('in all.').waitFor();
+  const logged = journey(page).locator('.step', { hasText: 'CommentCreated in the log' });
+  expect(await logged.locator('.step-head .gap').textContent()).toMatch(/^\+ [\d.]+ (m?s)$/);
+});
+
+test('rows stay in their place while thousands of events come, and an event in between opens by its address', async () => {
+  const page = await blog.open(undefined, '/system');
+  await rows(page).first().waitFor();
+  await rows(page).nth(1).hover();
+  const before = await rows(page).allTextContents();
+  const head = Number.parseInt(await blog.system.head(), 10);
+  for (let batch = 0; batch < 5; batch++) await flood(batch);
+  await page.getByRole('button', { name: '5,000 new events' }).waitFor();
+  expect(await rows(page).allTextContents()).toEqual(before);
+  await page.mouse.move(0, 0);
+  await until('a hundred rows of the newest', async () => {
+    const newest = await rows(page).first().getByRole('rowheader').textContent();
+    return newest?.replace(/\D/g, '') === String(head + 5_000) && (await rows(page).count()) === 100;
+  });
+  await page.goto(`${blog.url}/system?event=${head + 2_500}`);
+  await page
+    .getByRole('region', { name: /^Event/ })
+    .locator('pre', { hasText: '"Flood"' })
+    .waitFor();
+});
