@@ -5,7 +5,7 @@ import userEvent from '@testing-library/user-event';
 import type { LogEntry } from '../src/api/system.ts';
 import { aComment, aMessage, aPost, FakeEventSource } from './fake-blog.ts';
 import { anEntry, aSubscription } from './fake-system.ts';
-import { article, blog, comment, media, openPage, openSystem, system } from './page.tsx';
+import { article, blog, comment, media, openPage, openSystem, spoken, system } from './page.tsx';
 
 const START = Date.parse('2026-01-02T03:04:05.000Z');
 const time = (ms: number) => new Date(START + ms).toISOString();
@@ -96,6 +96,7 @@ describe('a journey', () => {
     );
     expect(steps().at(-1)).toBe('Judgedmoderationnot yet');
     stand();
+    expect(spoken()).not.toContain('verdict');
     await screen.findByText('moderation has it; its verdict is not in the log yet.', {}, { timeout: 5_000 });
     publish(moderated);
     stand(aSubscription('comments', { position: 1, lag: 1, state: 'paused' }));
@@ -108,6 +109,7 @@ describe('a journey', () => {
     stand();
     delivered(3, 'query', 2_030);
     await screen.findByText('2.03 s in all.', {}, { timeout: 5_000 });
+    expect(spoken()).toContain('The comment has its verdict, after 2.03 s.');
   });
 
   test('of a comment that nobody knows says so, and begins when it comes', async () => {

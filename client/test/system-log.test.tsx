@@ -5,7 +5,7 @@ import userEvent from '@testing-library/user-event';
 import type { LogEntry } from '../src/api/system.ts';
 import type { Answer } from './fake-blog.ts';
 import { anEntry, aSubscription } from './fake-system.ts';
-import { later, openSystem, system } from './page.tsx';
+import { later, openSystem, spoken, system } from './page.tsx';
 
 const entries = (from: number, upto: number, more: Partial<LogEntry> = {}) =>
   Array.from({ length: upto - from + 1 }, (_, index) => anEntry(from + index, more));
@@ -107,6 +107,7 @@ describe('the log', () => {
     ];
     await openSystem('/system?subject=a');
     await shows(3, 1);
+    expect(spoken()).toBe('2 events found.');
     await follow('Other');
     expect(location.search).toBe('?subject=a&type=Other');
     await shows(3);
@@ -152,7 +153,7 @@ describe('the log', () => {
     publish(anEntry(3));
     await shows(3, 2, 1);
     expect(table()?.closest('[aria-live], [role=status], [role=log]')).toBeNull();
-    expect(screen.getByRole('status').textContent).toBe('');
+    expect(spoken()).toBe('');
   });
 });
 

@@ -1,10 +1,10 @@
-import { useId } from 'react';
+import { useEffect, useId, useRef } from 'react';
 import { durationText } from '../../components/clock-time.tsx';
 import { Link, useLocation } from '../../components/navigation.tsx';
 import { addressWith } from './address.ts';
 import { journeyOf, mainEvents, type Step, verdictOf } from './journey-of.ts';
 import { JourneyStep } from './journey-step.tsx';
-import { useSystemState } from './system-context.ts';
+import { useSystemState, useSystemStore } from './system-context.ts';
 import { useArrivedAt } from './use-arrived-at.ts';
 import { useJourney } from './use-journey.ts';
 import { whyWaiting } from './why-waiting.ts';
@@ -70,9 +70,17 @@ function About({ comment, steps }: { comment: string; steps: readonly Step[] }) 
 
 function Steps({ steps }: { steps: readonly Step[] }) {
   const system = useSystemState();
+  const { announce } = useSystemStore();
   const start = steps.find(({ at }) => at !== undefined)?.at ?? 0;
   const whole = steps.reduce((sum, { gap = 0 }) => sum + gap, 0);
   const last = steps.at(-1);
+  const isWaiting = last?.state === 'waiting';
+  const waited = useRef(isWaiting);
+  // Whoever waits for the end, and does not see it, is told.
+  useEffect(() => {
+    if (waited.current && !isWaiting) announce(`The comment has its verdict, after ${durationText(whole)}.`);
+    waited.current = isWaiting;
+  }, [announce, isWaiting, whole]);
   const isEarly = steps.some(({ early }) => early);
   const isForgotten = steps.some(
     ({ passed, name, at }) => passed.length > 0 || (name === 'readable' && at === undefined),
@@ -85,7 +93,7 @@ function Steps({ steps }: { steps: readonly Step[] }) {
           <JourneyStep key={index} step={step} start={start} whole={whole} />
         ))}
       </ol>
-      {last?.state === 'waiting' ? (
+      {isWaiting ? (
         <p className="waits">{whyWaiting(last.name, steps, system)}</p>
       ) : (
         <p className="whole">{whole > 0 && `${durationText(whole)} in all.`}</p>

@@ -1,4 +1,4 @@
-import { useEffect, useId, useMemo, useRef, useSyncExternalStore } from 'react';
+import { useEffect, useEffectEvent, useId, useMemo, useRef, useSyncExternalStore } from 'react';
 import { useLocation } from '../../components/navigation.tsx';
 import { useAction } from '../../components/use-action.ts';
 import { EventView } from './event-view.tsx';
@@ -45,6 +45,13 @@ function Entries({ type, subject }: { type: string | undefined; subject: string 
   useEffect(() => list.start(), [list]);
   useEffect(() => list.hold(held), [list, held]);
   const isFiltered = type !== undefined || subject !== undefined;
+  const found = useEffectEvent(() => {
+    const { rows, hasOlder } = list.getState();
+    store.announce(foundText(rows.length, hasOlder));
+  });
+  useEffect(() => {
+    if (isFiltered && state.phase === 'ready') found();
+  }, [isFiltered, state.phase]);
 
   return (
     <div className="entries" ref={place}>
@@ -114,4 +121,9 @@ function Older({ list }: { list: LogList }) {
       )}
     </div>
   );
+}
+
+function foundText(count: number, hasMore: boolean): string {
+  if (count === 0) return 'No such event.';
+  return `${hasMore ? 'More than ' : ''}${count === 1 ? '1 event' : `${count} events`} found.`;
 }

@@ -42,27 +42,23 @@ function follow(store: SystemStore, comment: string, onKnown: (known: Known) => 
     onKnown(known);
   };
 
+  /** Tells all at once what there is by now; resolves to whether that is the whole way. */
   async function read(): Promise<boolean> {
     const { entries } = await readLogAfter({ subject: comment }, MOST, 0);
-    tell({ entries });
-    let isWhole = true;
-    const { created, moderated, updated } = mainEvents(entries);
-    for (const entry of [created, moderated, updated]) {
-      const { subscriptions } = store.getState();
-      if (!entry) isWhole = false;
-      else if (!isEverywhere(known.reached.get(entry.position) ?? NOBODY, subscriptions)) {
-        const reached = await readReached(entry.position, subscriptions);
-        tell({ reached: new Map(known.reached).set(entry.position, reached) });
-        isWhole &&= isEverywhere(reached, subscriptions);
-      }
+    const reached = new Map(known.reached);
+    const { subscriptions } = store.getState();
+    const isEverywhereNow = ({ position }: LogEntry) => isEverywhere(reached.get(position) ?? NOBODY, subscriptions);
+    const main = Object.values(mainEvents(entries)).filter((entry) => entry !== undefined);
+    for (const entry of main) {
+      if (!isEverywhereNow(entry)) reached.set(entry.position, await readReached(entry.position, subscriptions));
     }
-    return isWhole;
+    tell({ entries, reached, failed: false });
+    return main.length === 3 && main.every(isEverywhereNow);
   }
 
   const poll = createPoll(async () => {
     try {
       const isWhole = await read();
-      tell({ failed: false });
       if (store.getState().subscriptions.length === 0) return SOON_MS;
       return isWhole ? LOOK_EVERY_MS : READ_EVERY_MS;
     } catch {
