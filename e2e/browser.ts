@@ -120,7 +120,7 @@ export function openBlog({ partsGoAway = false, development = false } = {}) {
       watch(page);
       if (init) await page.addInitScript(init);
       await page.goto(blog.url + path);
-      await page.locator('[data-state=live]').first().waitFor();
+      await page.locator(':is(.connection, .subscription)[data-state=live]').first().waitFor();
       return page;
     },
 
