@@ -41,7 +41,7 @@ export async function answerOf(terminal: Terminal, line: string, wanted: string,
 /** Ids, times and places differ from run to run, and how a shell tells that a job was ended or stopped. */
 export const alike = (text: string) =>
   text
-    .replace(/^\[\d+\].*(Terminated|Stopped).*$/gm, '')
+    .replace(/^(\[\d+\]|.*bash: line \d+:).*(Terminated|Stopped).*$/gm, '')
     .trim()
     .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(-\d+)?/g, 'ID')
     .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
