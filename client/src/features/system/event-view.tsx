@@ -8,6 +8,7 @@ import type { Reached } from './journey-of.ts';
 import { useSystemState } from './system-context.ts';
 import { useArrivedAt } from './use-arrived-at.ts';
 import { useEvent } from './use-event.ts';
+import './event.css';
 
 /** One event whole, its place and times, and who has got it. `position` as it stands in the address. */
 export function EventView({ position: text }: { position: string }) {
