@@ -24,6 +24,12 @@ beforeEach(() => {
   window.scrollTo = () => undefined;
   media.clear();
   window.matchMedia = (query) => Object.assign(new EventTarget(), { matches: media.has(query) }) as MediaQueryList;
+  globalThis.ResizeObserver = class {
+    observe() {}
+    unobserve() {}
+    disconnect() {}
+  };
+  Element.prototype.animate = animate;
   history.replaceState(null, '', '/');
   FakeEventSource.opened = [];
   sessionStorage.clear();
@@ -52,6 +58,14 @@ const write = async (label: string, text: string, button: string, scope = within
 };
 export const post = (text: string) => write('Title', text, 'Post');
 export const comment = (title: string, text: string) => write('Your comment', text, 'Comment', article(title));
+
+/** An animation that ends when it should and moves nothing: jsdom has none. */
+function animate(_keyframes: unknown, options?: number | KeyframeAnimationOptions): Animation {
+  const { duration = 0, delay = 0 } = typeof options === 'object' ? options : {};
+  const animation = { onfinish: null as (() => void) | null };
+  setTimeout(() => animation.onfinish?.(), Number(duration) + delay);
+  return animation as unknown as Animation;
+}
 
 /** Opens the System page; its log is being followed by then. */
 export async function openSystem(address = '/system') {

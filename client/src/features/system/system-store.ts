@@ -22,7 +22,8 @@ const SUBSCRIPTIONS_EVERY_MS = 500;
 const BEHIND_EVERY_MS = 250;
 /** After an event came: most subscribers have it by then. */
 const AFTER_EVENT_MS = 60;
-const PARTS_EVERY_MS = 2_000;
+/** A part that was killed is back after about a second: it is to be seen. */
+const PARTS_EVERY_MS = 1_000;
 /** After something changed, more will. */
 const AFTER_CHANGE_MS = 400;
 const LONGEST_WAIT_MS = 3_000;

@@ -1,6 +1,8 @@
 import { useEffect } from 'react';
 import { useLocation } from '../../components/navigation.tsx';
 import { DeadLetters } from './dead-letters.tsx';
+import { Diagram } from './diagram.tsx';
+import { perSecond } from './figures.ts';
 import { Journey } from './journey.tsx';
 import { LogView } from './log-view.tsx';
 import { Subscriptions } from './subscriptions.tsx';
@@ -23,6 +25,7 @@ export function System() {
         </h2>
         <Bus />
       </div>
+      <Diagram />
       {comment && <Journey key={comment} comment={comment} />}
       <Subscriptions />
       <DeadLetters />
@@ -44,8 +47,7 @@ function Bus() {
   }
   return (
     <p className="system-bus">
-      {head.toLocaleString()} events in the log, {rate < 10 ? rate.toFixed(1) : Math.round(rate).toLocaleString()} per
-      second
+      {head.toLocaleString()} events in the log, {perSecond(rate)}
     </p>
   );
 }
