@@ -5,6 +5,7 @@ import { openBlog, postOf, test } from './browser.ts';
 import { get, readModel, request, until } from './http.ts';
 import { startSystem } from './system.ts';
 
+const SUBSCRIBERS = ['posts', 'comments', 'query', 'moderation'];
 const blog = openBlog({ partsGoAway: true, development: true });
 
 async function openSystem(): Promise<Page> {
@@ -19,6 +20,64 @@ const button = (page: Page, label: string, name: string) =>
 const press = (page: Page, label: string, name: string) => button(page, label, name).click();
 const answer = (page: Page, label: string) => page.getByRole('dialog').getByRole('button', { name: label }).click();
 const lag = (page: Page, name: string, text: RegExp) => row(page, name).locator('.lag', { hasText: text }).waitFor();
+
+/** Has the page note every dot on its way: of what type, from and to whom, how far it was seen to move, whether it is gone. */
+const WATCH_DOTS = `{
+  window.travels = [];
+  const nodeAt = (transform) => {
+    const [x, y] = transform.match(/-?[\\d.]+/g).map(Number);
+    const isNear = ({ style, firstElementChild: { style: { height } } }) => {
+      const [left, top, width] = [style.left, style.top, style.width].map(Number.parseFloat);
+      return x > left - 9 && x < left + width + 9 && y > top && y < top + Number.parseFloat(height);
+    };
+    return [...document.querySelectorAll('.diagram .node')].find(isNear)?.querySelector('b').textContent;
+  };
+  const note = (dot) => {
+    const frames = dot.getAnimations()[0]?.effect.getKeyframes();
+    const [from, to] = frames ? [frames[0], frames.at(-1)].map(({ transform }) => nodeAt(transform)) : [];
+    const seen = { type: dot.dataset.type, text: dot.textContent, way: from + ' to ' + to, still: !frames, moved: 0, gone: false };
+    window.travels.push(seen);
+    const start = dot.getBoundingClientRect().x;
+    const look = () => {
+      seen.gone = !dot.isConnected;
+      if (seen.gone) return;
+      seen.moved = Math.max(seen.moved, Math.abs(dot.getBoundingClientRect().x - start));
+      requestAnimationFrame(look);
+    };
+    look();
+  };
+  new MutationObserver((records) => records.forEach(({ addedNodes }) => addedNodes.forEach(note)))
+    .observe(document.querySelector('.diagram .dots'), { childList: true });
+}`;
+type Travel = { type: string; text: string; way: string; still: boolean; moved: number; gone: boolean };
+
+test('an event is seen on its way to the bus, and from there to every subscriber', async () => {
+  const page = await openSystem();
+  await page.evaluate(WATCH_DOTS);
+  await blog.post('Travelling');
+  const ways = ['posts to event-bus', ...SUBSCRIBERS.map((name) => `event-bus to ${name}`)];
+  const travels = await until('all ways were gone', async () => {
+    const seen = await page.evaluate<Travel[]>('window.travels');
+    return seen.length >= ways.length && seen.every(({ gone }) => gone) && seen;
+  });
+  expect(travels.map(({ type, way }) => `${type}: ${way}`).sort()).toEqual(
+    ways.map((way) => `PostCreated: ${way}`).sort(),
+  );
+  expect(travels[0]?.way).toBe('posts to event-bus');
+  for (const { moved } of travels) expect(moved).toBeGreaterThan(50);
+});
+
+test('where nothing may move, a number says that events went', async () => {
+  const page = await openSystem();
+  await page.emulateMedia({ reducedMotion: 'reduce' });
+  await page.evaluate(WATCH_DOTS);
+  await blog.post('Calm');
+  const travels = await until('five numbers came and went', async () => {
+    const seen = await page.evaluate<Travel[]>('window.travels');
+    return seen.length >= 5 && seen.every(({ gone }) => gone) && seen;
+  });
+  for (const seen of travels) expect(seen).toMatchObject({ text: '+1', still: true, moved: 0 });
+});
 
 test('a part that is killed is seen to be away, and to come back and catch up', async () => {
   const id = await blog.post('Killed');
