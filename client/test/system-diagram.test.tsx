@@ -62,7 +62,7 @@ describe('who is in it', () => {
       { ...state, subscriptions: names.map((name) => aSubscription(name)) },
       createPublishing(),
     );
-    for (const width of [240, 256, 360, 559, 560, 690, 1_200]) {
+    for (const width of [200, 230, 360, 559, 560, 690, 1_200]) {
       const { places, client, bus, width: used } = layOut(members, width);
       const boxes = [client, bus, ...[...places.values()].map(({ box }) => box)];
       for (const [i, a] of boxes.entries()) {
@@ -71,7 +71,7 @@ describe('who is in it', () => {
           expect({ width, apart }).toEqual({ width, apart: true });
         }
       }
-      expect(used).toBeLessThanOrEqual(Math.max(256, width));
+      expect(used).toBeLessThanOrEqual(Math.max(230, width));
       for (const { box, deliver } of places.values()) {
         const edges = [box.x, box.x + box.width].map((x) => Math.abs(x - (deliver?.to.x ?? 0)));
         expect(Math.min(...edges)).toBeLessThan(5);

@@ -29,7 +29,7 @@ export function Lane({ line: { from, to }, kind, state = 'live', above, below = 
         </>
       )}
       {above && (
-        <text x={middle} y={from.y - 13}>
+        <text x={middle} y={from.y - 15}>
           {above}
         </text>
       )}

@@ -6,10 +6,10 @@ const MARKS = { good: '●', warn: '▲', bad: '✕', none: '○' };
 /** Somebody who was away for a moment is shown to be back for so long: it may have been too short to be seen. */
 const BACK_MS = 3_000;
 
-type Props = { name: string; box: Box; health: Health; details?: string[]; upright?: boolean };
+type Props = { name: string; box: Box; health: Health; details?: string[]; upright?: boolean; end?: boolean };
 
 /** Somebody who takes part. Why it is as it is, is told to whoever points at it or comes to it by keyboard. */
-export function Node({ name, box, health, details = [], upright = false }: Props) {
+export function Node({ name, box, health, details = [], upright = false, end = false }: Props) {
   const id = useId();
   const isBack = useBack(health.tone);
   const word = isBack ? 'back' : health.word;
@@ -32,7 +32,7 @@ export function Node({ name, box, health, details = [], upright = false }: Props
           <i aria-hidden="true">{MARKS[health.tone]}</i> {word}
         </span>
       </button>
-      <div role="tooltip" id={id}>
+      <div role="tooltip" id={id} data-end={end}>
         {lines.length === 0 ? <p>Nothing to say of it.</p> : lines.map((line) => <p key={line}>{line}</p>)}
       </div>
     </div>

@@ -66,7 +66,8 @@ export function Diagram() {
           />
           {members.map((member) => {
             const box = layout.places.get(member.name)?.box;
-            return box && <Node key={member.name} {...member} box={box} details={detailsOf(member)} />;
+            const end = box && box.x > width / 2;
+            return box && <Node key={member.name} {...member} box={box} details={detailsOf(member)} end={end} />;
           })}
           <Node
             name="event-bus"
@@ -74,6 +75,7 @@ export function Diagram() {
             health={state.bus === 'away' && bus.tone !== 'bad' ? { ...bus, word: 'away', tone: 'bad' } : bus}
             details={[`Its log has grown to position ${state.head.toLocaleString()}.`]}
             upright
+            end={layout.narrow}
           />
           <div className="dots" ref={dots} aria-hidden="true" />
         </div>

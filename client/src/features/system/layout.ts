@@ -24,7 +24,9 @@ const APART = 11;
 const TIP = 3;
 
 const WIDE = { client: 72, gap: 40, node: 116, bus: 92, lane: 200 };
-const NARROW = { client: 26, gap: 18, node: 88, bus: 30, lane: 300 };
+const NARROW = { client: 22, gap: 16, node: 86, bus: 26, lane: 300 };
+/** As wide as it is on a telephone of 18rem. */
+const LEAST = 230;
 
 /**
  * The client at the left, the bus in the middle, between them who is asked by the client, and on the bus's other side
@@ -37,7 +39,7 @@ export function layOut(members: Member[], available: number): Layout {
   const left = [...members.filter(({ requested }) => requested), ...members.filter((one) => !one.requested && narrow)];
   const sides = narrow ? 1 : 2;
   const fixed = size.client + size.gap + size.node * sides + size.bus;
-  const lane = Math.min(size.lane, (Math.max(256, available) - fixed) / sides);
+  const lane = Math.min(size.lane, (Math.max(LEAST, available) - fixed) / sides);
   const rows = Math.max(left.length, right.length, 1);
   const nodeX = size.client + size.gap;
   const busX = nodeX + size.node + lane;
