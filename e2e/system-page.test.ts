@@ -151,7 +151,9 @@ test('an event that was skipped is redelivered by its button, and has its effect
   await lag(page, 'moderation', /^1 event,/);
   const focused = () => page.evaluate('document.activeElement.textContent');
   await button(page, 'Skip…', 'moderation').focus();
+  const pressable = button(page, 'Skip…', 'moderation').and(page.locator('[aria-disabled="false"]'));
   for (const no of ['Escape', 'Enter']) {
+    await pressable.waitFor();
     await page.keyboard.press('Enter');
     await page.getByRole('dialog', { name: 'Skip the next event for moderation?' }).waitFor();
     expect(await focused()).toBe('Cancel');
@@ -159,6 +161,7 @@ test('an event that was skipped is redelivered by its button, and has its effect
     await page.getByRole('dialog').waitFor({ state: 'detached' });
     expect(await focused()).toBe('Skip… moderation');
   }
+  await pressable.waitFor();
   await page.keyboard.press('Enter');
   await answer(page, 'Skip it');
   const letters = page.getByRole('region', { name: 'Dead letters (1)' });
