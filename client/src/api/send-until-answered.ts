@@ -17,7 +17,8 @@ type Options = {
 
 /**
  * Sends a request until it is answered. No answer and a 5xx leave open whether it was carried out, and a 429 says that it
- * was not: it is sent again, after Retry-After and a random wait, for as long as it takes.
+ * was not: it is sent again, after Retry-After and a random wait, for as long as it takes. What the browser says of its network
+ * counts for nothing: a blog on the same machine answers without one.
  * Returns what ends it: afterwards nothing is sent and no one is called.
  */
 export function sendUntilAnswered({ send, onTry, onFailure, onEnd }: Options): () => void {
@@ -34,8 +35,7 @@ export function sendUntilAnswered({ send, onTry, onFailure, onEnd }: Options): (
     if (!mayPass(failure)) return onEnd(failure);
     onFailure(failure);
     const wait = Math.min(failure.retryAfterMs ?? 0, PATIENCE_MS) + backoffMs(failures++);
-    if (isOffline(failure)) window.addEventListener('online', sendOnce, { once: true, signal });
-    else timer = setTimeout(sendOnce, wait);
+    timer = setTimeout(sendOnce, wait);
   }
 
   return () => {
@@ -43,9 +43,6 @@ export function sendUntilAnswered({ send, onTry, onFailure, onEnd }: Options): (
     ending.abort();
   };
 }
-
-/** Whether there is no connection. A blog on this machine answers without one: then there is nothing to wait for. */
-export const isOffline = ({ status }: RequestError) => status === undefined && !navigator.onLine;
 
 function mayPass(failure: unknown): failure is RequestError {
   if (!(failure instanceof RequestError)) return false;

@@ -1,6 +1,6 @@
 import { useEffect, useEffectEvent, useState } from 'react';
 import { RequestError } from '../api/http.ts';
-import { isOffline, sendUntilAnswered } from '../api/send-until-answered.ts';
+import { sendUntilAnswered } from '../api/send-until-answered.ts';
 import { EMPTY, keyedDraft, loadDraft, saveDraft } from './draft.ts';
 
 type Options = {
@@ -95,7 +95,6 @@ const MEANWHILE = 'It cannot be stored twice. Changing the text ends it.';
 const STOPPED = 'It is not sent again. If the blog has stored it already, it will appear.';
 
 function explainWait(failure: RequestError): string {
-  if (isOffline(failure)) return 'You are offline. It is sent when you are connected again…';
   if (failure.status === undefined) return 'The blog does not answer. Sending again…';
   if (failure.status === 429) return 'That was too much at once. Sending again in a moment…';
   return 'The blog cannot take it at the moment. Sending again…';
