@@ -224,6 +224,7 @@ export class Subscriber<Result = void> extends Loop {
           const [first] = body;
           this.#classic = first ? typeof first.position !== 'number' : headers['event-head'] === undefined;
           if (this.#classic) await this.#applyHistory(body);
+          else this.#heard(checkpointText.safeParse(headers['event-head']).data);
           return;
         }
         log.debug({ status }, 'the bus does not say what it is');
