@@ -1,6 +1,7 @@
 // `node scripts/container.ts PART`: the first process of a part's container in development. The container outlives what
 // runs in it: it holds the edits that file sync brought, and Kubernetes would replace it by its image, without them. So a
 // crash, a kill or a saved syntax error ends only the service, which comes back as with `npm start`.
+import { format } from './output.ts';
 import { portsOf, processOf } from './parts.ts';
 import { supervise } from './supervisor.ts';
 
@@ -11,7 +12,7 @@ if (!port) throw new Error(`There is no part "${name}".`);
 const part = supervise(
   { ...processOf(name, false), port, env: {} },
   {
-    line: (line) => console.log(typeof line === 'string' ? line : JSON.stringify(line)),
+    line: (line) => console.log(typeof line === 'string' ? line : format(line)),
     note: (text) => console.log(`${name} ${text}`),
     ready: () => {},
     ended: () => {},

@@ -26,7 +26,8 @@ export function createPrinter(names: string[]) {
   };
 }
 
-function format(record: LogRecord): string {
+/** A log record as text: its time, its level if something is wrong, its message and its fields. */
+export function format(record: LogRecord): string {
   const time = new Date(record.time).toTimeString().slice(0, 8);
   const level = levels[record.level];
   const fields = Object.entries(record)

@@ -16,6 +16,12 @@ const answer = (part: string, text: string) =>
   });
 
 describe('the first process of a development container', () => {
+  test('prints the part’s log records as text, as npm start does', async () => {
+    const container = start('posts');
+    await until('a line', () => /^\d\d:\d\d:\d\d listening$/m.test(container.output()));
+    expect(container.output()).not.toContain('"level"');
+  });
+
   test('outlives a kill, a syntax error and an invalid setting of its part, and follows the edits', async () => {
     const container = start('posts');
     const { pid } = await answer('posts', 'first');
