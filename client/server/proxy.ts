@@ -63,10 +63,9 @@ export function proxy(req: IncomingMessage, res: ServerResponse, url: URL, part:
   });
 
   if (hasBody) req.pipe(upstream);
-  else {
-    req.resume();
-    upstream.end();
-  }
+  else if (req.readableEnded) upstream.end();
+  // What turns out to be malformed has reached nobody.
+  else req.resume().once('end', () => upstream.end());
 }
 
 function passedOn(headers: IncomingHttpHeaders, without: readonly string[]): IncomingHttpHeaders {

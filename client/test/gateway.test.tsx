@@ -313,10 +313,24 @@ for (const { name, start, describe: describeGateway } of gateways) {
       'POST /posts HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /events',
       'POST /posts HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nabcde',
       'POST /posts HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZ\r\n\r\n',
+      'GET /posts HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZ\r\n\r\n',
       'POST /posts HTTP/1.1\r\nHost: x\r\nContent-Length : 4\r\n\r\nabcd',
     ])('a request whose end is in doubt reaches no part whole: %j', async (text) => {
       expect(await send(gateway.url, text)).toMatch(/^HTTP\/1\.1 400 /);
       expect(parts.seen).toEqual([]);
+    });
+
+    test.each([
+      ['nonsense\r\n\r\n', 400],
+      ['POST /posts HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZ\r\n', 400],
+      ['POST /posts HTTP/1.1\r\nHost: x\r\nContent-Length : 4\r\n\r\nabcd', 400],
+      ['CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n', 400],
+    ])('requests that came whole are answered before one that is refused: %j', async (behind, status) => {
+      parts.handle = (_req, res) => res.writeHead(201).end();
+      const whole = 'POST /posts HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}';
+      const answers = (await send(gateway.url, whole + whole + behind)).matchAll(/HTTP\/1\.1 (\d+) /g);
+      expect([...answers].map(([, one]) => Number(one))).toEqual([201, 201, status]);
+      expect(parts.seen.map(({ body }) => body)).toEqual(['{}', '{}']);
     });
 
     test('a part that goes before it answers is a 503 that says when to try again; a write is not repeated', async () => {

@@ -6,6 +6,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { createHttpServer } from '@blog/common/limits.ts';
 import { describe } from '@jest/globals';
 import { createGateway } from '../server/gateway.ts';
 import { SECURITY_HEADERS, servePage } from '../server/page-built.ts';
@@ -23,8 +24,13 @@ export type Urls = Record<Part, string>;
 export type Gateway = { url: string; close: () => Promise<unknown> };
 
 /** Listens on loopback; `port` 0 is a free one. */
-export async function listen(listener: RequestListener, port = 0, host = '127.0.0.1'): Promise<Gateway> {
-  const server = createServer(listener);
+export async function listen(
+  listener: RequestListener,
+  port = 0,
+  host = '127.0.0.1',
+  server = createServer(),
+): Promise<Gateway> {
+  server.on('request', listener);
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
   const close = () =>
     new Promise((resolve) => {
@@ -78,7 +84,8 @@ export async function startDevelopment(urls: Urls, { control = false, loopback =
   const gateway = createGateway({ urls, control, loopback, headers: SECURITY_HEADERS });
   const page = servePage(join(folder, 'page'));
   rmSync(folder, { recursive: true });
-  return listen((req, res) => gateway(req, res, () => page(req, res, () => undefined)));
+  const answer: RequestListener = (req, res) => gateway(req, res, () => page(req, res, () => undefined));
+  return listen(answer, 0, '127.0.0.1', createHttpServer());
 }
 
 /** NGINX if it is set, else on the PATH or where systems keep it that do not put it there. */

@@ -18,30 +18,47 @@ export const LIMITS = {
   turn: 100,
   /** How many connections may be open; the next one is closed at once. */
   connections: 5_000,
+  /** How long a refused connection is read on: closing it with unread bytes would reset it, and the answers might be lost. */
+  linger: 1_000,
 };
+
+/** The answers under way on each connection, in the order of their requests: a client may send the next early (pipelining). */
+const underWay = new WeakMap<Socket, Set<ServerResponse>>();
+
+/** Resolves when the answers under way on a connection, or those of them that are `awaited`, have been sent. */
+export async function settled(socket: Socket, awaited = (_: ServerResponse) => true): Promise<void> {
+  for (const res of underWay.get(socket) ?? []) {
+    if (awaited(res)) await new Promise((resolve) => res.once('close', resolve));
+  }
+}
 
 /** An HTTP server with limits, whose answers are problem details also where no route has the request. */
 export function createHttpServer(listener?: RequestListener, limits: Partial<typeof LIMITS> = {}): Server {
-  const { unread, connections, turn, ...timeouts } = { ...LIMITS, ...limits };
+  const { unread, connections, turn, linger, ...timeouts } = { ...LIMITS, ...limits };
   const server = createServer(timeouts, listener && shedding(listener, turn));
   server.maxConnections = connections;
   server.timeout = unread;
-  const answers = new WeakMap<Socket, ServerResponse>();
+  server.on('connection', (socket) => underWay.set(socket, new Set()));
   server.on('request', ({ socket }, res) => {
-    answers.set(socket, res);
+    const answers = underWay.get(socket);
+    answers?.add(res);
+    res.on('close', () => answers?.delete(res));
     // Nothing came or went. Whoever works on the answer, or waits for what to stream, may go on.
     res.on('timeout', () => {
       if (socket.writableLength > 0) socket.destroy();
     });
   });
-  server.on('clientError', ({ code }: NodeJS.ErrnoException, connection) => {
-    const socket = connection as Socket;
-    const answer = answers.get(socket);
-    // Nothing else can be written into an answer that has begun.
-    const between = !answer?.headersSent || answer.writableFinished;
-    if (socket.writable && between) socket.write(refusal(code));
-    socket.destroySoon();
-  });
+  const refused = new WeakSet<Socket>();
+  // Requests that came whole are acted upon, so they are answered first. One that did not has the refusal as its answer.
+  const refuse = async (socket: Socket, code?: string) => {
+    if (refused.has(socket)) return;
+    refused.add(socket);
+    await settled(socket, ({ req, headersSent }) => req.complete || headersSent);
+    if (socket.writable) socket.end(refusal(code));
+    setTimeout(() => socket.destroy(), linger).unref();
+  };
+  server.on('clientError', ({ code }: NodeJS.ErrnoException, socket) => refuse(socket as Socket, code));
+  server.on('connect', ({ socket }) => refuse(socket));
   return server;
 }
 

@@ -2,7 +2,7 @@ import type { Server as HttpServer } from 'node:http';
 import { type AddressInfo, Server, type Socket } from 'node:net';
 import type { Express } from 'express';
 import type { Database } from './database.ts';
-import { createHttpServer } from './limits.ts';
+import { createHttpServer, settled } from './limits.ts';
 import type { Log } from './log.ts';
 import type { Loop } from './loop.ts';
 import { isLoopback } from './origins.ts';
@@ -70,27 +70,14 @@ export function startServer({ app, host, port, log, db, loops, held }: Part): vo
  * left the process yet.
  */
 export function closeable(server: HttpServer): (grace: number) => Promise<void> {
-  let closing = false;
   const sockets = new Set<Socket>();
-  const answering = new Set<Socket>();
   server.on('connection', (socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
   });
-  server.on('request', ({ socket }, res) => {
-    answering.add(socket);
-    res.on('close', () => {
-      answering.delete(socket);
-      if (closing) socket.destroySoon();
-    });
-  });
-  const drop = (those: Iterable<Socket>) => {
-    for (const socket of those) socket.destroy();
-  };
   return (grace) => {
-    closing = true;
-    drop(sockets.difference(answering));
-    setTimeout(drop, grace, sockets).unref();
+    for (const socket of sockets) settled(socket).then(() => socket.destroySoon());
+    setTimeout(() => sockets.forEach((socket) => void socket.destroy()), grace).unref();
     return new Promise((resolve) => Server.prototype.close.call(server, () => resolve()));
   };
 }

@@ -3,6 +3,7 @@ import type { RequestListener, Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { createHttpServer, type LIMITS } from '@blog/common/limits.ts';
+import { closeable } from '@blog/common/server.ts';
 import { afterEach, expect, test } from '@jest/globals';
 import { stays, until } from './service.ts';
 
@@ -81,16 +82,75 @@ test.each([
   await answersOthers();
 });
 
-test('nothing is written into an answer that has begun', async () => {
-  await listen({}, (_, res) => {
-    res.writeHead(200, { 'content-length': 100 });
-    res.write('begun');
+const POST = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}';
+/** The statuses of all answers on a connection, and whether the last is a problem. */
+const answersOn = async (socket: Socket) => {
+  const all = await text(socket);
+  return [...all.matchAll(/HTTP\/1\.1 (\d+) /g)].map(([, status]) => Number(status));
+};
+
+test.each([
+  ['a stray byte', 'x', 400],
+  ['many of them', 'x'.repeat(3_000_000), 400],
+  ['a malformed request', 'nonsense\r\n\r\n', 400],
+  ['a body that is malformed', 'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZ\r\n', 400],
+  ['headers over 16 KiB', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(17_000)}\r\n\r\n`, 431],
+  ['half of the headers', 'GET / HTTP/1.1\r\nHo', 408],
+  ['half of a body', 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{', 408],
+  ['HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400],
+  ['CONNECT', 'CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n', 400],
+])('requests that came whole are answered before %s behind them is refused', async (_, behind, status) => {
+  const arrived: string[] = [];
+  const refusal = Promise.withResolvers<void>();
+  await listen({ headersTimeout: 100, requestTimeout: 200 }, async (req, res) => {
+    let body = '';
+    req.on('data', (chunk) => {
+      body += chunk;
+    });
+    req.on('end', async () => {
+      arrived.push(body);
+      await refusal.promise;
+      res.end('fine');
+    });
   });
+  server.on('clientError', () => refusal.resolve()).on('connect', () => refusal.resolve());
+  expect(await answersOn(open(POST + POST + behind))).toEqual([200, 200, status]);
+  expect(arrived).toEqual(['{}', '{}']);
+});
+
+test('nothing is written into an answer that has begun; it is sent to its end', async () => {
+  const refusal = Promise.withResolvers<void>();
+  await listen({}, async (_, res) => {
+    res.writeHead(200, { 'content-length': 10 });
+    res.write('begun');
+    await refusal.promise;
+    res.end('ended');
+  });
+  server.on('clientError', () => refusal.resolve());
   const socket = open(GET);
   const all = text(socket);
   await once(socket, 'readable');
   socket.write('nonsense\r\n\r\n');
-  expect(await all).toMatch(/begun$/);
+  expect(await all).toMatch(/begunendedHTTP\/1\.1 400 /);
+});
+
+test('a server that ends answers all requests that came on a connection before it closes it', async () => {
+  const answers: (() => void)[] = [];
+  await listen({}, (_, res) => void answers.push(() => res.end('fine')));
+  const close = closeable(server);
+  const socket = open(GET + GET);
+  let all = '';
+  socket.on('data', (chunk) => {
+    all += chunk;
+  });
+  await until(() => answers.length === 2);
+  const closed = close(60_000);
+  answers[0]?.();
+  await until(() => all.includes('fine'));
+  answers[1]?.();
+  await once(socket, 'end');
+  expect(all.match(/fine/g)).toHaveLength(2);
+  await closed;
 });
 
 test('one connection more than may be open is closed at once, and those that are there go on', async () => {

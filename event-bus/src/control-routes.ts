@@ -23,6 +23,8 @@ const commands: Record<string, (loop: Delivery, body: unknown) => Promise<void>>
 /** What a person sees of the subscriptions and dead letters, and does to them. */
 export function controlRoutes({ db, loops }: { db: Database; loops: Delivery[] }): Router {
   const routes = Router();
+  // Also where none is needed: a request whose body turns out to be malformed has changed nothing.
+  const body = optionalBody(BODY_LIMIT);
   const find = (name: unknown) => {
     const loop = loops.find((candidate) => candidate.name === name);
     if (!loop) throw fieldProblem(404, 'name', 'must be the name of a subscription');
@@ -34,7 +36,7 @@ export function controlRoutes({ db, loops }: { db: Database; loops: Delivery[] }
   });
 
   for (const [name, command] of Object.entries(commands)) {
-    routes.post(`/subscriptions/:name/${name}`, optionalBody(BODY_LIMIT), async (req, res) => {
+    routes.post(`/subscriptions/:name/${name}`, body, async (req, res) => {
       const loop = find(req.params.name);
       await command(loop, req.body);
       res.json(await db.read((tx) => loop.status(tx)));
@@ -49,7 +51,7 @@ export function controlRoutes({ db, loops }: { db: Database; loops: Delivery[] }
     res.json(page(req, res, shown, limit));
   });
 
-  routes.post('/dead-letters/:id/redeliver', async (req, res) => {
+  routes.post('/dead-letters/:id/redeliver', body, async (req, res) => {
     const { id } = parse(letterPath, req.params);
     const { subscription } = await db.read((tx) => getLetter(tx, id));
     const loop = loops.find(({ name }) => name === subscription);
@@ -58,7 +60,7 @@ export function controlRoutes({ db, loops }: { db: Database; loops: Delivery[] }
     res.json({ status: 'OK' });
   });
 
-  routes.delete('/dead-letters/:id', async (req, res) => {
+  routes.delete('/dead-letters/:id', body, async (req, res) => {
     const { id } = parse(letterPath, req.params);
     if (!(await db.write((tx) => deleteLetter(tx, id)))) throw unknownLetter();
     res.status(204).end();

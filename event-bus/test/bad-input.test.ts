@@ -1,6 +1,8 @@
 // Requests that name what there is not, or say what makes no sense: an answer that names the field and its rule, and nothing
 // is changed.
 import type { ServerResponse } from 'node:http';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { describe, expect, test } from '@jest/globals';
 import type { Response } from 'supertest';
 import { type Bus, startBus, startPart, stored, until } from './bus.ts';
@@ -110,6 +112,19 @@ test('what names nothing that there is, or makes no sense, is answered with the 
       'application/problem+json; charset=utf-8',
       expect.objectContaining({ status, detail: `${field} ${rule}`, errors: [{ field, detail: rule }] }),
     ]);
+  }
+  expect(await everything(bus, part)).toEqual(before);
+});
+
+test('what comes with a malformed body changes nothing, also where no body is needed', async () => {
+  const { bus, part, id } = await parked();
+  const before = await everything(bus, part);
+  const lines = [`DELETE /dead-letters/${id}`, `POST /dead-letters/${id}/redeliver`, 'POST /subscriptions/a/pause'];
+  for (const line of lines) {
+    const headers = 'Host: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked';
+    const socket = connect(Number(new URL(bus.url).port), '127.0.0.1');
+    socket.write(`${line} HTTP/1.1\r\n${headers}\r\n\r\nZ\r\n`);
+    expect(await text(socket)).toMatch(/^HTTP\/1\.1 400 /);
   }
   expect(await everything(bus, part)).toEqual(before);
 });
