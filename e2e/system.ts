@@ -136,8 +136,9 @@ export async function startSystem(...options: string[]) {
   /** By the services' own word, because what the bus keeps of theirs is only a cache. */
   async function hasReached({ name, kind, state, lag, replay }: Subscription, place: string): Promise<boolean> {
     if (state !== 'live' || lag > 0 || replay) return false;
-    if (kind === 'plain') return true;
-    const { checkpoint } = (await get(`${url(name)}/events`)).body;
+    const { checkpoint } = (await get(`${url(name)}/events`)).body ?? {};
+    // One that was just swapped for ours is plain until the bus has asked again.
+    if (checkpoint === undefined) return kind === 'plain';
     return checkpoint === place || place.startsWith('0-');
   }
 
