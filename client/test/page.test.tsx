@@ -55,6 +55,12 @@ describe('reading', () => {
   });
 });
 
+test('a page in the place of the list is no list: it is tried again', async () => {
+  blog.onGet = () => ({ body: '<!doctype html><p>Sign in to the network' });
+  render(<App />);
+  await screen.findByText(/cannot be read at the moment/);
+});
+
 describe('a read model of the classic version', () => {
   test('knows neither order nor stream, and is read again and again', async () => {
     const comments = [{ id: 'c', content: 'Hello', status: 'approved' }];
@@ -72,6 +78,52 @@ describe('a read model of the classic version', () => {
     };
     await screen.findByText('Later', {}, { timeout: 10_000 });
     expect(FakeEventSource.opened).toEqual([]);
+  });
+});
+
+describe('what a service of somebody else answers to what is sent', () => {
+  test.each([
+    ['a list of all comments', [{ id: 'c0' }, { id: 'c1' }]],
+    ['a message and the thing', { message: 'Created', post: { id: 'p' }, comment: { id: 'c' } }],
+    ['nothing', ''],
+    ['a text', 'OK'],
+    ['null', null],
+    ['an id that is none', { id: { $oid: '1' } }],
+  ])('%s, but no id: it is sent, and there is one of it, when it comes and after a reload', async (_what, body) => {
+    blog.posts = [{ post: aPost(1), comments: [] }];
+    blog.onPost = () => ({ status: 201, body });
+    await openPage();
+    await screen.findByText('Title 1');
+    await comment('Title 1', 'Only once');
+    await post('Once, too');
+    await waitFor(() => expect(screen.getByLabelText<HTMLInputElement>('Title').value).toBe(''));
+    expect(blog.sent).toHaveLength(2);
+    expect(screen.queryByText('On its way…')).toBeNull();
+
+    const [mine, other] = [aComment(1, 'approved', { content: 'Only once' }), aPost(2, { title: 'Once, too' })];
+    send('db-2', aMessage(aPost(1, { commentCount: 1 }), [mine]), aMessage(other));
+    await userEvent.click(await screen.findByRole('button', { name: '1 new post' }));
+    expect([screen.getAllByText('Only once').length, titles()]).toEqual([1, ['Once, too', 'Title 1']]);
+
+    blog.posts = [
+      { post: aPost(1, { commentCount: 1 }), comments: [mine] },
+      { post: other, comments: [] },
+    ];
+    cleanup();
+    await openPage();
+    await waitFor(() => expect(titles()).toEqual(['Once, too', 'Title 1']));
+    expect(screen.getAllByText('Only once')).toHaveLength(1);
+    expect(screen.queryByText('On its way…')).toBeNull();
+  });
+
+  test('an id that is a number is that id', async () => {
+    blog.onPost = () => ({ status: 201, body: { id: 7, title: 'Mine' } });
+    await openPage();
+    await post('Mine');
+    await screen.findByText('On its way…');
+    send('db-2', aMessage(aPost(1, { id: 7 as never, title: 'Mine' })));
+    await waitFor(() => expect(screen.queryByText('On its way…')).toBeNull());
+    expect(titles()).toEqual(['Mine']);
   });
 });
 

@@ -1,7 +1,8 @@
 // The System page's address, its place beside the blog, and what it says of the whole.
 import { describe, expect, test } from '@jest/globals';
-import { act, fireEvent, screen, waitFor } from '@testing-library/react';
+import { act, fireEvent, render, screen, waitFor } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
+import { App } from '../src/app.tsx';
 import { aPost, FakeEventSource } from './fake-blog.ts';
 import { anEntry } from './fake-system.ts';
 import { blog, media, openPage, openSystem, system } from './page.tsx';
@@ -74,4 +75,28 @@ describe('the whole', () => {
     await userEvent.click(screen.getByRole('link', { name: 'System' }));
     await waitFor(() => expect(streams()).toEqual(['/api/system/log/stream']));
   });
+});
+
+describe('behind a bus of somebody else', () => {
+  /** As the classic bus answers, or one in Go or Python. */
+  test.each([404, 405, 501])(
+    'without subscriptions (%d) and positions the page says so, and shows the parts',
+    async (status) => {
+      media.add('(width >= 75rem)');
+      const classic = [{ type: 'PostCreated', data: { id: 'p', title: 'By the classic bus' } }];
+      system.onAsk = (_method, path) => (path === '/log' ? { body: classic } : { status, body: 'Cannot GET' });
+      blog.posts = [{ post: aPost(1), comments: [] }];
+      history.replaceState(null, '', '/system?event=1&comment=c');
+      render(<App />);
+      await screen.findByText(/This event bus is not ours/);
+      expect(await screen.findByText('Title 1')).toBeTruthy();
+      expect(screen.getByRole('heading', { name: 'How events travel' })).toBeTruthy();
+      expect(screen.queryByRole('heading', { name: 'Subscriptions' })).toBeNull();
+
+      system.onAsk = () => undefined;
+      system.log = [anEntry(1)];
+      await screen.findByRole('heading', { name: 'Subscriptions' }, { timeout: 5_000 });
+      await screen.findByText(/^1 events? in the log/, {}, { timeout: 5_000 });
+    },
+  );
 });

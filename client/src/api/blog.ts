@@ -1,32 +1,30 @@
-import { request } from './http.ts';
+import { RequestError, read, request } from './http.ts';
 import { traceparentFor } from './idempotency-key.ts';
 import { noteAnswered, noteSent } from './journey-notes.ts';
-import type { Comment, Post, PostList, PostPage } from './types.ts';
-
-/** A read model of somebody else's may know ids, titles, contents and statuses only, and lists in the order written. */
-type WirePost = Pick<Post, 'id'> & Partial<Post> & { comments?: (Pick<Comment, 'id'> & Partial<Comment>)[] };
+import { fieldsOf, itemsOf, numberOf, oneOf, parseJson, textOf } from './parse.ts';
+import type { Comment, Message, PostList, PostPage } from './types.ts';
 
 /** Reads the newest posts, or the ones after the post `cursor`. */
 export async function readPosts(cursor?: string): Promise<PostList> {
-  const { data, headers } = await request<Record<string, WirePost>>({ url: '/posts', params: { cursor } });
+  const { data, headers } = await read({ url: '/posts', params: { cursor } });
   return {
     // Number-like keys move to the front of a JavaScript object, so only seq tells the order.
-    posts: Object.values(data)
-      .map((post, index) => split(post, index))
-      .sort((a, b) => b.post.seq - a.post.seq),
+    posts: itemsOf(data, parsePost).sort((a, b) => b.post.seq - a.post.seq),
     hasNext: hasNext(headers.link),
-    position: headers['stream-position'],
+    position: textOf(headers['stream-position']),
   };
 }
 
 /** Reads one post with its first comments, or with those after the comment `cursor`. */
 export async function readPost(id: string, cursor?: string): Promise<PostPage> {
-  const url = `/posts/${encodeURIComponent(id)}`;
-  const { data, headers } = await request<WirePost>({ url, params: { cursor } });
-  return { ...split(data), hasNext: hasNext(headers.link) };
+  const { data, headers } = await read({ url: `/posts/${encodeURIComponent(id)}`, params: { cursor } });
+  const page = parsePost(data);
+  if (!page) throw new RequestError('the answer is not a post');
+  return { ...page, hasNext: hasNext(headers.link) };
 }
 
-export type Created = { id: string; createdAt: string | null };
+/** What a 201 says of the thing made. A service of somebody else's may say less, or something else: then its id is not known. */
+export type Created = { id: string | undefined; createdAt: string | null };
 
 /** Publishes a post; sending the same key and title again gives the first answer. */
 export const sendPost = (title: string, key: string, signal: AbortSignal) => send('/posts', { title }, key, signal);
@@ -39,24 +37,52 @@ export async function sendComment(postId: string, content: string, key: string, 
   return created;
 }
 
-async function send(url: string, data: object, key: string, signal: AbortSignal): Promise<Created> {
+async function send(url: string, body: object, key: string, signal: AbortSignal): Promise<Created> {
   const headers = { 'Idempotency-Key': key, traceparent: traceparentFor(key) };
-  const config = { method: 'POST', url, data, headers, signal };
-  const { data: created } = await request<Partial<Created> & { id: string }>(config);
-  return { id: created.id, createdAt: created.createdAt ?? null };
+  const { data } = await request({ method: 'POST', url, data: body, headers, signal });
+  const { id, createdAt } = fieldsOf(data);
+  return { id: textOf(id), createdAt: textOf(createdAt) ?? null };
 }
 
-function split(wire: WirePost, index = 0): Omit<PostPage, 'hasNext'> {
-  const { id, title = null, createdAt = null, seq = index, comments = [], commentCount = comments.length } = wire;
+/** A message of the stream; undefined if it is not one. */
+export function parseMessage(text: string): Message | undefined {
+  const { post, comments, more } = fieldsOf(parseJson(text));
+  const page = parsePost({ ...fieldsOf(post), comments });
+  return page && { ...page, ...(more === true && { more }) };
+}
+
+/** A read model of somebody else's may know ids, titles, contents and statuses only, and lists in the order written. */
+function parsePost(value: unknown, at = 0): Omit<PostPage, 'hasNext'> | undefined {
+  const { title, createdAt, seq, commentCount, ...rest } = fieldsOf(value);
+  const id = textOf(rest.id);
+  if (id === undefined) return undefined;
+  const comments = itemsOf(rest.comments, (comment, at) => parseComment(comment, id, at));
   return {
-    post: { id, title, createdAt, seq, commentCount },
-    comments: comments
-      .map((comment, at) => ({ ...BARE, postId: id, seq: at, ...comment }))
-      .sort((one, other) => one.seq - other.seq),
+    post: {
+      id,
+      title: textOf(title) ?? null,
+      createdAt: textOf(createdAt) ?? null,
+      seq: numberOf(seq) ?? at,
+      commentCount: numberOf(commentCount) ?? comments.length,
+    },
+    comments: comments.sort((one, other) => one.seq - other.seq),
   };
 }
 
-const BARE = { content: null, status: 'approved', createdAt: null } as const;
+function parseComment(value: unknown, postId: string, at: number): Comment | undefined {
+  const { content, status = 'approved', createdAt, seq, ...rest } = fieldsOf(value);
+  const id = textOf(rest.id);
+  if (id === undefined) return undefined;
+  return {
+    id,
+    postId,
+    content: textOf(content) ?? null,
+    // A status that is not known is no permission to show the text.
+    status: oneOf(status, ['pending', 'approved', 'rejected'] as const, 'pending'),
+    createdAt: textOf(createdAt) ?? null,
+    seq: numberOf(seq) ?? at,
+  };
+}
 
 function hasNext(link: unknown): boolean {
   return /;\s*rel="?next"?/i.test(String(link ?? ''));

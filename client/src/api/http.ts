@@ -1,11 +1,10 @@
-import axios, { type AxiosRequestConfig, type AxiosResponse } from 'axios';
+import axios, { type AxiosRequestConfig } from 'axios';
+import { fieldsOf, itemsOf, textOf } from './parse.ts';
 
 /** Everything goes to the page's own origin. */
 export const client = axios.create({ timeout: 15_000 });
 
-type ProblemBody = { detail?: string; errors?: { field?: string; detail?: string; rule?: string }[] };
-
-/** What a request came to when it was not a success. `status` is undefined if there was no answer at all. */
+/** What a request came to when it was not a success. `status` is undefined if there was no answer, or none that can be read. */
 export class RequestError extends Error {
   readonly status: number | undefined;
   readonly retryAfterMs: number | undefined;
@@ -18,10 +17,12 @@ export class RequestError extends Error {
   }
 }
 
+type Answer = { data: unknown; headers: Readonly<Record<string, unknown>> };
+
 /** Sends one request. Throws RequestError unless it was answered with a 2xx. */
-export async function request<Body>(config: AxiosRequestConfig): Promise<AxiosResponse<Body>> {
+export async function request(config: AxiosRequestConfig): Promise<Answer> {
   try {
-    return await client.request<Body>(config);
+    return await client.request<unknown>(config);
   } catch (error) {
     const response = axios.isAxiosError(error) ? error.response : undefined;
     if (!response) throw new RequestError(error instanceof Error ? error.message : 'no answer');
@@ -31,8 +32,16 @@ export async function request<Body>(config: AxiosRequestConfig): Promise<AxiosRe
   }
 }
 
+/** Reads something. Throws RequestError also where the answer is not JSON with fields or items, but, say, a page. */
+export async function read(config: AxiosRequestConfig): Promise<Answer> {
+  const answer = await request(config);
+  if (typeof answer.data !== 'object' || answer.data === null) throw new RequestError('the answer cannot be read');
+  return answer;
+}
+
 /** RFC 9457: the field's own message says most, then `detail`; an answer that is no problem document says nothing. */
-function problemText(body: ProblemBody | undefined): string {
-  const field = body?.errors?.find((error) => error.detail ?? error.rule);
-  return field?.detail ?? field?.rule ?? body?.detail ?? '';
+function problemText(body: unknown): string {
+  const { errors, detail } = fieldsOf(body);
+  const [text] = itemsOf(errors, (error) => textOf(fieldsOf(error).detail) ?? textOf(fieldsOf(error).rule));
+  return text ?? textOf(detail) ?? '';
 }

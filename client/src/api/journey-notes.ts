@@ -24,9 +24,12 @@ export function noteSent(key: string): void {
   put(sending, key, { sentAt, tries: tries + 1 });
 }
 
-/** Its 201 came, and with it its id. */
-export function noteAnswered(key: string, { id, createdAt }: { id: string; createdAt: string | null }): void {
-  put(own, id, { ...noteOf(id), ...sending.get(key), answeredAt: Date.now(), createdAt });
+/** Its 201 came, and with it its id, if the service says it. */
+export function noteAnswered(
+  key: string,
+  { id, createdAt }: { id: string | undefined; createdAt: string | null },
+): void {
+  if (id !== undefined) put(own, id, { ...noteOf(id), ...sending.get(key), answeredAt: Date.now(), createdAt });
   sending.delete(key);
   tell();
 }

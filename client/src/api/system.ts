@@ -1,4 +1,5 @@
-import { RequestError, request } from './http.ts';
+import { RequestError, read, request } from './http.ts';
+import { fieldsOf, itemsOf, numberOf, oneOf, parseJson, textOf } from './parse.ts';
 
 /** What the gateway gives of the parts and of the bus: how events travel, for looking on, and what a person may do. */
 export const PARTS = ['client', 'posts', 'comments', 'query', 'moderation', 'event-bus'] as const;
@@ -65,13 +66,13 @@ const SEARCH_MS = 60_000;
 /** Whether a part can be used, as it says itself; throws only what `request` throws for other reasons than the part's. */
 export async function readPart(part: PartName): Promise<PartState> {
   try {
-    const { data } = await request<{ degraded?: string[] }>({ url: `${BASE}/parts/${part}`, timeout: 5_000 });
-    return { state: 'ready', degraded: data.degraded ?? [] };
+    const { data } = await request({ url: `${BASE}/parts/${part}`, timeout: 5_000 });
+    return { state: 'ready', degraded: itemsOf(fieldsOf(data).degraded, textOf) };
   } catch (error) {
     // The gateway says of a part that does not answer that it is not answering; a part says why it is not ready.
     if (!(error instanceof RequestError) || error.status === undefined) return { state: 'away' };
     // One of somebody else's in the place of ours: all that it says is that it is there.
-    if (error.status === 404) return { state: 'ready', degraded: [] };
+    if (error.status !== 503) return { state: 'ready', degraded: [] };
     return / is not answering\./.test(error.message)
       ? { state: 'away' }
       : { state: 'not ready', reason: error.message };
@@ -80,17 +81,27 @@ export async function readPart(part: PartName): Promise<PartState> {
 
 /** Whether the bus may be controlled from this page. */
 export async function readControl(): Promise<boolean> {
-  const { data } = await request<{ control?: boolean }>({ url: `${BASE}/parts/client` });
-  return data.control === true;
+  const { data } = await request({ url: `${BASE}/parts/client` });
+  return fieldsOf(data).control === true;
 }
 
-export async function readSubscriptions(): Promise<Subscription[]> {
-  return (await request<Subscription[]>({ url: `${BASE}/subscriptions`, timeout: 5_000 })).data;
+/** Undefined from a bus that has none to show, as the classic one. */
+export async function readSubscriptions(): Promise<Subscription[] | undefined> {
+  try {
+    const { data } = await request({ url: `${BASE}/subscriptions`, timeout: 5_000 });
+    return Array.isArray(data) ? itemsOf(data, parseSubscription) : undefined;
+  } catch (error) {
+    if (error instanceof RequestError && HAS_NO_SUCH.includes(error.status ?? 0)) return undefined;
+    throw error;
+  }
 }
+
+/** How a server says that it has nothing at an address: Express, Go, Python. */
+const HAS_NO_SUCH = [404, 405, 501];
 
 export type LogFilter = { type?: string; subject?: string };
 /** Some of the log, and the checkpoint of its end: a stream goes on from there. */
-export type LogPage = { entries: LogEntry[]; head: string | undefined };
+export type LogPage = { entries: LogEntry[]; head: string };
 
 /** Reads the newest events before a position, or of all. `signal` ends it. */
 export function readLog(
@@ -115,13 +126,13 @@ export async function readEvent(position: number): Promise<LogEntry | undefined>
 
 /** Who has got the event at a position; empty for one that is older than the bus remembers. */
 export async function readDeliveries(position: number): Promise<Arrival[]> {
-  return (await request<Arrival[]>({ url: `${BASE}/log/${position}/deliveries` })).data;
+  return itemsOf((await read({ url: `${BASE}/log/${position}/deliveries` })).data, parseArrival);
 }
 
 /** A page of dead letters, newest first, behind the letter `cursor`. */
 export async function readDeadLetters(cursor?: string): Promise<{ letters: DeadLetter[]; hasNext: boolean }> {
-  const { data, headers } = await request<DeadLetter[]>({ url: `${BASE}/dead-letters`, params: { cursor } });
-  return { letters: data, hasNext: /rel="?next"?/i.test(String(headers.link ?? '')) };
+  const { data, headers } = await read({ url: `${BASE}/dead-letters`, params: { cursor } });
+  return { letters: itemsOf(data, parseLetter), hasNext: /rel="?next"?/i.test(String(headers.link ?? '')) };
 }
 
 /** Where the log's stream is, behind a checkpoint. */
@@ -132,9 +143,9 @@ export async function control(
   name: string,
   command: 'pause' | 'resume' | 'skip' | 'replay',
   from?: number,
-): Promise<Subscription> {
+): Promise<void> {
   const url = `${BASE}/subscriptions/${encodeURIComponent(name)}/${command}`;
-  return (await request<Subscription>({ method: 'POST', url, data: from === undefined ? {} : { from } })).data;
+  await request({ method: 'POST', url, data: from === undefined ? {} : { from } });
 }
 
 /** Delivers a dead letter once more. Throws RequestError: 404 gone, 409 refused again, 503 the subscriber is away. */
@@ -149,6 +160,71 @@ export async function discard(id: string): Promise<void> {
 
 async function readPage(params: object, signal: AbortSignal | undefined): Promise<LogPage> {
   const config = { url: `${BASE}/log`, params, timeout: SEARCH_MS, ...(signal && { signal }) };
-  const { data, headers } = await request<LogEntry[]>(config);
-  return { entries: data, head: headers['event-head'] };
+  const { data, headers } = await read(config);
+  const head = textOf(headers['event-head']);
+  if (head === undefined) throw new RequestError('this bus does not say where its log ends');
+  return { entries: itemsOf(data, parseEntry), head };
 }
+
+/** An event of the log; undefined without a position, as a classic bus has it. */
+export function parseEntry(value: unknown): LogEntry | undefined {
+  const position = numberOf(fieldsOf(value).position);
+  return position === undefined ? undefined : { ...parseEvent(value), position };
+}
+
+function parseEvent(value: unknown): RecordedEvent {
+  const event = fieldsOf(value);
+  return {
+    ...(event as RecordedEvent),
+    id: textOf(event.id) ?? '',
+    source: textOf(event.source) ?? 'unknown',
+    type: textOf(event.type) ?? 'unknown',
+    subject: textOf(event.subject),
+    time: textOf(event.time) ?? '',
+    recordedtime: textOf(event.recordedtime),
+    traceparent: textOf(event.traceparent),
+  };
+}
+
+function parseSubscription(value: unknown): Subscription | undefined {
+  const { kind, position, lag, lagSeconds, state, replay, lastError, nextAttempt, ...rest } = fieldsOf(value);
+  const name = textOf(rest.name);
+  if (name === undefined) return undefined;
+  const from = numberOf(fieldsOf(replay).from);
+  return {
+    name,
+    url: textOf(rest.url) ?? '',
+    kind: oneOf(kind, ['checkpointed', 'plain'] as const, 'unknown'),
+    position: numberOf(position) ?? 0,
+    lag: numberOf(lag) ?? 0,
+    lagSeconds: numberOf(lagSeconds) ?? 0,
+    state: oneOf(state, ['live', 'retrying', 'paused', 'diverged'] as const, 'starting'),
+    replay: from === undefined ? null : { id: textOf(fieldsOf(replay).id) ?? '', from },
+    lastError: textOf(lastError) ?? null,
+    nextAttempt: textOf(nextAttempt) ?? null,
+  };
+}
+
+function parseArrival(value: unknown): Arrival | undefined {
+  const { attempts, ...rest } = fieldsOf(value);
+  const [subscription, deliveredAt] = [textOf(rest.subscription), textOf(rest.deliveredAt)];
+  if (subscription === undefined || deliveredAt === undefined) return undefined;
+  return { subscription, deliveredAt, attempts: numberOf(attempts) ?? 1 };
+}
+
+function parseLetter(value: unknown): DeadLetter | undefined {
+  const { subscription, position, reason, parkedAt, event, ...rest } = fieldsOf(value);
+  const id = textOf(rest.id);
+  if (id === undefined) return undefined;
+  return {
+    id,
+    subscription: textOf(subscription) ?? 'unknown',
+    position: numberOf(position) ?? 0,
+    reason: textOf(reason) ?? '',
+    parkedAt: textOf(parkedAt) ?? '',
+    event: parseEvent(event),
+  };
+}
+
+/** An event as the stream of the log brings it. */
+export const parseStreamed = (text: string): LogEntry | undefined => parseEntry(parseJson(text));

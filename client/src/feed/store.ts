@@ -9,8 +9,8 @@ import { createSync } from './sync.ts';
 export type FeedStore = ReturnType<typeof createFeedStore>;
 
 /** The live state of the page and all that the page can ask of it. `announce` speaks to the reader. */
-export function createFeedStore(storage: Storage, announce: (text: string) => void) {
-  const core = createCore(storage, announce);
+export function createFeedStore(announce: (text: string) => void) {
+  const core = createCore(announce);
   const sync = createSync(core);
   const refresher = createRefresher(core, sync);
   const seeker = createSeeker(core);
@@ -65,6 +65,8 @@ export function createFeedStore(storage: Storage, announce: (text: string) => vo
     async submit(what: Pick<Own, 'kind' | 'text'> & { postId?: string }, send: () => Promise<Created>) {
       await core.merge(send, ({ id, createdAt }) => {
         announce(`Your ${what.kind} is on its way.`);
+        // Without its id it cannot be told from what comes: it is shown when it comes.
+        if (id === undefined) return core.getState().feed;
         core.addOwn({ postId: id, ...what, id, createdAt, sentAt: Date.now(), arrived: false, late: false });
         return withWaitingShown(core.getState().feed, id);
       });

@@ -1,5 +1,5 @@
 import { backoffMs } from '../api/backoff.ts';
-import { readPosts } from '../api/blog.ts';
+import { parseMessage, readPosts } from '../api/blog.ts';
 import { RequestError } from '../api/http.ts';
 import { type LiveStream, openLiveStream } from '../api/live-stream.ts';
 import type { FeedCore } from './core.ts';
@@ -47,7 +47,10 @@ export function createSync(core: FeedCore) {
     stream = openLiveStream({
       address: (after) => `/stream?${new URLSearchParams({ after })}`,
       position,
-      onMessage: (data) => core.receive(JSON.parse(data)),
+      onMessage: (data) => {
+        const message = parseMessage(data);
+        if (message) core.receive(message);
+      },
       onReset: () => void start(),
       onState: (connection) => {
         if (connection === 'lost' && !lost) core.announce('Connection lost. Trying to reconnect.');

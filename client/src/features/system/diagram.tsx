@@ -29,7 +29,7 @@ export function Diagram() {
   });
 
   useEffect(() => {
-    const end = store.onEvents((entries) => publishing.add(Date.now(), entries));
+    const end = store.onEvents((entries) => publishing.add(performance.now(), entries));
     const place = (name: string) => drawn.current.places.get(name);
     const endTraffic = showTraffic(store, dots.current as HTMLElement, {
       publish: (source) => (place(source) ?? place(OTHERS))?.publish,
@@ -73,7 +73,7 @@ export function Diagram() {
             name="event-bus"
             box={layout.bus}
             health={state.bus === 'away' && bus.tone !== 'bad' ? { ...bus, word: 'away', tone: 'bad' } : bus}
-            details={[`Its log has grown to position ${state.head.toLocaleString()}.`]}
+            details={state.head > 0 ? [`Its log has grown to position ${state.head.toLocaleString()}.`] : []}
             upright
             end={layout.narrow}
           />

@@ -51,7 +51,7 @@ export function createLogList(filter: LogFilter, store: SystemStore) {
     try {
       const { head } = await readLog({}, 1, undefined, signal);
       const { entries } = await readLog(filter, PAGE, undefined, signal);
-      upto = Math.max(Number.parseInt(head ?? '0', 10), mine.upto);
+      upto = Math.max(Number.parseInt(head, 10), mine.upto);
       set({ ...withNews(fromPage(entries), mine.entries, held), phase: 'ready' });
     } catch {
       if (signal.aborted) return;

@@ -1,6 +1,6 @@
 import { backoffMs } from '../../api/backoff.ts';
 import { type LiveStream, openLiveStream, type StreamState } from '../../api/live-stream.ts';
-import { type LogEntry, logStream, readLog } from '../../api/system.ts';
+import { type LogEntry, logStream, parseStreamed, readLog } from '../../api/system.ts';
 import { createBatch } from '../../feed/batch.ts';
 
 /** What the stream brings is handed over together, at most this often: thousands of events a second are usual. */
@@ -28,7 +28,9 @@ export function createLogTail({ onBegin, onEvents, onState }: Options) {
   /** The newest position that was handed over. */
   let last = 0;
 
-  const arrived = createBatch<string>(APPLY_EVERY_MS, (messages) => take(messages.map((text) => JSON.parse(text))));
+  const arrived = createBatch<string>(APPLY_EVERY_MS, (messages) =>
+    take(messages.flatMap((text) => parseStreamed(text) ?? [])),
+  );
 
   function take(entries: LogEntry[]) {
     const fresh = entries.filter(({ position }) => position > last);
@@ -44,7 +46,6 @@ export function createLogTail({ onBegin, onEvents, onState }: Options) {
       const { entries } = await readLog({}, RECENT);
       if (mine !== runs) return;
       entries.reverse();
-      if (head === undefined) throw new Error('the log does not say where it ends');
       last = entries.at(-1)?.position ?? 0;
       onBegin(entries);
       stream = openLiveStream({

@@ -32,8 +32,8 @@ const RATE_OVER_MS = 5_000;
 export type SystemState = {
   /** Of the log's stream. */
   connection: StreamState;
-  /** Whether the bus says where the subscriptions are. */
-  bus: 'connecting' | 'here' | 'away';
+  /** Whether the bus says where the subscriptions are. `classic`: it answers, but has none to show, nor positions. */
+  bus: 'connecting' | 'here' | 'away' | 'classic';
   parts: ReadonlyMap<PartName, PartState>;
   /** As last read. */
   subscriptions: readonly Subscription[];
@@ -109,6 +109,11 @@ export function createSystemStore(announce: (text: string) => void) {
     try {
       const read = await readSubscriptions();
       failures = 0;
+      if (!read) {
+        heads = [];
+        set({ bus: 'classic', subscriptions: [], head: 0, rate: 0 });
+        return PARTS_EVERY_MS;
+      }
       took(read);
       return read.some(({ state, lag }) => state === 'live' && lag > 0) ? BEHIND_EVERY_MS : SUBSCRIPTIONS_EVERY_MS;
     } catch {
@@ -119,14 +124,14 @@ export function createSystemStore(announce: (text: string) => void) {
   });
 
   function took(read: Subscription[]) {
-    const at = Date.now();
+    const at = performance.now();
     const head = Math.max(next.recent[0]?.position ?? 0, ...read.map(({ position, lag }) => position + lag));
     heads = [...heads.filter((one) => at - one.at <= RATE_OVER_MS && one.head <= head), { at, head }];
     const [first = { at, head }] = heads;
     const rate = Math.max(0, head - first.head) / Math.max(1, (at - first.at) / 1_000);
     const states = new Map(next.subscriptions.map(({ name, state }) => [name, state]));
     if (read.some(({ name, state }) => state !== (states.get(name) ?? state))) partsSoon();
-    if (next.bus === 'away') tail.retry();
+    if (next.bus === 'away' || next.bus === 'classic') tail.retry();
     const history = new Map(read.map((one) => [one.name, withSample(next.history.get(one.name), at, one)]));
     set({ bus: 'here', subscriptions: read, history, head, rate });
   }

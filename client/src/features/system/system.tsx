@@ -17,6 +17,7 @@ export function System() {
     return store.stop;
   }, [store]);
   const comment = useLocation().search.get('comment');
+  const isClassic = useSystemState().bus === 'classic';
   return (
     <section className="system" aria-labelledby="system">
       <div className="system-head">
@@ -26,10 +27,14 @@ export function System() {
         <Bus />
       </div>
       <Diagram />
-      {comment && <Journey key={comment} comment={comment} />}
-      <Subscriptions />
-      <DeadLetters />
-      <LogView />
+      {!isClassic && (
+        <>
+          {comment && <Journey key={comment} comment={comment} />}
+          <Subscriptions />
+          <DeadLetters />
+          <LogView />
+        </>
+      )}
     </section>
   );
 }
@@ -38,6 +43,14 @@ export function System() {
 function Bus() {
   const { bus, rate, head } = useSystemState();
   if (bus === 'connecting') return <p className="system-bus">Asking the event bus…</p>;
+  if (bus === 'classic') {
+    return (
+      <p className="system-bus">
+        This event bus is not ours: it says neither positions nor subscriptions, as the classic one. So only the parts
+        are shown.
+      </p>
+    );
+  }
   if (bus === 'away') {
     return (
       <p className="system-bus" data-state="away">

@@ -1,0 +1,87 @@
+// Whatever the parts answer, ours or somebody else's, the page is not blank: each value that it reads is put out of shape once.
+import { expect, jest, test } from '@jest/globals';
+import { act, cleanup, render, screen } from '@testing-library/react';
+import { App } from '../src/app.tsx';
+import { aComment, aMessage, aPost, FakeEventSource } from './fake-blog.ts';
+import { aLetter, anEntry, aSubscription } from './fake-system.ts';
+import { blog, media, system } from './page.tsx';
+
+const ODD = [undefined, null, 7, 'text', [], {}, [null], { id: {} }];
+
+/** The value with each part of it replaced, one at a time, by each of the odd ones. */
+function* outOfShape(value: unknown): Generator<unknown> {
+  yield* ODD;
+  if (typeof value !== 'object' || value === null) return;
+  for (const [key, part] of Object.entries(value)) {
+    for (const odd of outOfShape(part)) {
+      yield Array.isArray(value) ? value.with(Number(key), odd) : { ...value, [key]: odd };
+    }
+  }
+}
+
+const about = { subject: 'c1', data: { id: 'c1', postId: 'post-1', content: 'Hello', status: 'approved' } };
+const events = [
+  anEntry(1, { type: 'CommentCreated', source: 'comments', traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01` }),
+  anEntry(2, { type: 'CommentModerated', source: 'moderation' }),
+  anEntry(3, { type: 'CommentUpdated', source: 'comments' }),
+].map((entry) => ({ ...entry, ...about }));
+const [first] = events;
+const post = { ...aPost(1, { commentCount: 1 }), comments: [aComment(1)] };
+
+const ANSWERS: Record<string, unknown> = {
+  '/posts': { [post.id]: post },
+  '/posts/post-1': post,
+  '/subscriptions': [
+    aSubscription('query', {
+      ...{ position: 1, lag: 2, lagSeconds: 3, state: 'retrying', replay: { id: 'r', from: 1 } },
+      ...{ lastError: 'answered 500', nextAttempt: '2026-01-02T03:04:05Z' },
+    }),
+  ],
+  '/log': [first],
+  '/log/1/deliveries': [{ subscription: 'query', deliveredAt: '2026-01-02T03:04:05Z', attempts: 2 }],
+  '/dead-letters': [aLetter(1)],
+  '/parts/posts': { status: 'ready', degraded: ['The outbox waits.'] },
+  '/parts/client': { status: 'ready', degraded: [], control: true },
+};
+const MESSAGES = { '/stream': aMessage(aPost(1, { commentCount: 2 }), [aComment(2)], true), '/api': anEntry(9) };
+
+const variants = Object.entries({ ...ANSWERS, ...MESSAGES }).map(([path, sound]) => ({
+  path,
+  odd: [...outOfShape(sound)],
+}));
+const most = Math.max(...variants.map(({ odd }) => odd.length));
+
+async function openWith(answers: Map<string, unknown>) {
+  blog.onGet = (path) => ({ body: answers.get(path), headers: { 'stream-position': 'db-1' } });
+  system.onAsk = (_method, path, query) => {
+    if (!answers.has(path)) return undefined;
+    const isOfComment = path === '/log' && query.has('subject');
+    return { body: isOfComment ? events : answers.get(path), headers: { 'event-head': system.checkpoint(3) } };
+  };
+  history.replaceState(null, '', '/system?event=1&comment=c1');
+  FakeEventSource.opened = [];
+  render(<App />);
+  await act(() => jest.advanceTimersByTimeAsync(400));
+  for (const source of FakeEventSource.opened) {
+    const [, message] = [...answers].find(([path]) => path in MESSAGES && source.url.startsWith(path)) ?? [];
+    act(() => source.send('db-2', message as object));
+  }
+  await act(() => jest.advanceTimersByTimeAsync(1_200));
+}
+
+test('whatever is out of shape in any answer, blog and System page are there', async () => {
+  jest.useFakeTimers();
+  jest.spyOn(console, 'error').mockImplementation(() => undefined);
+  media.add('(width >= 75rem)');
+  for (let turn = 0; turn < most; turn++) {
+    const answers = new Map(variants.map(({ path, odd }) => [path, odd[turn % odd.length]]));
+    await openWith(answers);
+    const headings = screen.queryAllByRole('heading', { level: 2 }).map(({ textContent }) => textContent);
+    const there = expect.arrayContaining(['Posts', 'System']);
+    expect({ headings, answers: [...answers] }).toEqual({ headings: there, answers: [...answers] });
+    expect({ errors: jest.mocked(console.error).mock.calls, answers: [...answers] }).toEqual({
+      ...{ errors: [], answers: [...answers] },
+    });
+    cleanup();
+  }
+});
