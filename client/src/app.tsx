@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from 'react';
 import { createAnnouncer, LiveRegion } from './components/announcer.tsx';
+import { Boundary } from './components/boundary.tsx';
 import { ConnectionStatus } from './components/connection-status.tsx';
 import { Link, useLocation, useMedia } from './components/navigation.tsx';
 import { Blog } from './features/posts/blog.tsx';
@@ -13,7 +14,7 @@ import './app.css';
 /** `/` is the blog; `/system` shows how the parts work, and where there is room the blog beside it. */
 export function App() {
   const [announcer] = useState(createAnnouncer);
-  const [feed] = useState(() => createFeedStore(sessionStorage, announcer.announce));
+  const [feed] = useState(() => createFeedStore(announcer.announce));
   const [system] = useState(() => createSystemStore(announcer.announce));
   const onSystem = useLocation().pathname === '/system';
   const wide = useMedia('(width >= 75rem)');
@@ -49,8 +50,16 @@ export function App() {
             {onBlog && <Connection />}
           </header>
           <main>
-            {onBlog && <Blog />}
-            {onSystem && <System />}
+            {onBlog && (
+              <Boundary what="The blog">
+                <Blog />
+              </Boundary>
+            )}
+            {onSystem && (
+              <Boundary what="The system">
+                <System />
+              </Boundary>
+            )}
           </main>
         </div>
         <LiveRegion announcer={announcer} />

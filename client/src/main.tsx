@@ -1,11 +1,15 @@
+import './translation.ts';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './app.tsx';
+import { Boundary } from './components/boundary.tsx';
 
 const root = document.getElementById('root');
 if (!root) throw new Error('the page has no #root');
 createRoot(root).render(
   <StrictMode>
-    <App />
+    <Boundary what="The page">
+      <App />
+    </Boundary>
   </StrictMode>,
 );

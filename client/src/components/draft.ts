@@ -1,4 +1,6 @@
 import { createIdempotencyKey } from '../api/idempotency-key.ts';
+import { keep, keptNames, loadKept } from '../api/kept.ts';
+import { fieldsOf } from '../api/parse.ts';
 
 /**
  * What is typed and not stored yet. The key belongs to `keyOf`: the same text sent again goes with the same key.
@@ -12,32 +14,17 @@ const name = (form: string) => `blog.draft.${form}`;
 
 /** Drafts outlive their form, and a reload: also one whose request was perhaps carried out while the page went away. */
 export function loadDraft(form: string): Draft {
-  try {
-    const draft: Partial<Draft> = JSON.parse(sessionStorage.getItem(name(form)) ?? '{}');
-    return { ...EMPTY, ...draft };
-  } catch {
-    return EMPTY;
-  }
+  const { text = '', key = '', keyOf = '', sending } = fieldsOf(loadKept(name(form)));
+  return { text: String(text), key: String(key), keyOf: String(keyOf), sending: sending === true };
 }
 
 /** The forms whose drafts a reload interrupted while they were being sent. */
 export function formsBeingSent(): string[] {
-  try {
-    const forms = Object.keys(sessionStorage).map((key) => key.replace(name(''), ''));
-    return forms.filter((form) => loadDraft(form).sending);
-  } catch {
-    return [];
-  }
+  const forms = keptNames().filter((key) => key.startsWith(name('')));
+  return forms.map((key) => key.slice(name('').length)).filter((form) => loadDraft(form).sending);
 }
 
-export function saveDraft(form: string, draft: Draft): void {
-  try {
-    if (draft.text === '') sessionStorage.removeItem(name(form));
-    else sessionStorage.setItem(name(form), JSON.stringify(draft));
-  } catch {
-    // Without storage a draft lives as long as its form.
-  }
-}
+export const saveDraft = (form: string, draft: Draft): void => keep(name(form), draft.text === '' ? undefined : draft);
 
 /** The draft with a key that fits its text. */
 export function keyedDraft(draft: Draft): Draft {

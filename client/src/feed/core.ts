@@ -25,8 +25,8 @@ export type FeedCore = ReturnType<typeof createCore>;
  * The state, and the one rule by which it changes: reads and the stream run side by side, so whatever the stream brings
  * while an answer is awaited is applied once more on top of that answer. Neither can lose what the other knows.
  */
-export function createCore(storage: Storage, announce: (text: string) => void) {
-  const own = loadOwn(storage);
+export function createCore(announce: (text: string) => void) {
+  const own = loadOwn();
   let state: FeedState = { feed: emptyFeed, own, phase: 'loading', connection: 'connecting', arrivals: 0 };
   const listeners = new Set<() => void>();
   const ownIds = new Set(own.map(({ id }) => id));
@@ -40,7 +40,7 @@ export function createCore(storage: Storage, announce: (text: string) => void) {
     let next = { ...state, ...change };
     if (change.feed || change.own) {
       const { own, news } = settleOwn(next.own, next.feed);
-      if (own !== state.own) saveOwn(storage, own);
+      if (own !== state.own) saveOwn(own);
       next = { ...next, own };
       for (const text of news) announce(text);
     }

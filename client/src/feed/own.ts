@@ -1,3 +1,5 @@
+import { keep, loadKept } from '../api/kept.ts';
+import { fieldsOf, itemsOf } from '../api/parse.ts';
 import type { Comment, Post } from '../api/types.ts';
 import type { Feed } from './feed.ts';
 
@@ -21,23 +23,18 @@ const KEY = 'blog.own';
 const FORGET_AFTER_MS = 30 * 60_000;
 const LATE_AFTER_MS = 60_000;
 
-/** Reads what was on its way when the page was left. Storage that is closed to us or damaged counts as empty. */
-export function loadOwn(storage: Storage, now = Date.now()): Own[] {
-  try {
-    const list: Own[] = JSON.parse(storage.getItem(KEY) ?? '[]');
-    return list.filter((own) => typeof own.id === 'string' && now - own.sentAt < FORGET_AFTER_MS);
-  } catch {
-    return [];
-  }
+/** Reads what was on its way when the page was left. */
+export function loadOwn(now = Date.now()): Own[] {
+  return itemsOf(loadKept(KEY), parseOwn).filter(({ sentAt }) => now - sentAt < FORGET_AFTER_MS);
 }
 
-export function saveOwn(storage: Storage, list: readonly Own[]): void {
-  try {
-    storage.setItem(KEY, JSON.stringify(list));
-  } catch {
-    // A full or closed storage only costs the memory across a reload.
-  }
+function parseOwn(value: unknown): Own | undefined {
+  const own = fieldsOf(value) as Own;
+  const isWhole = [own.id, own.postId, own.text].every((text) => typeof text === 'string');
+  return isWhole ? own : undefined;
 }
+
+export const saveOwn = (list: readonly Own[]): void => keep(KEY, list);
 
 /** Brings the list up to the feed: what is still of interest, and what is to be told about the rest. */
 export function settleOwn(list: readonly Own[], feed: Feed): { own: readonly Own[]; news: string[] } {

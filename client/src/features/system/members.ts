@@ -37,7 +37,7 @@ export function membersOf(state: SystemState, publishing: Publishing): Member[] 
         ? partHealth(state, name as PartName, subscription)
         : subscriberHealth(subscription),
       requested: REQUESTED.includes(name),
-      publishing: publishes ? publishing.rate(name, Date.now()) : undefined,
+      publishing: publishes ? publishing.rate(name, performance.now()) : undefined,
       taking: subscription && { subscription, lag: lagOf(samples), rate: takingRate(samples) },
     };
   });
@@ -46,7 +46,7 @@ export function membersOf(state: SystemState, publishing: Publishing): Member[] 
 }
 
 function others(sources: string[], publishing: Publishing): Member {
-  const rates = sources.map((source) => publishing.rate(source, Date.now()));
+  const rates = sources.map((source) => publishing.rate(source, performance.now()));
   const word = sources.length === 1 ? (sources[0] as string) : `${sources.length} sources`;
   const health: Health = { word, tone: 'none', reasons: [`It publishes: ${sources.slice(0, 20).join(', ')}.`] };
   const rate = rates.reduce((sum, one) => sum + one, 0);

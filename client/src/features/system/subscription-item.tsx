@@ -7,6 +7,9 @@ import { SubscriptionControls } from './subscription-controls.tsx';
 
 const STATES = { starting: 'Starting', live: 'Live', retrying: 'Retrying', paused: 'Paused', diverged: 'Diverged' };
 
+/** The bus obeys no Retry-After beyond this. */
+const LONGEST_S = 60;
+
 type Props = { subscription: Subscription; samples: readonly Sample[]; control: boolean; away: boolean };
 
 /** One subscription: where it is, how it goes, and what may be done to it. */
@@ -68,6 +71,8 @@ function detailsOf({ state, lastError, nextAttempt, replay }: Subscription, away
 
 function nextText(nextAttempt: string | null): string {
   const seconds = Math.ceil((Date.parse(nextAttempt ?? '') - Date.now()) / 1_000);
+  // So long a wait is none of the bus's: its clock and this browser's differ.
+  if (seconds > LONGEST_S) return 'It is tried again by itself.';
   return seconds > 0 ? `Next attempt in ${seconds} s.` : 'Trying again now.';
 }
 

@@ -1,0 +1,118 @@
+// What the page does not get from every browser: storage, a quiet document, each part of what it is drawn with.
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
+import { act, cleanup, screen, waitFor } from '@testing-library/react';
+import userEvent from '@testing-library/user-event';
+import { createIdempotencyKey } from '../src/api/idempotency-key.ts';
+import { aComment, aMessage, aPost, FakeEventSource } from './fake-blog.ts';
+import { blog, media, openPage, post, send, system, titles } from './page.tsx';
+import '../src/translation.ts';
+
+const sound = Object.getOwnPropertyDescriptor(window, 'sessionStorage') as PropertyDescriptor;
+afterEach(() => void Object.defineProperty(window, 'sessionStorage', sound));
+
+const denied = () => {
+  throw new DOMException('The operation is insecure.', 'SecurityError');
+};
+const full = () => {
+  throw new DOMException('', 'QuotaExceededError');
+};
+
+describe('without storage', () => {
+  test.each([
+    ['site data is blocked', { get: denied }],
+    ['there is none', { value: null }],
+    ['it is full', { value: { getItem: () => null, setItem: full, removeItem: () => undefined } }],
+  ])('%s: what is sent is shown and arrives once, and a draft outlives its form', async (_why, storage) => {
+    Object.defineProperty(window, 'sessionStorage', { configurable: true, ...storage });
+    blog.posts = [{ post: aPost(1), comments: [] }];
+    blog.onPost = () => ({ status: 201, body: aPost(2) });
+    await openPage();
+    await screen.findByText('Title 1');
+    await post('Title 2');
+    await screen.findByText('On its way…');
+    send('db-2', aMessage(aPost(2)));
+    await waitFor(() => expect(screen.queryByText('On its way…')).toBeNull());
+    expect(titles()).toEqual(['Title 2', 'Title 1']);
+
+    await userEvent.type(screen.getByLabelText('Title'), 'half a thought');
+    await userEvent.click(screen.getByRole('link', { name: 'System' }));
+    expect(screen.queryByLabelText('Title')).toBeNull();
+    await userEvent.click(screen.getByRole('link', { name: 'Posts' }));
+    expect(screen.getByLabelText<HTMLInputElement>('Title').value).toBe('half a thought');
+    await userEvent.clear(screen.getByLabelText('Title'));
+  });
+
+  test('what is kept there by somebody else of this origin is not taken for ours', async () => {
+    for (const [name, value] of [
+      ['blog.own', '[null, 7, {"id": "x"}, {"id": "y", "kind": "post", "postId": "y", "text": {}, "sentAt": 9e15}]'],
+      ['blog.draft.post', '{"text": {"a": 1}, "sending": "yes"}'],
+      ['blog.draft.comment.post-1', 'null'],
+    ] as const)
+      sessionStorage.setItem(name, value);
+    blog.posts = [{ post: aPost(1), comments: [] }];
+    await openPage();
+    await waitFor(() => expect(titles()).toEqual(['Title 1']));
+    expect(blog.sent).toEqual([]);
+  });
+});
+
+describe('an error in one half of the page', () => {
+  test.each([
+    ['The blog', 'System', () => jest.spyOn(Map, 'groupBy').mockImplementation(denied)],
+    ['The system', 'Posts', () => jest.spyOn(window, 'ResizeObserver').mockImplementation(denied)],
+  ])('%s: says so, leaves the other, and can be shown again', async (half, other, break_) => {
+    jest.spyOn(console, 'error').mockImplementation(() => undefined);
+    media.add('(width >= 75rem)');
+    history.replaceState(null, '', '/system');
+    blog.posts = [{ post: aPost(1), comments: [] }];
+    const broken = break_();
+    await openPage();
+    await screen.findByText(new RegExp(`${half} cannot be shown: something went wrong`));
+    expect(screen.getByRole('heading', { level: 2, name: other })).toBeTruthy();
+    expect(screen.getByRole('link', { name: 'Load the blog anew' }).getAttribute('href')).toBe('/');
+
+    broken.mockRestore();
+    await userEvent.click(screen.getByRole('button', { name: 'Show it again' }));
+    for (const name of ['Posts', 'System']) await screen.findByRole('heading', { level: 2, name });
+  });
+});
+
+/** As translators do it: an element in the place of every text. */
+function translate() {
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const texts: Text[] = [];
+  while (walker.nextNode()) texts.push(walker.currentNode as Text);
+  for (const text of texts) {
+    const font = document.createElement('font');
+    font.textContent = text.data.toUpperCase();
+    text.replaceWith(font);
+  }
+}
+
+test('a page that is being translated goes on', async () => {
+  const errors = jest.spyOn(console, 'error').mockImplementation(() => undefined);
+  media.add('(width >= 75rem)');
+  history.replaceState(null, '', '/system');
+  blog.posts = [{ post: aPost(1), comments: [] }];
+  await openPage();
+  await screen.findByText('Title 1');
+  translate();
+  const [stream] = FakeEventSource.opened.filter(({ url }) => url.startsWith('/stream'));
+  act(() => stream?.send('db-2', aMessage(aPost(1, { title: 'Changed', commentCount: 3 }), [aComment(1)])));
+  act(() => system.stopBus());
+  await waitFor(() => expect(titles()).toContain('Changed'));
+  translate();
+  await userEvent.click(screen.getByRole('link', { name: 'POSTS' }));
+  expect(screen.getByText('CHANGED')).toBeTruthy();
+  expect(errors.mock.calls).toEqual([]);
+  cleanup();
+});
+
+test('a key is a UUID also where only secure origins have crypto.randomUUID', () => {
+  const { randomUUID } = crypto;
+  Object.defineProperty(crypto, 'randomUUID', { configurable: true, value: undefined });
+  const keys = [createIdempotencyKey(), createIdempotencyKey()];
+  Object.defineProperty(crypto, 'randomUUID', { configurable: true, value: randomUUID });
+  for (const key of keys) expect(key).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  expect(keys[0]).not.toBe(keys[1]);
+});
