@@ -232,7 +232,11 @@ describe('what was not answered, or with a 5xx or 429', () => {
 describe('a refusal', () => {
   test.each([
     [400, { errors: [{ field: 'title', detail: 'must be nicer' }] }, 'The title must be nicer.'],
-    [422, { detail: [{ loc: ['body', 'title'], msg: 'too short' }] }, 'The blog did not accept it. What you typed is still here.'],
+    [
+      422,
+      { detail: [{ loc: ['body', 'title'], msg: 'too short' }] },
+      'The blog did not accept it. What you typed is still here.',
+    ],
     [404, { detail: 'There is no such post.' }, 'There is no such post.'],
     [413, { detail: 'The body is over the limit of 65536 bytes.' }, 'The body is over the limit of 65536 bytes.'],
     [422, { detail: 'That cannot be.' }, 'That cannot be.'],
