@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { openDatabase } from '@blog/common/database.ts';
+import { lockData } from '@blog/common/lock.ts';
 import { verifyLog } from '../event-bus/src/integrity.ts';
 import { migrations } from '../event-bus/src/schema.ts';
 import { fileOf, inBackup } from './parts.ts';
@@ -12,19 +13,17 @@ import { foldersOrUsage } from './usage.ts';
 
 const USAGE = 'Usage: npm run backup -- DIR [--data DIR]';
 
-/** One database, as it is at this moment: writers go on meanwhile. It has its name only once it is whole and on disk. */
-async function copy(part: string, from: string, to: string): Promise<string> {
-  const partial = `${to}.partial`;
+/** One database, as it is at this moment: writers go on meanwhile. */
+async function copy(part: string, from: string, to: string): Promise<void> {
   const source = new DatabaseSync(from, { readOnly: true, timeout: 5_000 });
   try {
-    source.prepare('VACUUM INTO ?').run(partial);
+    source.prepare('VACUUM INTO ?').run(to);
   } finally {
     source.close();
   }
-  const content = part === 'event-bus' ? await contentOfLog(partial) : '';
-  flush(partial);
-  renameSync(partial, to);
-  return content;
+  const content = part === 'event-bus' ? await contentOfLog(to) : '';
+  flush(to);
+  console.log(`${part}: ${Math.ceil(statSync(to).size / 1024)} KiB${content}`);
 }
 
 /** A copy of a damaged log would be of no use, and nobody would know until it is needed. */
@@ -40,20 +39,20 @@ const { folder, dataDir } = foldersOrUsage(USAGE);
 async function backUp(): Promise<void> {
   const parts = inBackup.filter((part) => existsSync(fileOf(dataDir, part)));
   if (!parts.includes('event-bus')) throw new Error(`There is no log in ${dataDir}: nothing to copy.`);
+  if (!lockData(dataDir, 'use')) throw new Error(`${dataDir} is being reset or restored.`);
   if (existsSync(folder) && readdirSync(folder).length > 0)
     throw new Error(`${folder} is not empty: name a new folder.`);
   mkdirSync(folder, { recursive: true });
+  // Our own: a second backup that begins at the same moment cannot make it. The copies get their names when all are on disk.
+  const partial = join(folder, 'partial');
+  mkdirSync(partial);
   try {
-    for (const part of parts) {
-      const file = fileOf(folder, part);
-      const content = await copy(part, fileOf(dataDir, part), file);
-      console.log(`${part}: ${Math.ceil(statSync(file).size / 1024)} KiB${content}`);
-    }
-    flush(folder);
-  } catch (error) {
-    for (const file of readdirSync(folder)) rmSync(join(folder, file), { force: true });
-    throw error;
+    for (const part of parts) await copy(part, fileOf(dataDir, part), fileOf(partial, part));
+    for (const part of parts) renameSync(fileOf(partial, part), fileOf(folder, part));
+  } finally {
+    rmSync(partial, { recursive: true, force: true });
   }
+  flush(folder);
   console.log(`Copied to ${folder}. Put back with: npm run restore -- "${folder}"`);
 }
 

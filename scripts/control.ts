@@ -1,18 +1,18 @@
-// The runner's ear: a local socket, one per data directory. It takes commands from other terminals (`npm run part`), and
-// tells that a runner is there.
+// The runner's ear: a local socket, one per data directory. It takes commands from other terminals (`npm run part`).
 import { createHash } from 'node:crypto';
-import { rmSync } from 'node:fs';
+import { existsSync, realpathSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 
 export type Answer = { code: number; text: string };
 
 function addressOf(dataDir: string): string {
-  const id = createHash('sha256').update(resolve(dataDir)).digest('hex').slice(0, 16);
-  // Not in the data directory itself: the path of a socket may have about a hundred characters.
-  return process.platform === 'win32' ? `\\\\.\\pipe\\blog-${id}` : join(tmpdir(), `blog-${id}.sock`);
+  const path = existsSync(dataDir) ? realpathSync.native(dataDir) : resolve(dataDir);
+  const id = createHash('sha256').update(path).digest('hex').slice(0, 16);
+  // Not in the data directory itself: the path of a socket may have about a hundred characters. Not in TMPDIR either,
+  // which may differ between two terminals.
+  return process.platform === 'win32' ? `\\\\.\\pipe\\blog-${id}` : `/tmp/blog-${id}.sock`;
 }
 
 /** The runner's answer, or undefined when none runs on this data directory. */

@@ -1,16 +1,38 @@
-// `npm run reset`: forgets all posts, comments and events.
-import { rmSync } from 'node:fs';
-import { resolve } from 'node:path';
+// `npm run reset`: forgets all posts, comments and events. It deletes what the blog keeps in its folder, and nothing else.
+// Exit code 0: they are gone, 1: they are not, 2: wrong usage.
+import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { ask } from './control.ts';
-import { defaultDataDir } from './parts.ts';
+import { filesIn, lockAlone } from './data-folder.ts';
+import { dataDirOf, dataOption, optionsOrUsage } from './usage.ts';
 
-const { values } = parseArgs({ options: { data: { type: 'string', default: defaultDataDir } } });
-const dataDir = resolve(values.data);
-if (await ask(dataDir, ['status'])) {
-  console.error('The blog is running: stop it first (Ctrl-C in its terminal), then npm run reset.');
+const dataDir = optionsOrUsage(
+  () => dataDirOf(parseArgs({ options: { data: dataOption } }).values.data),
+  'Usage: npm run reset -- [--data DIR]',
+);
+
+/** @returns what is left in the folder, because it is not the blog's */
+function reset(): string[] {
+  const files = filesIn(dataDir);
+  const { unlock } = lockAlone(dataDir, 'reset');
+  const lock = files.pop() as string;
+  for (const file of files) rmSync(file, { recursive: true, force: true });
+  // Deleted while it is held, so that nothing can begin under it. Windows deletes no file that is open.
+  if (process.platform === 'win32') unlock();
+  rmSync(lock, { force: true });
+  const left = readdirSync(dataDir);
+  try {
+    if (left.length === 0) rmdirSync(dataDir);
+  } catch {
+    // A link or a mounted disk: it stays, empty.
+  }
+  return left;
+}
+
+try {
+  const left = existsSync(dataDir) ? reset() : [];
+  console.log(`Forgotten: all posts, comments and events in ${dataDir}.`);
+  if (left.length > 0) console.log(`Not the blog's, and left there: ${left.join(', ')}.`);
+} catch (error) {
+  console.error(`Not reset: ${(error as Error).message}.`);
   process.exitCode = 1;
-} else {
-  rmSync(dataDir, { recursive: true, force: true });
-  console.log(`Forgotten: ${dataDir} is deleted.`);
 }

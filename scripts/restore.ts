@@ -1,7 +1,6 @@
 // `npm run restore -- DIR`: puts back what `npm run backup` copied, while nothing runs. Exit code 0: it is done, 1: it is not,
 // 2: wrong usage.
-import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { copyFileSync, existsSync, renameSync, rmSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { openDatabase } from '@blog/common/database.ts';
 import { migrations as comments } from '../comments/src/schema.ts';
@@ -10,7 +9,7 @@ import { migrations as eventBus } from '../event-bus/src/schema.ts';
 import { orderReplays } from '../event-bus/src/subscription.ts';
 import { migrations as moderation } from '../moderation/src/schema.ts';
 import { migrations as posts } from '../posts/src/schema.ts';
-import { listen } from './control.ts';
+import { filesOf, lockAlone, makePartial, withData } from './data-folder.ts';
 import { fileOf, inBackup } from './parts.ts';
 import { flush } from './sync.ts';
 import { foldersOrUsage } from './usage.ts';
@@ -20,12 +19,10 @@ const SQLITE_BUSY = 5;
 const schemas: Record<string, readonly string[]> = { posts, comments, moderation, 'event-bus': eventBus };
 
 const { folder, dataDir } = foldersOrUsage(USAGE);
-/** Where the copies are checked and made ready: beside what they replace, so that each then takes its place in one step. */
-const ready = join(dataDir, 'restore');
 
 /** @throws if a copy cannot be trusted, or is of a newer version */
-function check(part: string): void {
-  const db = new DatabaseSync(fileOf(ready, part), { readOnly: true });
+function check(part: string, copy: string): void {
+  const db = new DatabaseSync(copy, { readOnly: true });
   try {
     const version = Number(db.prepare('PRAGMA user_version').get()?.user_version);
     const known = (schemas[part] as string[]).length;
@@ -40,8 +37,8 @@ function check(part: string): void {
 }
 
 /** Every subscriber begins again at the first event, and every owner publishes again what the log may lack. */
-async function prepareLog(): Promise<number> {
-  const db = openDatabase(fileOf(ready, 'event-bus'), eventBus);
+async function prepareLog(copy: string): Promise<number> {
+  const db = openDatabase(copy, eventBus);
   try {
     const verdict = await verifyLog(db);
     if (!verdict.ok) throw new Error(`the copied log is damaged at position ${verdict.position}: ${verdict.reason}`);
@@ -72,49 +69,47 @@ function release(part: string): void {
 }
 
 /** Puts the copy in the place of the file; a part of which there was none begins anew, and gets from the log what it kept. */
-function replace(part: string): void {
-  const file = fileOf(dataDir, part);
-  for (const journal of ['-wal', '-shm']) rmSync(file + journal, { force: true });
-  if (existsSync(fileOf(ready, part))) renameSync(fileOf(ready, part), file);
+function replace(part: string, copy: string): void {
+  const [file = '', ...journals] = filesOf(dataDir, part);
+  for (const journal of journals) rmSync(journal, { force: true });
+  if (existsSync(copy)) renameSync(copy, file);
   else rmSync(file, { force: true });
   flush(dataDir);
 }
 
 let begun = false;
 
-async function restore(): Promise<void> {
+/** Checks the copies in `ready`, a fresh folder, and makes them ready there; then each takes the place of what it replaces. */
+async function restore(ready: string): Promise<void> {
+  const copyOf = (part: string) => fileOf(ready, part);
   if (!existsSync(fileOf(folder, 'event-bus'))) throw new Error(`there is no complete backup in ${folder}`);
   const parts = inBackup.filter((part) => existsSync(fileOf(folder, part)));
-  rmSync(ready, { recursive: true, force: true });
-  mkdirSync(ready, { recursive: true });
   for (const part of parts) {
     const journal = statSync(`${fileOf(folder, part)}-wal`, { throwIfNoEntry: false });
     if (journal?.size) throw new Error(`${folder} was not made by npm run backup: ${part} has a journal there`);
-    copyFileSync(fileOf(folder, part), fileOf(ready, part));
-    check(part);
+    copyFileSync(fileOf(folder, part), copyOf(part));
+    check(part, copyOf(part));
   }
-  const newest = await prepareLog();
-  for (const part of parts) flush(fileOf(ready, part));
+  const newest = await prepareLog(copyOf('event-bus'));
+  for (const part of parts) flush(copyOf(part));
 
-  const all = ['query', ...inBackup];
-  for (const part of all) release(part);
+  for (const part of withData) release(part);
   begun = true;
   // The bus last: until then the old log is there, and gives the services back what their copies lack.
-  for (const part of all) replace(part);
+  for (const part of withData) replace(part, copyOf(part));
   console.log(`Restored ${parts.join(', ')}, with a log up to position ${newest}; query is rebuilt.`);
   console.log('At the next start everything is delivered again.');
 }
 
-// The place of the runner is taken meanwhile: nothing can be started.
-const isAlone = await listen(dataDir, async () => ({ code: 1, text: 'A restore is under way.' }));
-if (!isAlone) {
-  console.error('The blog is running: stop it first (Ctrl-C in its terminal), then npm run restore.');
+let ready: string | undefined;
+try {
+  lockAlone(dataDir, 'restore');
+  ready = makePartial(dataDir);
+  await restore(ready);
+} catch (error) {
+  const { message } = error as Error;
+  console.error(`Not restored: ${message}.${begun ? ' Some files are replaced: restore again.' : ''}`);
   process.exitCode = 1;
-} else {
-  await restore()
-    .catch((error) => {
-      console.error(`Not restored: ${error.message}.${begun ? ' Some files are replaced: restore again.' : ''}`);
-      process.exitCode = 1;
-    })
-    .finally(() => rmSync(ready, { recursive: true, force: true }));
+} finally {
+  if (ready) rmSync(ready, { recursive: true, force: true });
 }

@@ -1,14 +1,14 @@
 // `npm start`: runs all parts on this machine until Ctrl-C. See README.md for its options and commands.
-import { mkdirSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
+import { lockData } from '@blog/common/lock.ts';
 import { createCommands } from './commands.ts';
 import { listen } from './control.ts';
 import { createPrinter } from './output.ts';
-import { defaultDataDir, type Options, partNames, portsOf, specOf } from './parts.ts';
+import { type Options, partNames, portsOf, specOf } from './parts.ts';
 import { whyTaken } from './ports.ts';
 import { INVALID_SETTING, supervise } from './supervisor.ts';
+import { dataDirOf, dataOption } from './usage.ts';
 
 process.stdout.on('error', () => {}); // a closed terminal is no reason to leave children behind
 
@@ -23,14 +23,14 @@ function parseOptions(): Options & { without: string[] } {
       options: {
         without: { type: 'string', multiple: true, default: [] },
         port: { type: 'string', multiple: true, default: [] },
-        data: { type: 'string', default: defaultDataDir },
+        data: dataOption,
         production: { type: 'boolean', default: false },
       },
     });
     const without = values.without.flatMap((names) => names.split(','));
     const unknown = without.find((name) => !partNames.includes(name));
     if (unknown !== undefined) throw new Error(`--without ${unknown}: the parts are ${partNames.join(', ')}`);
-    return { without, ports: portsOf(values.port), dataDir: resolve(values.data), production: values.production };
+    return { without, ports: portsOf(values.port), dataDir: dataDirOf(values.data), production: values.production };
   } catch (error) {
     return fail((error as Error).message, 2);
   }
@@ -87,11 +87,19 @@ const obey = createCommands(parts, async (name) => {
   return taken && `${name} cannot listen on port ${port}: it is ${taken}.`;
 });
 
+function lockFolder() {
+  try {
+    return lockData(options.dataDir, 'run');
+  } catch (error) {
+    return fail(`The data in ${options.dataDir} cannot be used: ${(error as Error).message}`);
+  }
+}
+
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop(0, signal));
 
-if (!(await listen(options.dataDir, obey))) {
+if (!lockFolder() || !(await listen(options.dataDir, obey))) {
   fail(
-    `Already running with the data in ${options.dataDir}. See npm run part -- status, or stop it with Ctrl-C there.`,
+    `Already running with the data in ${options.dataDir} (or it is being reset or restored). See npm run part -- status, or stop it with Ctrl-C there.`,
   );
 }
 const wanted = parts.filter((part) => !options.without.includes(part.name));
@@ -103,11 +111,6 @@ for (const { name } of wanted) {
       `${name} cannot listen on port ${port}: it is ${taken}. Free it, or choose another: npm start -- --port ${name}=NUMBER`,
     );
   }
-}
-try {
-  mkdirSync(options.dataDir, { recursive: true });
-} catch (error) {
-  fail(`The data directory cannot be made: ${(error as Error).message}`);
 }
 console.log(`Starting ${wanted.map((part) => part.name).join(', ')} (data in ${options.dataDir}) …\n`);
 for (const part of wanted) part.start();

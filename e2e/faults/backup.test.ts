@@ -128,9 +128,19 @@ describe('without a blog that runs', () => {
     cpSync(join(folder, 'wal'), join(data, 'posts.db-wal'));
 
     expect(await run('restore', copies, '--data', data)).toMatchObject({ code: 0 });
-    expect(readdirSync(data).sort()).toEqual(['comments.db', 'event-bus.db', 'moderation.db', 'posts.db']);
+    const restored = ['blog.lock', 'comments.db', 'event-bus.db', 'moderation.db', 'posts.db'];
+    expect(readdirSync(data).sort()).toEqual(restored);
     expect(postsIn(join(data, 'posts.db'))).toBe(postsIn(join(copies, 'posts.db')));
     expect(postsIn(join(data, 'posts.db'))).toBeLessThan(newer);
+  });
+
+  test('a backup that is kept in the data folder stays there, refused or restored', async () => {
+    const inside = join(data, 'restore');
+    cpSync(copies, inside, { recursive: true });
+    expect(await run('restore', join(folder, 'nothing'), '--data', data)).toMatchObject({ code: 1 });
+    expect(await run('restore', inside, '--data', data)).toMatchObject({ code: 0 });
+    expect(contents(inside)).toEqual(contents(copies));
+    rmSync(inside, { recursive: true });
   });
 
   const sql = (statement: string) => (file: string) => {

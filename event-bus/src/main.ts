@@ -1,6 +1,5 @@
-import { join } from 'node:path';
 import { parseConfig } from '@blog/common/config.ts';
-import { openDatabase } from '@blog/common/database.ts';
+import { openData } from '@blog/common/data.ts';
 import { createLog } from '@blog/common/log.ts';
 import { startServer } from '@blog/common/server.ts';
 import { startTracing } from '@blog/common/tracing.ts';
@@ -12,7 +11,7 @@ const { HOST, PORT, LOG_LEVEL, DATA_DIR, BUS_TOKEN, SUBSCRIPTIONS, DELIVERY_TIME
   parseConfig(configSchema);
 const log = createLog('event-bus', LOG_LEVEL);
 await startTracing('event-bus', settings, log);
-const db = openDatabase(join(DATA_DIR, 'event-bus.db'), migrations);
+const db = openData(DATA_DIR, 'event-bus', migrations);
 const { app, loops, streams } = createEventBus({
   db,
   log,

@@ -1,6 +1,5 @@
-import { join } from 'node:path';
 import { parseConfig } from '@blog/common/config.ts';
-import { openDatabase } from '@blog/common/database.ts';
+import { openData } from '@blog/common/data.ts';
 import { createLog } from '@blog/common/log.ts';
 import { startServer } from '@blog/common/server.ts';
 import { startTracing } from '@blog/common/tracing.ts';
@@ -12,7 +11,7 @@ const { HOST, PORT, LOG_LEVEL, DATA_DIR, EVENT_BUS_URL, BUS_TOKEN, CORS_ORIGINS,
   parseConfig(configSchema);
 const log = createLog('query', LOG_LEVEL);
 await startTracing('query', settings, log);
-const db = openDatabase(join(DATA_DIR, 'query.db'), migrations);
+const db = openData(DATA_DIR, 'query', migrations);
 const { app, loops, streams } = createQuery({
   db,
   log,

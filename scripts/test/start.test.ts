@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -150,6 +150,25 @@ describe('npm start', () => {
     const second = checkout.start(['query']);
     expect(await second.exited).toBe(1);
     expect(second.output()).toContain('Already running');
+  });
+
+  test('the same data through a link, and with another TMPDIR, is the same: refused, reset as well, and told its state', async () => {
+    checkout.start(['posts']);
+    await until('posts', () => checkout.get('posts'));
+    const data = ['--data', join(checkout.root, 'link')];
+    symlinkSync(join(checkout.root, '.data'), data[1] as string, 'junction');
+    const other = join(checkout.root, 'tmp');
+    mkdirSync(other);
+    const env = { TMPDIR: other, TEMP: other, TMP: other };
+    const second = checkout.start(['query'], data, env);
+    expect(await second.exited).toBe(1);
+    expect(second.output()).toContain('Already running');
+    const reset = checkout.run('reset.ts', data, env);
+    expect(await reset.exited).toBe(1);
+    expect(reset.output()).toContain('The blog is running');
+    const status = checkout.run('part.ts', ['status', ...data], env);
+    expect(await status.exited).toBe(0);
+    expect(status.output()).toMatch(/^posts +ready/m);
   });
 
   test.each([['--without', 'nobody'], ['--port', 'posts=x'], ['--colour']])(

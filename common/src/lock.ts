@@ -1,0 +1,64 @@
+// The lock of a data folder: an empty SQLite file inside it, so that each path to the folder leads to the same lock. The
+// kernel releases what a process holds when that process ends, even by `kill -9`. Nothing but SQLite may open the file:
+// POSIX drops all locks of a process on a file as soon as that process closes any descriptor of it.
+import { mkdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+
+export const LOCK_FILE = 'blog.lock';
+
+/** The three locks of SQLite's rollback journal (sqlite.org/lockingv3.html §3), none of which writes to the file. */
+const LOCKS = {
+  /** SHARED: a process that has a database open. Any number may. */
+  use: 'BEGIN; SELECT 1 FROM sqlite_schema',
+  /** RESERVED: a runner of parts. One at a time, beside those that use the data. */
+  run: 'BEGIN IMMEDIATE',
+  /** EXCLUSIVE: a command that deletes or replaces files, which nothing else may have open meanwhile. */
+  replace: 'BEGIN EXCLUSIVE',
+};
+
+/** The maximum wait for a lock, in milliseconds: a command that only asks holds one for a moment. */
+const LOCK_WAIT = 250;
+const SQLITE_BUSY = 5;
+
+/** Keeps the connections from garbage collection, which would release their locks. */
+const held = new Set<DatabaseSync>();
+
+/** Identifies the file that a path leads to; undefined if none does. */
+export function identityOf(path: string): string | undefined {
+  try {
+    const { dev, ino } = statSync(path, { bigint: true });
+    return `${dev}-${ino}`;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Locks a data folder, which is made if it is missing, until the process ends or `unlock` is called.
+ * @returns undefined if another process holds a lock that excludes this one
+ * @throws an error of SQLite's or of the file system if the lock file cannot be used
+ */
+export function lockData(folder: string, use: keyof typeof LOCKS): { unlock(): void } | undefined {
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, LOCK_FILE);
+  const connection = new DatabaseSync(file, { timeout: LOCK_WAIT });
+  const opened = identityOf(file);
+  const unlock = () => {
+    held.delete(connection);
+    connection.close();
+  };
+  held.add(connection);
+  try {
+    // In memory: no journal beside the lock.
+    connection.exec(`PRAGMA journal_mode = MEMORY; ${LOCKS[use]}`);
+  } catch (error) {
+    unlock();
+    if ((error as { errcode?: number }).errcode === SQLITE_BUSY) return undefined;
+    throw error;
+  }
+  // A reset deletes the lock last: a lock on a file that is deleted excludes nobody.
+  if (opened !== undefined && identityOf(file) === opened) return { unlock };
+  unlock();
+  return undefined;
+}

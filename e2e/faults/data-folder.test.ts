@@ -1,0 +1,110 @@
+// A data folder that is in use is deleted, replaced and run twice by nobody, whatever path leads to it; and what is not the
+// blog's is never deleted.
+import { execFile } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { lockData } from '../../common/src/lock.ts';
+import { root } from '../../scripts/parts.ts';
+import { get, post, until } from '../http.ts';
+import { freePorts, startProcess } from '../system.ts';
+
+let folder: string;
+let data: string;
+const ending: (() => Promise<unknown>)[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'blog data '));
+  data = join(folder, 'data');
+});
+afterEach(async () => {
+  for (const end of ending.splice(0)) await end();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** One of the scripts, in an empty folder: its exit code, and what it prints. */
+function run(script: string, args: string[], env: NodeJS.ProcessEnv = {}): Promise<{ code: number; text: string }> {
+  const cwd = join(folder, 'elsewhere');
+  mkdirSync(cwd, { recursive: true });
+  return new Promise((resolve) => {
+    const options = { cwd, env: { ...process.env, ...env } };
+    execFile(process.execPath, [join(root, 'scripts', `${script}.ts`), ...args], options, (error, stdout, stderr) =>
+      resolve({ code: Number(error?.code ?? 0), text: stdout + stderr }),
+    );
+  });
+}
+
+async function startByHand(name: string) {
+  const [port = 0, noBus] = await freePorts(2);
+  const settings = { PORT: String(port), DATA_DIR: data, EVENT_BUS_URL: `http://127.0.0.1:${noBus}` };
+  const running = await startProcess(join(name, 'src', 'main.ts'), settings);
+  ending.push(running.stop);
+  return { ...running, url: `http://127.0.0.1:${port}` };
+}
+
+describe('while a part that was started by hand has it open', () => {
+  test('nothing is reset or restored, also through a link and with another TMPDIR', async () => {
+    const posts = await startByHand('posts');
+    const link = join(folder, 'link');
+    symlinkSync(data, link, 'junction');
+    const elsewhere = { TMPDIR: folder, TEMP: folder, TMP: folder };
+    for (const [script, ...args] of [['reset'], ['restore', folder]] as const) {
+      const refused = await run(script, [...args, '--data', link], elsewhere);
+      expect(refused).toEqual({ code: 1, text: expect.stringContaining('A part that was started by hand') });
+    }
+    const { status, body } = await post(`${posts.url}/posts`, { title: 'kept' });
+    expect(status).toBe(201);
+    await posts.stop();
+    await startByHand('posts').then(async ({ url }) => {
+      expect(Object.keys((await get(`${url}/posts`)).body)).toEqual([body.id]);
+    });
+  });
+
+  test('it is free as soon as that process is dead, by kill -9 too', async () => {
+    const posts = await startByHand('posts');
+    process.kill(posts.pid, 'SIGKILL');
+    await until('reset', async () => (await run('reset', ['--data', data])).code === 0);
+    expect(existsSync(data)).toBe(false);
+  });
+
+  test('another part may use it too', async () => {
+    await startByHand('posts');
+    const { url } = await startByHand('comments');
+    expect((await get(`${url}/readyz`)).status).toBe(200);
+  });
+});
+
+test('a server that is started while data is being replaced ends with one line', async () => {
+  const lock = lockData(data, 'replace');
+  await expect(startByHand('posts')).rejects.toThrow(
+    /ended\n.*data is being reset or restored: start posts when .*\n$/,
+  );
+  expect(readdirSync(data)).toEqual(['blog.lock']);
+  lock?.unlock();
+  await startByHand('posts');
+});
+
+describe('npm run reset', () => {
+  test('deletes what the blog keeps, and names what else is there', async () => {
+    const posts = await startByHand('posts');
+    process.kill(posts.pid, 'SIGKILL'); // its journal stays
+    mkdirSync(join(data, 'copies'));
+    for (const file of ['notes.txt', 'other.db', join('copies', 'posts.db')]) writeFileSync(join(data, file), '');
+    mkdirSync(join(data, 'restore.partial-a1b2c3'));
+    await until('posts is dead', async () => (await run('reset', ['--data', data])).code === 0);
+    expect(readdirSync(data).sort()).toEqual(['copies', 'notes.txt', 'other.db']);
+    expect(readdirSync(join(data, 'copies'))).toEqual(['posts.db']);
+    expect((await run('reset', ['--data', data])).text).toContain('left there: copies, notes.txt, other.db.');
+  });
+});
+
+test.each([['reset'], ['start'], ['part', 'status'], ['backup', 'copies'], ['restore', 'copies']])(
+  '%s refuses an empty --data: the current folder is not what is meant',
+  async (script, ...args) => {
+    writeFileSync(join(folder, 'precious'), '');
+    const refused = await run(script, [...args, '--data', '']);
+    expect(refused).toEqual({ code: 2, text: expect.stringContaining('--data is empty') });
+    expect(readdirSync(join(folder, 'elsewhere'))).toEqual([]);
+  },
+);

@@ -1,0 +1,43 @@
+// What the blog keeps in a data folder, and the lock for a command that deletes or replaces it.
+import { mkdtempSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { LOCK_FILE, lockData } from '@blog/common/lock.ts';
+import { fileOf, inBackup } from './parts.ts';
+
+/** The parts that keep data. */
+export const withData = ['query', ...inBackup];
+
+/** A part's database, and beside it what SQLite keeps of its journals. */
+export const filesOf = (dataDir: string, part: string): string[] =>
+  ['', '-wal', '-shm', '-journal'].map((suffix) => fileOf(dataDir, part) + suffix);
+
+const PARTIAL = 'restore.partial-';
+
+/** A fresh folder for a restore: beside what it replaces, so that each file then takes its place in one step. */
+export const makePartial = (dataDir: string): string => mkdtempSync(join(dataDir, PARTIAL));
+
+/** All that is the blog's in there, as paths; the lock, under which the others may be deleted, comes last. */
+export function filesIn(dataDir: string): string[] {
+  const partial = readdirSync(dataDir).filter((name) => name.startsWith(PARTIAL));
+  return [
+    ...withData.flatMap((part) => filesOf(dataDir, part)),
+    ...partial.map((name) => join(dataDir, name)),
+    join(dataDir, LOCK_FILE),
+  ];
+}
+
+/**
+ * Locks the data: nothing else has it open, and nothing can be started meanwhile.
+ * @throws if anything runs on this data
+ */
+export function lockAlone(dataDir: string, script: string) {
+  const lock = lockData(dataDir, 'replace');
+  if (lock) return lock;
+  // Beside parts alone, a runner could start now.
+  const byHand = lockData(dataDir, 'run');
+  byHand?.unlock();
+  const what = byHand
+    ? `A part that was started by hand, or a backup, uses the data in ${dataDir}: end it first`
+    : 'The blog is running: stop it first (Ctrl-C in its terminal)';
+  throw new Error(`${what}, then npm run ${script}`);
+}
