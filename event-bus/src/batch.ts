@@ -1,47 +1,53 @@
-import { type Checkpoint, NEW } from '@blog/common/checkpoint.ts';
+import { type Checkpoint, NEW, positionOf } from '@blog/common/checkpoint.ts';
 import type { Database } from '@blog/common/database.ts';
-import { parkedBehind } from './dead-letters.ts';
+import { parkedBetween } from './dead-letters.ts';
 import { checkpointAt, checkpointOf, type Entry, head, PAGE, readBehind } from './log.ts';
 import type { Tail } from './tail.ts';
 
-/** The most that goes in one push: events, and bytes of their text. */
+/** The most that goes in one push: events, and bytes of their text. One read looks at no more of the log, either. */
 export const PUSH_EVENTS = 1_000;
 const PUSH_BYTES = 500 * 1024;
 
-/** What to push next: the events behind `after` that are not parked, and the place that the subscriber then has reached. */
-export type Batch = { after: Checkpoint; upto: Checkpoint; head: Checkpoint; events: Entry[] };
+/**
+ * What to push next: the events behind `after` that are not parked, and the place that the subscriber then has reached.
+ * `first` is the place right before the first of them: between `after` and `first` everything is parked.
+ */
+export type Batch = { after: Checkpoint; first: Checkpoint; upto: Checkpoint; head: Checkpoint; events: Entry[] };
 
-/** Reads what comes behind a position, at most so many events; parked ones are left out, but `upto` passes them. */
+/**
+ * Reads what comes behind the position `from`, at most so many events, for a subscriber that stands at `position`. Parked
+ * ones are left out, but `upto` passes them. A batch without events that ends before the head is no end: the read looks at
+ * a bounded part of the log, however many are parked.
+ */
 export function readBatch(
   db: Database,
   tail: Tail,
   subscription: string,
-  position: number,
-  most: number,
+  { position, from = position, most }: { position: number; from?: number; most: number },
 ): Promise<Batch> {
   return db.read((tx) => {
-    const after = tail.at(position) ?? checkpointAt(tx, position) ?? NEW;
+    const place = (at: number) => tail.at(at) ?? checkpointAt(tx, at) ?? NEW;
+    const parked = parkedBetween(tx, subscription, from, from + PUSH_EVENTS);
     const events: Entry[] = [];
-    const size = Math.min(most, PAGE);
-    let upto = after;
+    let first = place(from);
+    let upto = first;
     let bytes = 0;
-    for (let from = position, more = true; more && events.length < most; from += size) {
-      const page = tail.behind(from, size) ?? readBehind(tx, from, size);
-      const parked = parkedBehind(tx, subscription, from);
+    for (let at = from, more = true; more && events.length < most && at < from + PUSH_EVENTS; at = positionOf(upto)) {
+      let size = most - events.length;
+      for (let next = at + 1; parked.has(next); next += 1) size += 1;
+      size = Math.min(size, PAGE);
+      const page = tail.behind(at, size) ?? readBehind(tx, at, size);
       more = page.length === size;
       for (const entry of page) {
-        if (!parked.has(entry.position)) {
-          bytes += Buffer.byteLength(entry.record) + 1;
-          if (events.length > 0 && (events.length === most || bytes > PUSH_BYTES)) {
-            more = false;
-            break;
-          }
-          events.push(entry);
-        }
+        bytes += Buffer.byteLength(entry.record) + 1;
+        more &&= bytes <= PUSH_BYTES;
+        if (bytes > PUSH_BYTES && positionOf(upto) > from) break;
+        if (!parked.has(entry.position)) events.push(entry);
         upto = checkpointOf(entry);
+        if (events.length === 0) first = upto;
       }
     }
-    return { after, upto, head: head(tx), events };
+    return { after: place(position), first, upto, head: head(tx), events };
   });
 }
 

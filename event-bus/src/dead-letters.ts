@@ -15,11 +15,11 @@ export function park(tx: Tx, subscription: string, position: number, reason: str
   );
 }
 
-/** The parked ones among the next events behind a position. */
-export function parkedBehind(tx: Tx, subscription: string, position: number): Set<number> {
+/** The parked ones among the positions behind `after`, up to `upto`. */
+export function parkedBetween(tx: Tx, subscription: string, after: number, upto: number): Set<number> {
   const rows = tx.all<{ position: number }>(
-    'SELECT position FROM dead_letters WHERE subscription = ? AND position > ? ORDER BY position LIMIT 1000',
-    ...[subscription, position],
+    'SELECT position FROM dead_letters WHERE subscription = ? AND position > ? AND position <= ?',
+    ...[subscription, after, upto],
   );
   return new Set(rows.map((row) => row.position));
 }

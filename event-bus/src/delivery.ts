@@ -75,6 +75,8 @@ export class Delivery extends Loop {
   #askAt = 0;
   /** The batch behind the one that is under way, read in the meantime. */
   #ahead: { after: number; batch: Promise<Batch> } | undefined;
+  /** Everything between these two positions is parked: reading goes on from `first` while the subscriber stands at `after`. */
+  #parked = { after: 0, first: 0 };
   #commands: (() => Promise<void>)[] = [];
 
   constructor(options: Options) {
@@ -171,11 +173,18 @@ export class Delivery extends Loop {
     this.#diverge('publisher', undefined);
   }
 
+  /** The batch to push now. On the way to it others are served between two reads, however many events are parked. */
   async #next(): Promise<Batch> {
-    const { after } = this.#subscription;
-    const ahead = this.#ahead;
-    this.#ahead = undefined;
-    return ahead?.after === after ? ahead.batch : this.#read(after, this.#kind === 'checkpointed' ? this.#size : 1);
+    for (;;) {
+      const { after } = this.#subscription;
+      const ahead = this.#ahead;
+      this.#ahead = undefined;
+      const most = this.#kind === 'checkpointed' ? this.#size : 1;
+      const batch = await (ahead?.after === after ? ahead.batch : this.#read(after, most));
+      this.#parked = { after, first: positionOf(batch.first) };
+      if (batch.events.length > 0 || batch.upto === batch.head || this.stopped) return batch;
+      await nextTurn();
+    }
   }
 
   /**
@@ -215,6 +224,7 @@ export class Delivery extends Loop {
 
   /** One event to a plain subscriber; any 2xx moves the position that is kept here. */
   async #pushPlain(batch: Batch): Promise<void> {
+    this.#subscription.advance(positionOf(batch.first));
     const [event] = batch.events;
     if (event) {
       const headers = { ...places(batch), 'content-type': PLAIN };
@@ -279,7 +289,8 @@ export class Delivery extends Loop {
 
   #read(after: number, most: number): Promise<Batch> {
     const { db, tail } = this.#options;
-    return readBatch(db, tail, this.name, after, most);
+    const from = this.#parked.after === after ? this.#parked.first : after;
+    return readBatch(db, tail, this.name, { position: after, from, most });
   }
 
   async #park({ position, record }: Entry, why: string): Promise<void> {
@@ -315,9 +326,9 @@ export class Delivery extends Loop {
   /** Parks the event that this subscription is stuck on. */
   skip(): Promise<void> {
     return this.#command(async () => {
-      const { after, order } = this.#subscription;
+      const { order } = this.#subscription;
       if (this.#divergence && !order) throw new Problem(409, 'The subscription is diverged: replay it.');
-      const [event] = (await this.#read(after, 1)).events;
+      const [event] = (await this.#next()).events;
       if (!event) throw new Problem(409, 'There is no event to skip.');
       await this.#park(event, `skipped by hand${this.#lastError ? `: ${this.#lastError}` : ''}`);
     });
@@ -331,6 +342,7 @@ export class Delivery extends Loop {
         throw fieldProblem(400, 'from', `must be at most ${most}`);
       }
       await this.#subscription.setOrder({ id: randomUUID(), from });
+      this.#parked = { after: 0, first: 0 };
       this.#askAt = 0;
     });
   }
@@ -346,6 +358,8 @@ export class Delivery extends Loop {
       });
       if (!isSuccess(answer)) throw new Problem(409, `${this.name} ${failure(answer).message}`);
       await db.write((tx) => deleteLetter(tx, id));
+      // Whoever stands before it, and loses its data there, gets it as any other event.
+      if (letter.position > this.#parked.after) this.#parked = { after: 0, first: 0 };
       deliveries.add([letter.position], this.name, 1);
       counts.delivered.inc({ subscription: this.name });
     });

@@ -1,0 +1,105 @@
+// Subscribers that refuse everything: their dead letters pile up, and that costs nobody else anything.
+import { describe, expect, test } from '@jest/globals';
+import { BATCH, type Bus, header, ids, post, startBus, startPart, until } from './bus.ts';
+import { checkpointed, json, type Part } from './subscribers.ts';
+
+const EVENTS = 50_000;
+
+/** The folder of a bus whose log is long, and `a` has dead letters at all the positions that `sql` is true of. */
+async function parkedWhere(sql: string): Promise<string> {
+  const bus = await startBus();
+  const all = ids('e', EVENTS).map((id) => ({ specversion: '1.0', id, source: 'test', type: 'Tested', data: {} }));
+  for (let from = 0; from < EVENTS; from += 1_000) await post(bus, all.slice(from, from + 1_000), BATCH).expect(201);
+  await bus.db.write((tx) =>
+    tx.run(
+      `INSERT INTO dead_letters (subscription, position, reason, parked_at)
+       SELECT 'a', position, 'refused', 'then' FROM events WHERE ${sql} ORDER BY position`,
+    ),
+  );
+  await bus.stop();
+  return bus.folder;
+}
+
+const refuse: Part['answer'] = (_push, res) => json(res, 422, { detail: 'never' });
+
+/** The most rows that the bus reads before it serves others. */
+function watchRows(bus: Bus): () => number {
+  const rows = [0];
+  const read = bus.db.read.bind(bus.db);
+  bus.db.read = (work) =>
+    read((tx) =>
+      work({
+        ...tx,
+        all: <Row>(...query: Parameters<typeof tx.all>) => {
+          const found = tx.all<Row>(...query);
+          rows[0] = (rows[0] ?? 0) + found.length;
+          return found;
+        },
+      }),
+    );
+  setImmediate(function nextTurn() {
+    rows.unshift(0);
+    setImmediate(nextTurn).unref();
+  }).unref();
+  return () => Math.max(...rows);
+}
+
+describe.each([
+  ['in one run', 'true', EVENTS],
+  ['at every second position', 'position % 2 = 1', 1],
+  ['in a run, but for the last event', `position < ${EVENTS}`, EVENTS - 1],
+])('dead letters without number, %s', (_how, sql, run) => {
+  test('do not delay others: no more than a batch for each subscription is read before they are served', async () => {
+    const folder = await parkedWhere(sql);
+    const [a, b] = [checkpointed(), checkpointed()];
+    const bad = await startPart(a.answer);
+    bad.fail(refuse);
+    const bus = await startBus({ folder, subscriptions: { a: bad, b: await startPart(b.answer) } });
+    const most = watchRows(bus);
+    await until(() => expect(b.applied).toHaveLength(EVENTS));
+    const head = await bus.publish('fresh');
+    await until(() => expect(b.applied.at(-1)).toBe('fresh'));
+    const past = run + 1;
+    // It is tried with what comes behind them, and is told that they are passed.
+    await until(() => expect(bad.ids.flat()).toContain(past > EVENTS ? 'fresh' : `e${past}`));
+    const last = bad.pushes.at(-1);
+    expect([header(last, 'after'), a.stand.checkpoint]).toEqual([expect.stringMatching(/^0-/), '0']);
+    expect(most()).toBeLessThan(5_000);
+
+    bad.answer = a.answer;
+    await bus.control('a', 'resume');
+    await until(() => expect(a.stand.checkpoint).toBe(head));
+    expect(a.applied.at(-1)).toBe('fresh');
+    expect((await bus.control('a', 'replay')).status).toBe(200);
+    await until(async () => expect(await bus.subscription('a')).toMatchObject({ replay: null, lag: 0 }));
+    expect(most()).toBeLessThan(5_000);
+  });
+});
+
+test('the position of a plain subscriber passes its dead letters, also when it takes nothing', async () => {
+  const bad = await startPart((push, res) => void res.writeHead(push.method === 'GET' ? 404 : 500).end());
+  const bus = await startBus({ subscriptions: { a: bad } });
+  await bus.publish('e1', 'e2', 'e3');
+  for (const _ of ids('', 2)) expect((await bus.control('a', 'skip')).status).toBe(200);
+  await until(async () => expect(await bus.subscription('a')).toMatchObject({ kind: 'plain', position: 2, lag: 1 }));
+  await bus.stop();
+  const again = await startBus({ folder: bus.folder, subscriptions: { a: bad } });
+  await until(async () => expect(await again.subscription('a')).toMatchObject({ position: 2 }));
+});
+
+test('an event that is redelivered to a subscriber that stands before it is not kept from it when its data is lost', async () => {
+  const a = checkpointed();
+  const part = await startPart(a.answer);
+  part.fail(refuse);
+  const bus = await startBus({ subscriptions: { a: part } });
+  await bus.publish('e1', 'e2');
+  expect((await bus.control('a', 'skip')).status).toBe(200);
+  await until(() => expect(part.ids.at(-1)).toEqual(['e2']));
+  part.fail((push, res) => (header(push, 'upto') ? refuse : a.answer)(push, res));
+  const [letter] = (await bus.http.get('/dead-letters').expect(200)).body;
+  await bus.http.post(`/dead-letters/${letter.id}/redeliver`).expect(200);
+  expect(a.applied).toEqual(['e1']);
+  a.applied.length = 0;
+  part.answer = a.answer;
+  await until(() => expect(a.applied).toEqual(['e1', 'e2']));
+});
