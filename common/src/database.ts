@@ -83,6 +83,11 @@ export class Database {
     });
   }
 
+  /** Changes with every commit, of any process: what was read while it was another one may be out of date. */
+  get version(): number {
+    return Number(this.#reading.get<{ data_version: number }>('PRAGMA data_version')?.data_version);
+  }
+
   /** Runs a work in a snapshot of what is committed. Nothing else happens meanwhile: read long lists page by page. */
   async read<T>(work: Work<T>): Promise<T> {
     this.#reading.run('BEGIN');

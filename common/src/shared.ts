@@ -1,26 +1,27 @@
 import type { Database, Tx } from './database.ts';
 
-/** Readers that ask the same, as nearly all do, share what is read and written as text for them, until the next commit. */
+/**
+ * Readers that ask the same, as nearly all do, share what is read and written as text for them, until the next commit:
+ * also another process's, for of one part there may be two for a moment.
+ */
 export class Shared<T> {
   #db: Database;
-  #latest: { asked: unknown; answer: Promise<T> } | undefined;
+  #latest: { asked: unknown; version: number; answer: Promise<T> } | undefined;
 
   constructor(db: Database) {
     this.#db = db;
-    db.onCommit(() => this.#forget());
   }
 
   /** What `read` gives for what is `asked`, from the database or from who asked it last. */
   async of(asked: string | number, read: (tx: Tx) => T): Promise<T> {
-    if (this.#latest?.asked !== asked) {
+    const { version } = this.#db;
+    if (this.#latest?.asked !== asked || this.#latest.version !== version) {
       const answer = this.#db.read(read);
-      answer.catch(() => this.#forget());
-      this.#latest = { asked, answer };
+      answer.catch(() => {
+        this.#latest = undefined;
+      });
+      this.#latest = { asked, version, answer };
     }
     return this.#latest.answer;
-  }
-
-  #forget(): void {
-    this.#latest = undefined;
   }
 }

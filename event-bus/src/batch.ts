@@ -26,7 +26,9 @@ export function readBatch(
   { position, from = position, most }: { position: number; from?: number; most: number },
 ): Promise<Batch> {
   return db.read((tx) => {
-    const place = (at: number) => tail.at(at) ?? checkpointAt(tx, at) ?? NEW;
+    const end = head(tx);
+    const held = tail.endsAt(end) ? tail : undefined;
+    const place = (at: number) => held?.at(at) ?? checkpointAt(tx, at) ?? NEW;
     const parked = parkedBetween(tx, subscription, from, from + PUSH_EVENTS);
     const events: Entry[] = [];
     let first = place(from);
@@ -36,7 +38,7 @@ export function readBatch(
       let size = most - events.length;
       for (let next = at + 1; parked.has(next); next += 1) size += 1;
       size = Math.min(size, PAGE);
-      const page = tail.behind(at, size) ?? readBehind(tx, at, size);
+      const page = held?.behind(at, size) ?? readBehind(tx, at, size);
       more = page.length === size;
       for (const entry of page) {
         bytes += Buffer.byteLength(entry.record) + 1;
@@ -47,7 +49,7 @@ export function readBatch(
         if (events.length === 0) first = upto;
       }
     }
-    return { after: place(position), first, upto, head: head(tx), events };
+    return { after: place(position), first, upto, head: end, events };
   });
 }
 

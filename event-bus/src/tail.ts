@@ -29,6 +29,12 @@ export class Tail {
     for (const listener of this.#listeners) listener(entries);
   }
 
+  /** Whether it reaches up to there. It does not, if another process appended: an old one, say, while it stops. */
+  endsAt(head: Checkpoint): boolean {
+    const last = this.#entries.at(-1);
+    return last !== undefined && checkpointOf(last) === head;
+  }
+
   /** The checkpoint at a position, if it is held. */
   at(position: number): Checkpoint | undefined {
     const entry = this.#entries[this.#indexOf(position)];
@@ -38,7 +44,7 @@ export class Tail {
   /** The entries behind a position, at most so many. Undefined if that reaches further back than the tail. */
   behind(after: number, most: number): Entry[] | undefined {
     const first = this.#indexOf(after) + 1;
-    return this.#entries.length > 0 && first >= 0 ? this.#entries.slice(first, first + most) : undefined;
+    return first >= 0 ? this.#entries.slice(first, first + most) : undefined;
   }
 
   #indexOf(position: number): number {

@@ -162,3 +162,15 @@ test('a stop while a subscriber hangs ends long before the deadline, and loses n
   await startBus({ folder: bus.folder, subscriptions: { a: part } });
   await until(() => expect(a.applied).toEqual(['e1']));
 });
+
+test('an event that another process appended, as an old bus does while it stops, needs no further one to be delivered', async () => {
+  const a = checkpointed();
+  const old = await startBus();
+  const bus = await startBus({ folder: old.folder, subscriptions: { a: await startPart(a.answer) } });
+  await bus.publish('e1');
+  await until(() => expect(a.applied).toEqual(['e1']));
+  await old.publish('e2');
+  await until(() => expect(a.applied).toEqual(['e1', 'e2']));
+  await bus.publish('e3');
+  await until(() => expect(a.applied).toEqual(['e1', 'e2', 'e3']));
+});

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { Json } from '../../common/test/fake-bus.ts';
-import { removeFolders, type Service } from '../../common/test/service.ts';
+import { newFolder, removeFolders, type Service } from '../../common/test/service.ts';
 import { comment, post, startQuery, updated } from './query-service.ts';
 
 let service: Service;
@@ -98,4 +98,13 @@ test('nothing is written here: another method is a 405', async () => {
   for (const path of ['/posts', '/posts/p', '/stream']) {
     expect((await service.http.post(path).send({}).expect(405)).headers.allow).toBe('GET');
   }
+});
+
+test('a list that was just read has what another process of this service has applied since', async () => {
+  const folder = newFolder();
+  const [now, old] = [await startQuery(folder), await startQuery(folder)];
+  await now.http.get('/posts').expect(200, {});
+  await old.push([post('p')]).expect(200);
+  expect(ids((await now.http.get('/posts').expect(200)).body)).toEqual(['p']);
+  await Promise.all([now.close(), old.close()]);
 });
