@@ -5,7 +5,8 @@ import { agents } from './agents.ts';
 /** Where the bus is, and the token that it and the services know each other by. */
 export type Bus = { url: string; token?: string };
 
-export type Answer = { status: number; headers: http.IncomingHttpHeaders; body: unknown };
+/** `body` is what `text` says as JSON; undefined if it is none, or was too long to be read to its end. */
+export type Answer = { status: number; headers: http.IncomingHttpHeaders; text: string; body: unknown };
 type Request = {
   method: 'GET' | 'POST';
   url: string;
@@ -21,14 +22,19 @@ type Request = {
   limit?: number;
 };
 
-/** Why there was no answer. */
-class NoAnswer extends Error {}
+/** Why there was no answer. `heard`: a connection was open, so somebody is there; and it was not us who ended it early. */
+export class NoAnswer extends Error {
+  readonly heard: boolean;
+  constructor(why: string, heard: boolean) {
+    super(why);
+    this.heard = heard;
+  }
+}
 
 /**
- * One exchange between parts. Redirects are answers like any other and never followed; a body that is JSON comes parsed,
- * any other as undefined. Written on `node:http`, because every event goes through here: axios took three times as much
- * of the processor for the same exchange.
- * @throws NoAnswer when refused, reset, too slow or too large
+ * One exchange between parts. Redirects are answers like any other and never followed. Written on `node:http`, because
+ * every event goes through here: axios took three times as much of the processor for the same exchange.
+ * @throws NoAnswer when refused, reset or too slow
  */
 export function exchange({ deadline = 10_000, limit = 64 * 1024, ...request }: Request): Promise<Answer> {
   const { method, url, token, body, ending: signal } = request;
@@ -39,29 +45,35 @@ export function exchange({ deadline = 10_000, limit = 64 * 1024, ...request }: R
     const sent = url.startsWith('https:')
       ? https.request(url, { method, headers, signal, agent: agents.httpsAgent })
       : http.request(url, { method, headers, signal, agent: agents.httpAgent });
+    let open = false;
     const fail = (why: string) => {
-      reject(new NoAnswer(why));
+      reject(new NoAnswer(why, open && !signal?.aborted));
       sent.destroy();
     };
     const failed = ({ code, message }: NodeJS.ErrnoException) =>
       fail(code === 'ABORT_ERR' ? 'no answer in time' : (code ?? message));
     const timer = setTimeout(fail, deadline, 'no answer in time');
     sent.on('error', failed).on('close', () => clearTimeout(timer));
+    sent.on('socket', (socket) => {
+      open = !socket.connecting;
+      if (socket.connecting) socket.once('connect', () => (open = true));
+    });
     sent.on('response', (answer) => {
       const { statusCode: status = 0, headers } = answer;
       const chunks: Buffer[] = [];
       let size = 0;
-      answer.on('error', failed);
+      const done = () => {
+        const text = Buffer.concat(chunks).toString('utf8', 0, limit);
+        resolve({ status, headers, text, body: size > limit ? undefined : parseJson(text) });
+        // Who refuses may not be who was meant: an open connection leads to where its name led when it was opened. The
+        // next attempt opens a new one.
+        if (status >= 400 || size > limit) sent.socket?.destroy();
+      };
+      answer.on('error', failed).on('end', done);
       answer.on('data', (chunk: Buffer) => {
         chunks.push(chunk);
         size += chunk.length;
-        if (size > limit) fail('the answer is too large');
-      });
-      answer.on('end', () => {
-        resolve({ status, headers, body: parseJson(Buffer.concat(chunks).toString()) });
-        // Who refuses may not be who was meant: an open connection leads to where its name led when it was opened. The
-        // next attempt opens a new one.
-        if (status >= 400) sent.socket?.destroy();
+        if (size > limit) done();
       });
     });
     sent.end(body);
@@ -74,6 +86,19 @@ function parseJson(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/**
+ * What an answer says, in one short line: the `detail` of a problem document, or whatever its body is. It comes from
+ * outside: no character in it controls a terminal, or turns or hides what stands beside it.
+ */
+export function detailOf({ body, text }: Answer): string {
+  const { detail } = (body ?? {}) as { detail?: unknown };
+  const said = typeof detail === 'string' ? detail : text;
+  return said
+    .slice(0, 500)
+    .replace(/[\s\p{C}]+/gu, ' ')
+    .trim();
 }
 
 /** The reason that an exchange failed for, in one short line. */

@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Checkpoint, positionOf, type Stand, standSchema } from '@blog/common/checkpoint.ts';
 import type { Database, Tx } from '@blog/common/database.ts';
 import { BATCH, PLAIN } from '@blog/common/events.ts';
-import { type Answer, exchange, reason } from '@blog/common/http.ts';
+import { type Answer, detailOf, exchange, reason } from '@blog/common/http.ts';
 import type { Log } from '@blog/common/log.ts';
 import { Loop } from '@blog/common/loop.ts';
 import { databaseProblem, fieldProblem, Problem, unavailable } from '@blog/common/problem.ts';
@@ -245,7 +245,7 @@ export class Delivery extends Loop {
     const count = this.#refusals.position === event.position ? this.#refusals.count + 1 : 1;
     this.#refusals = { position: event.position, count };
     if (count < REFUSALS) throw failure(answer);
-    await this.#park(event, `answered ${answer.status} ${count} times: ${detail(answer)}`);
+    await this.#park(event, `answered ${answer.status} ${count} times: ${detailOf(answer)}`);
   }
 
   async #failed(error: unknown): Promise<void> {
@@ -441,10 +441,8 @@ export class Delivery extends Loop {
 
 const isSuccess = ({ status }: Answer) => status >= 200 && status < 300;
 
-const detail = ({ body }: Answer) => String((body as { detail?: unknown } | undefined)?.detail ?? '').slice(0, 500);
-
 function failure(answer: Answer): Failure {
-  const what = isSuccess(answer) ? 'without saying where it stands' : detail(answer);
+  const what = isSuccess(answer) ? 'without saying where it stands' : detailOf(answer);
   const pause = retryAfter(answer.status, answer.headers['retry-after']);
   return new Failure(`answered ${answer.status} ${what}`.trim(), pause);
 }

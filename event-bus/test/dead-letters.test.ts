@@ -51,6 +51,29 @@ describe('a poison event', () => {
     expect(await bus.subscription('a')).toMatchObject({ state: 'live', lag: 0 });
   });
 
+  test.each([
+    [
+      'of FastAPI',
+      '{"detail":[{"loc":["body","id"],"msg":"field required"}]}',
+      '{"detail":[{"loc":["body","id"],"msg":"field required"}]}',
+    ],
+    ['that is no JSON', '<h1>Bad Request</h1>\n', '<h1>Bad Request</h1>'],
+    ['that is a list of errors', '{"errors":["no id"]}', '{"errors":["no id"]}'],
+  ])('has the text of an answer %s as its reason', async (_what, body, shown) => {
+    const a = plain();
+    const part = await startPart((push, res) =>
+      holdsBad(push) ? void res.writeHead(422).end(body) : a.answer(push, res),
+    );
+    const bus = await startBus({ subscriptions: { a: part } });
+    await bus.publish('bad');
+    const [letter] = await until(async () => {
+      const parked = await letters(bus);
+      expect(parked).toHaveLength(1);
+      return parked;
+    });
+    expect(letter.reason).toBe(`answered 422 5 times: ${shown}`);
+  });
+
   test('is parked for a plain subscriber as well', async () => {
     const a = plain();
     const bus = await startBus({ subscriptions: { a: await startPart(poisonous(a).answer) } });
