@@ -26,6 +26,8 @@ const REPORTED_FROM = 3;
 /** How often a single event may be answered with one of these before it is parked. */
 const REFUSALS = 5;
 const REFUSED = [400, 413, 422];
+/** Answers to the question who is there that say no more than that it is to be asked again. */
+const BUSY = [429, 503];
 
 /** How it goes with a subscription. */
 export const STATES = ['starting', 'live', 'retrying', 'paused', 'diverged'] as const;
@@ -133,7 +135,10 @@ export class Delivery extends Loop {
     this.work.raise();
   }
 
-  /** Asks, without effect, where the subscriber stands; who cannot say is a plain subscriber. */
+  /**
+   * Asks, without effect, where the subscriber stands; who cannot say is a plain subscriber: a service that only knows POST
+   * answers with anything. But one that could say before is in trouble if it answers 5xx, unless it goes on doing so.
+   */
   async #ask(): Promise<void> {
     const { db, url, token, deadline } = this.#options;
     const headers = { 'event-head': await db.read(head) };
@@ -141,8 +146,11 @@ export class Delivery extends Loop {
     const stand = standSchema.safeParse(answer.body);
     this.#wanted = stand.data?.urgent && new Set(stand.data.urgent);
     if (isSuccess(answer) && stand.success) await this.#standsAt(stand.data);
-    else if (isSuccess(answer) || answer.status === 404 || answer.status === 405) await this.#isPlain();
-    else throw failure(answer);
+    else if (BUSY.includes(answer.status) || this.#isInTrouble(answer)) throw failure(answer);
+    else {
+      this.#kind = 'plain';
+      this.#diverge('subscriber', undefined);
+    }
     this.#askAt = performance.now() + ASK_EVERY;
   }
 
@@ -159,12 +167,8 @@ export class Delivery extends Loop {
     }
   }
 
-  async #isPlain(): Promise<void> {
-    this.#kind = 'plain';
-    this.#diverge('subscriber', undefined);
-    if (!this.#subscription.order) return;
-    this.#subscription.advance(this.#subscription.after);
-    await this.#orderTaken();
+  #isInTrouble({ status }: Answer): boolean {
+    return this.#kind === 'checkpointed' && status >= 500 && this.#failures < REFUSALS;
   }
 
   /** From now on this log is the one that publisher and subscriber know. */
@@ -179,8 +183,8 @@ export class Delivery extends Loop {
       const { after } = this.#subscription;
       const ahead = this.#ahead;
       this.#ahead = undefined;
-      const most = this.#kind === 'checkpointed' ? this.#size : 1;
-      const batch = await (ahead?.after === after ? ahead.batch : this.#read(after, most));
+      const isMany = this.#kind === 'checkpointed';
+      const batch = await (isMany && ahead?.after === after ? ahead.batch : this.#read(after, isMany ? this.#size : 1));
       this.#parked = { after, first: positionOf(batch.first) };
       if (batch.events.length > 0 || batch.upto === batch.head || this.stopped) return batch;
       await nextTurn();
@@ -236,6 +240,8 @@ export class Delivery extends Loop {
     }
     this.#delivered(batch.events);
     this.#subscription.advance(positionOf(batch.upto));
+    // Not before an answer: it may be one of ours that could not say so.
+    if (this.#subscription.order) await this.#orderTaken();
   }
 
   /** A single event that is refused again and again is parked; anything else is tried again. */

@@ -8,10 +8,16 @@ const asked =
   (push, res) =>
     (push.method === 'GET' ? answer : usual)(push, res);
 
+const answers = (status: number): [string, Answer] => [
+  `${status}`,
+  (_push, res) => void res.writeHead(status).end('Cannot GET /events'),
+];
+
 describe('who is there', () => {
   test.each<[string, Answer]>([
-    ['404', (_push, res) => void res.writeHead(404).end('Cannot GET /events')],
-    ['405', (_push, res) => void res.writeHead(405).end()],
+    ...[400, 401, 403, 404, 405, 415, 426, 500, 501].map(answers),
+    ['a redirect', (_push, res) => void res.writeHead(302, { location: '/elsewhere' }).end()],
+    ['200 and more than is read', (_push, res) => void res.end('x'.repeat(100_000))],
     ['204', (_push, res) => void res.writeHead(204).end()],
     ['200 and a page', (_push, res) => void res.end('<p>hello</p>')],
     ['200 and a list', (_push, res) => json(res, 200, [])],
@@ -25,10 +31,9 @@ describe('who is there', () => {
   });
 
   test.each<[string, Answer]>([
-    ['500', (_push, res) => void res.writeHead(500).end()],
-    ['a redirect', (_push, res) => void res.writeHead(302, { location: '/elsewhere' }).end()],
-    ['401', (_push, res) => void res.writeHead(401).end()],
+    ...[429, 503].map(answers),
     ['nothing in time', () => {}],
+    ['a reset', (_push, res) => void res.destroy()],
   ])('after an answer of %s it is asked again, and nothing is pushed before it has said', async (_what, answer) => {
     const a = checkpointed();
     const part = await startPart(asked(answer, a.answer));
@@ -40,6 +45,38 @@ describe('who is there', () => {
     part.answer = a.answer;
     await until(() => expect(a.applied).toEqual(['e1']));
     await until(async () => expect(await bus.subscription('a')).toMatchObject({ kind: 'checkpointed', state: 'live' }));
+  });
+
+  test('after an answer of 500 one that kept a checkpoint is asked again, and is what it was', async () => {
+    const a = checkpointed();
+    const part = await startPart(a.answer);
+    const bus = await startBus({ subscriptions: { a: part } });
+    await bus.publish('e1');
+    await until(() => expect(a.applied).toEqual(['e1']));
+    const inTrouble: Answer = (_push, res) => void res.writeHead(500).end();
+    part.answer = inTrouble;
+    await bus.publish('e2');
+    await until(() => expect(part.asked).toBeGreaterThan(3));
+    expect(await bus.subscription('a')).toMatchObject({ kind: 'checkpointed', state: 'retrying', lag: 1 });
+    part.answer = a.answer;
+    await until(() => expect(a.applied).toEqual(['e1', 'e2']));
+  });
+
+  test('a replay order waits for an answer: one of ours that could not say who it is takes it later', async () => {
+    const a = checkpointed();
+    const part = await startPart(a.answer);
+    const bus = await startBus({ subscriptions: { a: part } });
+    await bus.publish('e1', 'e2');
+    await until(async () => expect(await bus.subscription('a')).toMatchObject({ position: 2 }));
+    await bus.control('a', 'pause');
+    await bus.control('a', 'replay');
+    await bus.stop();
+    part.answer = (_push, res) => void res.writeHead(500).end();
+    const again = await startBus({ folder: bus.folder, subscriptions: { a: part } });
+    await again.control('a', 'resume');
+    await until(async () => expect(await again.subscription('a')).toMatchObject({ kind: 'plain', state: 'retrying' }));
+    part.answer = a.answer;
+    await until(() => expect(a.applied).toEqual(['e1', 'e2', 'e1', 'e2']));
   });
 
   test('a question is answered without a new event: it is asked again while nothing is sent, and told the head', async () => {
@@ -79,6 +116,17 @@ describe('a part swapped behind the same address', () => {
     await until(async () => expect(await bus.subscription('a')).toMatchObject({ kind: 'plain', position: 3 }));
     const oneByOne = part.pushes.filter(({ batch }) => !batch).flatMap(({ events }) => events.map(({ id }) => id));
     expect(oneByOne).toEqual(['e2', 'e3']);
+  });
+
+  test('checkpointed for one that only knows POST, and answers the question with 501: it gets what comes', async () => {
+    const [a, b] = [checkpointed(), plain()];
+    const part = await startPart(a.answer);
+    const bus = await startBus({ subscriptions: { a: part } });
+    await bus.publish('e1');
+    await until(() => expect(a.applied).toEqual(['e1']));
+    part.answer = asked(answers(501)[1], b.answer);
+    await bus.publish('e2', 'e3');
+    await until(() => expect(b.applied).toEqual(['e2', 'e3']));
   });
 
   test('is noticed without a new event', async () => {
