@@ -133,8 +133,8 @@ export function readPage(tx: Tx, filter: Filter, limit = PAGE): { entries: Entry
     return { entries, next: entries.length === most ? entries.at(-1)?.position : undefined };
   }
   const end = newest(tx).position;
-  // No index leads to a type, so a search for one looks at so many positions at a time.
-  const reach = type && !subject ? SEARCH : Number.MAX_SAFE_INTEGER;
+  // No index leads to a type, also not among the events of a subject: a search for one looks at so many positions at a time.
+  const reach = type ? SEARCH : Number.MAX_SAFE_INTEGER;
   const low = before === undefined ? after : Math.max(0, Math.min(before, end + 1) - 1 - reach);
   const high = before === undefined ? Math.min(end, after + reach) : Math.min(before - 1, end);
   const entries = tx.all<Entry>(

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
-import { BATCH, type Bus, cloudEvent, ids, post, startBus, startPart, until } from './bus.ts';
+import { BATCH, type Bus, cloudEvent, ids, post, startBus, startPart, stored, until } from './bus.ts';
 import { checkpointed } from './subscribers.ts';
 
 type Read = { position: number; id: string; type: string };
@@ -85,9 +85,45 @@ describe('reading the log', () => {
     expect(await positions(bus, 'type=Rare&limit=2')).toEqual(rare.slice(0, 2));
     expect(await positions(bus, 'type=Common&limit=5500')).toHaveLength(5_500);
     expect(await positions(bus, 'subject=1')).toHaveLength(2_000);
+    expect(await positions(bus, 'subject=1&type=Rare')).toEqual([1, 4_999]);
+    expect(await positions(bus, 'subject=1&type=Rare&before=6000')).toEqual([4_999, 1]);
   });
 
-  test.each(['', 'type=Unknown', 'before=6001&type=Unknown'])(
+  test('every combination gives what matches, in its order', async () => {
+    const bus = await mixed();
+    const all: (Read & { subject: string })[] = await stored(bus);
+    for (const range of ['', 'after=0', 'after=3', 'after=9', 'before=1', 'before=4', 'before=9'])
+      for (const type of ['', 'A', 'Unknown'])
+        for (const subject of ['', 'y', 'unknown'])
+          for (const limit of ['', '1', '5']) {
+            const [bound, at] = [range.split('=')[0], Number(range.split('=')[1])];
+            const matching = all
+              .filter((e) => (bound === 'after' ? e.position > at : bound === 'before' ? e.position < at : true))
+              .filter((e) => (type ? e.type === type : true) && (subject ? e.subject === subject : true))
+              .map(({ position }) => position);
+            const ordered = bound === 'before' ? matching.reverse() : matching;
+            const query = [range, type && `type=${type}`, subject && `subject=${subject}`, limit && `limit=${limit}`];
+            const asked = query.filter(Boolean).join('&');
+            expect([asked, await positions(bus, asked)]).toEqual([asked, ordered.slice(0, Number(limit) || undefined)]);
+          }
+  });
+
+  test.each(['type=Unknown', 'subject=1&type=Unknown', 'subject=unknown&type=Rare'])(
+    'a search by ?%s looks at 5,000 positions in one read, from either end',
+    async (query) => {
+      const bus = await long();
+      let reads = 0;
+      watchReads(bus, () => {
+        reads += 1;
+      });
+      expect(await positions(bus, query)).toEqual([]);
+      expect(await positions(bus, `before=6001&${query}`)).toEqual([]);
+      // Two pages, and the head; twice.
+      expect(reads).toBe(6);
+    },
+  );
+
+  test.each(['', 'type=Unknown', 'before=6001&type=Unknown', 'subject=1', 'subject=1&type=Common'])(
     'the bus serves others between the pages of ?%s, however fast it is read, and if nothing is found',
     async (query) => {
       const bus = await long();
