@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Checkpoint, positionOf, type Stand, standSchema } from '@blog/common/checkpoint.ts';
 import type { Database, Tx } from '@blog/common/database.ts';
 import { BATCH, PLAIN } from '@blog/common/events.ts';
-import { type Answer, detailOf, exchange, reason } from '@blog/common/http.ts';
+import { type Answer, detailOf, exchange, NoAnswer, reason } from '@blog/common/http.ts';
 import type { Log } from '@blog/common/log.ts';
 import { Loop } from '@blog/common/loop.ts';
 import { databaseProblem, fieldProblem, Problem, unavailable } from '@blog/common/problem.ts';
@@ -26,6 +26,8 @@ const REPORTED_FROM = 3;
 /** How often a single event may be answered with one of these before it is parked. */
 const REFUSALS = 5;
 const REFUSED = [400, 413, 422];
+/** How often a plain subscriber that is there may leave it without an answer: each time costs it the whole deadline. */
+const SILENCES = 3;
 /** Answers to the question who is there that say no more than that it is to be asked again. */
 const BUSY = [429, 503];
 
@@ -232,7 +234,8 @@ export class Delivery extends Loop {
     const [event] = batch.events;
     if (event) {
       const headers = { ...places(batch), 'content-type': PLAIN };
-      const answer = await this.#send([event], headers, event.record);
+      const answer = await this.#send([event], headers, event.record).catch((error) => error);
+      if (answer instanceof Error) return this.#unanswered(answer, event);
       if (!isSuccess(answer)) return this.#refused(answer, batch.events);
       if (standSchema.safeParse(answer.body).success) await this.#ask();
       // It keeps a checkpoint after all, and has said where it stands: it was swapped for one of ours.
@@ -248,10 +251,26 @@ export class Delivery extends Loop {
   async #refused(answer: Answer, events: Entry[]): Promise<void> {
     const [event, more] = events;
     if (!event || more || !REFUSED.includes(answer.status)) throw failure(answer);
-    const count = this.#refusals.position === event.position ? this.#refusals.count + 1 : 1;
-    this.#refusals = { position: event.position, count };
+    const count = this.#countRefusal(event);
     if (count < REFUSALS) throw failure(answer);
     await this.#park(event, `answered ${answer.status} ${count} times: ${detailOf(answer)}`);
+  }
+
+  /**
+   * A plain subscriber that says who is there, and leaves this one event without an answer: it hangs, or crashes, on it.
+   * (One that keeps a checkpoint is never taken for that: a restart at the wrong moment looks the same.)
+   */
+  async #unanswered(error: Error, event: Entry): Promise<void> {
+    if (!(error instanceof NoAnswer && error.heard)) throw error;
+    const count = this.#countRefusal(event);
+    if (count < SILENCES) throw error;
+    await this.#park(event, `not answered ${count} times: ${reason(error)}`);
+  }
+
+  #countRefusal({ position }: Entry): number {
+    const count = this.#refusals.position === position ? this.#refusals.count + 1 : 1;
+    this.#refusals = { position, count };
+    return count;
   }
 
   async #failed(error: unknown): Promise<void> {

@@ -1,0 +1,77 @@
+// Plain subscribers that are there, and leave an event without an answer.
+import { describe, expect, test } from '@jest/globals';
+import { type Bus, startBus, startPart, until } from './bus.ts';
+import { checkpointed, type Part, plain } from './subscribers.ts';
+
+type Answer = Part['answer'];
+const letters = async (bus: Bus) => (await bus.http.get('/dead-letters').expect(200)).body;
+
+/** Does so when the event `bad` is pushed to it. */
+const onBad =
+  (usual: Answer, what: Answer): Answer =>
+  (push, res) =>
+    (push.events.some(({ id }) => id === 'bad') ? what : usual)(push, res);
+
+const hang: Answer = () => {};
+const crash: Answer = (_push, res) => void res.socket?.resetAndDestroy();
+const close: Answer = (_push, res) => void res.destroy();
+
+describe('an event that a plain subscriber does not answer', () => {
+  test.each<[string, Answer, string]>([
+    ['hangs', hang, 'no answer in time'],
+    ['crashes', crash, 'ECONNRESET'],
+    ['closes the connection', close, 'ECONNRESET'],
+  ])(
+    'because it %s on it, while it says who it is, is parked after three tries, and the rest goes on',
+    async (_what, how, why) => {
+      const a = plain();
+      const part = await startPart(onBad(a.answer, how));
+      const bus = await startBus({ subscriptions: { a: part }, deadline: 200 });
+      await bus.publish('e1', 'bad', 'e3');
+      await until(() => expect(a.applied).toEqual(['e1', 'e3']));
+      expect(part.ids.flat().filter((id) => id === 'bad')).toHaveLength(3);
+      expect(await letters(bus)).toMatchObject([{ position: 2, reason: `not answered 3 times: ${why}` }]);
+      await until(async () => expect(await bus.subscription('a')).toMatchObject({ state: 'live', position: 3 }));
+    },
+  );
+
+  test('because nothing listens there is not counted', async () => {
+    const a = plain();
+    const part = await startPart(a.answer);
+    const bus = await startBus({ subscriptions: { a: part }, deadline: 200 });
+    await bus.publish('e1');
+    await until(() => expect(a.applied).toEqual(['e1']));
+    await part.down();
+    await bus.publish('e2');
+    const failures = async () =>
+      Number(/^delivery_failures_total.* (\d+)$/m.exec((await bus.http.get('/metrics')).text)?.[1]);
+    await until(async () => expect(await failures()).toBeGreaterThan(5));
+    await part.up();
+    await until(() => expect(a.applied).toEqual(['e1', 'e2']));
+    expect(await letters(bus)).toEqual([]);
+  });
+
+  test('while it does not say either who it is, is tried again for ever', async () => {
+    const a = plain();
+    const part = await startPart(a.answer);
+    const bus = await startBus({ subscriptions: { a: part }, deadline: 100 });
+    await bus.publish('e1');
+    await until(() => expect(a.applied).toEqual(['e1']));
+    part.answer = hang;
+    await bus.publish('e2');
+    const asked = part.asked;
+    await until(() => expect(part.asked - asked).toBeGreaterThan(5));
+    expect(await letters(bus)).toEqual([]);
+    part.answer = a.answer;
+    await until(() => expect(a.applied).toEqual(['e1', 'e2']));
+  });
+
+  test('is never parked for one that keeps a checkpoint: it may be killed as often, at that moment', async () => {
+    const a = checkpointed();
+    const part = await startPart(onBad(a.answer, crash));
+    const bus = await startBus({ subscriptions: { a: part } });
+    await bus.publish('bad');
+    await until(() => expect(part.pushes.length).toBeGreaterThan(5));
+    expect(await letters(bus)).toEqual([]);
+  });
+});
