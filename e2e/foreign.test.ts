@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { get, post, readModel, until } from './http.ts';
 import { type System, startProcess, startSystem } from './system.ts';
-import { expected, shown, type Written, writePost } from './writers.ts';
+import { expected, shown, type Written, writeComment, writePost } from './writers.ts';
 
 let system: System;
 let written: Written[] = [];
@@ -77,6 +77,44 @@ describe('behind our bus', () => {
       }
     },
   );
+
+  /** A classic part in the place of ours, away while `meanwhile` happens, and back. */
+  async function away(name: string, meanwhile: () => Promise<void>) {
+    await system.part(`stop ${name}`);
+    const first = await startClassic(name);
+    const one = async () => (await system.subscriptions()).find((subscription) => subscription.name === name);
+    await until(`${name} is known as plain`, async () => (await one())?.kind === 'plain').finally(first.stop);
+    await meanwhile();
+    const classic = await startClassic(name);
+    await until(`${name} has it all`, async () => (await one())?.lag === 0).catch(classic.stop);
+    return classic;
+  }
+
+  test('a classic moderation that was away judges the comments that it missed', async () => {
+    const classic = await away('moderation', () => write('while the classic moderation is away'));
+    await expectAllShown().finally(classic.stop);
+    await system.part('start moderation');
+    await system.quiet();
+    await expectAllShown();
+  });
+
+  test('a classic query that was away reads the history, and then gets what it missed again, under the same ids', async () => {
+    const post = await writePost(system, 'before the classic query is away', 0);
+    written.push(post);
+    const classic = await away('query', () => writeComment(system, post));
+    try {
+      const id = post.comments[0]?.id;
+      const shown = async () => (await get(`${system.url('query')}/posts`)).body[post.id].comments;
+      // It does not go by the ids, and so shows it twice.
+      await until('both', async () => (await shown()).length === 2);
+      expect(await shown()).toMatchObject([{ id }, { id }]);
+    } finally {
+      await classic.stop();
+    }
+    await system.part('start query');
+    await system.quiet();
+    await expectAllShown();
+  });
 
   test('the verdict of a classic moderation stands when ours, back again, judges otherwise', async () => {
     const { id: postId } = await writePost(system, 'fruit', 0);
