@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import dns from 'node:dns';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { detailOf } from '@blog/common/http.ts';
 import { type Answer, request, until } from '../e2e/http.ts';
 import { openStream } from '../e2e/stream.ts';
 import { optionsOrUsage } from './usage.ts';
@@ -77,9 +78,11 @@ async function send(method: string, path: string, sent: Sent = {}): Promise<Answ
   }
 }
 
-/** "POST /posts answered 503: posts is not answering." */
-const said = (request: string, { status, headers, body }: Answer) =>
-  `${request} answered ${status}${body?.detail ? `: ${body.detail}` : ` (${headers.get('content-type') ?? 'no body'})`}`;
+/** "POST /posts answered 503: posts is not answering." A page instead of JSON is only named. */
+function said(request: string, { status, headers, body }: Answer): string {
+  const told = typeof body === 'object' && detailOf({ body, text: JSON.stringify(body) });
+  return `${request} answered ${status}${told ? `: ${told}` : ` (${headers.get('content-type') ?? 'no body'})`}`;
+}
 
 const isType = ({ headers }: Answer, type: string) => (headers.get('content-type') ?? '').startsWith(type);
 

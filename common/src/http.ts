@@ -92,7 +92,7 @@ function parseJson(text: string): unknown {
  * What an answer says, in one short line: the `detail` of a problem document, or whatever its body is. It comes from
  * outside: no character in it controls a terminal, or turns or hides what stands beside it.
  */
-export function detailOf({ body, text }: Answer): string {
+export function detailOf({ body, text }: Pick<Answer, 'body' | 'text'>): string {
   const { detail } = (body ?? {}) as { detail?: unknown };
   const said = typeof detail === 'string' ? detail : text;
   return said
