@@ -1,8 +1,9 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { databaseProblem, isReadOnly, isUnreadable } from './problem.ts';
+import { identityOf } from './lock.ts';
+import { databaseProblem, isReadOnly, isUnreadable, movedError } from './problem.ts';
 
 /** What a work may use. */
 export interface Tx {
@@ -48,12 +49,13 @@ function statements(connection: DatabaseSync): Tx {
  * acknowledges them all. Reads use a connection of their own and see only what is committed.
  */
 export class Database {
-  /** What is wrong with the disk or the file, as of the last commit that was tried. */
-  trouble: string | undefined;
   /** Set when something stored could not be read back: for good, because only a person can mend the file. */
   damage: string | undefined;
+  #trouble: string | undefined;
   #readOnly = false;
   #file: string;
+  /** What is open: the paths of the database, of its WAL and of the index of that, each with its file's identity. */
+  #opened: Map<string, string>;
   #writer: DatabaseSync;
   #reader: DatabaseSync;
   #writing: Tx;
@@ -72,6 +74,28 @@ export class Database {
     this.#reader = new DatabaseSync(file, { readOnly: true, timeout: LOCK_WAIT });
     this.#writing = statements(this.#writer);
     this.#reading = statements(this.#reader);
+    // A connection opens the WAL when it first reads.
+    for (const connection of [this.#writer, this.#reader]) connection.exec('PRAGMA user_version');
+    this.#opened = openFilesOf(file);
+  }
+
+  /** What is wrong with the disk or the file: as of now if it was deleted or replaced, else as of the last commit. */
+  get trouble(): string | undefined {
+    try {
+      this.assertInPlace();
+      return this.#trouble;
+    } catch (error) {
+      return databaseProblem(error)?.message;
+    }
+  }
+
+  /**
+   * Checks that what is open is still what the path leads to: what is written to a deleted file is lost with this process.
+   * It costs 2 µs for each of three files.
+   * @throws an error of SQLite's, SQLITE_READONLY_DBMOVED, if it is not
+   */
+  assertInPlace(): void {
+    for (const [path, identity] of this.#opened) if (identityOf(path) !== identity) throw movedError();
   }
 
   /** Brings the file to the newest schema: `user_version` counts the migrations that it has. */
@@ -177,9 +201,10 @@ export class Database {
   #commit(group: Job[]): void {
     const began = performance.now();
     try {
+      this.assertInPlace();
       if (this.#readOnly) this.#openAgain();
       this.#writing.run('BEGIN IMMEDIATE');
-      this.trouble = undefined;
+      this.#trouble = undefined;
     } catch (error) {
       this.#failed(group, error);
       return;
@@ -226,7 +251,7 @@ export class Database {
   }
 
   #inTrouble(error: unknown): void {
-    this.trouble = databaseProblem(error)?.message ?? 'The last commit failed.';
+    this.#trouble = databaseProblem(error)?.message ?? 'The last commit failed.';
     this.#readOnly = isReadOnly(error);
   }
 
@@ -236,8 +261,16 @@ export class Database {
     this.#writer.close();
     this.#writer = writer;
     this.#writing = statements(writer);
+    this.#opened = openFilesOf(this.#file);
     this.#readOnly = false;
   }
+}
+
+/** The files of an open database, with their identities. SQLite keeps the WAL beside the file that a link leads to. */
+function openFilesOf(file: string): Map<string, string> {
+  const target = realpathSync(file);
+  const paths = [file, `${target}-wal`, `${target}-shm`];
+  return new Map(paths.map((path) => [path, identityOf(path) ?? ''] as const).filter(([, identity]) => identity));
 }
 
 function openWriter(file: string): DatabaseSync {

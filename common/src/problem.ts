@@ -57,6 +57,8 @@ export function sendProblem(res: Response, problem: Problem): void {
 /** Errors of SQLite's that say something of the disk, the file or a lock, not of the statement (sqlite.org/rescode). */
 const READ_ONLY = 8;
 const DISK_FULL = 13;
+/** SQLITE_READONLY_DBMOVED: the file was deleted or replaced after it was opened. */
+const MOVED = 1032;
 const DATABASE_TROUBLE = new Set([4, 5, 6, 7, READ_ONLY, 9, 10, 11, DISK_FULL, 14, 15, 22, 24, 26]);
 
 /** What says that something stored cannot be read back: a damaged page, no database, four kinds of failed reads. */
@@ -71,10 +73,18 @@ export const isUnreadable = (error: unknown): boolean =>
 /** Whether a connection was refused to write, as one is that was made while its file could only be read. */
 export const isReadOnly = (error: unknown): boolean => (resultCode(error) & 0xff) === READ_ONLY;
 
+/** The error that SQLite itself has for a file that is no longer at its path. It looks for that only without a WAL. */
+export const movedError = (): Error =>
+  Object.assign(new Error('the database file has been moved'), { code: 'ERR_SQLITE_ERROR', errcode: MOVED });
+
 /** The 503 or 507 for an error of the database, or undefined if it is something else. */
 export function databaseProblem(error: unknown): Problem | undefined {
   const primary = resultCode(error) & 0xff;
   if (!DATABASE_TROUBLE.has(primary)) return undefined;
+  if (resultCode(error) === MOVED)
+    return unavailable(
+      'The database was deleted or replaced while it was in use; nothing is stored until this part is started again.',
+    );
   return primary === DISK_FULL
     ? new Problem(507, 'The disk is full; nothing was stored.', { retryAfter: 5 })
     : unavailable('The database cannot be used at the moment; nothing was stored.');

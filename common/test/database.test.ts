@@ -1,8 +1,9 @@
-import { join } from 'node:path';
+import { copyFileSync, cpSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type Database, openDatabase, type Tx } from '@blog/common/database.ts';
 import { databaseProblem } from '@blog/common/problem.ts';
-import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { newFolder, removeFolders, until } from './service.ts';
 
 const migrations = ['CREATE TABLE notes (text TEXT NOT NULL UNIQUE) STRICT'];
@@ -176,6 +177,57 @@ test('a locked database fails the write with 503; a probe says when that is over
   await db.probe();
   expect(db.trouble).toBeUndefined();
   expect(await db.read(all)).toEqual([]);
+});
+
+describe('a file that is deleted or replaced while it is open', () => {
+  const aside = () => renameSync(dirname(file), `${dirname(file)} aside`);
+  test.each<[string, () => void]>([
+    ['the database is deleted', () => rmSync(file)],
+    ['its journal is deleted', () => rmSync(`${file}-wal`)],
+    ['the index of its journal is deleted', () => rmSync(`${file}-shm`)],
+    ['its folder is deleted', () => rmSync(dirname(file), { recursive: true })],
+    ['its folder is replaced by an empty one', () => [aside(), mkdirSync(dirname(file))]],
+    [
+      'its folder is replaced by a copy',
+      () => [aside(), cpSync(`${dirname(file)} aside`, dirname(file), { recursive: true })],
+    ],
+    [
+      'a copy takes its place',
+      () => {
+        copyFileSync(file, `${file} copy`);
+        renameSync(`${file} copy`, file);
+      },
+    ],
+  ])('takes no write, says so at once, and can be read: %s', async (_what, replace) => {
+    await db.write(add('before'));
+    replace();
+    expect(db.trouble).toMatch(/was deleted or replaced .* started again/);
+    const error = await db.write(add('lost')).catch((error) => error);
+    expect(databaseProblem(error)).toMatchObject({ status: 503 });
+    await expect(Promise.all([db.write(add('one')), db.write(add('two'))])).rejects.toThrow();
+    expect(await db.read(all)).toEqual(['before']);
+  });
+
+  test('takes writes again when it is back in its place', async () => {
+    aside();
+    await expect(db.write(add('refused'))).rejects.toThrow();
+    renameSync(`${dirname(file)} aside`, dirname(file));
+    await db.write(add('stored'));
+    expect(db.trouble).toBeUndefined();
+    expect(committed()).toEqual(['stored']);
+  });
+
+  test('is the one that a link leads to', async () => {
+    await db.close();
+    const target = join(newFolder(), 'target.db');
+    file = join(newFolder(), 'link.db');
+    writeFileSync(target, '');
+    symlinkSync(target, file);
+    db = open();
+    await db.write(add('stored'));
+    rmSync(`${target}-wal`);
+    await expect(db.write(add('lost'))).rejects.toThrow();
+  });
 });
 
 test('a database of a newer version is refused, and an older one is brought to the newest schema', async () => {

@@ -85,6 +85,25 @@ test('a server that is started while data is being replaced ends with one line',
   await startByHand('posts');
 });
 
+test('what is written after the folder was deleted is acknowledged by nobody, and everyone says so', async () => {
+  const posts = await startByHand('posts');
+  const query = await startByHand('query');
+  const bus = await startByHand('event-bus');
+  const { body } = await post(`${posts.url}/posts`, { title: 'stored' });
+  rmSync(data, { recursive: true });
+  for (const { url } of [posts, query, bus]) {
+    const { status, body } = await get(`${url}/readyz`);
+    expect([status, body.degraded.join()]).toEqual([200, expect.stringContaining('was deleted or replaced')]);
+  }
+  expect((await get(`${bus.url}/log/verify`)).status).toBe(503);
+  // The path leads to another database by then.
+  const again = await startByHand('posts');
+  expect((await post(`${posts.url}/posts`, { title: 'lost' })).status).toBe(503);
+  expect((await post(`${bus.url}/events`, { type: 'Lost', data: {} })).status).toBe(503);
+  expect(Object.keys((await get(`${posts.url}/posts`)).body)).toEqual([body.id]);
+  expect((await post(`${again.url}/posts`, { title: 'stored' })).status).toBe(201);
+});
+
 describe('npm run reset', () => {
   test('deletes what the blog keeps, and names what else is there', async () => {
     const posts = await startByHand('posts');

@@ -79,7 +79,10 @@ export class Integrity extends Loop {
     if (this.#tail) throw unavailable('The end of the log is damaged: nothing is appended to it.');
   }
 
-  /** The whole log, checked now; who asks meanwhile gets the same answer. */
+  /**
+   * The whole log, checked now; who asks meanwhile gets the same answer.
+   * @throws an error of SQLite's if its file was deleted or replaced: what can still be read is not what will be there
+   */
   verify(): Promise<Verdict> {
     this.#verifying ??= this.#verify().finally(() => {
       this.#verifying = undefined;
@@ -109,6 +112,7 @@ export class Integrity extends Loop {
   }
 
   async #verify(): Promise<Verdict> {
+    this.#db.assertInPlace();
     const verdict = await verifyLog(this.#db);
     this.#found = this.#told(verdict);
     return verdict;
