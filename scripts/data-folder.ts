@@ -1,15 +1,12 @@
 // What the blog keeps in a data folder, and the lock for a command that deletes or replaces it.
 import { mkdtempSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { filesOf } from '@blog/common/data.ts';
 import { LOCK_FILE, lockData } from '@blog/common/lock.ts';
-import { fileOf, inBackup } from './parts.ts';
+import { inBackup } from './parts.ts';
 
 /** The parts that keep data. */
 export const withData = ['query', ...inBackup];
-
-/** A part's database, and beside it what SQLite keeps of its journals. */
-export const filesOf = (dataDir: string, part: string): string[] =>
-  ['', '-wal', '-shm', '-journal'].map((suffix) => fileOf(dataDir, part) + suffix);
 
 const PARTIAL = 'restore.partial-';
 

@@ -29,8 +29,11 @@ function reset(): string[] {
 }
 
 try {
-  const left = existsSync(dataDir) ? reset() : [];
-  console.log(`Forgotten: all posts, comments and events in ${dataDir}.`);
+  const found = existsSync(dataDir);
+  const left = found ? reset() : [];
+  console.log(
+    found ? `Forgotten: all posts, comments and events in ${dataDir}.` : `Nothing to forget: there is no ${dataDir}.`,
+  );
   if (left.length > 0) console.log(`Not the blog's, and left there: ${left.join(', ')}.`);
 } catch (error) {
   console.error(`Not reset: ${(error as Error).message}.`);

@@ -1,9 +1,10 @@
 // `npm start`: runs all parts on this machine until Ctrl-C. See README.md for its options and commands.
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import { lockData } from '@blog/common/lock.ts';
+import { lockData, whyDenied } from '@blog/common/lock.ts';
 import { createCommands } from './commands.ts';
 import { listen } from './control.ts';
+import { filesIn } from './data-folder.ts';
 import { createPrinter } from './output.ts';
 import { type Options, partNames, portsOf, specOf } from './parts.ts';
 import { whyTaken } from './ports.ts';
@@ -89,9 +90,14 @@ const obey = createCommands(parts, async (name) => {
 
 function lockFolder() {
   try {
-    return lockData(options.dataDir, 'run');
+    const lock = lockData(options.dataDir, 'run');
+    const denied = whyDenied(filesIn(options.dataDir));
+    if (denied) throw new Error(denied);
+    return lock;
   } catch (error) {
-    return fail(`The data in ${options.dataDir} cannot be used: ${(error as Error).message}`);
+    return fail(
+      `The data cannot be used: ${(error as Error).message}. Change that, or name another folder: --data DIR`,
+    );
   }
 }
 

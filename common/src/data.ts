@@ -1,16 +1,24 @@
 // The data of a server: its database, in a folder that it may share with the other parts.
 import { join } from 'node:path';
 import { type Database, openDatabase } from './database.ts';
-import { lockData } from './lock.ts';
+import { lockData, whyDenied } from './lock.ts';
+
+/** A part's database, and beside it what SQLite keeps of its journals. */
+export const filesOf = (folder: string, part: string): string[] =>
+  ['', '-wal', '-shm', '-journal'].map((suffix) => join(folder, `${part}.db${suffix}`));
 
 /**
  * Opens a part's database, and locks its folder for the life of the process. Data that is in use by a command that replaces
  * it, or cannot be opened, ends the process with one line and exit code 1.
  */
 export function openData(folder: string, part: string, migrations: readonly string[]): Database {
-  if (!lockData(folder, 'use')) {
-    process.stderr.write(`${folder} is being reset or restored: start ${part} when that is over.\n`);
-    process.exit(1);
+  const files = filesOf(folder, part);
+  let why = `${folder} is being reset or restored: start ${part} when that is over.`;
+  try {
+    if (lockData(folder, 'use')) return openDatabase(files[0] as string, migrations);
+  } catch (error) {
+    why = `${part} cannot use ${files[0]}: ${whyDenied([folder, ...files]) ?? (error as Error).message}`;
   }
-  return openDatabase(join(folder, `${part}.db`), migrations);
+  process.stderr.write(`${why}\n`);
+  process.exit(1);
 }

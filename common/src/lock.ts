@@ -1,8 +1,8 @@
 // The lock of a data folder: an empty SQLite file inside it, so that each path to the folder leads to the same lock. The
 // kernel releases what a process holds when that process ends, even by `kill -9`. Nothing but SQLite may open the file:
 // POSIX drops all locks of a process on a file as soon as that process closes any descriptor of it.
-import { mkdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
 export const LOCK_FILE = 'blog.lock';
@@ -34,31 +34,55 @@ export function identityOf(path: string): string | undefined {
   }
 }
 
+/** Says which of these paths this process may not read and write, and whose it is; undefined if it may, or there is none. */
+export function whyDenied(paths: string[]): string | undefined {
+  for (const path of paths.filter((path) => existsSync(path))) {
+    try {
+      accessSync(path, constants.R_OK | constants.W_OK);
+    } catch (error) {
+      const { uid } = statSync(path);
+      const owner = `it belongs to user ${uid}${uid === 0 ? ' (root)' : ''}, and this process runs as user ${process.getuid?.()}`;
+      return process.platform === 'win32' ? (error as Error).message : `${(error as Error).message}; ${owner}`;
+    }
+  }
+}
+
+/** The folder, or of those that it is to be made in the nearest one that is there. */
+const nearest = (folder: string): string =>
+  existsSync(folder) || dirname(folder) === folder ? folder : nearest(dirname(folder));
+
 /**
  * Locks a data folder, which is made if it is missing, until the process ends or `unlock` is called.
  * @returns undefined if another process holds a lock that excludes this one
- * @throws an error of SQLite's or of the file system if the lock file cannot be used
+ * @throws an error that names the path and its owner if the folder or the lock in it cannot be written
  */
 export function lockData(folder: string, use: keyof typeof LOCKS): { unlock(): void } | undefined {
-  mkdirSync(folder, { recursive: true });
   const file = join(folder, LOCK_FILE);
-  const connection = new DatabaseSync(file, { timeout: LOCK_WAIT });
-  const opened = identityOf(file);
-  const unlock = () => {
-    held.delete(connection);
-    connection.close();
-  };
-  held.add(connection);
+  let connection: DatabaseSync | undefined;
   try {
+    mkdirSync(folder, { recursive: true });
+    connection = new DatabaseSync(file, { timeout: LOCK_WAIT });
+    const opened = identityOf(file);
     // In memory: no journal beside the lock.
     connection.exec(`PRAGMA journal_mode = MEMORY; ${LOCKS[use]}`);
+    // A reset deletes the lock last: a lock on a file that is deleted excludes nobody.
+    if (opened !== undefined && identityOf(file) === opened) return hold(connection);
   } catch (error) {
-    unlock();
-    if ((error as { errcode?: number }).errcode === SQLITE_BUSY) return undefined;
-    throw error;
+    if ((error as { errcode?: number }).errcode !== SQLITE_BUSY) {
+      connection?.close();
+      throw new Error(whyDenied([nearest(folder), file]) ?? `${file}: ${(error as Error).message}`);
+    }
   }
-  // A reset deletes the lock last: a lock on a file that is deleted excludes nobody.
-  if (opened !== undefined && identityOf(file) === opened) return { unlock };
-  unlock();
+  connection?.close();
   return undefined;
+}
+
+function hold(connection: DatabaseSync) {
+  held.add(connection);
+  return {
+    unlock(): void {
+      held.delete(connection);
+      connection.close();
+    },
+  };
 }

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { lockData } from '../../common/src/lock.ts';
 import { root } from '../../scripts/parts.ts';
 import { get, post, until } from '../http.ts';
+import { canProtect, setWritable } from '../protect.ts';
 import { freePorts, startProcess } from '../system.ts';
 
 let folder: string;
@@ -35,9 +36,9 @@ function run(script: string, args: string[], env: NodeJS.ProcessEnv = {}): Promi
   });
 }
 
-async function startByHand(name: string) {
+async function startByHand(name: string, DATA_DIR = data) {
   const [port = 0, noBus] = await freePorts(2);
-  const settings = { PORT: String(port), DATA_DIR: data, EVENT_BUS_URL: `http://127.0.0.1:${noBus}` };
+  const settings = { PORT: String(port), DATA_DIR, EVENT_BUS_URL: `http://127.0.0.1:${noBus}` };
   const running = await startProcess(join(name, 'src', 'main.ts'), settings);
   ending.push(running.stop);
   return { ...running, url: `http://127.0.0.1:${port}` };
@@ -103,6 +104,35 @@ test('what is written after the folder was deleted is acknowledged by nobody, an
   expect(Object.keys((await get(`${posts.url}/posts`)).body)).toEqual([body.id]);
   expect((await post(`${again.url}/posts`, { title: 'stored' })).status).toBe(201);
 });
+
+// What Windows lets a process do in a folder is not decided by the folder's permission bits.
+const canDeny = process.platform !== 'win32' && canProtect(tmpdir());
+(canDeny ? test : test.skip)(
+  'data that cannot be written is told in one line, with the path and the owner',
+  async () => {
+    mkdirSync(data);
+    const file = join(data, 'query.db');
+    writeFileSync(file, '');
+    const told = (path: string) =>
+      new RegExp(`^.*cannot .*: E[A-Z]+: .*${path}'; it belongs to user ${process.getuid?.()}.*\n$`);
+    for (const path of [data, file]) {
+      setWritable(path, false);
+      try {
+        expect(await run('start', ['--data', data])).toEqual({ code: 1, text: expect.stringMatching(told(path)) });
+      } finally {
+        setWritable(path, true);
+      }
+    }
+    setWritable(data, false);
+    const nowhere = join(data, 'not', 'there');
+    try {
+      for (const folder of [data, nowhere])
+        await expect(startByHand('posts', folder)).rejects.toThrow(new RegExp(`ended\n${told(data).source.slice(1)}`));
+    } finally {
+      setWritable(data, true);
+    }
+  },
+);
 
 describe('npm run reset', () => {
   test('deletes what the blog keeps, and names what else is there', async () => {

@@ -1,14 +1,14 @@
 // A disk that is full, a database that is locked or can only be read: 503 or 507 and never a 2xx for what is not stored,
 // reads go on, and so does everything else as soon as it can.
-import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { chmodSync, mkdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { check, takeSnapshot, type Write } from '../checker.ts';
 import { get, post, until } from '../http.ts';
+import { canProtect, setWritable } from '../protect.ts';
 import { mountSmallDisk } from '../small-disk.ts';
 import { type System, startSystem } from '../system.ts';
 
@@ -21,6 +21,8 @@ const LONG = 'x'.repeat(1_900);
 // Two disks, one for those who are written to by callers, one for those who are pushed to.
 const writersDisk = await mountSmallDisk('24m');
 const subscribersDisk = writersDisk && (await mountSmallDisk('24m'));
+
+const protects = canProtect(writersDisk?.folder ?? tmpdir());
 
 let system: System;
 let known: string;
@@ -79,26 +81,6 @@ async function writeNote(): Promise<number> {
   if (answer.status !== 201) expectRefusal(answer);
   notes[answer.status === 201 ? 'taken' : 'refused'].push(id);
   return answer.status;
-}
-
-/** What root may write is decided by no permission bit. */
-function setWritable(file: string, writable: boolean): void {
-  if (process.getuid?.() === 0) execFileSync('chattr', [writable ? '-i' : '+i', realpathSync(file)]);
-  else chmodSync(file, writable ? 0o644 : 0o444);
-}
-
-function canProtect(): boolean {
-  const file = join(writersDisk?.folder ?? tmpdir(), `blog probe ${randomUUID()}`);
-  writeFileSync(file, '');
-  try {
-    setWritable(file, false);
-    setWritable(file, true);
-    return true;
-  } catch {
-    return false;
-  } finally {
-    rmSync(file);
-  }
 }
 
 const degraded = async (name: string): Promise<string> =>
@@ -168,7 +150,7 @@ describe.each([
     await expectHonesty(507, () => disk?.free());
   });
 
-  (canProtect() ? test : test.skip)('a read-only database refuses honestly, and goes on', async () => {
+  (protects ? test : test.skip)('a read-only database refuses honestly, and goes on', async () => {
     for (const name of parts) {
       await system.part(`stop ${name}`);
       setWritable(fileOf(name), false);

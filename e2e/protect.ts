@@ -1,0 +1,26 @@
+// Files and folders that can only be read: really, also by root, for whom no permission bit decides.
+import { execFileSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { chmodSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export function setWritable(path: string, writable: boolean): void {
+  const bits = statSync(path).isDirectory() ? 0o111 : 0;
+  if (process.getuid?.() === 0) execFileSync('chattr', [writable ? '-i' : '+i', realpathSync(path)]);
+  else chmodSync(path, bits | (writable ? 0o644 : 0o444));
+}
+
+/** Whether that can be had here: as root it takes Linux, and a file system that knows such files. */
+export function canProtect(folder: string): boolean {
+  const file = join(folder, `blog probe ${randomUUID()}`);
+  writeFileSync(file, '');
+  try {
+    setWritable(file, false);
+    setWritable(file, true);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    rmSync(file);
+  }
+}
