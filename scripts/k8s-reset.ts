@@ -14,7 +14,12 @@ function stop(message: string, code = 1): never {
 
 function parseOptions() {
   try {
-    return parseArgs({ options: { context: { type: 'string' }, yes: { type: 'boolean', default: false } } }).values;
+    const { values } = parseArgs({
+      options: { context: { type: 'string' }, yes: { type: 'boolean', default: false } },
+    });
+    // As `--context "$UNSET"` is: not the current cluster, with `--yes` unasked.
+    if (values.context?.trim() === '') throw new Error('--context is empty: name a context.');
+    return values;
   } catch (error) {
     return stop(`${(error as Error).message}\nUsage: npm run k8s:reset -- [--context NAME] [--yes]`, 2);
   }
@@ -44,7 +49,7 @@ async function isWanted(question: string): Promise<boolean> {
 
 const options = parseOptions();
 const context =
-  options.context ||
+  options.context ??
   kubectl(['config', 'current-context'], 'There is no current cluster: choose one with --context NAME.');
 // Named each time: the current context may be another one by the time that the question is answered.
 const cluster = [`--context=${context}`];

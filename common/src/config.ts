@@ -39,7 +39,7 @@ export type TracingSettings = z.output<z.ZodObject<typeof tracingSettings>>;
 /** What the five servers have besides: `DATA_DIR` is the folder of the database file; `FAILPOINT` is read where it is met. */
 export const databaseSettings = {
   FAILPOINT: z.enum(failpoints).optional(),
-  DATA_DIR: localDefault(z.string().min(1), resolve(import.meta.dirname, '../../.data')),
+  DATA_DIR: localDefault(z.string().min(1, 'must be given'), resolve(import.meta.dirname, '../../.data')),
   ...tracingSettings,
 };
 
@@ -63,10 +63,11 @@ export const subscriptionList = z.string().transform((text, context) => {
 
 /**
  * Parses the environment once, at the start of a process. A setting that is wrong is named on stderr and ends the
- * process with exit code 78. An empty variable counts as not set.
+ * process with exit code 78. An empty variable counts as not set; but an empty `DATA_DIR` is refused, since what is
+ * stored would be kept where nobody looks for it.
  */
 export function parseConfig<S extends z.ZodType>(schema: S, env: NodeJS.ProcessEnv = process.env): z.output<S> {
-  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const set = Object.fromEntries(Object.entries(env).filter(([name, value]) => value !== '' || name === 'DATA_DIR'));
   const result = schema.safeParse(set);
   if (result.success) return result.data;
   for (const issue of result.error.issues) {

@@ -71,6 +71,12 @@ test.each(['HOST', 'DATA_DIR', 'EVENT_BUS_URL'])('%s has no default in productio
   expect(await errors).toBe(`Invalid setting ${name}: must be given\n`);
 });
 
+test('an empty DATA_DIR is refused: data goes nowhere by accident', async () => {
+  const { exit, errors } = start({ DATA_DIR: '' });
+  expect(await exit).toBe(78);
+  expect(await errors).toBe('Invalid setting DATA_DIR: must be given\n');
+});
+
 test('an empty setting counts as not set', async () => {
   const { holder, port } = await take();
   holder.close();

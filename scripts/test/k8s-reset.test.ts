@@ -78,6 +78,13 @@ describeWithKubectl('npm run k8s:reset', () => {
     expect(deletions()).toHaveLength(1);
   });
 
+  test('an empty context is refused, and not the current one', async () => {
+    createKubectl({ labels: ours });
+    const { code, output } = await reset('--yes', '--context', '');
+    expect({ code, output }).toMatchObject({ code: 2, output: expect.stringContaining('--context is empty') });
+    expect(calls()).toEqual([]);
+  });
+
   test.each([[{}], [{ 'app.kubernetes.io/part-of': 'shop' }], [{ name: 'blog' }]])(
     'never deletes a Namespace that is not labelled as ours (%p)',
     async (labels) => {
