@@ -36,8 +36,23 @@ export const tracingSettings = {
 };
 export type TracingSettings = z.output<z.ZodObject<typeof tracingSettings>>;
 
+/**
+ * The name of the pod (`query-0`), from Kubernetes. Each pod of a StatefulSet has a database of its own, but the bus delivers to
+ * one of them: a second pod would answer requests and never get an event. So a second pod does not start.
+ */
+const podName = z
+  .string()
+  .refine((name) => !/-[1-9]\d*$/.test(name), {
+    error: ({ input }) => {
+      const part = String(input).replace(/-\d+$/, '');
+      return `${input} is a second copy of ${part}, whose database would miss what the first one has. Run one: kubectl -n blog scale statefulset/${part} --replicas=1 (docs/kubernetes.md, "StatefulSet, and never two")`;
+    },
+  })
+  .optional();
+
 /** What the five servers have besides: `DATA_DIR` is the folder of the database file; `FAILPOINT` is read where it is met. */
 export const databaseSettings = {
+  POD_NAME: podName,
   FAILPOINT: z.enum(failpoints).optional(),
   DATA_DIR: localDefault(z.string().min(1, 'must be given'), resolve(import.meta.dirname, '../../.data')),
   ...tracingSettings,

@@ -9,7 +9,8 @@ const rules: Record<string, (project: Project) => string[]> = {
   'names, ports and addresses are those of the table': pods.namesAndPorts,
   'labels and selectors find what they mean': pods.labels,
   'a corrected setting reaches its pods': pods.settings,
-  'in production each of the five servers has the token from the Secret, and the client has not': pods.token,
+  'in production each of the five servers has the token from the Secret and knows its pod, and the client has neither':
+    pods.environment,
   'every part has probes, and says what it needs': pods.probesAndResources,
   'all parts together request at most 1 CPU and 1 GiB': (project) => pods.totals(project, { cpu: 1, memory: 2 ** 30 }),
   'a database runs once, on any cluster’s default volumes': pods.databases,
@@ -83,6 +84,8 @@ const wrong: Wrong[] = [
   ['a token that may be missing', 'container env 0 valueFrom secretKeyRef optional', true, /posts: .*optional is true/],
   ['a token in the manifest', 'container env 0 value', 'x', /posts: env.0.value is "x"/],
   ['a client with the token', 'client env', [{ name: 'BUS_TOKEN', value: 'x' }], /client: env is \[/],
+
+  ['a server that does not know its pod', 'container env 1', undefined, /posts: env.1 is undefined/],
 
   ['a missing probe', 'container readinessProbe', undefined, /posts: readinessProbe/],
   ['a missing limit', 'container resources limits memory', undefined, /posts: no limits of memory/],

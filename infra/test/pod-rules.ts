@@ -107,10 +107,13 @@ export const settings = (project: Project): string[] =>
 /** Without the Secret, or without its key, a pod waits; with `optional`, or by `envFrom`, it would start without a token. */
 const TOKEN = { name: 'BUS_TOKEN', valueFrom: { secretKeyRef: { name: 'bus-token', key: 'token' } } };
 
-/** The client needs none: it sends no events, and control of the bus is off. */
-export const token = (project: Project): string[] =>
+/** By which a second pod of a StatefulSet knows itself, and ends. */
+const POD_NAME = { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } };
+
+/** The client has neither: it sends no events, control of the bus is off in it, and it may have copies. */
+export const environment = (project: Project): string[] =>
   workloads(project).flatMap(({ name, container }) =>
-    compare(`${name}: env`, container.env, name === 'client' ? undefined : [TOKEN]),
+    compare(`${name}: env`, container.env, name === 'client' ? undefined : [TOKEN, POD_NAME]),
   );
 
 export const probesAndResources = (project: Project): string[] =>

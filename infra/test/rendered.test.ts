@@ -116,7 +116,10 @@ const changes = (from: Manifest[], to: Manifest[]) =>
 
   test('a service of one’s own differs from moderation in its image, its probe and its environment', () => {
     expect(changes(render('development'), render('development-own-service')).toSorted()).toEqual([
-      'StatefulSet moderation container env/0',
+      'StatefulSet moderation container env/0/name', // HOME comes first
+      'StatefulSet moderation container env/0/value',
+      'StatefulSet moderation container env/0/valueFrom',
+      'StatefulSet moderation container env/1',
       'StatefulSet moderation container image',
       'StatefulSet moderation container readinessProbe/httpGet',
       'StatefulSet moderation container readinessProbe/tcpSocket',

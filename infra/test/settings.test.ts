@@ -23,7 +23,8 @@ describe('settings', () => {
       const settings = named(readProject(), 'ConfigMap', `${name}-settings`)?.data ?? {};
       expect(schema.safeParse(settings).error?.issues ?? []).toEqual([]);
       expect(Object.keys(settings).filter((key) => !(key in schema.shape))).toEqual([]);
-      expect(Object.keys(schema.shape)).toContain('BUS_TOKEN'); // from the Secret, see pod-rules.ts
+      // From the Secret and from the pod, see pod-rules.ts.
+      expect(Object.keys(schema.shape)).toEqual(expect.arrayContaining(['BUS_TOKEN', 'POD_NAME']));
       expect(schema.safeParse({}).success).toBe(false);
     },
   );
