@@ -7,7 +7,7 @@ import { isLoopback } from '@blog/common/origins.ts';
 import { closeable } from '@blog/common/server.ts';
 import { createGateway } from './gateway.ts';
 import { openBuiltPage, SECURITY_HEADERS } from './page-built.ts';
-import { openDevPage } from './page-dev.ts';
+import { isViteSocket, openDevPage } from './page-dev.ts';
 import { settingsSchema } from './settings.ts';
 
 /** How long requests in flight may take at the end, in milliseconds. */
@@ -29,7 +29,8 @@ const gateway = createGateway({
   headers: production ? SECURITY_HEADERS : undefined,
 });
 
-const server = createHttpServer();
+// Without a listener of its upgrade a server upgrades nothing.
+const server = createHttpServer(undefined, production ? {} : { shouldUpgradeCallback: isViteSocket });
 const page = production ? { ...(await openBuiltPage()), close: undefined } : await openDevPage(server);
 const close = closeable(server);
 const answering = new Set<ServerResponse>();

@@ -1,10 +1,17 @@
 import { readFile } from 'node:fs/promises';
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import { join } from 'node:path';
 import type { Middleware } from './gateway.ts';
 import { notFound, wantsPage } from './gateway.ts';
 
 const ROOT = join(import.meta.dirname, '..');
+
+/** Where Vite has what the page is made of. Its other addresses do something: one starts an editor. */
+const OF_PAGE = /^\/(src|node_modules|@vite|@react-refresh|@id|@fs|[\w-]+\.svg$)/;
+
+/** Only for Vite's own socket (RFC 9110 §7.8): a client that offers HTTP/2, or any other protocol, is answered in HTTP/1.1. */
+export const isViteSocket = ({ url = '', headers }: IncomingMessage): boolean =>
+  /^\/(\?|$)/.test(url) && /^vite-(hmr|ping)$/.test(headers['sec-websocket-protocol'] ?? '');
 
 /** The page from its sources, by Vite, which also pushes edits to it through the same port. */
 export async function openDevPage(server: Server): Promise<{ serve: Middleware; close: () => Promise<void> }> {
@@ -13,11 +20,16 @@ export async function openDevPage(server: Server): Promise<{ serve: Middleware; 
     configFile: join(ROOT, 'vite.config.ts'),
     clearScreen: false,
     logLevel: 'warn',
-    server: { middlewareMode: true, hmr: { server } },
+    server: {
+      middlewareMode: true,
+      hmr: { server },
+      // Not the whole repository, which Vite would take: the data is in it.
+      fs: { allow: [ROOT, join(ROOT, '../node_modules/.vite'), join(ROOT, '../node_modules/vite')] },
+    },
   });
 
   const serve: Middleware = (req, res) => {
-    vite.middlewares(req, res, async (error?: unknown) => {
+    const answer = async (error?: unknown) => {
       if (error || !wantsPage(req)) return notFound(res);
       try {
         const html = await readFile(join(ROOT, 'index.html'), 'utf8');
@@ -27,7 +39,9 @@ export async function openDevPage(server: Server): Promise<{ serve: Middleware; 
       } catch {
         notFound(res);
       }
-    });
+    };
+    if (OF_PAGE.test(req.url ?? '')) vite.middlewares(req, res, answer);
+    else answer();
   };
   return { serve, close: () => vite.close() };
 }

@@ -333,6 +333,25 @@ for (const { name, start, describe: describeGateway } of gateways) {
       expect(parts.seen.map(({ body }) => body)).toEqual(['{}', '{}']);
     });
 
+    test('a client that offers HTTP/2 is answered in HTTP/1.1, and the offer goes no further', async () => {
+      const offer = 'Connection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__';
+      const write = `POST /posts HTTP/1.1\r\nHost: x\r\n${offer}\r\nContent-Length: 2\r\n\r\n{}`;
+      expect(await send(gateway.url, `GET /posts HTTP/1.1\r\nHost: x\r\n${offer}\r\n\r\n`)).toMatch(/^HTTP\/1\.1 200 /);
+      expect(await send(gateway.url, write)).toMatch(/^HTTP\/1\.1 200 /);
+      expect(parts.seen.map(({ part, body }) => [part, body])).toEqual([
+        ['query', ''],
+        ['posts', '{}'],
+      ]);
+      for (const { headers } of parts.seen) expect(headers.upgrade).toBeUndefined();
+    });
+
+    test('HEAD of a stream ends', async () => {
+      parts.handle = (_req, res) => res.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
+      for (const path of ['/stream', '/api/system/log/stream']) {
+        expect(await ask(gateway.url, `HEAD ${path}`)).toMatchObject({ status: 200, text: '' });
+      }
+    });
+
     test('a part that goes before it answers is a 503 that says when to try again; a write is not repeated', async () => {
       parts.handle = (req) => req.socket.destroy();
       const answer = await ask(gateway.url, 'POST /posts', {}, '{}');

@@ -1,5 +1,12 @@
 import type { EventEmitter } from 'node:events';
-import { createServer, type RequestListener, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
+import {
+  createServer,
+  type RequestListener,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http';
 import type { Socket } from 'node:net';
 import { problemDocument } from './problem.ts';
 
@@ -33,9 +40,12 @@ export async function settled(socket: Socket, awaited = (_: ServerResponse) => t
 }
 
 /** An HTTP server with limits, whose answers are problem details also where no route has the request. */
-export function createHttpServer(listener?: RequestListener, limits: Partial<typeof LIMITS> = {}): Server {
-  const { unread, connections, turn, linger, ...timeouts } = { ...LIMITS, ...limits };
-  const server = createServer(timeouts, listener && shedding(listener, turn));
+export function createHttpServer(
+  listener?: RequestListener,
+  limits: Partial<typeof LIMITS> & ServerOptions = {},
+): Server {
+  const { unread, connections, turn, linger, ...options } = { ...LIMITS, ...limits };
+  const server = createServer(options, listener && shedding(listener, turn));
   server.maxConnections = connections;
   server.timeout = unread;
   server.on('connection', (socket) => underWay.set(socket, new Set()));

@@ -39,6 +39,8 @@ export class Streams {
     // Gone while its place was looked up: it will not tell us again.
     if (res.destroyed) return;
     if (this.#open.size >= this.#limit) throw unavailable('There are too many readers of this stream.', 5);
+    res.set({ 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' });
+    if (res.req.method === 'HEAD') return void res.end();
     const changed = new Signal();
     const drained = new Signal();
     this.#open.set(res, changed);
@@ -48,7 +50,6 @@ export class Streams {
       drained.raise();
     });
     res.on('drain', () => drained.raise());
-    res.set({ 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' });
     res.flushHeaders();
     if (first) res.write(first);
 

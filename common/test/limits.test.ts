@@ -118,6 +118,20 @@ test.each([
   expect(arrived).toEqual(['{}', '{}']);
 });
 
+test.each(['h2c', 'websocket'])('who offers %s is answered in HTTP/1.1', async (protocol) => {
+  await listen({}, async (req, res) => void res.end(`got ${req.method} ${await text(req)}`));
+  const socket = open();
+  for (const [method, body] of [
+    ['GET', ''],
+    ['POST', '{}'],
+    ['GET', ''],
+  ] as const) {
+    const headers = `Host: x\r\nConnection: Upgrade\r\nUpgrade: ${protocol}\r\nContent-Length: ${body.length}`;
+    socket.write(`${method} / HTTP/1.1\r\n${headers}\r\n\r\n${body}`);
+    expect(String(await once(socket, 'data'))).toMatch(`got ${method} ${body}`);
+  }
+});
+
 test('nothing is written into an answer that has begun; it is sent to its end', async () => {
   const refusal = Promise.withResolvers<void>();
   await listen({}, async (_, res) => {

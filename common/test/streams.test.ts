@@ -63,6 +63,14 @@ test('a commit wakes every reader, and each gets what is new', async () => {
   await until(() => texts.every(({ text }) => text === 'data: first\n\ndata: second\n\n'));
 });
 
+test('HEAD is answered with the headers, and ends', async () => {
+  serve = (res) => streams.serve(res, async () => 'data: news\n\n');
+  const [answer] = await once(get({ port: (server.address() as AddressInfo).port, method: 'HEAD' }), 'response');
+  expect(answer.headers['content-type']).toBe('text/event-stream');
+  await once(answer.resume(), 'end');
+  expect(streams.readers).toBe(0);
+});
+
 test('a reader that is far behind gets a step a turn of the event loop, so that others are served in between', async () => {
   let steps = 0;
   const stepsOfTurn = [0];

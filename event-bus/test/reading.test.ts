@@ -56,6 +56,7 @@ describe('reading the log', () => {
       .expect('event-head', head)
       .expect('content-type', /json/);
     expect(body).toMatchObject(ids('e', 3).map((id, i) => ({ position: i + 1, id, type: 'Tested', data: { id } })));
+    await bus.http.head('/events').expect(200).expect('event-head', head);
   });
 
   test.each([

@@ -1,0 +1,73 @@
+/** @jest-environment node */
+// The gateway of development as a process, with Vite behind it: what Vite could do besides serving the page.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { ask, listen, send, startParts, until } from './gateways.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+/** As Vite names a file by its whole path. */
+const FS = `/@fs/${ROOT.split(/[\\/]/).filter(Boolean).map(encodeURIComponent).join('/')}`;
+let parts: Awaited<ReturnType<typeof startParts>>;
+let gateway: ChildProcess;
+let url: string;
+beforeAll(async () => {
+  parts = await startParts();
+  const free = await listen(() => undefined);
+  await free.close();
+  url = free.url;
+  const env = { ...process.env, NODE_ENV: 'development', PORT: new URL(url).port, QUERY_URL: parts.urls.query };
+  gateway = spawn(process.execPath, [join(ROOT, 'client/server/main.ts')], { env, stdio: 'ignore' });
+  await until('it answers', async () => (await ask(url, 'GET /healthz')).status === 200);
+});
+afterAll(async () => {
+  gateway.kill();
+  await once(gateway, 'close');
+  await parts.close();
+});
+
+/** What comes for an offer to change the protocol, on a connection that the server is asked to close. */
+const offer = (path: string, protocol: string, ...headers: string[]) =>
+  send(url, [`GET ${path} HTTP/1.1`, 'Host: localhost', `Upgrade: ${protocol}`, ...headers, '', ''].join('\r\n'));
+const websocket = [
+  'Connection: Upgrade, close',
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+  'Sec-WebSocket-Version: 13',
+];
+
+test('who offers another protocol is answered in HTTP/1.1', async () => {
+  const h2c = ['Connection: Upgrade, HTTP2-Settings, close', 'HTTP2-Settings: AAMAAABkAAQAAP__'];
+  expect(await offer('/posts', 'h2c', ...h2c)).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*query$/);
+  expect(await offer('/posts', 'websocket', ...websocket)).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*query$/);
+  expect(await offer('/', 'websocket', ...websocket)).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*<title>/);
+});
+
+test("Vite's own socket is opened", async () => {
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/`, 'vite-hmr');
+  const opened = await new Promise((resolve, reject) => {
+    socket.onmessage = ({ data }) => resolve(JSON.parse(data));
+    socket.onerror = reject;
+  });
+  expect(opened).toEqual({ type: 'connected' });
+  socket.close();
+});
+
+test.each(['/src/main.tsx', '/@vite/client', '/@react-refresh', '/icon.svg', `${FS}/client/src/main.tsx`])(
+  'the page gets %s',
+  async (path) => {
+    expect((await ask(url, `GET ${path}`)).status).toBe(200);
+  },
+);
+
+test.each([
+  ['/__open-in-editor?file=src/main.tsx', 404],
+  ['/server/main.ts', 404],
+  ['/vite.config.ts', 404],
+  ['/@fs/etc/hosts', 403],
+  [`${FS}/package.json`, 403],
+  [`${FS}/package.json?import&raw`, 403],
+  [`${FS}/client/%2e%2e/package.json`, 400],
+])('%s does nothing and shows nothing', async (path, status) => {
+  expect((await ask(url, `GET ${path}`)).status).toBe(status);
+});
