@@ -22,7 +22,7 @@ type Part = {
 /** How long requests in flight may take to finish at the end, in milliseconds. */
 const GRACE = 2_000;
 /** How long the end may take in all, in milliseconds; and how much of it is for the last spans at the most. */
-const LONGEST_END = 3_900;
+export const LONGEST_END = 3_900;
 const LAST_SPANS = 1_000;
 
 /**

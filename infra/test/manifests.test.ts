@@ -12,6 +12,8 @@ const rules: Record<string, (project: Project) => string[]> = {
   'in production each of the five servers has the token from the Secret and knows its pod, and the client has neither':
     pods.environment,
   'every part has probes, and says what it needs': pods.probesAndResources,
+  'every part has the time that it needs to end': pods.endings,
+  'nodes can be emptied, one client at a time': pods.disruptions,
   'all parts together request at most 1 CPU and 1 GiB': (project) => pods.totals(project, { cpu: 1, memory: 2 ** 30 }),
   'a database runs once, on any cluster’s default volumes': pods.databases,
   'an image that was loaded into the node is used': pods.pulls,
@@ -88,6 +90,21 @@ const wrong: Wrong[] = [
   ['a server that does not know its pod', 'container env 1', undefined, /posts: env.1 is undefined/],
 
   ['a missing probe', 'container readinessProbe', undefined, /posts: readinessProbe/],
+  ['a start that is asked at once', 'container startupProbe initialDelaySeconds', 0, /posts: startupProbe.init/],
+  [
+    'a server killed before its end',
+    'pod terminationGracePeriodSeconds',
+    5,
+    /posts: is killed after 5 s, and needs 5.9/,
+  ],
+  [
+    'a gateway killed before its end',
+    'client lifecycle preStop sleep seconds',
+    11,
+    /client: is killed after 15 s, and needs 16/,
+  ],
+  ['a server that keeps its node', 'Service kind', 'PodDisruptionBudget', /budgets.0.0 is "posts/],
+  ['both clients gone at once', 'budget spec maxUnavailable', 2, /budgets.*maxUnavailable is 2/],
   ['a missing limit', 'container resources limits memory', undefined, /posts: no limits of memory/],
   ['too much CPU requested together', 'container resources requests cpu', '1', /requested together: .* of cpu/],
   [
@@ -165,6 +182,7 @@ function spoil(project: Project, path: string, value: unknown): void {
     client: (find(project, 'Deployment', 'client').spec as typeof template).template.spec.containers[0],
     hooks: project.skaffold.deploy.kubectl.hooks.before,
     profiles: project.skaffold.profiles,
+    budget: find(project, 'PodDisruptionBudget', 'client'),
     dns: find(project, 'NetworkPolicy', 'dns'),
     'default-deny': find(project, 'NetworkPolicy', 'default-deny'),
   };

@@ -1,4 +1,5 @@
 // What a part's own manifests must be. Each rule returns what is wrong, as a list of sentences.
+import { LONGEST_END } from '../../common/src/server.ts';
 import { compare } from './differences.ts';
 import { named, type Project, parts, type Workload, workloads } from './project.ts';
 
@@ -117,11 +118,41 @@ export const environment = (project: Project): string[] =>
   );
 
 export const probesAndResources = (project: Project): string[] =>
-  workloads(project).flatMap(({ name, container: { livenessProbe, readinessProbe } }) => [
+  workloads(project).flatMap(({ name, container: { startupProbe, livenessProbe, readinessProbe } }) => [
+    ...compare(`${name}: startupProbe`, startupProbe, {
+      ...{ httpGet: { path: '/healthz', port: 'http' }, timeoutSeconds: 5 },
+      ...{ initialDelaySeconds: 2, periodSeconds: 1, failureThreshold: 120 },
+    }),
     ...compare(`${name}: livenessProbe`, livenessProbe?.httpGet, { path: '/healthz', port: 'http' }),
     ...compare(`${name}: readinessProbe`, readinessProbe?.httpGet, { path: '/readyz', port: 'http' }),
     ...resources(project, name),
   ]);
+
+/** A signal and SIGKILL are at least 2 s further apart than the longest end of a part. */
+export const endings = (project: Project): string[] =>
+  workloads(project).flatMap(({ name, pod, container: { lifecycle } }) => {
+    const ends = name === 'client' ? project.gatewayEnds : LONGEST_END / 1000;
+    const needed = (lifecycle?.preStop.sleep.seconds ?? 0) + ends + 2;
+    const given = pod.terminationGracePeriodSeconds ?? 0;
+    return given >= needed ? [] : [`${name}: is killed after ${given} s, and needs ${needed}`];
+  });
+
+/** Emptying nodes takes one client at a time, and is never held up by a server, which runs once. */
+export const disruptions = ({ manifests }: Project): string[] =>
+  compare(
+    'budgets',
+    manifests.filter(({ kind }) => kind === 'PodDisruptionBudget').map(({ metadata, spec }) => [metadata.name, spec]),
+    [
+      [
+        'client',
+        {
+          maxUnavailable: 1,
+          unhealthyPodEvictionPolicy: 'AlwaysAllow',
+          selector: { matchLabels: { 'app.kubernetes.io/name': 'client', 'app.kubernetes.io/part-of': 'blog' } },
+        },
+      ],
+    ],
+  );
 
 /** That a workload says what it needs, and what it may take at most. */
 export const resources = (project: Pick<Project, 'manifests'>, of: string): string[] =>
@@ -146,7 +177,10 @@ export const databases = (project: Project): string[] =>
       ...compare(`${name}: podManagementPolicy`, spec.podManagementPolicy, 'Parallel'),
       ...compare(`${name}: serviceName`, spec.serviceName, parts.find((part) => part.name === name)?.service),
       ...compare(`${name}: claims`, claims.length, 1),
-      ...claims.flatMap((claim) => compare(`${name}: storageClassName`, claim.spec.storageClassName, undefined)),
+      ...claims.flatMap(({ spec: { storageClassName, accessModes } }) => [
+        ...compare(`${name}: storageClassName`, storageClassName, undefined),
+        ...compare(`${name}: accessModes`, accessModes, ['ReadWriteOnce']),
+      ]),
     ];
   });
 

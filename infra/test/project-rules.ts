@@ -41,7 +41,7 @@ export const secrets = ({ texts }: Project): string[] =>
   );
 
 // Of each kind the rules know what it may do. A Namespace would be deleted by Skaffold, with all data.
-const KINDS = ['ConfigMap', 'Deployment', 'NetworkPolicy', 'Service', 'StatefulSet'];
+const KINDS = ['ConfigMap', 'Deployment', 'NetworkPolicy', 'PodDisruptionBudget', 'Service', 'StatefulSet'];
 
 export const lists = ({ listed, manifests }: Project): string[] => {
   const files = ['network.yaml', ...parts.map(({ name }) => `${name}.yaml`)];
@@ -52,7 +52,7 @@ export const lists = ({ listed, manifests }: Project): string[] => {
     ...compare(
       'names',
       manifests.map(({ metadata }) => metadata.name).toSorted(),
-      [...expected, 'default-deny', 'dns'].toSorted(),
+      [...expected, 'client', 'default-deny', 'dns'].toSorted(),
     ),
   ];
 };

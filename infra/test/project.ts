@@ -26,7 +26,7 @@ export const parts: { name: string; service: string; port: number; connectsTo: s
 ];
 
 // Of a manifest only what is read here; what is missing in a wrong one is found by the checks.
-type Probe = { httpGet?: { path: string; port: string }; periodSeconds?: number };
+type Probe = { httpGet?: { path: string; port: string }; periodSeconds?: number; failureThreshold?: number };
 type Amounts = { cpu?: string; memory?: string };
 type Container = {
   name: string;
@@ -35,6 +35,8 @@ type Container = {
   ports: { name: string; containerPort: number; hostPort?: number }[];
   envFrom?: { configMapRef: { name: string } }[];
   env?: unknown[];
+  lifecycle?: { preStop: { sleep: { seconds: number } } };
+  startupProbe?: Probe;
   livenessProbe?: Probe;
   readinessProbe?: Probe;
   resources?: { requests?: Amounts; limits?: Amounts };
@@ -46,11 +48,12 @@ export type Workload = {
   podManagementPolicy?: string;
   selector: { matchLabels: Record<string, string> };
   template: { metadata: { labels: Record<string, string> }; spec: PodSpec };
-  volumeClaimTemplates?: { spec: { storageClassName?: string } }[];
+  volumeClaimTemplates?: { spec: { accessModes: string[]; storageClassName?: string } }[];
 };
 type PodSpec = Record<string, unknown> & {
   containers: Container[];
   volumes?: Record<string, unknown>[];
+  terminationGracePeriodSeconds?: number;
   securityContext?: object;
 };
 export type Manifest = {
@@ -94,6 +97,8 @@ export type Project = {
   /** By file name: everything that is given to a cluster. */
   texts: Record<string, string>;
   versions: { blog: string; node: string };
+  /** The longest time between a signal and the end of nginx, in seconds. */
+  gatewayEnds: number;
 };
 
 export const named = ({ manifests }: Project, kind: string, name: string) =>
@@ -125,5 +130,6 @@ export function readProject(): Project {
     dockerfiles: Object.fromEntries(parts.map(({ name }) => [name, read(`${name}/Dockerfile`)])),
     texts: Object.fromEntries(files.map((file) => [file, read(file)])),
     versions: { blog: version, node: devDependencies.node },
+    gatewayEnds: Number(/^worker_shutdown_timeout (\d+)s;$/m.exec(read('client/nginx.conf'))?.[1]),
   };
 }

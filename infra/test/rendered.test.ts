@@ -1,11 +1,13 @@
 // What kustomize makes of the manifests. `kubectl` has it built in; where there is none, these tests are skipped.
 import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { differences } from './differences.ts';
 import { NAMESPACE, servers } from './observability-rules.ts';
 import { rights, totals } from './pod-rules.ts';
-import { type Manifest, parts, readDocuments, readProject, root } from './project.ts';
+import { type Manifest, parts, readDocuments, readProject, root, workloads } from './project.ts';
 
 const kubectl = (...args: string[]) => spawnSync('kubectl', args, { cwd: root, encoding: 'utf8' });
 const [, minor = 0] = /"gitVersion": "v1\.(\d+)/.exec(kubectl('version', '--client', '-o', 'json').stdout ?? '') ?? [];
@@ -70,13 +72,39 @@ const changes = (from: Manifest[], to: Manifest[]) =>
     const allowed = [
       /^ConfigMap \S+\/data\/NODE_ENV$/,
       /^ConfigMap client-settings\/data\/CONTROL$/,
-      /^\S+ \S+ container (livenessProbe|readinessProbe|resources|env|volumeMounts)(\/|$)/,
+      /^\S+ \S+ container (startupProbe|livenessProbe|readinessProbe|resources|env|volumeMounts)(\/|$)/,
       /^\S+ \S+ container securityContext\/readOnlyRootFilesystem$/,
       /^\S+ \S+\/spec\/(replicas$|template\/spec\/volumes\/)/,
     ];
     const changed = changes(render('k8s'), render('development'));
     expect(changed.filter((path) => !allowed.some((pattern) => pattern.test(path)))).toEqual([]);
     expect(changed.filter((path) => path.endsWith('livenessProbe'))).toHaveLength(parts.length);
+  });
+
+  test('nothing ends a container in development, also none that does not start', () => {
+    for (const overlay of overlays.slice(1)) {
+      for (const { name, container } of workloads({ manifests: render(overlay) })) {
+        const { startupProbe, livenessProbe } = container;
+        expect([name, livenessProbe, startupProbe?.failureThreshold]).toEqual([name, undefined, 86_400]);
+      }
+    }
+  });
+
+  test('where it is asked for, claims are for one pod, and nothing else changes', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'blog claims '));
+    try {
+      cpSync(join(root, 'infra/k8s'), join(folder, 'k8s'), { recursive: true });
+      mkdirSync(join(folder, 'mine'));
+      const lines = ['kind: Kustomization', 'resources: [../k8s]', 'components: [../k8s/one-pod-claims]'];
+      writeFileSync(join(folder, 'mine/kustomization.yaml'), lines.join('\n'));
+      const rendered = readDocuments(kubectl('kustomize', join(folder, 'mine')).stdout);
+      expect(changes(render('k8s'), rendered).toSorted()).toEqual(
+        servers.map(({ name }) => `StatefulSet ${name}/spec/volumeClaimTemplates/0/spec/accessModes/0`).toSorted(),
+      );
+      expect(JSON.stringify(rendered).match(/ReadWriteOncePod/g)).toHaveLength(servers.length);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   test('only in development may the bus be controlled from the page', () => {
@@ -123,6 +151,8 @@ const changes = (from: Manifest[], to: Manifest[]) =>
       'StatefulSet moderation container image',
       'StatefulSet moderation container readinessProbe/httpGet',
       'StatefulSet moderation container readinessProbe/tcpSocket',
+      'StatefulSet moderation container startupProbe/httpGet',
+      'StatefulSet moderation container startupProbe/tcpSocket',
     ]);
   });
 });
