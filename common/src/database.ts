@@ -9,6 +9,8 @@ import { databaseProblem, isReadOnly, isUnreadable, movedError } from './problem
 export interface Tx {
   get<Row>(sql: string, ...values: SQLInputValue[]): Row | undefined;
   all<Row>(sql: string, ...values: SQLInputValue[]): Row[];
+  /** Rows one by one, for as long as they are asked for: bounds what is read by more than their number. */
+  each<Row>(sql: string, ...values: SQLInputValue[]): IterableIterator<Row>;
   run(sql: string, ...values: SQLInputValue[]): { changes: number };
 }
 
@@ -40,6 +42,15 @@ function statements(connection: DatabaseSync): Tx {
   return {
     get: <Row>(sql: string, ...values: SQLInputValue[]) => prepare(sql).get(...values) as Row | undefined,
     all: <Row>(sql: string, ...values: SQLInputValue[]) => prepare(sql).all(...values) as Row[],
+    *each<Row>(sql: string, ...values: SQLInputValue[]) {
+      try {
+        yield* prepare(sql).iterate(...values) as IterableIterator<Row>;
+      } catch (error) {
+        // A statement that failed half-way would fail again, with that error, whatever it reads next.
+        prepared.delete(sql);
+        throw error;
+      }
+    },
     run: (sql, ...values) => ({ changes: Number(prepare(sql).run(...values).changes) }),
   };
 }

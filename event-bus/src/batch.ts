@@ -34,12 +34,12 @@ export function readBatch(
     let first = place(from);
     let upto = first;
     let bytes = 0;
-    for (let at = from, more = true; more && events.length < most && at < from + PUSH_EVENTS; at = positionOf(upto)) {
+    for (let at = from, more = upto !== end; more && at < from + PUSH_EVENTS; at = positionOf(upto)) {
       let size = most - events.length;
       for (let next = at + 1; parked.has(next); next += 1) size += 1;
       size = Math.min(size, PAGE);
       const page = held?.behind(at, size) ?? readBehind(tx, at, size);
-      more = page.length === size;
+      more = page.length > 0;
       for (const entry of page) {
         bytes += Buffer.byteLength(entry.record) + 1;
         more &&= bytes <= PUSH_BYTES;
@@ -48,6 +48,7 @@ export function readBatch(
         upto = checkpointOf(entry);
         if (events.length === 0) first = upto;
       }
+      more &&= events.length < most && upto !== end;
     }
     return { after: place(position), first, upto, head: end, events };
   });

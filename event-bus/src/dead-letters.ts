@@ -1,7 +1,7 @@
 import type { Tx } from '@blog/common/database.ts';
 import { unknownCursor } from '@blog/common/lists.ts';
 import { fieldProblem } from '@blog/common/problem.ts';
-import type { Entry } from './log.ts';
+import { type Entry, PAGE_TEXT } from './log.ts';
 
 /** An event that a subscriber cannot take: left out of pushes until it is redelivered or discarded. */
 export type DeadLetter = { id: number; subscription: string; position: number; reason: string; parkedAt: string };
@@ -24,14 +24,26 @@ export function parkedBetween(tx: Tx, subscription: string, after: number, upto:
   return new Set(rows.map((row) => row.position));
 }
 
-/** One more letter than `limit`, newest first, behind the letter `cursor`; each with its event's record. */
-export function listLetters(tx: Tx, limit: number, cursor?: string): (DeadLetter & { record: string })[] {
+/**
+ * Letters behind the letter `cursor`, newest first, each with its event's record: one more than `fit` on a page, if there
+ * are more. It has at most `limit` of them, and fewer if their text is long.
+ */
+export function listLetters(tx: Tx, limit: number, cursor?: string) {
   if (cursor !== undefined && !/^\d{1,15}$/.test(cursor)) throw unknownCursor();
-  return tx.all(
+  const letters: (DeadLetter & { record: string })[] = [];
+  let fit = 0;
+  let size = 0;
+  for (const letter of tx.each<DeadLetter & { record: string }>(
     `SELECT ${COLUMNS}, e.record FROM dead_letters d JOIN events e USING (position)
      WHERE d.id < ? ORDER BY d.id DESC LIMIT ?`,
     ...[cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(cursor), limit + 1],
-  );
+  )) {
+    letters.push(letter);
+    if (size > PAGE_TEXT) break;
+    size += letter.record.length;
+    fit = Math.min(limit, letters.length);
+  }
+  return { letters, fit };
 }
 
 /** The 404 for a letter that is not there, or not there any more. */

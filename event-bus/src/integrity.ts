@@ -22,11 +22,11 @@ export async function verifyLog(db: Database, after = 0): Promise<Verdict> {
     try {
       const found = await db.read((tx) => {
         const entries = readBehind(tx, position, most);
-        assertFound(tx, position, most);
+        assertFound(tx, position, entries.length);
         return entries;
       });
+      if (found.length === 0) break;
       position = found.at(-1)?.position ?? position;
-      if (found.length < most) break;
     } catch (error) {
       if (error instanceof Damage) return { ok: false, position: error.position, reason: error.reason };
       if (!isUnreadable(error)) throw error;

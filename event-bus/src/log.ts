@@ -94,19 +94,34 @@ function positionOfSame(tx: Tx, event: CloudEvent): number {
 const sameContent = (a: CloudEvent, b: CloudEvent) =>
   a.type === b.type && a.subject === b.subject && isDeepStrictEqual(a.data, JSON.parse(JSON.stringify(b.data)));
 
-/** How many entries are read in one go, and how many positions are searched: bounds memory, and how long others wait. */
+/**
+ * How many entries are read in one go, with how much text, and how many positions are searched: bounds memory, and how long
+ * others wait.
+ */
 export const PAGE = 200;
+export const PAGE_TEXT = 1024 * 1024;
 const SEARCH = 5_000;
 
+/** The first entries of a query, at least one: `isFull` when there may be more, but no room. The last value is the limit. */
+function onePage(tx: Tx, sql: string, ...values: (string | number)[]): { entries: Entry[]; isFull: boolean } {
+  const entries: Entry[] = [];
+  let size = 0;
+  for (const entry of tx.each<Entry>(sql, ...values)) {
+    entries.push(entry);
+    size += entry.record.length;
+    if (size > PAGE_TEXT) break;
+  }
+  return { entries, isFull: size > PAGE_TEXT || entries.length === values.at(-1) };
+}
+
 /**
- * The entries behind a position, each checked against the one before it: so that nothing passes a damage, whoever reads.
+ * The next entries behind a position, none only at the end. Each is checked against the one before it: so that nothing
+ * passes a damage, whoever reads.
  * @throws Damage at the first position that is missing or does not fit its checksum
  */
 export function readBehind(tx: Tx, after: number, limit: number): Entry[] {
-  const entries = tx.all<Entry>(
-    'SELECT position, type, record, checksum FROM events WHERE position > ? ORDER BY position LIMIT ?',
-    ...[after, limit],
-  );
+  const sql = 'SELECT position, type, record, checksum FROM events WHERE position > ? ORDER BY position LIMIT ?';
+  const { entries } = onePage(tx, sql, after, limit);
   let before = entries.length > 0 ? placeAt(tx, after) : undefined;
   if (entries.length > 0 && !before) throw new Damage(after, 'it is missing');
   for (const entry of entries) {
@@ -128,22 +143,24 @@ export type Filter = { after?: number; before?: number; type?: string; subject?:
 export function readPage(tx: Tx, filter: Filter, limit = PAGE): { entries: Entry[]; next?: number } {
   const { after = 0, before, type, subject } = filter;
   const most = Math.min(limit, PAGE);
+  const end = newest(tx).position;
   if (before === undefined && !type && !subject) {
     const entries = readBehind(tx, after, most);
-    return { entries, next: entries.length === most ? entries.at(-1)?.position : undefined };
+    const last = entries.at(-1)?.position ?? end;
+    return { entries, next: last < end ? last : undefined };
   }
-  const end = newest(tx).position;
   // No index leads to a type, also not among the events of a subject: a search for one looks at so many positions at a time.
   const reach = type ? SEARCH : Number.MAX_SAFE_INTEGER;
   const low = before === undefined ? after : Math.max(0, Math.min(before, end + 1) - 1 - reach);
   const high = before === undefined ? Math.min(end, after + reach) : Math.min(before - 1, end);
-  const entries = tx.all<Entry>(
-    `SELECT position, type, record, checksum FROM events
-     WHERE position > ? AND position <= ? ${subject ? 'AND subject = ?' : ''} ${type ? 'AND type = ?' : ''}
-     ORDER BY position ${before === undefined ? 'ASC' : 'DESC'} LIMIT ?`,
+  const bounds = `position > ? AND position <= ? ${subject ? 'AND subject = ?' : ''} ${type ? 'AND type = ?' : ''}`;
+  const order = before === undefined ? 'ASC' : 'DESC';
+  const { entries, isFull } = onePage(
+    tx,
+    `SELECT position, type, record, checksum FROM events WHERE ${bounds} ORDER BY position ${order} LIMIT ?`,
     ...[low, high, subject, type, most].filter((value) => value !== undefined),
   );
-  if (entries.length === most) return { entries, next: entries.at(-1)?.position };
+  if (isFull) return { entries, next: entries.at(-1)?.position };
   if (before === undefined) return { entries, next: high < end ? high : undefined };
   return { entries, next: low > 0 ? low + 1 : undefined };
 }

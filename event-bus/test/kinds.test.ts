@@ -53,13 +53,15 @@ describe('who is there', () => {
     const bus = await startBus({ subscriptions: { a: part } });
     await bus.publish('e1');
     await until(() => expect(a.applied).toEqual(['e1']));
-    const inTrouble: Answer = (_push, res) => void res.writeHead(500).end();
-    part.answer = inTrouble;
+    let troubles = 4;
+    part.answer = (push, res) => {
+      troubles -= 1;
+      if (troubles < 0) return a.answer(push, res);
+      res.writeHead(500).end();
+    };
     await bus.publish('e2');
-    await until(() => expect(part.asked).toBeGreaterThan(3));
-    expect(await bus.subscription('a')).toMatchObject({ kind: 'checkpointed', state: 'retrying', lag: 1 });
-    part.answer = a.answer;
     await until(() => expect(a.applied).toEqual(['e1', 'e2']));
+    expect(part.pushes.every(({ batch }) => batch)).toBe(true);
   });
 
   test('a replay order waits for an answer: one of ours that could not say who it is takes it later', async () => {

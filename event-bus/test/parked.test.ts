@@ -35,6 +35,12 @@ function watchRows(bus: Bus): () => number {
           rows[0] = (rows[0] ?? 0) + found.length;
           return found;
         },
+        *each<Row>(...query: Parameters<typeof tx.each>) {
+          for (const row of tx.each<Row>(...query)) {
+            rows[0] = (rows[0] ?? 0) + 1;
+            yield row;
+          }
+        },
       }),
     );
   setImmediate(function nextTurn() {

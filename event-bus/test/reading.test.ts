@@ -124,6 +124,23 @@ describe('reading the log', () => {
     },
   );
 
+  test('no page holds much more text than 1 MiB, however large the events are', async () => {
+    const bus = await startBus();
+    const large = () => bus.http.post('/events').send({ type: 'T', data: 'x'.repeat(250_000) });
+    for (let i = 0; i < 12; i += 1) await large().expect(201);
+    const all = ids('', 12).map(Number);
+    let reads = 0;
+    watchReads(bus, () => {
+      reads += 1;
+    });
+    expect(await positions(bus, '')).toEqual(all);
+    expect(await positions(bus, 'before=13')).toEqual(all.toReversed());
+    expect(await positions(bus, 'type=T')).toEqual(all);
+    // Three pages of up to five events, and the head; three times.
+    expect(reads).toBe(12);
+    expect((await bus.http.get('/log/verify')).body).toMatchObject({ ok: true, events: 12 });
+  });
+
   test.each(['', 'type=Unknown', 'before=6001&type=Unknown', 'subject=1', 'subject=1&type=Common'])(
     'the bus serves others between the pages of ?%s, however fast it is read, and if nothing is found',
     async (query) => {
