@@ -31,6 +31,12 @@ const BATCH_BYTES = 500 * 1024;
  */
 const LONGEST_PAUSE = 1_000;
 
+/**
+ * The outbox is looked at every so often, in milliseconds: another process of this service, an old one that was stopping, may
+ * have put something in and not sent it.
+ */
+const LOOK_EVERY = 5_000;
+
 /** Puts an event into the outbox, in the transaction of the change that it tells of. */
 export function enqueue(tx: Tx, event: object | string): void {
   const text = typeof event === 'string' ? event : JSON.stringify(event);
@@ -129,7 +135,7 @@ export class Relay extends Loop {
       try {
         if (await this.#step()) continue;
         if (this.stopped) return;
-        await this.work.wait();
+        await this.work.wait(LOOK_EVERY);
       } catch (error) {
         await this.#failed(reason(error), 0);
       }

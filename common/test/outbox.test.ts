@@ -1,4 +1,6 @@
+import { join } from 'node:path';
 import { createApp } from '@blog/common/app.ts';
+import { openDatabase } from '@blog/common/database.ts';
 import type { Bus } from '@blog/common/http.ts';
 import { Metrics } from '@blog/common/metrics.ts';
 import { enqueue, outboxSchema, Relay } from '@blog/common/outbox.ts';
@@ -63,6 +65,13 @@ test('events arrive in their order, as they were put in; their rows go', async (
   await until(() => bus.log.length === 20);
   expect(bus.log).toEqual(names(1, 20).map(event));
   await until(async () => (await left()).length === 0);
+});
+
+test('what another process of this service left in the outbox is published without a commit of this one', async () => {
+  const other = openDatabase(join(folder, 'service.db'), publisher.migrations);
+  await other.write((tx) => enqueue(tx, event('e1')));
+  await other.close();
+  await until(() => arrived().includes('e1'));
 });
 
 test('a bus gets one event as application/json, and batches once it has answered with a position', async () => {
