@@ -9,10 +9,20 @@ import { fieldProblem, Problem } from './problem.ts';
  * that are not UTF-8 are a 400, where a lenient decoder would store replacement characters; so are more than 100 levels.
  * @param limit in bytes; 413 above it
  */
-export function jsonBody(limit: number, ...types: string[]): RequestHandler {
+export const jsonBody = (limit: number, ...types: string[]): RequestHandler => checkedBody(limit, types);
+
+/** The same. `check` is given the text, and what it was parsed into; it throws a Problem. */
+export function checkedBody(
+  limit: number,
+  types: string[],
+  check?: (text: string, body: unknown) => void,
+): RequestHandler {
   const accepted = types.length > 0 ? types : ['application/json'];
-  const verify = (_req: unknown, _res: unknown, bytes: Buffer) => {
+  const texts = new WeakMap<IncomingMessage, string>();
+  const verify = (req: IncomingMessage, _res: unknown, bytes: Buffer, encoding: string) => {
+    if (encoding !== 'utf-8') throw new Problem(415, 'The body must be UTF-8.');
     if (!isUtf8(bytes)) throw new Problem(400, 'The body is not valid UTF-8.');
+    if (check) texts.set(req, bytes.toString());
   };
   const parser = express.json({ limit, type: accepted, inflate: false, verify });
   return (req, res, next) => {
@@ -21,8 +31,14 @@ export function jsonBody(limit: number, ...types: string[]): RequestHandler {
     }
     if (!req.is(accepted)) throw new Problem(415, `The body must be ${accepted.join(' or ')}.`);
     parser(req, res, (error?: unknown) => {
-      const tooDeep = !error && isTooDeep(req.body);
-      next(tooDeep ? fieldProblem(400, 'body', `must have at most ${DEEPEST} levels`) : error);
+      if (error) return next(error);
+      if (isTooDeep(req.body)) return next(fieldProblem(400, 'body', `must have at most ${DEEPEST} levels`));
+      try {
+        check?.(texts.get(req) ?? '', req.body);
+      } catch (problem) {
+        return next(problem);
+      }
+      next();
     });
   };
 }

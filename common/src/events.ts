@@ -19,15 +19,22 @@ export type CloudEvent = {
   recordedtime?: string;
   /** The place in a trace that made it (CloudEvents extension Distributed Tracing). */
   traceparent?: string;
-  data: unknown;
+  /** Either of them, or none. */
+  data?: unknown;
+  data_base64?: string;
 };
 
-/** An id that arrives is an opaque string. Half of a pair is none: SQLite would keep the same text for any of them. */
-export const entityId = z
-  .string()
-  .min(1)
-  .max(200)
-  .refine((id) => id.isWellFormed());
+/**
+ * An id that arrives is an opaque string. Half of a pair is none, for SQLite would keep the same text for any of them; nor is
+ * one with a NUL, for no event's id may have one, and those of ours are made of these.
+ */
+export const isEntityId = (id: string): boolean =>
+  id.length >= 1 && (id.length <= 200 || [...id].length <= 200) && id.isWellFormed() && !id.includes('\0');
+export const ID_RULE = 'must have 1 to 200 characters, without NUL or lone surrogates';
+export const entityId = z.string().refine(isEntityId, ID_RULE);
+
+/** When an event was made (CloudEvents 1.0 §3.1.2). */
+export const eventTime = z.iso.datetime({ offset: true, error: 'must be a time of RFC 3339' });
 
 // Handlers need only the ids: any other field may be missing, and one that makes no sense counts as missing.
 const text = z.string().optional().catch(undefined);
@@ -96,6 +103,7 @@ export function createEvent<Data extends { id: string; createdAt?: string }>(
   data: Data,
   traceparent?: string,
 ): CloudEvent {
-  const time = data.createdAt ?? new Date().toISOString();
+  // What others call the time of its creation may be any text.
+  const time = eventTime.safeParse(data.createdAt).data ?? new Date().toISOString();
   return { specversion: '1.0', id: `${data.id}/${type}`, source, type, subject: data.id, time, traceparent, data };
 }

@@ -51,7 +51,8 @@ export function valid(schema: Json, known: Known = {}): fc.Arbitrary<unknown> {
       name,
       known[name] ?? valid(field, known),
     ]);
-    return fc.record(Object.fromEntries(fields), { requiredKeys: schema.required ?? [] });
+    const objects = fc.record(Object.fromEntries(fields), { requiredKeys: schema.required ?? [] });
+    return schema.not ? objects.filter((value) => !ajv.validate(schema.not, value)) : objects;
   }
   return Array.isArray(type) ? fc.oneof(fc.object(), fc.array(fc.jsonValue())) : fc.jsonValue({ maxDepth: 4 });
 }

@@ -51,9 +51,19 @@ export function knows(tx: Tx, checkpoint: Checkpoint): boolean {
 }
 
 /**
+ * How large an event may be, in KiB of its record. Less for those that others follow from, which have their text again: so the
+ * log takes the verdict on every comment that it took, and the update that follows from every verdict.
+ */
+const LARGEST = 256;
+const LARGEST_OF = new Map([
+  ['CommentCreated', 240],
+  ['CommentModerated', 248],
+]);
+
+/**
  * Appends events, all or nothing. One that is there already (same source and id) keeps its place.
  * @returns each event's position, the checkpoint of the newest among them, and the entries that are new
- * @throws Problem 409 if one is there with another type, subject or data; 413 if one is over 256 KiB
+ * @throws Problem 409 if one is there with another type, subject or data; 413 if one is too large
  */
 export function append(tx: Tx, events: CloudEvent[]) {
   let { position, checksum } = newest(tx);
@@ -61,7 +71,9 @@ export function append(tx: Tx, events: CloudEvent[]) {
   const entries: Entry[] = [];
   for (const event of events) {
     const record = JSON.stringify(event);
-    if (Buffer.byteLength(record) > 256 * 1024) throw new Problem(413, 'An event may have at most 256 KiB.');
+    const largest = LARGEST_OF.get(event.type) ?? LARGEST;
+    if (Buffer.byteLength(record) > largest * 1024)
+      throw new Problem(413, `An event of type ${event.type} may have at most ${largest} KiB.`);
     const entry = { position: position + 1, type: event.type, record, checksum: chain(checksum, record) };
     const { changes } = tx.run(
       `INSERT INTO events (position, source, id, type, subject, record, checksum) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -92,7 +104,10 @@ function positionOfSame(tx: Tx, event: CloudEvent): number {
 
 /** The time and the trace may differ when an event comes again. */
 const sameContent = (a: CloudEvent, b: CloudEvent) =>
-  a.type === b.type && a.subject === b.subject && isDeepStrictEqual(a.data, JSON.parse(JSON.stringify(b.data)));
+  a.type === b.type &&
+  a.subject === b.subject &&
+  a.data_base64 === b.data_base64 &&
+  isDeepStrictEqual(a.data ?? null, JSON.parse(JSON.stringify(b.data ?? null)));
 
 /**
  * How many entries are read in one go, with how much text, and how many positions are searched: bounds memory, and how long

@@ -1,17 +1,28 @@
 import { randomUUID } from 'node:crypto';
-import { EVENTS_LIMIT, jsonBody } from '@blog/common/body.ts';
+import { checkedBody, EVENTS_LIMIT } from '@blog/common/body.ts';
 import { type Checkpoint, checkpointText } from '@blog/common/checkpoint.ts';
 import type { Tx } from '@blog/common/database.ts';
-import { BATCH, type CloudEvent, EVENT, PLAIN } from '@blog/common/events.ts';
-import { Problem, parse } from '@blog/common/problem.ts';
+import {
+  BATCH,
+  type CloudEvent,
+  EVENT,
+  EVENT_TYPES,
+  type EventType,
+  eventTime,
+  ID_RULE,
+  isEntityId,
+  PLAIN,
+} from '@blog/common/events.ts';
+import { fieldProblem, Problem, parse } from '@blog/common/problem.ts';
 import type { Request, RequestHandler } from 'express';
 import { z } from 'zod';
+import { assertExact } from './exact-json.ts';
 import { append, knows } from './log.ts';
 
 const BATCH_EVENTS = 1_000;
 
-const batchBody = jsonBody(512 * 1024, BATCH);
-const eventBody = jsonBody(EVENTS_LIMIT, PLAIN, EVENT, BATCH);
+const batchBody = checkedBody(512 * 1024, [BATCH], assertExact);
+const eventBody = checkedBody(EVENTS_LIMIT, [PLAIN, EVENT, BATCH], assertExact);
 
 /** Reads the body of `POST /events`: a batch has a limit of its own. */
 export const publicationBody: RequestHandler = (req, res, next) =>
@@ -24,33 +35,74 @@ const name = z
   // SQLite would keep another text than this one, and take two ids for the same.
   .refine((text) => text.isWellFormed() && !text.includes('\0'), 'must not contain NUL or lone surrogates');
 
-// CloudEvents 1.0 §2; attributes that it does not name are ignored.
-const classicEvent = z.object(
-  {
-    specversion: z.literal('1.0', 'must be "1.0"').optional(),
-    id: name.optional(),
-    source: name.optional(),
-    type: name,
-    subject: name.optional(),
-    time: z.iso.datetime({ offset: true, error: 'must be a time of RFC 3339' }).optional(),
-    datacontenttype: z.string().optional(),
-    traceparent: z.string().max(200).optional(),
-    data: z.unknown().optional(),
-  },
-  'must be an object',
-);
+const BASE64 = /^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+/** The attributes that CloudEvents 1.0 names (§2, §3; JSON format §3.1). */
+const attributes = {
+  specversion: z.literal('1.0', 'must be "1.0"').optional(),
+  id: name.optional(),
+  source: name.optional(),
+  type: name,
+  subject: name.optional(),
+  time: eventTime.optional(),
+  datacontenttype: z.string('must be a string').optional(),
+  dataschema: z.string('must be a string').min(1, 'must not be empty').optional(),
+  traceparent: z.string('must be a string').max(200, 'must have at most 200 characters').optional(),
+  data: z.unknown().optional(),
+  data_base64: z.string('must be a string').regex(BASE64, 'must be base64').optional(),
+};
+const NAMED = new Set(Object.keys(attributes));
+/** What the log says of an event: whatever a publisher says there is replaced. */
+const OURS = new Set(['position', 'recordedtime']);
+
+const classicEvent = z.object(attributes, 'must be an object');
 const cloudEvent = classicEvent.required({ specversion: true, id: true, source: true });
 const batch = z.array(cloudEvent, 'must be an array of events').min(1, 'must have at least one event');
 
-/** Fills in what an event in the classic form lacks, and when it came; what a CloudEvent has stays as it is. */
-function complete(event: z.output<typeof classicEvent>, recordedtime: string): CloudEvent {
-  const { id = randomUUID(), source = 'classic', type, time = recordedtime, data = null, ...rest } = event;
-  const subject = rest.subject ?? subjectOf(data);
+type Data = Partial<Record<string, unknown>> | null | undefined;
+type Given = Partial<CloudEvent> & { type: string; position?: unknown };
+
+/** The rules that reach across attributes, and beyond those that are named. They are no schema: one would cost twice as much. */
+function assertTakes(event: Given, isClassic: boolean, path: string): void {
+  const refuse = (field: string, rule: string) => {
+    throw fieldProblem(400, path + field, rule);
+  };
+  if (event.data !== undefined && event.data_base64 !== undefined)
+    refuse('data_base64', 'must not be there together with data');
+  // Other events, whose ids are made of these, follow from the four types.
+  const { id, postId } = (EVENT_TYPES.includes(event.type as EventType) && (event.data as Data)) || {};
+  for (const [field, value] of [['data.id', id] as const, ['data.postId', postId] as const]) {
+    if (typeof value === 'string' && !isEntityId(value)) refuse(field, ID_RULE);
+  }
+  if (isClassic) return;
+  // Extension attributes (CloudEvents 1.0 §3.1, JSON format §2.2) are kept, if they are some.
+  for (const name of Object.keys(event)) {
+    if (NAMED.has(name) || OURS.has(name)) continue;
+    if (!/^[a-z0-9]+$/.test(name)) refuse(name, 'must be named with lower-case letters and digits');
+    const value = event[name as keyof Given];
+    if (!['string', 'boolean'].includes(typeof value) && value !== ((value as number) | 0))
+      refuse(name, 'must be a string, a boolean or a 32-bit integer');
+  }
+}
+
+/** An attribute that is null is absent (JSON format §2.2); data that is null is data. */
+function withoutNulls(event: unknown): unknown {
+  if (typeof event !== 'object' || event === null || Array.isArray(event)) return event;
+  if (!Object.values(event).includes(null)) return event;
+  return Object.fromEntries(Object.entries(event).filter(([name, value]) => value !== null || name === 'data'));
+}
+
+/** Fills in what an event in the classic form lacks, and when it came. Whatever else it has stays as it is. */
+function complete(event: Given, recordedtime: string): CloudEvent {
+  const { id = randomUUID(), source = 'classic', type, time = recordedtime, data, position: _, ...rest } = event;
+  const subject = rest.subject ?? subjectOf(data as Data);
   return { specversion: '1.0', id, source, type, ...rest, subject, time, recordedtime, data };
 }
 
-function subjectOf(data: unknown): string | undefined {
-  return name.safeParse((data as { id?: unknown } | null)?.id).data;
+/** Classic services may number what they have. */
+function subjectOf(data: Data): string | undefined {
+  const id = data?.id;
+  return name.safeParse(typeof id === 'number' ? String(id) : id).data;
 }
 
 /**
@@ -59,12 +111,17 @@ function subjectOf(data: unknown): string | undefined {
  */
 export function parsePublication(req: Request): CloudEvent[] {
   const { body } = req;
-  const now = new Date().toISOString();
-  if (!req.is(BATCH)) return [complete(parse(req.is(EVENT) ? cloudEvent : classicEvent, body), now)];
-  if (Array.isArray(body) && body.length > BATCH_EVENTS) {
+  const isBatch = req.is(BATCH);
+  if (isBatch && Array.isArray(body) && body.length > BATCH_EVENTS)
     throw new Problem(413, `A batch may have at most ${BATCH_EVENTS} events.`);
-  }
-  return parse(batch, body).map((event) => complete(event, now));
+  const given = isBatch && Array.isArray(body) ? body.map(withoutNulls) : withoutNulls(body);
+  const isClassic = !isBatch && !req.is(EVENT);
+  // Parsed only to be checked: what no schema names is kept, too.
+  parse(isBatch ? batch : isClassic ? classicEvent : cloudEvent, given);
+  const events = [given].flat() as Given[];
+  for (const [i, event] of events.entries()) assertTakes(event, isClassic, isBatch ? `${i}.` : '');
+  const now = new Date().toISOString();
+  return events.map((event) => complete(event, now));
 }
 
 const publishedHeader = z.object({ 'event-published': checkpointText.optional() });

@@ -12,6 +12,11 @@ describe('a publication that cannot be stored', () => {
     ['another specversion', cloudEvent('a', { specversion: '0.3' }), EVENT, 'specversion'],
     ['no source, as a CloudEvent', { specversion: '1.0', id: 'a', type: 'T' }, EVENT, 'source'],
     ['a time that is none', cloudEvent('a', { time: 'yesterday' }), EVENT, 'time'],
+    ['data in both forms', cloudEvent('a', { data_base64: 'AAEC' }), EVENT, 'data_base64'],
+    ['bytes that are not base64', cloudEvent('a', { data: undefined, data_base64: 'a' }), EVENT, 'data_base64'],
+    ['an extension attribute with a name that is none', cloudEvent('a', { userId: 'x' }), EVENT, 'userId'],
+    ['an extension attribute that is an object', cloudEvent('a', { user: {} }), EVENT, 'user'],
+    ['an extension attribute that is no 32-bit integer', cloudEvent('a', { user: 2 ** 31 }), EVENT, 'user'],
     [
       'data nested too deep',
       `{"type":"T","data":${'['.repeat(99_000)}${']'.repeat(99_000)}}`,
