@@ -1,4 +1,5 @@
 // Parts of the classic version beside ours, unchanged: in the place of one of ours, and as the bus behind which ours run.
+import { networkInterfaces } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { get, post, readModel, until } from './http.ts';
@@ -13,12 +14,17 @@ async function start(...without: string[]): Promise<void> {
   written = [];
 }
 
-const startClassic = (name: string) => {
+const startClassic = (name: string, more: NodeJS.ProcessEnv = {}) => {
   const urls = ['posts', 'comments', 'query', 'moderation'].map((part) => [
     `${part.toUpperCase()}_URL`,
     system.url(part),
   ]);
-  const env = { PORT: `${system.ports[name]}`, EVENT_BUS_URL: system.url('event-bus'), ...Object.fromEntries(urls) };
+  const env = {
+    PORT: `${system.ports[name]}`,
+    EVENT_BUS_URL: system.url('event-bus'),
+    ...Object.fromEntries(urls),
+    ...more,
+  };
   return startProcess(`bench/naive/${name}.ts`, env);
 };
 
@@ -89,6 +95,16 @@ describe('behind our bus', () => {
     await until(`${name} has it all`, async () => (await one())?.lag === 0).catch(classic.stop);
     return classic;
   }
+
+  const onIpv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'));
+  (onIpv6 ? test : test.skip)("a part of one's own that listens on ::1 alone is reached", async () => {
+    await system.part('stop moderation');
+    const classic = await startClassic('moderation', { HOST: '::1' });
+    await write('judged on ::1');
+    await expectAllShown().finally(classic.stop);
+    await system.part('start moderation');
+    await system.quiet();
+  });
 
   test('a classic moderation that was away judges the comments that it missed', async () => {
     const classic = await away('moderation', () => write('while the classic moderation is away'));

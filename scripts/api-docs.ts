@@ -141,8 +141,8 @@ export const apiDocs = (): string =>
       '`GET /healthz`, `/readyz` and `/api/system/parts/client` (whether there is `control`) itself, gives the page for any other ' +
       '`GET`, and refuses the rest. What would change something is 403 if it comes from the page of another origin. In ' +
       'development it is at <http://localhost:3000>.',
-    'The rows with `CONTROL=on` are 404 without it, and wherever the page is called by a name that is not `localhost` or an IP ' +
-      'address; they take a body only as JSON.',
+    'The rows with `CONTROL=on` are 404 without it, and wherever the page is called by a name that is not its own ' +
+      '(localhost, no dot, `*.internal`, an IP address, `ALLOWED_HOSTS`); they take a body only as JSON.',
     table(['request', 'is passed on to', ''], gatewayRows),
     ...PARTS.map(partText),
     '## What several parts answer',

@@ -61,7 +61,8 @@ const SMALL_HEAP = '--max-semi-space-size=8 --max-old-space-size=192 --v8-pool-s
 
 export function specOf(name: string, { dataDir, production, ports }: Options): PartSpec {
   const port = ports.get(name) as number;
-  const url = (part: string) => `http://${HOST}:${ports.get(part)}`;
+  // A part of one's own may listen on either address of loopback.
+  const url = (part: string) => `http://localhost:${ports.get(part)}`;
   const env: NodeJS.ProcessEnv = {
     HOST,
     PORT: String(port),

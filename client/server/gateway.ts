@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { isIP } from 'node:net';
 import { hasBody } from '@blog/common/body.ts';
-import { isForLocalhost, isSafe } from '@blog/common/origins.ts';
+import { isForLocalhost, isSafe, WRONG_HOST } from '@blog/common/origins.ts';
 import release from '../package.json' with { type: 'json' };
 import { sendJson, sendProblem } from './problem.ts';
 import { proxy } from './proxy.ts';
@@ -14,6 +13,8 @@ type Options = {
   control: boolean;
   /** Whether it listens where only this machine reaches it. */
   loopback: boolean;
+  /** What it may be called besides: `ALLOWED_HOSTS`. */
+  allowedHosts?: string[];
   /** What every answer has besides. */
   headers?: Map<string, string>;
 };
@@ -35,22 +36,21 @@ const READING = ['GET', 'HEAD'];
  * The single way in: passes what routes.ts names on to the parts, answers for itself, leaves to `next` what may be the
  * page or one of its files, and refuses the rest.
  */
-export function createGateway({ urls, control, loopback, headers = new Map() }: Options): Middleware {
+export function createGateway({ urls, control, loopback, allowedHosts, headers = new Map() }: Options): Middleware {
   return (req, res, next) => {
     res.setHeaders(headers);
     const { method = 'GET', url = '/' } = req;
     const asked = parseTarget(url);
     if (!asked) return sendProblem(res, 400, 'The request is malformed.');
     const { path, query } = asked;
-    if (loopback && !isForLocalhost(req)) {
-      return sendProblem(res, 403, 'What listens on loopback (HOST) answers only as localhost.');
-    }
+    const hasOwnName = isForLocalhost(req, allowedHosts);
+    if (loopback && !hasOwnName) return sendProblem(res, 403, WRONG_HOST);
     if (isInternal(path)) return notFound(res);
     if (!isSafe(req) && !isOwnOrigin(req)) {
       return sendProblem(res, 403, 'Only its own page can change anything here.');
     }
 
-    const mayControl = control && !hasBorrowableName(req);
+    const mayControl = control && hasOwnName;
     if (Object.hasOwn(OWN, path)) {
       return READING.includes(method) ? sendJson(res, OWN[path]?.(mayControl) ?? {}) : notAllowed(res, READING);
     }
@@ -83,15 +83,6 @@ export function notFound(res: ServerResponse) {
 
 function notAllowed(res: ServerResponse, allow: readonly string[]) {
   sendProblem(res, 405, `Only ${allow.join(', ')} can be used here.`, { Allow: allow.join(', ') });
-}
-
-/**
- * Whether it is called by a name that could be anybody's: a page that has its own name resolved to our address (DNS
- * rebinding) is of our origin.
- */
-function hasBorrowableName(req: IncomingMessage): boolean {
-  const host = (req.headers.host ?? '').replace(/:\d*$/, '').replace(/^\[|\]$/g, '');
-  return !isForLocalhost(req) && isIP(host) === 0;
 }
 
 /**

@@ -1,10 +1,9 @@
-import type { ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { parseConfig } from '@blog/common/config.ts';
 import { createHttpServer } from '@blog/common/limits.ts';
 import { createLog, requestLines } from '@blog/common/log.ts';
-import { isLoopback } from '@blog/common/origins.ts';
-import { closeable } from '@blog/common/server.ts';
+import { isForLocalhost, isLoopback } from '@blog/common/origins.ts';
+import { listen } from '@blog/common/server.ts';
 import { createGateway } from './gateway.ts';
 import { openBuiltPage, SECURITY_HEADERS } from './page-built.ts';
 import { isViteSocket, openDevPage } from './page-dev.ts';
@@ -26,13 +25,16 @@ const gateway = createGateway({
   },
   control: settings.CONTROL === 'on',
   loopback: isLoopback(settings.HOST),
+  allowedHosts: settings.ALLOWED_HOSTS,
   headers: production ? SECURITY_HEADERS : undefined,
 });
 
 // Without a listener of its upgrade a server upgrades nothing.
-const server = createHttpServer(undefined, production ? {} : { shouldUpgradeCallback: isViteSocket });
-const page = production ? { ...(await openBuiltPage()), close: undefined } : await openDevPage(server);
-const close = closeable(server);
+const isUpgraded = (req: IncomingMessage) => isViteSocket(req) && isForLocalhost(req, settings.ALLOWED_HOSTS);
+const server = createHttpServer(undefined, production ? {} : { shouldUpgradeCallback: isUpgraded });
+const page = production
+  ? { ...(await openBuiltPage()), close: undefined }
+  : await openDevPage(server, settings.ALLOWED_HOSTS);
 const answering = new Set<ServerResponse>();
 const tell = requestLines(log);
 
@@ -42,14 +44,8 @@ server.on('request', (req, res) => {
   tell?.(req, res);
   gateway(req, res, () => page.serve(req, res, () => undefined));
 });
-server.on('error', (error: NodeJS.ErrnoException) => {
-  const taken = error.code === 'EADDRINUSE';
-  process.stderr.write(taken ? `Port ${settings.PORT} is already in use.\n` : `Cannot listen: ${error.message}\n`);
-  process.exit(1);
-});
-server.listen(settings.PORT, settings.HOST, () => {
-  const { port } = server.address() as AddressInfo;
-  log.info({ url: `http://${settings.HOST}:${port}`, pid: process.pid }, 'listening');
+const close = listen(server, settings.HOST, settings.PORT, () => {
+  log.info({ url: `http://${settings.HOST}:${settings.PORT}`, pid: process.pid }, 'listening');
 });
 
 let stopping = false;

@@ -1,8 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import type { IncomingMessage, Server } from 'node:http';
 import { join } from 'node:path';
+import { isForLocalhost, WRONG_HOST } from '@blog/common/origins.ts';
 import type { Middleware } from './gateway.ts';
 import { notFound, wantsPage } from './gateway.ts';
+import { sendProblem } from './problem.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
@@ -13,8 +15,10 @@ const OF_PAGE = /^\/(src|node_modules|@vite|@react-refresh|@id|@fs|[\w-]+\.svg$)
 export const isViteSocket = ({ url = '', headers }: IncomingMessage): boolean =>
   /^\/(\?|$)/.test(url) && /^vite-(hmr|ping)$/.test(headers['sec-websocket-protocol'] ?? '');
 
+type DevPage = { serve: Middleware; close: () => Promise<void> };
+
 /** The page from its sources, by Vite, which also pushes edits to it through the same port. */
-export async function openDevPage(server: Server): Promise<{ serve: Middleware; close: () => Promise<void> }> {
+export async function openDevPage(server: Server, allowedHosts: string[]): Promise<DevPage> {
   const { createServer } = await import('vite');
   const vite = await createServer({
     configFile: join(ROOT, 'vite.config.ts'),
@@ -23,12 +27,15 @@ export async function openDevPage(server: Server): Promise<{ serve: Middleware; 
     server: {
       middlewareMode: true,
       hmr: { server },
+      // Checked here, by the same rule as everywhere.
+      allowedHosts: true,
       // Not the whole repository, which Vite would take: the data is in it.
       fs: { allow: [ROOT, join(ROOT, '../node_modules/.vite'), join(ROOT, '../node_modules/vite')] },
     },
   });
 
   const serve: Middleware = (req, res) => {
+    if (!isForLocalhost(req, allowedHosts)) return sendProblem(res, 403, WRONG_HOST);
     const answer = async (error?: unknown) => {
       if (error || !wantsPage(req)) return notFound(res);
       try {

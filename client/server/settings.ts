@@ -5,10 +5,10 @@ import { z } from 'zod';
 export const settingsSchema = z.object({
   ...serverSettings(3000),
   ...busUrlSettings,
-  POSTS_URL: localDefault(httpUrl, 'http://127.0.0.1:4000'),
-  COMMENTS_URL: localDefault(httpUrl, 'http://127.0.0.1:4001'),
-  QUERY_URL: localDefault(httpUrl, 'http://127.0.0.1:4002'),
-  MODERATION_URL: localDefault(httpUrl, 'http://127.0.0.1:4003'),
+  POSTS_URL: localDefault(httpUrl, 'http://localhost:4000'),
+  COMMENTS_URL: localDefault(httpUrl, 'http://localhost:4001'),
+  QUERY_URL: localDefault(httpUrl, 'http://localhost:4002'),
+  MODERATION_URL: localDefault(httpUrl, 'http://localhost:4003'),
   /** Whether the bus may be controlled from the page. */
   CONTROL: z.enum(['on', 'off']).default('off'),
 });

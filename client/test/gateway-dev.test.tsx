@@ -43,6 +43,14 @@ test('who offers another protocol is answered in HTTP/1.1', async () => {
   expect(await offer('/', 'websocket', ...websocket)).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*<title>/);
 });
 
+test.each([
+  ['evil.example', 403],
+  ['127.0.0.1.evil.example', 403],
+  ['host.containers.internal', 200],
+])('by the name %s the page and its sources are %i', async (host, status) => {
+  for (const path of ['/', '/src/main.tsx']) expect((await ask(url, `GET ${path}`, { host })).status).toBe(status);
+});
+
 test("Vite's own socket is opened", async () => {
   const socket = new WebSocket(`${url.replace('http', 'ws')}/`, 'vite-hmr');
   const opened = await new Promise((resolve, reject) => {

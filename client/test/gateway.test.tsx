@@ -480,7 +480,7 @@ function expectSecurityHeaders(raw: string[]) {
 describe('development: on loopback', () => {
   let local: Gateway;
   beforeAll(async () => {
-    local = await startDevelopment(parts.urls, { control: true, loopback: true });
+    local = await startDevelopment(parts.urls, { control: true, loopback: true, allowedHosts: ['blog.example'] });
   });
   afterAll(() => local.close());
 
@@ -495,7 +495,10 @@ describe('development: on loopback', () => {
     },
   );
 
-  test.each(['localhost:3000', 'blog.localhost', '127.0.0.1:3000', '[::1]:3000'])('it is called %s', async (host) => {
+  test.each([
+    ...['localhost:3000', 'blog.localhost', '127.0.0.1:3000', '[::1]:3000', '10.0.2.2:3000', 'client-srv:3000'],
+    ...['host.containers.internal:3000', 'blog.example'],
+  ])('it is called %s', async (host) => {
     expect((await ask(local.url, 'POST /posts', { host, origin: `http://${host}` })).status).toBe(200);
     expect((await ask(local.url, 'GET /', { host })).status).toBe(200);
   });
@@ -564,14 +567,21 @@ describe('development: control of the bus', () => {
   const told = async (host: string) =>
     JSON.parse((await ask(on.url, 'GET /api/system/parts/client', { host })).text) as object;
 
-  test.each(['localhost:3000', 'blog.localhost', '127.0.0.1:3000', '192.168.1.2', '[::1]:3000', '[fe80::1]'])(
-    'the page at %s is told that it may',
-    async (host) => {
-      expect(await told(host)).toEqual({ status: 'ready', degraded: [], control: true });
-      const answer = await ask(on.url, 'DELETE /api/system/dead-letters/7', { host, origin: `http://${host}` });
-      expect(answer.status).toBe(200);
-    },
-  );
+  test.each([
+    ...[
+      'localhost:3000',
+      'blog.localhost',
+      '127.0.0.1:3000',
+      '192.168.1.2',
+      '[::1]:3000',
+      '[fe80::1]',
+      'client-srv:3000',
+    ],
+  ])('the page at %s is told that it may', async (host) => {
+    expect(await told(host)).toEqual({ status: 'ready', degraded: [], control: true });
+    const answer = await ask(on.url, 'DELETE /api/system/dead-letters/7', { host, origin: `http://${host}` });
+    expect(answer.status).toBe(200);
+  });
 
   test.each(['blog.example', 'evil.example:3000', '127.0.0.1.evil.example'])(
     'the page may not at %j: anybody could have such a name lead here',

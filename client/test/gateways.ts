@@ -79,9 +79,12 @@ function makeFolder(): string {
   return folder;
 }
 
-export async function startDevelopment(urls: Urls, { control = false, loopback = false } = {}): Promise<Gateway> {
+export async function startDevelopment(
+  urls: Urls,
+  { control = false, loopback = false, allowedHosts = [] as string[] } = {},
+): Promise<Gateway> {
   const folder = makeFolder();
-  const gateway = createGateway({ urls, control, loopback, headers: SECURITY_HEADERS });
+  const gateway = createGateway({ urls, control, loopback, allowedHosts, headers: SECURITY_HEADERS });
   const page = servePage(join(folder, 'page'));
   rmSync(folder, { recursive: true });
   const answer: RequestListener = (req, res) => gateway(req, res, () => page(req, res, () => undefined));

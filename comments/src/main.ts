@@ -19,4 +19,4 @@ const { app, loops, waitingRoom } = createComments({
   origins: CORS_ORIGINS,
 });
 
-startServer({ app, host: HOST, port: PORT, log, db, loops, held: waitingRoom });
+startServer({ app, host: HOST, port: PORT, allowedHosts: settings.ALLOWED_HOSTS, log, db, loops, held: waitingRoom });

@@ -1,6 +1,7 @@
+import { lookup as ask } from 'node:dns';
 import { Agent } from 'node:http';
 import { Agent as SecureAgent } from 'node:https';
-import type { Socket } from 'node:net';
+import type { LookupFunction, Socket } from 'node:net';
 
 /**
  * How long a connection may take to open, in milliseconds. Where nobody listens it is refused at once; but the address of
@@ -20,8 +21,20 @@ function hurried<A extends Agent>(agent: A): A {
   return agent;
 }
 
+const LOOPBACK = [
+  { address: '127.0.0.1', family: 4 },
+  { address: '::1', family: 6 },
+];
+
+/**
+ * `localhost` is both addresses of loopback (RFC 6761 §6.3), whatever the system's hosts file says: a part of one's own may
+ * listen on either. They are tried in turn (Happy Eyeballs, RFC 8305).
+ */
+const lookup: LookupFunction = (host, options, callback) =>
+  host === 'localhost' && options.all ? callback(null, LOOPBACK) : ask(host, options, callback);
+
 /** What requests to other parts go through: connections are kept open between them. */
 export const agents = {
-  httpAgent: hurried(new Agent({ keepAlive: true })),
-  httpsAgent: hurried(new SecureAgent({ keepAlive: true })),
+  httpAgent: hurried(new Agent({ keepAlive: true, lookup })),
+  httpsAgent: hurried(new SecureAgent({ keepAlive: true, lookup })),
 };

@@ -16,10 +16,14 @@ export const localDefault = (schema: z.ZodType<string, string>, fallback: string
 const port = (fallback: number) => z.coerce.number().int().min(1).max(65_535).default(fallback);
 export const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// address' });
 
+const names = z.string().transform((list) => list.split(',').map((name) => name.trim().toLowerCase()));
+
 /** The settings that every server has. `HOST` is loopback unless set: nothing is reachable from outside by accident. */
 export const serverSettings = (defaultPort: number) => ({
-  HOST: localDefault(z.string().min(1), '127.0.0.1'),
+  HOST: localDefault(z.string().min(1), 'localhost'),
   PORT: port(defaultPort),
+  /** The names that a server on loopback is called by besides (origins.ts), separated by commas. */
+  ALLOWED_HOSTS: names.default([]),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
 
@@ -59,7 +63,7 @@ export const databaseSettings = {
 };
 
 /** Where the bus is. */
-export const busUrlSettings = { EVENT_BUS_URL: localDefault(httpUrl, 'http://127.0.0.1:4005') };
+export const busUrlSettings = { EVENT_BUS_URL: localDefault(httpUrl, 'http://localhost:4005') };
 
 /** What the four services have besides: where the bus is, and the token between them. */
 export const busSettings = { ...busUrlSettings, ...tokenSettings };

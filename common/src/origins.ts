@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
 import cors from 'cors';
 import type { RequestHandler } from 'express';
 import { z } from 'zod';
@@ -55,15 +56,25 @@ const JSON_TYPE = /^application\/([\w.-]+\+)?json\s*(;|$)/i;
 export const isLoopback = (host: string): boolean => /^(localhost|127\..*|\[?::1\]?)$/i.test(host);
 
 /**
- * Whether a request is meant for this machine. A page that has its own name resolved to 127.0.0.1 (DNS rebinding) is of the
- * same origin as what it then calls, and may read and write; but its name stands in `Host`. A container calls its machine
- * `host.docker.internal`, a name that no page can have.
+ * Whether a request names this machine in `Host`. A page that has its own name resolved to 127.0.0.1 (DNS rebinding) is of
+ * the same origin as what it then calls, and may read and write. For that its author must answer for the name in public DNS,
+ * so it has a dot; nobody can register one below `localhost` (RFC 6761) or `internal` (reserved by ICANN), and an IP address
+ * is never looked up. A name without a dot can only be answered for in the reader's own network (hosts file, search domain,
+ * LLMNR): whoever can do that there is trusted, because classic setups and containers use such names (`event-bus-srv`).
+ * @param allowed the names of `ALLOWED_HOSTS`
  */
-export const isForLocalhost = ({ headers }: IncomingMessage): boolean =>
-  /^(([\w-]+\.)*localhost|host\.docker\.internal|127(\.\d{1,3}){3}|\[::1\])(:\d*)?$/i.test(headers.host ?? '');
+export function isForLocalhost({ headers }: IncomingMessage, allowed: readonly string[] = []): boolean {
+  const host = (headers.host ?? '').replace(/:\d*$/, '').toLowerCase();
+  return OWN_NAME.test(host) || isIP(host.replace(/^\[(.*)\]$/, '$1')) !== 0 || allowed.includes(host);
+}
 
-/** Where the server listens on loopback, as `startServer` notes, it is called by no other name. */
+const OWN_NAME = /^([\w-]+|[\w.-]+\.(localhost|internal))$/;
+
+export const WRONG_HOST = 'This server is not called by this name: use localhost, or add the name to ALLOWED_HOSTS.';
+
+/** Where the server listens on loopback, `startServer` has set the names that it has besides. */
 export const onlyAsLocalhost: RequestHandler = (req, _res, next) => {
-  if (!req.app.enabled('loopback') || isForLocalhost(req)) return next();
-  throw new Problem(403, 'What listens on loopback (HOST) answers only as localhost.');
+  const allowed = req.app.get('allowed hosts');
+  if (!allowed || isForLocalhost(req, allowed)) return next();
+  throw new Problem(403, WRONG_HOST);
 };

@@ -1,5 +1,5 @@
 import type { Server as HttpServer } from 'node:http';
-import { type AddressInfo, Server, type Socket } from 'node:net';
+import { createServer, Server, type Socket } from 'node:net';
 import type { Express } from 'express';
 import type { Database } from './database.ts';
 import { createHttpServer, settled } from './limits.ts';
@@ -12,6 +12,8 @@ type Part = {
   app: Express;
   host: string;
   port: number;
+  /** What it may be called besides where it listens on loopback. */
+  allowedHosts: string[];
   log: Log;
   db: Database;
   loops: Loop[];
@@ -30,22 +32,12 @@ const LAST_SPANS = 1_000;
  * the loops finish (the outbox goes to the bus if it is there), close the database, exit 0. A port that is taken ends the
  * process with one line and exit code 1.
  */
-export function startServer({ app, host, port, log, db, loops, held }: Part): void {
-  if (isLoopback(host)) app.enable('loopback');
-  const server = createHttpServer(app);
-  server.on('error', (error: NodeJS.ErrnoException) => {
-    process.stderr.write(
-      error.code === 'EADDRINUSE' ? `Port ${port} is already in use.\n` : `Cannot listen: ${error.message}\n`,
-    );
-    process.exit(1);
-  });
-  server.listen(port, host, () => {
-    const { port: bound } = server.address() as AddressInfo;
-    log.info({ url: `http://${host}:${bound}`, pid: process.pid }, 'listening');
+export function startServer({ app, host, port, allowedHosts, log, db, loops, held }: Part): void {
+  if (isLoopback(host)) app.set('allowed hosts', allowedHosts);
+  const close = listen(createHttpServer(app), host, port, () => {
+    log.info({ url: `http://${host}:${port}`, pid: process.pid }, 'listening');
     for (const loop of loops) loop.start();
   });
-
-  const close = closeable(server);
   let stopping = false;
   const end = async (signal: string) => {
     if (stopping) return;
@@ -65,19 +57,44 @@ export function startServer({ app, host, port, log, db, loops, held }: Part): vo
 }
 
 /**
- * Makes the function that closes a server: nothing new is accepted, idle connections end, answers under way are sent to
- * their end, at most `grace` milliseconds long. Not its own close(): that drops an answer that is written but has not
- * left the process yet.
+ * Listens; on loopback on both of its addresses, because either may be what a caller's system calls `localhost`. One that the
+ * machine does not have is left out; a port that is taken on either ends the process with one line and exit code 1.
+ *
+ * Returns the function that closes: nothing new is accepted, idle connections end, answers under way are sent to their end, at
+ * most `grace` milliseconds long. Not the server's own close(): that drops an answer that is written but has not left the
+ * process yet.
  */
-export function closeable(server: HttpServer): (grace: number) => Promise<void> {
+export function listen(server: HttpServer, host: string, port: number, listening: () => void) {
   const sockets = new Set<Socket>();
   server.on('connection', (socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
   });
-  return (grace) => {
+  const fail = (error: NodeJS.ErrnoException) => {
+    const taken = error.code === 'EADDRINUSE';
+    process.stderr.write(taken ? `Port ${port} is already in use.\n` : `Cannot listen: ${error.message}\n`);
+    process.exit(1);
+  };
+  const second = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => server.emit('connection', socket));
+  second.maxConnections = server.maxConnections;
+  server.on('error', fail);
+  if (!/^(localhost|127\.0\.0\.1|\[?::1\]?)$/i.test(host)) server.listen(port, host, listening);
+  else {
+    second.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EADDRNOTAVAIL' && error.code !== 'EAFNOSUPPORT') fail(error);
+      listening();
+    });
+    server.listen(port, '127.0.0.1', () => second.listen(port, '::1', listening));
+  }
+
+  const drop = () => {
+    for (const socket of sockets) socket.destroy();
+  };
+  return async (grace: number): Promise<void> => {
     for (const socket of sockets) settled(socket).then(() => socket.destroySoon());
-    setTimeout(() => sockets.forEach((socket) => void socket.destroy()), grace).unref();
-    return new Promise((resolve) => Server.prototype.close.call(server, () => resolve()));
+    setTimeout(drop, grace).unref();
+    await Promise.all(
+      [server, second].map((one) => new Promise((resolve) => Server.prototype.close.call(one, resolve))),
+    );
   };
 }

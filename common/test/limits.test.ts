@@ -3,7 +3,7 @@ import type { RequestListener, Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { createHttpServer, type LIMITS } from '@blog/common/limits.ts';
-import { closeable } from '@blog/common/server.ts';
+import { listen as listenAsPart } from '@blog/common/server.ts';
 import { afterEach, expect, test } from '@jest/globals';
 import { stays, until } from './service.ts';
 
@@ -150,8 +150,10 @@ test('nothing is written into an answer that has begun; it is sent to its end', 
 
 test('a server that ends answers all requests that came on a connection before it closes it', async () => {
   const answers: (() => void)[] = [];
-  await listen({}, (_, res) => void answers.push(() => res.end('fine')));
-  const close = closeable(server);
+  server = createHttpServer((_, res) => void answers.push(() => res.end('fine')));
+  const listening = Promise.withResolvers<void>();
+  const close = listenAsPart(server, 'localhost', 0, listening.resolve);
+  await listening.promise;
   const socket = open(GET + GET);
   let all = '';
   socket.on('data', (chunk) => {

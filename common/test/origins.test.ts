@@ -18,7 +18,7 @@ const start = async ({ origins, loopback = false }: { origins?: Origins; loopbac
       res.json({});
     });
     const app = createApp({ openapi, db, log, metrics: new Metrics(db), routes: [routes], loops: [], origins });
-    if (loopback) app.enable('loopback');
+    if (loopback) app.set('allowed hosts', ['blog.example']);
     return { app, loops: [] };
   };
   service = await new Service(
@@ -131,10 +131,16 @@ describe('a server on loopback', () => {
     'localhost.evil.example',
     'evil.example.localhost.',
     '127.0.0.1.evil.example',
-    '192.168.0.1',
-    '[::2]',
     'localhost:x',
+    'localhost.',
+    'evil.local',
+    'internal.evil.example',
     'host.docker.internal.evil.example',
+    '10.0.2.2.evil.example',
+    '[10.evil.example]',
+    'evilinternal.example',
+    'blog.example.evil.example',
+    'more.blog.example',
     '',
   ])('is not called %j: 403, whatever is asked', async (host) => {
     await start({ loopback: true, origins: '*' });
@@ -156,6 +162,14 @@ describe('a server on loopback', () => {
     '[::1]',
     '[::1]:4000',
     'host.docker.internal:4005',
+    'host.containers.internal',
+    'host.minikube.internal:4005',
+    'event-bus-srv:4005',
+    'posts_clusterip_srv',
+    '10.0.2.2:4005',
+    '192.168.0.1',
+    '[fe80::1]:4005',
+    'Blog.Example:4005',
   ])('is called %s', async (host) => {
     await start({ loopback: true });
     await service.http.post('/rows').set('Host', host).expect(200);

@@ -4,10 +4,10 @@ import { z } from 'zod';
 
 /** `SUBSCRIPTIONS`: who gets the events; never taken from a request. */
 const SUBSCRIPTIONS = [
-  'posts=http://127.0.0.1:4000/events',
-  'comments=http://127.0.0.1:4001/events',
-  'query=http://127.0.0.1:4002/events',
-  'moderation=http://127.0.0.1:4003/events',
+  'posts=http://localhost:4000/events',
+  'comments=http://localhost:4001/events',
+  'query=http://localhost:4002/events',
+  'moderation=http://localhost:4003/events',
 ].join(',');
 
 export const configSchema = z.object({

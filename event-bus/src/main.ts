@@ -20,4 +20,4 @@ const { app, loops, streams } = createEventBus({
   deadline: DELIVERY_TIMEOUT_MS,
 });
 
-startServer({ app, host: HOST, port: PORT, log, db, loops, held: streams });
+startServer({ app, host: HOST, port: PORT, allowedHosts: settings.ALLOWED_HOSTS, log, db, loops, held: streams });

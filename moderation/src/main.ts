@@ -19,4 +19,4 @@ const { app, loops } = createModeration({
   bannedWords: BANNED_WORDS,
 });
 
-startServer({ app, host: HOST, port: PORT, log, db, loops });
+startServer({ app, host: HOST, port: PORT, allowedHosts: settings.ALLOWED_HOSTS, log, db, loops });

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { connect, createServer, type Server } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { text } from 'node:stream/consumers';
@@ -26,8 +27,8 @@ afterEach(() => {
 afterAll(removeFolders);
 
 /** Takes a free port and keeps it until it is closed. */
-async function take(): Promise<{ holder: Server; port: number }> {
-  const holder = createServer().listen(0, '127.0.0.1');
+async function take(host = '127.0.0.1'): Promise<{ holder: Server; port: number }> {
+  const holder = createServer().listen(0, host);
   await once(holder, 'listening');
   return { holder, port: (holder.address() as { port: number }).port };
 }
@@ -120,6 +121,29 @@ test('on loopback it answers as localhost alone; where other machines reach it, 
     const { body } = await posts.get('/posts').expect(200);
     expect(Object.keys(body)).toHaveLength(evil === 403 ? 1 : 2);
   }
+});
+
+/** Of Jest: skipped where the machine has no IPv6. */
+const onIpv6 = Object.values(networkInterfaces()).some((list) => list?.some(({ address }) => address === '::1'))
+  ? test
+  : test.skip;
+onIpv6('on loopback it answers at both addresses that localhost may be, and ends where either is taken', async () => {
+  for (const HOST of ['localhost', '127.0.0.1', '::1']) {
+    const { holder, port } = await take();
+    holder.close();
+    const { child, said, exit } = start({ HOST, PORT: String(port), DATA_DIR: newFolder() });
+    await until(() => said.out.includes('listening'));
+    for (const address of ['127.0.0.1', '[::1]']) {
+      expect((await fetch(`http://${address}:${port}/healthz`)).status).toBe(200);
+    }
+    child.kill();
+    await exit;
+  }
+  const { holder, port } = await take('::1');
+  const { errors, exit } = start({ PORT: String(port) });
+  expect(await exit).toBe(1);
+  expect(await errors).toBe(`Port ${port} is already in use.\n`);
+  holder.close();
 });
 
 test('a port that is taken ends the process with one line and exit code 1', async () => {

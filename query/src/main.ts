@@ -19,4 +19,4 @@ const { app, loops, streams } = createQuery({
   origins: CORS_ORIGINS,
 });
 
-startServer({ app, host: HOST, port: PORT, log, db, loops, held: streams });
+startServer({ app, host: HOST, port: PORT, allowedHosts: settings.ALLOWED_HOSTS, log, db, loops, held: streams });
