@@ -220,17 +220,26 @@ export class Database {
       this.#failed(group, error);
       return;
     }
+    let answers: (() => void)[];
     try {
-      const answers = group.map((job) => this.#attempt(job));
+      answers = group.map((job) => this.#attempt(job));
       this.#writing.run('COMMIT');
-      this.#measured({ works: group.length, seconds: (performance.now() - began) / 1_000 });
-      for (const answer of answers) answer();
     } catch (error) {
       if (this.#writer.isTransaction) this.#writing.run('ROLLBACK');
       if (group.length === 1) this.#failed(group, error);
       // One of them may be too much for the disk, and the others not.
       else for (const job of group) this.#commit([job]);
+      return;
     }
+    try {
+      // Once more: what is acknowledged was in its place after the commit.
+      this.assertInPlace();
+    } catch (error) {
+      this.#failed(group, error);
+      return;
+    }
+    this.#measured({ works: group.length, seconds: (performance.now() - began) / 1_000 });
+    for (const answer of answers) answer();
   }
 
   /** Runs one work in its savepoint and returns the answer to give once the group is committed. */

@@ -208,6 +208,18 @@ describe('a file that is deleted or replaced while it is open', () => {
     expect(await db.read(all)).toEqual(['before']);
   });
 
+  test('acknowledges nothing that was being written just then', async () => {
+    const deleting = db.write((tx) => {
+      add('lost')(tx);
+      rmSync(file);
+    });
+    const beside = db.write(add('lost, too'));
+    expect(await Promise.allSettled([deleting, beside])).toMatchObject([
+      { status: 'rejected' },
+      { status: 'rejected' },
+    ]);
+  });
+
   test('takes writes again when it is back in its place', async () => {
     aside();
     await expect(db.write(add('refused'))).rejects.toThrow();
