@@ -1,7 +1,7 @@
 import { type Checkpoint, NEW, positionOf } from '@blog/common/checkpoint.ts';
 import type { Database } from '@blog/common/database.ts';
 import { parkedBetween } from './dead-letters.ts';
-import { checkpointAt, checkpointOf, type Entry, head, PAGE, readBehind } from './log.ts';
+import { checkpointAt, checkpointOf, type Entry, head, readBehind } from './log.ts';
 import type { Tail } from './tail.ts';
 
 /** The most that goes in one push: events, and bytes of their text. One read looks at no more of the log, either. */
@@ -30,25 +30,19 @@ export function readBatch(
     const held = tail.endsAt(end) ? tail : undefined;
     const place = (at: number) => held?.at(at) ?? checkpointAt(tx, at) ?? NEW;
     const parked = parkedBetween(tx, subscription, from, from + PUSH_EVENTS);
+    let run = 0;
+    while (parked.has(from + 1 + run)) run += 1;
+    const size = Math.min(run + most, PUSH_EVENTS);
     const events: Entry[] = [];
     let first = place(from);
     let upto = first;
     let bytes = 0;
-    for (let at = from, more = upto !== end; more && at < from + PUSH_EVENTS; at = positionOf(upto)) {
-      let size = most - events.length;
-      for (let next = at + 1; parked.has(next); next += 1) size += 1;
-      size = Math.min(size, PAGE);
-      const page = held?.behind(at, size) ?? readBehind(tx, at, size);
-      more = page.length > 0;
-      for (const entry of page) {
-        bytes += Buffer.byteLength(entry.record) + 1;
-        more &&= bytes <= PUSH_BYTES;
-        if (bytes > PUSH_BYTES && positionOf(upto) > from) break;
-        if (!parked.has(entry.position)) events.push(entry);
-        upto = checkpointOf(entry);
-        if (events.length === 0) first = upto;
-      }
-      more &&= events.length < most && upto !== end;
+    for (const entry of held?.behind(from, size) ?? readBehind(tx, from, size)) {
+      bytes += Buffer.byteLength(entry.record) + 1;
+      if (bytes > PUSH_BYTES && positionOf(upto) > from) break;
+      if (!parked.has(entry.position)) events.push(entry);
+      upto = checkpointOf(entry);
+      if (events.length === 0) first = upto;
     }
     return { after: place(position), first, upto, head: end, events };
   });

@@ -216,7 +216,7 @@ describe('a dead letter', () => {
     const first = await bus.http.get('/dead-letters').expect(200);
     const next = /<([^>]*)>; rel="next"/.exec(first.headers.link ?? '')?.[1] ?? '';
     const second = await bus.http.get(next).expect(200);
-    expect([first.body.length, second.body.length, second.headers.link]).toEqual([5, 1, undefined]);
+    expect([first.body.length, second.body.length, second.headers.link]).toEqual([3, 3, undefined]);
   });
 
   test('is listed newest first, a page at a time', async () => {
