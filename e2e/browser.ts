@@ -42,7 +42,7 @@ const FLAGS = [
   ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
 ];
 
-async function launch(...flags: string[]): Promise<Browser> {
+export async function launch(...flags: string[]): Promise<Browser> {
   if (!executablePath)
     throw new Error(
       'REQUIRE_BROWSER is set, but no browser was found: install Chromium or Chrome, or set CHROMIUM to its path.',

@@ -58,12 +58,12 @@ export function openTerminal(folder: string, env: NodeJS.ProcessEnv = {}) {
   };
 }
 
-/** A copy of this repository with packages installed and no data, in a folder of its own; `remove` deletes both. */
-export function copyRepository() {
+/** A copy of this repository with packages installed and no data, in a folder of this name; `remove` deletes it. */
+export function copyRepository(name = 'blog') {
   // Else `npm start` would install them there.
   if (!isInstalled(root)) throw new Error('The packages are not those of package-lock.json: npm ci');
   const around = mkdtempSync(join(tmpdir(), 'blog typed '));
-  const folder = join(around, 'blog');
+  const folder = join(around, name);
   const isSource = (name: string) => !['node_modules', '.git', '.data'].includes(name);
   for (const name of readdirSync(root).filter(isSource))
     cpSync(join(root, name), join(folder, name), {

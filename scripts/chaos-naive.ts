@@ -13,7 +13,7 @@ const READY_WITHIN = 60_000;
 const STILL = 2_000;
 const STILL_WITHIN = 60_000;
 
-const silent = { line() {}, note() {}, ready() {}, ended() {}, invalidSetting() {} };
+const silent = { line() {}, note() {}, ready() {}, ended() {}, invalidSetting() {}, unwatched() {} };
 
 /** Starts its five parts and our gateway; done when all of them answer. */
 export async function startNaive(production: boolean) {

@@ -6,7 +6,7 @@ import { createCommands } from './commands.ts';
 import { listen } from './control.ts';
 import { filesIn } from './data-folder.ts';
 import { createPrinter } from './output.ts';
-import { type Options, partNames, portsOf, specOf } from './parts.ts';
+import { type Options, partNames, portsOf, root, specOf } from './parts.ts';
 import { whyTaken } from './ports.ts';
 import { INVALID_SETTING, supervise } from './supervisor.ts';
 import { dataDirOf, dataOption } from './usage.ts';
@@ -37,11 +37,17 @@ function parseOptions(): Options & { without: string[] } {
   }
 }
 
+// Vite cuts a path off at # or ?, and writes it unescaped where " and $ have a meaning; Node replaces a * by the imported name.
+if (/[#?*"$]/.test(root)) {
+  fail(`The blog cannot run in a folder with # ? * " or $ in its name: rename ${root}, then start it again.`);
+}
+
 const options = parseOptions();
 const printer = createPrinter(partNames);
 const settled = new Set(options.without); // parts that have become ready, or failed, or are not to run
 let greeted = false;
 let stopping = false;
+let unwatched = false; // the reason is the same for every part
 
 const parts = partNames.map((name) =>
   supervise(specOf(name, options), {
@@ -51,6 +57,10 @@ const parts = partNames.map((name) =>
     ended: () => settle(name),
     invalidSetting: () => {
       void stop(INVALID_SETTING, `${name} has an invalid setting (see above)`);
+    },
+    unwatched: (reason) => {
+      if (!unwatched) console.log(`Edits do not restart the parts: ${reason}`);
+      unwatched = true;
     },
   }),
 );

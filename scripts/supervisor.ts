@@ -7,7 +7,7 @@ import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { answers } from './ports.ts';
-import type { WatchReport } from './watch.ts';
+import { type Watch, watchSources } from './watch.ts';
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
@@ -42,15 +42,18 @@ export type Tell = {
   ready(): void;
   ended(): void;
   invalidSetting(): void;
+  /** Edits are not followed: the part runs without a watcher. */
+  unwatched(reason: string): void;
 };
 
 export type State = 'stopped' | 'starting' | 'ready' | 'waiting' | 'stopping';
 export type Status = { name: string; state: State; pid?: number; restarts: number; since?: Date };
 
 export function supervise(spec: PartSpec, tell: Tell) {
-  let child: ChildProcess | undefined; // the service itself, or the watcher that runs it
-  let pid: number | undefined; // always the service's
+  let child: ChildProcess | undefined;
+  let pid: number | undefined;
   let state: State = 'stopped';
+  let watch: Watch | undefined; // from the start to the stop
   let starts = 0;
   let since: Date | undefined;
   let readyAt = Number.POSITIVE_INFINITY;
@@ -72,28 +75,23 @@ export function supervise(spec: PartSpec, tell: Tell) {
   }
 
   function launch(): void {
-    const env = { ...process.env, ...spec.env };
-    const args = spec.watch ? [spec.main, ...spec.watch] : (spec.args ?? []);
-    const running = fork(spec.watch ? join(here, 'watch.ts') : spec.main, args, {
+    const running = fork(spec.main, spec.args ?? [], {
       cwd: spec.folder,
-      env,
+      env: { ...process.env, ...spec.env },
       execArgv: endWithParent,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       // A Ctrl-C or a closed terminal reaches only the runner, which then stops its parts in its own way.
       detached: ownGroup,
       windowsHide: true,
     });
+    again = undefined;
     child = running;
     since = undefined;
     state = 'starting';
     for (const stream of [running.stdout, running.stderr]) {
       if (stream) createInterface({ input: stream }).on('line', (line) => hear(line, stream === running.stderr));
     }
-    if (!spec.watch) running.once('spawn', () => started(running.pid as number));
-    running.on('message', (message: WatchReport) => {
-      if ('started' in message) started(message.started);
-      else ended(message.ended, message.signal);
-    });
+    running.once('spawn', () => started(running.pid as number));
     running.on('error', (error) => {
       if (running.pid !== undefined) return; // a message to one that has just ended
       tell.note(`cannot be started: ${error.message}`);
@@ -107,20 +105,19 @@ export function supervise(spec: PartSpec, tell: Tell) {
   }
 
   function started(id: number): void {
-    clearTimeout(announcement);
-    if (again) {
-      // Not by us: nodemon saw an edit.
-      clearTimeout(again);
-      again = undefined;
-      forget();
-      tell.note('edited, starts again');
-    }
     if (state === 'stopping') return;
     pid = id;
     starts += 1;
     since = new Date();
-    state = 'starting';
     void awaitReady(id);
+  }
+
+  async function edited(): Promise<void> {
+    if (state === 'stopping') return; // it reads its sources when it starts again
+    tell.note('edited, starts again');
+    forget();
+    await end();
+    if (watch && state === 'stopped') launch();
   }
 
   async function awaitReady(id: number): Promise<void> {
@@ -161,21 +158,15 @@ export function supervise(spec: PartSpec, tell: Tell) {
       return;
     }
     state = 'waiting';
-    again = setTimeout(startAgain, pause);
+    again = setTimeout(launch, pause);
     pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
     const how = signal ? `by ${signal}` : `with code ${code}`;
-    // A moment later: its last lines may still be in the pipe, and after an edit nodemon has started it again by then.
+    // A moment later: its last lines may still be in the pipe.
     announcement = setTimeout(() => {
       if (announced !== how) tell.note(`ended ${how}, is started again${spec.watch ? ' (at once on an edit)' : ''}`);
       announced = how;
       tell.ended();
     }, 50);
-  }
-
-  function startAgain(): void {
-    again = undefined;
-    if (child?.connected) child.send('restart');
-    else launch();
   }
 
   async function end(): Promise<void> {
@@ -185,7 +176,7 @@ export function supervise(spec: PartSpec, tell: Tell) {
     const running = child;
     if (running) {
       state = 'stopping';
-      const deadline = setTimeout(() => killAll(running, pid), STOP_WITHIN_MS);
+      const deadline = setTimeout(kill, STOP_WITHIN_MS, running);
       // Not its event 'close', which Node omits after disconnect().
       const streams = [running.stdout, running.stderr].filter((stream) => stream && !stream.closed) as Readable[];
       const closed = Promise.all([once(running, 'exit'), ...streams.map((stream) => once(stream, 'close'))]);
@@ -202,10 +193,14 @@ export function supervise(spec: PartSpec, tell: Tell) {
       if (state !== 'stopped') return;
       starts = 0;
       forget();
+      const folders = spec.watch?.map((folder) => join(spec.folder, folder)) ?? [];
+      watch ??= watchSources(folders, edited, tell.unwatched);
       launch();
     },
     /** Done when nothing of it runs any more: cleanly, or after 4 s by SIGKILL. */
     stop(): Promise<void> {
+      watch?.close();
+      watch = undefined;
       stopped ??= end().finally(() => {
         stopped = undefined;
       });
@@ -233,12 +228,10 @@ function parseRecord(line: string): LogRecord | undefined {
   }
 }
 
-function killAll(child: ChildProcess, service: number | undefined): void {
-  for (const id of ownGroup ? [-(child.pid as number)] : [child.pid, service]) {
-    try {
-      if (id !== undefined) process.kill(id, 'SIGKILL');
-    } catch {
-      // already gone
-    }
+function kill({ pid = 0 }: ChildProcess): void {
+  try {
+    process.kill(ownGroup ? -pid : pid, 'SIGKILL');
+  } catch {
+    // already gone
   }
 }

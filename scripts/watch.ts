@@ -1,46 +1,86 @@
-// Stands between the supervisor and one service in development: nodemon, which starts the service again on an edit.
-//   node watch.ts <main file> <watched folder> …      (in the part's own folder)
-// Nodemon tells nobody the service's process id or how it ended; so this looks at the processes that nodemon starts and
-// tells the supervisor. After a crash nodemon waits for an edit or for the supervisor's message 'restart'.
-import type { ChildProcess } from 'node:child_process';
-import { subscribe } from 'node:diagnostics_channel';
+// Watches a part's sources in development, so that the supervisor starts the part again on an edit.
+import { type FSWatcher, readdirSync, statSync, watch } from 'node:fs';
+import { join } from 'node:path';
 
-export type WatchReport = { started: number } | { ended: number | null; signal: NodeJS.Signals | null };
+const SOURCE = /\.(ts|js|json|sql)$/;
+/** Debounce: an editor or `git checkout` changes a file in several steps. */
+const SETTLE_MS = 50;
 
-const [script = '', ...watch] = process.argv.slice(2);
-const send = process.send?.bind(process);
-process.send = undefined; // else nodemon sends all its own events
-const report = (message: WatchReport) => process.connected && send?.(message);
+export type Watch = { close(): void };
 
-let service: ChildProcess | undefined;
-let ending = false;
+/**
+ * Calls `edited` after a source below `folders` is changed, added or removed. Calls `failed` once, and then watches nothing,
+ * where the system has no watch left. Paths are taken literally, never as patterns. Every folder is watched by itself: that
+ * works the same on all systems, and costs one watch for each folder.
+ */
+export function watchSources(folders: string[], edited: () => void, failed: (reason: string) => void): Watch {
+  let watchers: FSWatcher[] = [];
+  let timer: NodeJS.Timeout | undefined;
+  let known = '';
 
-subscribe('child_process', (message) => {
-  const child = (message as { process: ChildProcess }).process;
-  child.once('spawn', () => {
-    if (child.spawnfile !== process.execPath) return; // nodemon's own `ps` and `kill`
-    service = child;
-    report({ started: child.pid as number });
-  });
-  // Comes before nodemon's own listener, which may start the next one.
-  child.once('exit', (code, signal) => {
-    if (child !== service) return;
-    service = undefined;
-    if (ending) process.exit();
-    report({ ended: code, signal });
-  });
-});
+  const close = () => {
+    clearTimeout(timer);
+    for (const watcher of watchers) watcher.close();
+    watchers = [];
+  };
+  const giveUp = (error: Error) => {
+    close();
+    failed(reasonOf(error));
+  };
+  const look = () => {
+    const before = watchers;
+    watchers = [];
+    const sources = folders.flatMap(visit).join('\n');
+    // The new watchers are there before the old ones go: no edit falls between them.
+    for (const watcher of before) watcher.close();
+    return sources;
+  };
 
-const { default: nodemon } = await import('nodemon');
-// Without `node_modules/.bin/node` in the current folder, nodemon forks 'node' as process.execPath, without a shell.
-nodemon({ script, exec: 'node', watch, ext: 'ts,js,json,sql', signal: 'SIGTERM', delay: 50, stdin: false });
+  /** Watches a folder and those in it; returns the state of each source. A folder that is gone for the moment has none. */
+  function visit(folder: string): string[] {
+    try {
+      watchers.push(watch(folder, settle).on('error', giveUp));
+      return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+        const path = join(folder, entry.name);
+        if (entry.isDirectory()) return visit(path);
+        if (!SOURCE.test(entry.name)) return [];
+        const { mtimeMs, size } = statSync(path);
+        return [`${path} ${mtimeMs} ${size}`];
+      });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+      throw error;
+    }
+  }
 
-// Nodemon would send several signals in a row; the service is to get one.
-for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
-  process.removeAllListeners(signal);
-  process.on(signal, () => {
-    ending = true;
-    if (!service) process.exit();
-    if (service.connected) service.disconnect(); // see end-with-parent.ts
-  });
+  function settle(): void {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      try {
+        const now = look();
+        if (now === known) return;
+        known = now;
+        edited();
+      } catch (error) {
+        giveUp(error as Error);
+      }
+    }, SETTLE_MS);
+  }
+
+  try {
+    known = look();
+  } catch (error) {
+    giveUp(error as Error);
+  }
+  return { close };
+}
+
+const more = (setting: string, value: number) =>
+  `the limit of ${setting} is reached; raise it: sudo sysctl ${setting}=${value}`;
+
+/** inotify(7): the two limits of a user on Linux. */
+function reasonOf(error: NodeJS.ErrnoException): string {
+  if (error.code === 'ENOSPC') return more('fs.inotify.max_user_watches', 524_288);
+  if (error.code === 'EMFILE') return more('fs.inotify.max_user_instances', 1_024);
+  return error.message;
 }

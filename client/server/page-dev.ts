@@ -7,6 +7,13 @@ import { notFound, wantsPage } from './gateway.ts';
 import { sendProblem } from './problem.ts';
 
 const ROOT = join(import.meta.dirname, '..');
+/** inotify(7). Vite logs an error for each file that it cannot watch, and goes on. */
+const INOTIFY_LIMITS = 'fs.inotify.max_user_watches (ENOSPC) or fs.inotify.max_user_instances (EMFILE)';
+
+/** The path of this repository in Vite's URLs: as a browser requests it, and as it is percent-encoded. */
+const folder = join(ROOT, '..').replaceAll('\\', '/').replace(/^\/?/, '/@fs/');
+const requested = new URL(folder, 'http://localhost').pathname;
+const encoded = encodeURI(folder);
 
 /** Where Vite has what the page is made of. Its other addresses do something: one starts an editor. */
 const OF_PAGE = /^\/(src|node_modules|@vite|@react-refresh|@id|@fs|[\w-]+\.svg$)/;
@@ -19,11 +26,18 @@ type DevPage = { serve: Middleware; close: () => Promise<void> };
 
 /** The page from its sources, by Vite, which also pushes edits to it through the same port. */
 export async function openDevPage(server: Server, allowedHosts: string[]): Promise<DevPage> {
-  const { createServer } = await import('vite');
+  const { createLogger, createServer } = await import('vite');
+  const logger = createLogger('warn', { allowClearScreen: false });
+  const { error: logError } = logger;
+  let watched = true;
+  logger.error = (message, options) => {
+    if (!message.includes('file watcher error')) return logError(message, options);
+    if (watched) logError(`Edits of the page are not followed; raise ${INOTIFY_LIMITS} with sysctl. (${message})`);
+    watched = false;
+  };
   const vite = await createServer({
     configFile: join(ROOT, 'vite.config.ts'),
-    clearScreen: false,
-    logLevel: 'warn',
+    customLogger: logger,
     server: {
       middlewareMode: true,
       hmr: { server },
@@ -32,6 +46,10 @@ export async function openDevPage(server: Server, allowedHosts: string[]): Promi
       // Not the whole repository, which Vite would take: the data is in it.
       fs: { allow: [ROOT, join(ROOT, '../node_modules/.vite'), join(ROOT, '../node_modules/vite')] },
     },
+  });
+  // Vite does not encode the folder's name in its URLs, and a `[` or `%` in it makes them malformed. The gateway comes after this.
+  server.on('request', (req) => {
+    if (req.url?.startsWith(requested)) req.url = encoded + req.url.slice(requested.length);
   });
 
   const serve: Middleware = (req, res) => {

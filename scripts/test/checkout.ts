@@ -56,8 +56,8 @@ export type Run = {
   exited: Promise<number | null>;
 };
 
-export async function createCheckout() {
-  const root = mkdtempSync(join(tmpdir(), 'blog with (spaces) '));
+export async function createCheckout(name = "[100% blög] (it's) + ") {
+  const root = mkdtempSync(join(tmpdir(), name));
   cpSync(join(repository, 'scripts'), join(root, 'scripts'), {
     recursive: true,
     filter: (path) => !/test$/.test(path),
