@@ -1,13 +1,15 @@
 // The runner's ear: a local socket, one per data directory. It takes commands from other terminals (`npm run part`).
 import { createHash } from 'node:crypto';
 import { existsSync, realpathSync, rmSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { resolve } from 'node:path';
-import { createInterface } from 'node:readline';
+
+/** The longest line that is read, in characters. */
+const LONGEST = 64 * 1_024;
 
 export type Answer = { code: number; text: string };
 
-function addressOf(dataDir: string): string {
+export function addressOf(dataDir: string): string {
   const path = existsSync(dataDir) ? realpathSync.native(dataDir) : resolve(dataDir);
   const id = createHash('sha256').update(path).digest('hex').slice(0, 16);
   // Not in the data directory itself: the path of a socket may have about a hundred characters. Not in TMPDIR either,
@@ -23,15 +25,34 @@ export function ask(dataDir: string, command: string[]): Promise<Answer | undefi
     socket.once('error', () => resolve(undefined));
     socket.once('connect', () => {
       socket.write(`${JSON.stringify(command)}\n`);
-      const lines = createInterface({ input: socket });
-      lines.once('line', (line) => {
-        resolve(JSON.parse(line));
-        socket.end();
-      });
-      lines.once('close', () => resolve(gone));
-      lines.on('error', () => resolve(gone)); // of the socket, which it passes on
+      readLine(socket)
+        .then((line) => resolve(parseAnswer(line)))
+        .catch(() => resolve(gone))
+        .finally(() => socket.destroy());
     });
   });
+}
+
+/** Reads up to the first line feed. Rejects when the other side ends before it, or sends more than LONGEST characters. */
+async function readLine(socket: Socket): Promise<string> {
+  let text = '';
+  for await (const chunk of socket.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
+    text += chunk;
+    if (text.length > LONGEST) throw new Error('The line is too long.');
+    if (text.includes('\n')) return text.slice(0, text.indexOf('\n'));
+  }
+  throw new Error('The line has no end.');
+}
+
+function parseAnswer(line: string): Answer {
+  const { code, text } = JSON.parse(line);
+  return { code: Number(code), text: String(text) };
+}
+
+function parseCommand(line: string): string[] {
+  const command: unknown = JSON.parse(line);
+  if (Array.isArray(command) && command.every((word) => typeof word === 'string')) return command;
+  throw new Error('A command is a JSON array of strings.');
 }
 
 /** Listens until the process ends. False: another runner already does. */
@@ -39,10 +60,10 @@ export async function listen(dataDir: string, obey: (command: string[]) => Promi
   const address = addressOf(dataDir);
   const server = createServer((socket) => {
     socket.on('error', () => {}); // whoever asked went away
-    createInterface({ input: socket }).on('line', async (line) => {
-      const answer = await obey(JSON.parse(line)).catch((error) => ({ code: 1, text: String(error) }));
-      socket.end(`${JSON.stringify(answer)}\n`);
-    });
+    readLine(socket)
+      .then((line) => obey(parseCommand(line)))
+      .catch((error) => ({ code: 1, text: String(error) }))
+      .then((answer) => socket.end(`${JSON.stringify(answer)}\n`));
   });
   server.unref();
   process.once('exit', () => server.close()); // takes the socket with it

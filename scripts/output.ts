@@ -1,5 +1,5 @@
 // What people read: every line says which part it comes from.
-import { styleText } from 'node:util';
+import { stripVTControlCharacters, styleText } from 'node:util';
 import type { LogRecord } from './supervisor.ts';
 
 const colours = ['magenta', 'blue', 'green', 'cyan', 'yellow', 'gray'] as const;
@@ -8,6 +8,18 @@ const unsaid = new Set(['level', 'time', 'pid', 'hostname', 'name', 'msg', 'err'
 
 type Style = Parameters<typeof styleText>[0];
 const paint = (style: Style, text: string) => styleText(style, text, { stream: process.stdout }); // NO_COLOR is obeyed
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+/**
+ * Text from outside, safe for a terminal: control characters (C0, C1), which begin escape sequences, and those that turn the
+ * direction of the text (Unicode UAX #9) are shown as `\\u001b`. A tab stays.
+ */
+export const printable = (text: string): string =>
+  text.replace(UNSAFE, (character) =>
+    character === '\t' ? character : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 
 /** Prints lines of the named parts, aligned and in a colour for each. */
 export function createPrinter(names: string[]) {
@@ -20,7 +32,7 @@ export function createPrinter(names: string[]) {
   return {
     /** A line of the part itself: a log record, or any text. */
     line: (name: string, line: string | LogRecord) =>
-      typeof line === 'string' ? print(name, line) : print(name, format(line)),
+      print(name, typeof line === 'string' ? printable(stripVTControlCharacters(line)) : format(line)),
     /** What the runner has to say about a part. */
     note: (name: string, text: string) => print(name, text, 'bold'),
   };
@@ -32,8 +44,17 @@ export function format(record: LogRecord): string {
   const level = levels[record.level];
   const fields = Object.entries(record)
     .filter(([field]) => !unsaid.has(field))
-    .map(([field, value]) => paint('dim', ` ${field}=`) + (typeof value === 'string' ? value : JSON.stringify(value)));
+    .map(([field, value]) => paint('dim', ` ${printable(field)}=`) + shown(value));
   const error = record.err as { stack?: string; message?: string } | undefined;
-  const text = `${paint('dim', time)} ${level ? `${paint(record.level >= 50 ? 'red' : 'yellow', level)} ` : ''}${record.msg ?? ''}${fields.join('')}`;
-  return error ? `${text}\n${error.stack ?? error.message ?? JSON.stringify(error)}` : text;
+  const text = `${paint('dim', time)} ${level ? `${paint(record.level >= 50 ? 'red' : 'yellow', level)} ` : ''}${shown(record.msg ?? '')}${fields.join('')}`;
+  return error
+    ? [
+        text,
+        ...String(error.stack ?? shown(error.message ?? error))
+          .split('\n')
+          .map(printable),
+      ].join('\n')
+    : text;
 }
+
+const shown = (value: unknown) => printable(typeof value === 'string' ? value : JSON.stringify(value));

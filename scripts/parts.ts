@@ -31,6 +31,22 @@ export type Options = { dataDir: string; production: boolean; ports: Map<string,
 
 export const partNames = defaultPorts.map(([name]) => name);
 
+const urlSettingOf = (part: string): string => `${part.toUpperCase().replace('-', '_')}_URL`;
+
+/** The settings that `npm start` does not take from the environment, because it decides them, and what to use instead. */
+export const decidedSettings = new Map([
+  ['HOST', 'the parts listen on this machine only'],
+  ['PORT', 'use --port PART=NUMBER'],
+  ['DATA_DIR', 'use --data DIR'],
+  ...partNames
+    .filter((part) => part !== 'client')
+    .map((part): [string, string] => [urlSettingOf(part), `use --port ${part}=NUMBER`]),
+  ...['RATE_WRITES', 'RATE_READS', 'TRUSTED_PROXIES'].map((name): [string, string] => [
+    name,
+    'only nginx limits requests',
+  ]),
+]);
+
 /** The ports of all parts, some of them moved, as `posts=14000`. */
 export function portsOf(moved: string[]): Map<string, number> {
   const ports = new Map(defaultPorts);
@@ -75,11 +91,11 @@ export function specOf(name: string, { dataDir, production, ports }: Options): P
   if (production && name !== 'client') env.NODE_OPTIONS = [SMALL_HEAP, process.env.NODE_OPTIONS].join(' ');
   if (name === 'event-bus') {
     env.SUBSCRIPTIONS =
-      process.env.SUBSCRIPTIONS ?? subscribers.map((subscriber) => `${subscriber}=${url(subscriber)}/events`).join(',');
+      process.env.SUBSCRIPTIONS || subscribers.map((subscriber) => `${subscriber}=${url(subscriber)}/events`).join(',');
   }
   if (name === 'client') {
-    for (const part of partNames) if (part !== name) env[`${part.toUpperCase().replace('-', '_')}_URL`] = url(part);
-    env.CONTROL = production ? 'off' : 'on';
+    for (const part of partNames) if (part !== name) env[urlSettingOf(part)] = url(part);
+    env.CONTROL = process.env.CONTROL || (production ? 'off' : 'on');
   }
   return { ...processOf(name, production), port, env };
 }

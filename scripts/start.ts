@@ -5,8 +5,8 @@ import { lockData, whyDenied } from '@blog/common/lock.ts';
 import { createCommands } from './commands.ts';
 import { listen } from './control.ts';
 import { filesIn } from './data-folder.ts';
-import { createPrinter } from './output.ts';
-import { type Options, partNames, portsOf, root, specOf } from './parts.ts';
+import { createPrinter, printable } from './output.ts';
+import { decidedSettings, type Options, partNames, portsOf, specOf } from './parts.ts';
 import { whyTaken } from './ports.ts';
 import { INVALID_SETTING, supervise } from './supervisor.ts';
 import { dataDirOf, dataOption } from './usage.ts';
@@ -37,14 +37,16 @@ function parseOptions(): Options & { without: string[] } {
   }
 }
 
-// Vite cuts a path off at # or ?, and writes it unescaped where " and $ have a meaning; Node replaces a * by the imported name.
-if (/[#?*"$]/.test(root)) {
-  fail(`The blog cannot run in a folder with # ? * " or $ in its name: rename ${root}, then start it again.`);
-}
-
 const options = parseOptions();
+for (const [name, instead] of decidedSettings) {
+  if (process.env[name]) fail(`npm start does not take ${name} from the environment: ${instead}. Unset it.`, 2);
+}
+if (process.env.NODE_ENV === 'production' && !options.production) {
+  fail('npm start does not take NODE_ENV=production from the environment: use --production. Unset it.', 2);
+}
 const printer = createPrinter(partNames);
 const settled = new Set(options.without); // parts that have become ready, or failed, or are not to run
+const notReady: string[] = []; // when it greeted, and since then
 let greeted = false;
 let stopping = false;
 let unwatched = false; // the reason is the same for every part
@@ -65,6 +67,8 @@ const parts = partNames.map((name) =>
   }),
 );
 
+const wanted = parts.filter((part) => !options.without.includes(part.name));
+
 async function stop(code: number, why: string): Promise<void> {
   if (stopping) return;
   stopping = true;
@@ -76,20 +80,49 @@ async function stop(code: number, why: string): Promise<void> {
 
 function settle(name: string): void {
   settled.add(name);
+  const late = notReady.includes(name) && isReady(name);
+  if (late) {
+    notReady.splice(notReady.indexOf(name), 1);
+    printer.note(name, `is ready now: ${addressOf(name)}`);
+  }
   if (greeted || stopping || settled.size < partNames.length) return;
   greeted = true;
-  const at = (name: string, path = '') => `http://localhost:${options.ports.get(name)}${path}`;
+  notReady.push(...wanted.map((part) => part.name).filter((name) => !isReady(name)));
   const seconds = (performance.now() / 1000).toFixed(1);
-  console.log(`
-  Ready after ${seconds} s.
-    the blog        ${at('client')}
-    posts ${at('posts', '/posts')}   comments ${at('comments')}   query ${at('query', '/posts')}
-    moderation ${at('moderation')}   event bus ${at('event-bus', '/events')}
+  const lines = [
+    notReady.length === 0 ? `Ready after ${seconds} s.` : `Ready after ${seconds} s, without what did not start:`,
+    ...notReady.map((name) => `  ${name.padEnd(12)} ${lastLineOf(name)} (it is tried again)`),
+    ...wanted.filter(({ name }) => isReady(name)).map(({ name }) => `  ${name.padEnd(12)} ${addressOf(name)}`),
+    '',
+    ...suggestions(),
+    'Commands here, or in another terminal as npm run part -- COMMAND: stop, start, kill PART; status. Ctrl-C stops all.',
+  ];
+  console.log(`\n${lines.map((line) => `  ${line}`.trimEnd()).join('\n')}\n`);
+}
 
-  Try: write a comment with the word "orange". Type "stop moderation", write another comment, then "start moderation".
-       Or "kill event-bus" while writing.${options.production ? '' : ' Edit posts/src and go on writing.'}
-  Commands here, or in another terminal as npm run part -- COMMAND: stop, start, kill PART; status. Ctrl-C stops all.
-`);
+const partOf = (name: string) => parts.find((part) => part.name === name)?.status();
+const isReady = (name: string) => partOf(name)?.state === 'ready';
+const lastLineOf = (name: string) => printable(partOf(name)?.said ?? '').slice(0, 200);
+
+/** What a browser or curl finds first at a part. */
+function addressOf(name: string): string {
+  const origin = `http://localhost:${options.ports.get(name)}`;
+  if (name === 'client') return `${origin}   (the blog; what happens in it: ${origin}/system)`;
+  return origin + ({ posts: '/posts', query: '/posts', 'event-bus': '/events' }[name] ?? '');
+}
+
+/** What to try with the parts that run. */
+function suggestions(): string[] {
+  const edits = !options.production && !unwatched;
+  const all: [part: string, line: string][] = [
+    [
+      'moderation',
+      'Write a comment with the word "orange". Type "stop moderation", comment again, then "start moderation".',
+    ],
+    ['event-bus', 'Type "kill event-bus" while you write.'],
+    ...(edits ? ([['posts', 'Edit posts/src and go on writing.']] as [string, string][]) : []),
+  ];
+  return all.filter(([part]) => isReady(part)).map(([, line]) => `Try: ${line}`);
 }
 
 const obey = createCommands(parts, async (name) => {
@@ -118,7 +151,6 @@ if (!lockFolder() || !(await listen(options.dataDir, obey))) {
     `Already running with the data in ${options.dataDir} (or it is being reset or restored). See npm run part -- status, or stop it with Ctrl-C there.`,
   );
 }
-const wanted = parts.filter((part) => !options.without.includes(part.name));
 for (const { name } of wanted) {
   const port = options.ports.get(name) as number;
   const taken = await whyTaken(port);

@@ -16,6 +16,9 @@ const STOP_WITHIN_MS = 4_000;
 /** EX_CONFIG of sysexits.h: a setting is invalid, and starting again would not help. */
 export const INVALID_SETTING = 78;
 
+/** What Node prints around an uncaught error: the place, the stack, its own version. */
+const ASIDE = /^(\s|[})\]]|Node\.js v)/;
+
 const here = import.meta.dirname;
 const endWithParent = ['--import', pathToFileURL(join(here, 'end-with-parent.ts')).href];
 const ownGroup = process.platform !== 'win32';
@@ -47,7 +50,15 @@ export type Tell = {
 };
 
 export type State = 'stopped' | 'starting' | 'ready' | 'waiting' | 'stopping';
-export type Status = { name: string; state: State; pid?: number; restarts: number; since?: Date };
+export type Status = {
+  name: string;
+  state: State;
+  pid?: number;
+  restarts: number;
+  since?: Date;
+  /** The last line that it said; of an uncaught error, the line that says what is wrong. */
+  said: string;
+};
 
 export function supervise(spec: PartSpec, tell: Tell) {
   let child: ChildProcess | undefined;
@@ -62,6 +73,7 @@ export function supervise(spec: PartSpec, tell: Tell) {
   let announcement: NodeJS.Timeout | undefined;
   let stopped: Promise<void> | undefined;
   let announced: string | undefined;
+  let said = '';
   let errors = new Set<string>(); // of this run
   let knownErrors = new Set<string>(); // of the runs before it that crashed
 
@@ -134,6 +146,7 @@ export function supervise(spec: PartSpec, tell: Tell) {
   function hear(line: string, isError: boolean): void {
     if (line.trim() === '') return;
     const record = parseRecord(line);
+    if (!ASIDE.test(line)) said = (record?.err as Error | undefined)?.message ?? record?.msg ?? line;
     if (isError || (record && record.level >= 50)) {
       const key = record ? JSON.stringify({ ...record, time: 0, pid: 0 }) : line;
       if (!isStable()) {
@@ -211,7 +224,7 @@ export function supervise(spec: PartSpec, tell: Tell) {
       return pid !== undefined && process.kill(pid, 'SIGKILL');
     },
     status(): Status {
-      return { name: spec.name, state, pid, restarts: Math.max(0, starts - 1), since };
+      return { name: spec.name, state, pid, restarts: Math.max(0, starts - 1), since, said };
     },
   };
 }

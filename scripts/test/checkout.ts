@@ -74,8 +74,10 @@ export async function createCheckout(name = "[100% blög] (it's) + ") {
   const ports = Object.fromEntries(names.map((name, index) => [name, numbers[index] as number]));
   const runs: Run[] = [];
 
-  function run(script: string, args: string[] = [], env: NodeJS.ProcessEnv = {}): Run {
-    const child = spawn(process.execPath, [join(root, 'scripts', script), ...args], {
+  /** `by`: the words of a command that runs it. */
+  function run(script: string, args: string[] = [], env: NodeJS.ProcessEnv = {}, by: string[] = []): Run {
+    const [program = '', ...words] = [...by, process.execPath, join(root, 'scripts', script), ...args];
+    const child = spawn(program, words, {
       cwd: root,
       env: { ...process.env, NO_COLOR: '1', ...env },
       stdio: ['pipe', 'pipe', 'pipe'],
@@ -98,10 +100,10 @@ export async function createCheckout(name = "[100% blög] (it's) + ") {
     run,
     edit: (name: string, source: string) => writeFileSync(mainOf(name), source),
     /** `npm start`, with only the named parts. */
-    start: (only: string[], args: string[] = [], env: NodeJS.ProcessEnv = {}) => {
+    start: (only: string[], args: string[] = [], env: NodeJS.ProcessEnv = {}, by: string[] = []) => {
       const without = names.filter((name) => !only.includes(name)).flatMap((name) => ['--without', name]);
       const moved = names.flatMap((name) => ['--port', `${name}=${ports[name]}`]);
-      return run('start.ts', [...without, ...moved, ...args], env);
+      return run('start.ts', [...without, ...moved, ...args], env, by);
     },
     /** What a fake part answers, or undefined while it does not. */
     get: async (name: string): Promise<Reply | undefined> => {

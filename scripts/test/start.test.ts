@@ -1,7 +1,10 @@
-import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { addressOf } from '../control.ts';
+import { decidedSettings } from '../parts.ts';
 import { createCheckout, fakePart, isAlive, until } from './checkout.ts';
 
 let checkout: Awaited<ReturnType<typeof createCheckout>>;
@@ -84,7 +87,7 @@ describe('npm start', () => {
     const runner = checkout.start(['posts', 'query']);
     await until('ready without it', () => runner.output().includes('Ready after'));
     await until('several tries', async () => restartsOf((await status()).output(), 'posts') >= 4);
-    expect(occurrences(runner.output(), 'SyntaxError')).toBe(1);
+    expect(occurrences(runner.output(), '| SyntaxError')).toBe(1);
     expect(occurrences(runner.output(), 'ended with code 1')).toBe(1);
     checkout.edit('posts', fakePart('repaired'));
     // The pause is more than a second long by now.
@@ -176,15 +179,135 @@ test.each(
 )('a folder called %p is refused in one sentence that names it', async (name) => {
   const there = await createCheckout(name);
   try {
-    const runner = there.start(['posts']);
+    const runner = there.run('setup.mjs', ['start.ts']);
     expect(await runner.exited).toBe(1);
     expect(runner.output().trim()).toMatch(
-      /^The blog cannot run in a folder with # \? \* " or \$ in its name: rename .+$/,
+      /^The blog cannot run in a folder with # \? \* " or \$ in its name: rename .+, then start again\.$/,
     );
     expect(runner.output()).toContain(there.root);
   } finally {
     await there.remove();
   }
+});
+
+describe("the settings of the README's table", () => {
+  const [, table = ''] = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8').split('\n## Settings\n');
+  const rows = table.split('\n').filter((line) => line.startsWith('| `'));
+  const settings = rows.flatMap((row) =>
+    [...(row.split('|')[1] ?? '').matchAll(/`(\w+)`/g)].map(([, name = '']) => name),
+  );
+  const handedOn = settings.filter((name) => !decidedSettings.has(name));
+
+  test('are handed on to the parts, or are ones that npm start refuses', async () => {
+    expect(settings).toEqual(expect.arrayContaining([...decidedSettings.keys()]));
+    expect(handedOn).toEqual(expect.arrayContaining(['BANNED_WORDS', 'SUBSCRIPTIONS', 'CONTROL', 'LOG_LEVEL']));
+    const says = `${fakePart('first')} console.log('has', ${JSON.stringify(handedOn)}.filter((name) => process.env[name] === 'own').join());`;
+    for (const part of ['event-bus', 'client']) checkout.edit(part, says);
+    const runner = checkout.start(
+      ['event-bus', 'client'],
+      [],
+      Object.fromEntries(handedOn.map((name) => [name, 'own'])),
+    );
+    await until('ready', () => runner.output().includes('Ready after'));
+    expect(occurrences(runner.output(), `has ${handedOn.join()}`)).toBe(2);
+  });
+
+  test.each([...decidedSettings.keys(), 'NODE_ENV'])(
+    '%s is refused by name, with what to use instead',
+    async (name) => {
+      const runner = checkout.start(['posts'], [], { [name]: 'production' });
+      expect(await runner.exited).toBe(2);
+      expect(runner.output().trim()).toMatch(new RegExp(`^npm start does not take ${name}\\b.+: .+\\. Unset it\\.$`));
+    },
+  );
+});
+
+describe('what is ready', () => {
+  test('a part that crashes is named with what it said last, and so is its address once it is repaired', async () => {
+    checkout.edit('client', 'throw new Error("The colour is missing");');
+    const runner = checkout.start(['posts', 'client']);
+    await until('the greeting', () => runner.output().includes('Ready after'));
+    const greeting = runner.output().slice(runner.output().indexOf('Ready after'));
+    expect(greeting).toMatch(/without what did not start:\n +client +Error: The colour is missing/);
+    expect(greeting).toContain(`http://localhost:${checkout.ports.posts}/posts`);
+    expect(greeting).not.toContain(`http://localhost:${checkout.ports.client}`);
+    checkout.edit('client', fakePart('repaired'));
+    await until('its address', () =>
+      runner.output().includes(`is ready now: http://localhost:${checkout.ports.client}`),
+    );
+    runner.process.kill('SIGINT');
+    expect(await runner.exited).toBe(0);
+  });
+
+  test('only what runs is offered', async () => {
+    const runner = checkout.start(['posts', 'client']);
+    await until('the greeting', () => runner.output().includes('Ctrl-C stops all'));
+    expect(runner.output()).toContain(`http://localhost:${checkout.ports.client}/system`);
+    expect(runner.output()).toContain('Edit posts/src');
+    expect(runner.output()).not.toMatch(/stop moderation|kill event-bus/);
+  });
+});
+
+const inotify = (limit: string, value: number) => [
+  'unshare',
+  '-U',
+  '-r',
+  'sh',
+  '-c',
+  `echo ${value} > /proc/sys/user/${limit} && exec "$0" "$@"`,
+];
+const hasLimits =
+  spawnSync('unshare', ['-U', '-r', 'sh', '-c', 'echo 9 > /proc/sys/user/max_inotify_watches']).status === 0;
+(hasLimits ? test : test.skip).each([
+  ['max_inotify_watches', 1, 'fs.inotify.max_user_watches'],
+  ['max_inotify_instances', 0, 'fs.inotify.max_user_instances'],
+])('at the limit %s parts run without a watcher, and one line names the limit', async (limit, value, setting) => {
+  const runner = checkout.start(['posts', 'query'], [], {}, inotify(limit, value));
+  await until('ready', () => runner.output().includes('Ctrl-C stops all'));
+  expect(await checkout.get('posts')).toBeDefined();
+  expect(await checkout.get('query')).toBeDefined();
+  expect(runner.output().match(/^.*inotify.*$/gm)).toEqual([
+    expect.stringContaining(`the limit of ${setting} is reached; raise it: sudo sysctl ${setting}=`),
+  ]);
+  expect(runner.output()).not.toContain('Edit posts/src');
+});
+
+describe('what comes from outside', () => {
+  // C0 but the line feed, C1, and what turns the direction of text.
+  const UNSAFE = /[\p{Cc}\u202e]/gu;
+  const evil = '\u001b]0;title\u0007\u001b[2J\u009b31m\u202e\r';
+
+  test('control characters in what a part says are shown escaped', async () => {
+    const record = {
+      level: 50,
+      time: 0,
+      msg: `msg ${evil}`,
+      eventId: evil,
+      [evil]: { deep: evil },
+      err: { stack: `stack ${evil}` },
+    };
+    const says = (line: string) => `console.log(${JSON.stringify(line)});`;
+    checkout.edit('posts', says(JSON.stringify(record)) + says(`text ${evil}`) + fakePart('first'));
+    const runner = checkout.start(['posts']);
+    await until('ready', () => runner.output().includes('Ctrl-C stops all'));
+    expect(runner.output()).toContain('eventId=\\u001b]0;title\\u0007\\u001b[2J\\u009b31m\\u202e\\u000d');
+    for (const said of ['msg ', 'stack ', 'text ']) expect(runner.output()).toContain(said);
+    expect(runner.output().replaceAll('\n', '').match(UNSAFE)).toBeNull();
+  });
+
+  test.each(['no JSON\n', '{"stop":"posts"}\n', '[1]\n', 'null\n', 'x'.repeat(200_000)])(
+    'a wrong command is answered with an error, and the runner goes on: %.20j',
+    async (sent) => {
+      const runner = checkout.start(['posts']);
+      await until('ready', () => runner.output().includes('Ready after'));
+      const socket = connect(addressOf(join(checkout.root, '.data')));
+      socket.on('error', () => {}).write(sent);
+      const answer = (await socket.setEncoding('utf8').toArray()).join('');
+      expect(JSON.parse(answer)).toEqual({ code: 1, text: expect.stringMatching(/Error/) });
+      expect(await part('status')).toBe(0);
+      expect(await checkout.get('posts')).toBeDefined();
+    },
+  );
 });
 
 describe('npm run part', () => {
