@@ -108,7 +108,7 @@ export class Contract {
   /** What is wrong with a value that is to be as this schema of the document. */
   differences(schema: string, value: unknown): string[] {
     const check = this.#check(this.#schemas[schema] ?? {});
-    return check(value) ? [] : [`${JSON.stringify(value)}: ${ajv.errorsText(check.errors)}`];
+    return check(value) ? [] : [`${JSON.stringify(value)}: ${reasons(check)}`];
   }
 
   get #problem(): Json {
@@ -139,9 +139,7 @@ export class Contract {
     const schema = content[media]?.schema;
     if (!schema) return [`the media type ${media} is not documented`];
     const check = this.#check(schema);
-    return check(/json$/.test(media) ? JSON.parse(body) : body)
-      ? []
-      : [`${body.slice(0, 300)}: ${ajv.errorsText(check.errors)}`];
+    return check(/json$/.test(media) ? JSON.parse(body) : body) ? [] : [`${body.slice(0, 300)}: ${reasons(check)}`];
   }
 
   #check(schema: object): ValidateFunction {
@@ -150,6 +148,18 @@ export class Contract {
     return check;
   }
 }
+
+/** What the last check found, with the property that is wrong: Ajv names one that is not documented apart from its sentence. */
+export const reasons = ({ errors }: Pick<ValidateFunction, 'errors'>): string =>
+  (errors ?? [])
+    .map(({ instancePath, message, params }) => {
+      const { unevaluatedProperty, additionalProperty, allowedValues, allowedValue } = params;
+      const named = [unevaluatedProperty ?? additionalProperty, allowedValues, allowedValue].filter(
+        (it) => it !== undefined,
+      );
+      return [instancePath || 'the whole', message, ...named.map((it) => JSON.stringify(it))].join(' ');
+    })
+    .join(', ');
 
 const matches = (template: string, pathname: string) =>
   new RegExp(`^${template.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/]+')}/?$`).test(pathname);

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv } from 'ajv';
 import formats from 'ajv-formats';
-import { asyncapi as document } from '../../common/test/contract.ts';
+import { asyncapi as document, reasons } from '../../common/test/contract.ts';
 
 const root = join(import.meta.dirname, '../..');
 const specification = join(root, 'node_modules/@asyncapi/specs/schemas/3.0.0.json');
@@ -27,5 +27,5 @@ ajv.addSchema(document, 'asyncapi', undefined, false);
 /** What is wrong with an event, or '' if it is as the message of this name. */
 export function eventErrors(event: unknown, message: string): string {
   const isValid = ajv.compile({ $ref: `asyncapi#/components/messages/${message}/payload` });
-  return isValid(event) ? '' : ajv.errorsText(isValid.errors);
+  return isValid(event) ? '' : reasons(isValid);
 }
