@@ -1,0 +1,76 @@
+// The whole blog as people's own machines have it: in a folder whose name has a meaning in patterns and URLs, at a system limit.
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test as jestTest } from '@jest/globals';
+import { partNames } from '../scripts/parts.ts';
+import { launch, test } from './browser.ts';
+import { get, until } from './http.ts';
+import { freePorts } from './system.ts';
+import { copyRepository, openTerminal } from './terminal.ts';
+
+const copy = { folder: '', remove: () => {} };
+
+beforeAll(() => void Object.assign(copy, copyRepository("[Udemy] 100%20 {bl,ög} (it's)")));
+afterAll(() => copy.remove());
+
+const ports = async () => {
+  const numbers = await freePorts(partNames.length);
+  return {
+    client: `http://localhost:${numbers[partNames.indexOf('client')]}`,
+    options: partNames.flatMap((name, i) => ['--port', `${name}=${numbers[i]}`]).join(' '),
+  };
+};
+
+test('the page is shown from a folder of any name, and follows edits of the page and of a service', async () => {
+  const { client, options } = await ports();
+  const terminal = openTerminal(copy.folder);
+  const browser = await launch();
+  const edit = (file: string, from: string, to: string) => {
+    const path = join(copy.folder, file);
+    const source = readFileSync(path, 'utf8');
+    expect(source).toContain(from);
+    writeFileSync(path, source.replace(from, to));
+  };
+  try {
+    const { since } = await terminal.type(`'${process.execPath}' scripts/start.ts ${options} &`);
+    await until('ready', () => since().includes('Ready after'));
+    const page = await browser.newPage();
+    await page.goto(client);
+    await page.locator('.connection[data-state=live]').waitFor();
+    edit('client/src/app.tsx', '<main', '<main data-edited');
+    await page.locator('main[data-edited]').waitFor();
+    edit('posts/src/main.ts', "'posts'", "'posts' ");
+    await until('posts starts again', () => since().includes('posts      | edited, starts again'));
+    edit('common/src/events.ts', 'export', 'export ');
+    await until('all start again', () => partNames.every((name) => new RegExp(`${name} +. edited`).test(since())));
+    await terminal.interrupt();
+    expect(since()).not.toMatch(/ERROR|did not|Failed/);
+  } finally {
+    await browser.close();
+    await terminal.close();
+  }
+});
+
+const NO_WATCHES = 'unshare -U -r sh -c \'echo 1 > /proc/sys/user/max_inotify_watches && exec "$0" "$@"\'';
+const canLimit = spawnSync('sh', ['-c', `${NO_WATCHES} true`]).status === 0;
+
+(canLimit ? jestTest : jestTest.skip)('at the limit of inotify the page is served, and one line says so', async () => {
+  const { client, options } = await ports();
+  const terminal = openTerminal(copy.folder);
+  try {
+    const { since } = await terminal.type(`${NO_WATCHES} '${process.execPath}' scripts/start.ts ${options} &`);
+    await until('ready', () => since().includes('Ready after'));
+    for (const path of ['/', '/src/main.tsx']) expect((await get(client + path)).status).toBe(200);
+    await terminal.interrupt();
+    const lines = since()
+      .split('\n')
+      .filter((line) => /inotify|ENOSPC/.test(line));
+    expect(lines).toEqual([
+      expect.stringMatching(/^Edits do not restart the parts: .*fs.inotify.max_user_watches/),
+      expect.stringMatching(/^client +. Edits of the page are not followed; raise fs.inotify.max_user_watches/),
+    ]);
+  } finally {
+    await terminal.close();
+  }
+});
