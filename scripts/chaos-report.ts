@@ -1,4 +1,5 @@
 // What `npm run chaos` prints in the end.
+import { printable } from '@blog/common/printable.ts';
 import type { Kind, Violation } from '../e2e/checker.ts';
 import type { Crowd } from './chaos-crowd.ts';
 import type { Done } from './chaos-faults.ts';
@@ -111,6 +112,6 @@ export function printResults(results: Results): void {
   for (const [name, value] of lines) console.log(name.padEnd(FIRST_COLUMN) + value);
   for (const { kind, count, examples } of violations) {
     console.log(`\n${kind}: ${count}`);
-    for (const example of examples) console.log(`  ${example}`);
+    for (const example of examples) console.log(`  ${printable(example)}`);
   }
 }

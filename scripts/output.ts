@@ -1,5 +1,6 @@
 // What people read: every line says which part it comes from.
 import { stripVTControlCharacters, styleText } from 'node:util';
+import { printable } from '@blog/common/printable.ts';
 import type { LogRecord } from './supervisor.ts';
 
 const colours = ['magenta', 'blue', 'green', 'cyan', 'yellow', 'gray'] as const;
@@ -8,18 +9,6 @@ const unsaid = new Set(['level', 'time', 'pid', 'hostname', 'name', 'msg', 'err'
 
 type Style = Parameters<typeof styleText>[0];
 const paint = (style: Style, text: string) => styleText(style, text, { stream: process.stdout }); // NO_COLOR is obeyed
-
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
-
-/**
- * Text from outside, safe for a terminal: control characters (C0, C1), which begin escape sequences, and those that turn the
- * direction of the text (Unicode UAX #9) are shown as `\\u001b`. A tab stays.
- */
-export const printable = (text: string): string =>
-  text.replace(UNSAFE, (character) =>
-    character === '\t' ? character : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
 
 /** Prints lines of the named parts, aligned and in a colour for each. */
 export function createPrinter(names: string[]) {

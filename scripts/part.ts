@@ -1,14 +1,52 @@
-// `npm run part -- stop moderation`: a command for the runner that another terminal runs.
+// `npm run part -- stop moderation`: a command for the runner that another terminal runs. `npm run part -- tables posts` looks
+// into a part's database itself: no runner has to be there.
+import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { ask } from './control.ts';
-import { printable } from './output.ts';
+import { printable } from '@blog/common/printable.ts';
+import { showTables } from '@blog/common/tables.ts';
+import { type Answer, ask } from './control.ts';
+import { withData } from './data-folder.ts';
+import { fileOf, partNames } from './parts.ts';
 import { dataDirOf, dataOption, optionsOrUsage } from './usage.ts';
 
 const { command, dataDir } = optionsOrUsage(() => {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { data: dataOption } });
   return { command: positionals, dataDir: dataDirOf(values.data) };
 }, 'Usage: npm run part -- COMMAND [--data DIR]');
-const answer = await ask(dataDir, command);
-if (answer?.code === 0) console.log(answer.text.split('\n').map(printable).join('\n'));
-else console.error(answer ? printable(answer.text) : 'Nothing is running. Start it with: npm start');
-process.exitCode = answer?.code ?? 1;
+const [verb = '', name = ''] = command;
+
+/** Undefined: there is no database here. */
+function tables(): Answer | undefined {
+  if (!withData.includes(name)) {
+    return { code: 2, text: `There is no part "${name}" with tables. Those that have some: ${withData.join(', ')}` };
+  }
+  const file = fileOf(dataDir, name);
+  if (!existsSync(file)) return undefined;
+  try {
+    return { code: 0, text: showTables(file) };
+  } catch (error) {
+    return { code: 1, text: `${file} cannot be read: ${(error as Error).message}` };
+  }
+}
+
+/** The same command for a blog in a cluster, which `skaffold dev` runs without a runner here. */
+function inCluster(): string {
+  const part = partNames.includes(name) ? name : 'posts';
+  const kind = part === 'client' ? 'deployment' : 'statefulset';
+  const lines: Record<string, string> = {
+    stop: `scale ${kind}/${part} --replicas=0`,
+    start: `scale ${kind}/${part} --replicas=1`,
+    kill: `delete pod -l app.kubernetes.io/name=${part} --force`,
+    tables: `exec ${part}-0 -- node common/src/tables.ts /data/${part}.db`,
+  };
+  return `kubectl -n blog ${lines[verb] ?? 'get pods'}`;
+}
+
+const answer = verb === 'tables' ? tables() : await ask(dataDir, command);
+const { code, text } = answer ?? { code: 1, text: 'Nothing is running here. Start it with: npm start' };
+const lines = [
+  ...text.split('\n').map(printable),
+  ...(answer === undefined ? [`In Kubernetes (skaffold dev) it is: ${inCluster()}`] : []),
+];
+console[code === 0 ? 'log' : 'error'](lines.join('\n'));
+process.exitCode = code;

@@ -5,6 +5,7 @@ import dns from 'node:dns';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { detailOf } from '@blog/common/http.ts';
+import { printable } from '@blog/common/printable.ts';
 import { type Answer, request, until } from '../e2e/http.ts';
 import { openStream } from '../e2e/stream.ts';
 import { optionsOrUsage } from './usage.ts';
@@ -47,11 +48,11 @@ async function check<T>(title: string, work: () => Promise<T>): Promise<T | unde
   if (away) return undefined;
   try {
     const found = await work();
-    console.log(`ok      ${title}${typeof found === 'string' ? ` (${found})` : ''}`);
+    console.log(`ok      ${title}${typeof found === 'string' ? ` (${printable(found)})` : ''}`);
     return found;
   } catch (error) {
     failures += 1;
-    console.log(`FAILED  ${title}: ${(error as Error).message}`);
+    console.log(`FAILED  ${title}: ${printable((error as Error).message)}`);
     return undefined;
   }
 }

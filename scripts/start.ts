@@ -2,10 +2,11 @@
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { lockData, whyDenied } from '@blog/common/lock.ts';
+import { printable } from '@blog/common/printable.ts';
 import { createCommands } from './commands.ts';
 import { listen } from './control.ts';
 import { filesIn } from './data-folder.ts';
-import { createPrinter, printable } from './output.ts';
+import { createPrinter } from './output.ts';
 import { decidedSettings, type Options, partNames, portsOf, specOf } from './parts.ts';
 import { whyTaken } from './ports.ts';
 import { INVALID_SETTING, supervise } from './supervisor.ts';

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { addressOf } from '../control.ts';
 import { decidedSettings } from '../parts.ts';
@@ -347,6 +348,41 @@ describe('npm run part', () => {
     await new Promise((resolve) => other.close(resolve));
     expect(await part('start', 'query')).toBe(0);
     await until('query', () => checkout.get('query'));
+  });
+
+  test('tables shows the newest rows of a part, changes nothing, and is safe for a terminal', async () => {
+    const data = join(checkout.root, '.data');
+    mkdirSync(data);
+    const db = new DatabaseSync(join(data, 'posts.db'));
+    db.exec(`PRAGMA journal_mode = WAL;
+      CREATE TABLE posts (seq INTEGER PRIMARY KEY, title TEXT, raw BLOB) STRICT;
+      CREATE TABLE outbox (seq INTEGER PRIMARY KEY) STRICT`);
+    const insert = db.prepare('INSERT INTO posts (title, raw) VALUES (?, ?)');
+    for (let i = 1; i <= 11; i++)
+      insert.run(i === 11 ? `\u001b[2J${'x'.repeat(1_000)}` : `post ${i}`, Buffer.from('abc'));
+    const shown = checkout.run('part.ts', ['tables', 'posts']);
+    expect(await shown.exited).toBe(0);
+    db.close();
+    const lines = shown.output().trim().split('\n');
+    expect(lines[0]).toBe('posts (11 rows; the last 10)');
+    expect(lines[1]).toBe('  seq=2  title=post 2  raw=<3 bytes>');
+    expect(lines[10]).toMatch(/^ {2}seq=11 {2}title=\\u001b\[2Jx{51}…/);
+    expect(lines.at(-1)).toBe('outbox (0 rows)');
+    expect(await part('tables', 'client')).toBe(2);
+  });
+
+  test.each([
+    [['stop', 'moderation'], 'kubectl -n blog scale statefulset/moderation --replicas=0'],
+    [['start', 'client'], 'kubectl -n blog scale deployment/client --replicas=1'],
+    [['kill', 'posts'], 'kubectl -n blog delete pod -l app.kubernetes.io/name=posts --force'],
+    [['tables', 'query'], 'kubectl -n blog exec query-0 -- node common/src/tables.ts /data/query.db'],
+    [['status'], 'kubectl -n blog get pods'],
+  ])('where nothing runs, %j names the line for a cluster', async (command, line) => {
+    const asked = checkout.run('part.ts', command);
+    expect(await asked.exited).toBe(1);
+    expect(asked.output()).toBe(
+      `Nothing is running here. Start it with: npm start\nIn Kubernetes (skaffold dev) it is: ${line}\n`,
+    );
   });
 
   test('an unknown part or command is refused, and so is any without a runner', async () => {
