@@ -149,7 +149,8 @@ const wrong: Wrong[] = [
     undefined,
     /^hooks of profiles.0.profile is "observability"/,
   ],
-  ['tools without their Namespace', 'profiles 2 patches 0', undefined, /^hooks of profiles.2 is undefined/],
+  ['tools without their Namespace', 'profiles 2 patches 0', undefined, /^hooks of profiles.3 is undefined/],
+  ['tools that nobody starts', 'profiles 2 patches 2', undefined, /^hooks of profiles.3 is undefined/],
   ['a token in a profile for development', 'profiles 0 name', 'x', /^hooks of profiles.0.profile is "x"/],
 
   ['a rule missing at the source', 'NetworkPolicy spec egress 0', undefined, /^posts → event-bus:4005 is not allowed/],

@@ -97,9 +97,12 @@ export const front = ({ optional: [ingress, route] }: Project): string[] => [
   ]),
 ];
 
+/** What is done with the tools, which Skaffold deploys without a pod: nobody waits for them any more, and they start. */
+const START = ['label deployment --all skaffold.dev/run-id-', 'scale deployment --all --replicas=1'];
+
 /**
  * Before everything else the Namespace, on any system; in production then the token, which lies in it, and with the tools
- * their own Namespace.
+ * their own Namespace. After everything, when the blog is ready, the tools are started.
  */
 export function hooks({ skaffold: { deploy, profiles = [] } }: Project): string[] {
   const before = deploy.kubectl.hooks.before.map(({ host }) => host);
@@ -120,6 +123,16 @@ export function hooks({ skaffold: { deploy, profiles = [] } }: Project): string[
         path: '/deploy/kubectl/hooks/before/-',
         value: { host: { os, command: command.map((word) => word.replace('infra/k8s', 'infra/observability')) } },
       })),
+      {
+        profile: 'observability',
+        op: 'add',
+        path: '/deploy/kubectl/hooks/after',
+        value: before.map(({ os, command: [shell, run] }) => {
+          const context = shell === 'cmd' ? '%SKAFFOLD_KUBE_CONTEXT%' : '"$SKAFFOLD_KUBE_CONTEXT"';
+          const commands = START.map((words) => `kubectl --context ${context} -n blog-observability ${words}`);
+          return { host: { os, command: [shell, run, commands.join(' && ')] } };
+        }),
+      },
     ]),
     ...command.slice(1).flatMap((file) => (existsSync(join(root, file)) ? [] : [`there is no ${file}`])),
   ];
