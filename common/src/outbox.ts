@@ -1,4 +1,5 @@
 import type { Counter } from 'prom-client';
+import { askForEvents, isProblem } from './bus-answers.ts';
 import { type Checkpoint, checkpointText, NEW, positionOf } from './checkpoint.ts';
 import type { Database, Tx } from './database.ts';
 import { BATCH, PLAIN } from './events.ts';
@@ -37,6 +38,10 @@ const LONGEST_PAUSE = 1_000;
  */
 const LOOK_EVERY = 5_000;
 
+const LOST = ': its log has lost events that it had acknowledged; replay this service';
+/** Whatever a stranger refuses, the bus may take. A classic bus never says what is wrong with an event, so it is asked again. */
+const STRANGER = ', and not as a problem document: perhaps something else answers at its address';
+
 /** Puts an event into the outbox, in the transaction of the change that it tells of. */
 export function enqueue(tx: Tx, event: object | string): void {
   const text = typeof event === 'string' ? event : JSON.stringify(event);
@@ -44,11 +49,21 @@ export function enqueue(tx: Tx, event: object | string): void {
 }
 
 /**
- * A replay order was taken. One from the start: from here on the log is what a person says it is, whatever the bus had
- * acknowledged. A later one says nothing of that, and a log that loses events after it must still be noticed.
+ * A replay order was taken: what was refused is sent once more. One from the start: from here on the log is what a person says
+ * it is, whatever the bus had acknowledged. A later one says nothing of that, and a log that loses events after it must still
+ * be noticed.
  */
 export function replayedFrom(tx: Tx, after: Checkpoint): void {
+  sendRefusedAgain(tx);
   if (positionOf(after) === 0) publishedUpTo(tx, after);
+}
+
+/** At the end of the outbox, each once: what was behind the refused events has gone before them. */
+function sendRefusedAgain(tx: Tx): void {
+  tx.run(
+    'INSERT INTO outbox (event) SELECT event FROM outbox WHERE refused IS NOT NULL GROUP BY event ORDER BY min(seq)',
+  );
+  tx.run('DELETE FROM outbox WHERE refused IS NOT NULL');
 }
 
 function publishedUpTo(tx: Tx, checkpoint: Checkpoint): void {
@@ -70,6 +85,8 @@ export class Relay extends Loop {
   #sent = 0;
   /** Whether the bus has shown, by a `position` in its answer, that it takes batches; a classic bus never does. */
   #takesBatches = false;
+  /** Whether a classic bus has shown itself in the place of one that named positions. */
+  #classic = false;
   /** Rows up to this one go one by one, because a batch with them was refused. */
   #single = 0;
   #failures = 0;
@@ -131,8 +148,13 @@ export class Relay extends Loop {
 
   /** Until the end, and then as long as the bus takes what is left: others wait for what callers were told is there. */
   protected async run(): Promise<void> {
+    const { db } = this.#options;
+    let isFirst = true;
     while (!(this.stopped && this.fails)) {
       try {
+        if (isFirst && (await db.read((tx) => tx.get('SELECT 1 FROM outbox WHERE refused IS NOT NULL'))))
+          await db.write(sendRefusedAgain);
+        isFirst = false;
         if (await this.#step()) continue;
         if (this.stopped) return;
         await this.work.wait(LOOK_EVERY);
@@ -176,23 +198,36 @@ export class Relay extends Loop {
     const { status } = answer;
     const body = (answer.body ?? {}) as { position?: unknown; positions?: unknown; checkpoint?: unknown };
     if (status >= 200 && status < 300) {
-      const understood = one || (Array.isArray(body.positions) && body.positions.length === batch.length);
-      if (!understood) await this.#failed('the bus did not understand a batch', 0);
+      const positions = one ? [body.position] : body.positions;
+      const isPlaced =
+        Array.isArray(positions) && positions.length === batch.length && positions.every(Number.isInteger);
+      if (!isPlaced && !one) await this.#failed('the bus did not understand a batch', 0);
+      else if (!isPlaced && published && !(await this.#isClassic()))
+        await this.#failed(`what answers ${status} at ${bus.url} says no position: it is not the bus of before`, 0);
       else {
-        this.#acknowledged(last.seq, typeof body.position === 'number' || !one, body.checkpoint);
+        this.#acknowledged(last.seq, isPlaced, body.checkpoint);
         this.#published.inc(batch.length);
-        this.#tell(batch, one ? [body.position] : (body.positions as unknown[]));
+        this.#tell(batch, isPlaced ? positions : []);
       }
       if (rows.length < limit && !this.stopped) await this.urgent.wait(gathering(batch.length));
-    } else if (![400, 409, 413, 422].includes(status)) {
-      const lost = status === 412 ? ': its log has lost events that it had acknowledged; replay this service' : '';
-      await this.#failed(`the bus answered ${status}${lost}`, retryAfter(status, answer.headers['retry-after']));
+    } else if (![400, 409, 413, 422].includes(status) || !isProblem(answer)) {
+      const why = status === 412 && isProblem(answer) ? LOST : isProblem(answer) ? '' : STRANGER;
+      await this.#failed(`the bus answered ${status}${why}`, retryAfter(status, answer.headers['retry-after']));
     } else if (!one) {
       this.#single = last.seq;
     } else {
       await this.#refused(last, status, answer.body);
     }
     return true;
+  }
+
+  /**
+   * Whether a classic bus took the place of one that named positions: then its word counts, too. Anything else that answers 200
+   * there does not have the event.
+   */
+  async #isClassic(): Promise<boolean> {
+    this.#classic ||= (await askForEvents(this.#options.bus, this.ending))?.isClassic === true;
+    return this.#classic;
   }
 
   #acknowledged(seq: number, takesBatches: boolean, checkpoint: unknown): void {
@@ -217,7 +252,10 @@ export class Relay extends Loop {
       log.debug({ position: positions[i], ...fieldsOf(event) }, 'event published');
   }
 
-  /** 409: the log has it already, with other content, which stands. Any other refusal: kept, for a person to look at. */
+  /**
+   * 409: the log has it already, with other content, which stands. Any other refusal: kept, for a person to look at, and sent
+   * again at the next start and when a replay is ordered.
+   */
   async #refused({ seq, event }: Row, status: number, answer: unknown): Promise<void> {
     const { db, log } = this.#options;
     const { eventId = 'an event', ...fields } = fieldsOf(event);
@@ -235,6 +273,7 @@ export class Relay extends Loop {
 
   async #failed(why: string, atLeast: number): Promise<void> {
     this.#takesBatches = false;
+    this.#classic = false;
     if (this.#trouble !== why) this.#options.log.warn({ reason: why }, 'cannot publish for now');
     this.#trouble = why;
     this.#failures += 1;

@@ -2,6 +2,7 @@ import { type Request, type Response, Router } from 'express';
 import type { Counter } from 'prom-client';
 import { z } from 'zod';
 import { EVENTS_LIMIT, jsonBody } from './body.ts';
+import { askForEvents, headOf } from './bus-answers.ts';
 import { type Checkpoint, checkpointText, NEW, positionOf, type Stand } from './checkpoint.ts';
 import type { Database, Tx } from './database.ts';
 import { BATCH, EVENT, type EventType, type KnownEvent, PLAIN, parseEvent } from './events.ts';
@@ -27,9 +28,6 @@ const RECENT = 10_000;
 
 /** How long the bus may take to say where its log ends, in milliseconds. */
 const QUESTION = 1_000;
-
-/** How much of a classic bus's whole history is read, in bytes. */
-const CLASSIC_HISTORY = 64 * 1024 * 1024;
 
 const pushHeaders = z.object({
   'event-after': checkpointText.optional(),
@@ -101,7 +99,7 @@ export class Subscriber<Result = void> extends Loop {
       ending: this.ending,
     } as const;
     const answer = await exchange(question).catch(() => undefined);
-    const head = checkpointText.safeParse(answer?.headers['event-head']).data;
+    const head = answer && headOf(answer.headers);
     return head && positionOf(head) >= positionOf(checkpoint) ? head : undefined;
   }
 
@@ -213,21 +211,14 @@ export class Subscriber<Result = void> extends Loop {
     const { bus, log } = this.#options;
     for (let attempt = 1; !this.stopped; attempt += 1) {
       try {
-        const url = `${bus.url}/events?limit=1`;
-        const { status, headers, body } = await exchange({
-          method: 'GET',
-          url,
-          limit: CLASSIC_HISTORY,
-          ending: this.ending,
-        });
-        if (status === 200 && Array.isArray(body)) {
-          const [first] = body;
-          this.#classic = first ? typeof first.position !== 'number' : headers['event-head'] === undefined;
-          if (this.#classic) await this.#applyHistory(body);
-          else this.#heard(checkpointText.safeParse(headers['event-head']).data);
+        const answer = await askForEvents(bus, this.ending);
+        if (answer) {
+          this.#classic = answer.isClassic;
+          if (answer.isClassic) await this.#applyHistory(answer.events);
+          else this.#heard(answer.head);
           return;
         }
-        log.debug({ status }, 'the bus does not say what it is');
+        log.debug('the bus does not say what it is');
       } catch (error) {
         log.debug({ reason: reason(error) }, 'the bus does not answer yet');
       }

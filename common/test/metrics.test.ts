@@ -95,7 +95,9 @@ test('what was committed, applied and published is counted', async () => {
 
 test('the outbox says how many wait, since when, and how many were refused', async () => {
   service = await startComments();
-  bus.mode = ({ body }) => (body?.data.content === 'Refused' ? { status: 422 } : { status: 503 });
+  const headers = { 'content-type': 'application/problem+json' };
+  const refusal = { status: 422, headers, body: { status: 422 } };
+  bus.mode = ({ body }) => (body?.data.content === 'Refused' ? refusal : { status: 503 });
   await service.history([postCreated('p')]);
   await service.http.post('/posts/p/comments').send({ content: 'Refused' }).expect(201);
   const anHourAgo = new Date(Date.now() - 3_600_000).toISOString();

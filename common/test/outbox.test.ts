@@ -3,7 +3,7 @@ import { createApp } from '@blog/common/app.ts';
 import { openDatabase } from '@blog/common/database.ts';
 import type { Bus } from '@blog/common/http.ts';
 import { Metrics } from '@blog/common/metrics.ts';
-import { enqueue, outboxSchema, Relay } from '@blog/common/outbox.ts';
+import { enqueue, outboxSchema, Relay, replayedFrom } from '@blog/common/outbox.ts';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Router } from 'express';
 import { at, FakeBus, type Mode, type Publication } from './fake-bus.ts';
@@ -116,9 +116,15 @@ test('a batch that is answered without positions does not count: its events are 
   expect(arrived()).toEqual(names(1, 5));
 });
 
+const problem = (status: number, told = status): Mode => ({
+  status,
+  headers: { 'content-type': 'application/problem+json' },
+  body: { status: told, detail: 'not this' },
+});
+
 describe('an event that is refused by itself', () => {
   const refuse = (status: number) => {
-    bus.mode = (publication) => (contains('bad')(publication) ? { status, body: { detail: 'not this' } } : 'ours');
+    bus.mode = (publication) => (contains('bad')(publication) ? problem(status) : 'ours');
     return publish('e1', 'e2', 'bad', 'e3', 'e4');
   };
 
@@ -130,15 +136,38 @@ describe('an event that is refused by itself', () => {
     expect(await service.degraded()).toEqual([expect.stringMatching(new RegExp(`refused bad: ${status} .*not this`))]);
   });
 
-  test('with 400 is not sent again after a restart', async () => {
+  test('with 400 is sent again after a restart, and listed as long as it is refused', async () => {
     await refuse(400);
     await until(async () => (await left()).length === 1);
-    await service.close();
-    bus.publications = [];
-    await start();
-    await publish('e5');
-    await until(() => arrived().includes('e5'));
-    expect(bus.publications.some(contains('bad'))).toBe(false);
+    const refusals = async () => (await service.degraded()).filter((text) => text.includes('refused bad'));
+    for (const mode of [bus.mode, 'ours'] as const) {
+      await service.close();
+      bus.mode = mode;
+      bus.publications = [];
+      await start();
+      await until(() => bus.publications.some(contains('bad')));
+      await until(async () => (await refusals()).length === (mode === 'ours' ? 0 : 1));
+    }
+    await until(async () => (await left()).length === 0);
+    expect(arrived()).toEqual([...names(1, 4), 'bad']);
+  });
+
+  test('with 400 is sent again when a replay is ordered, with what the order brings, and goes once the bus has it', async () => {
+    await refuse(400);
+    for (let times = 1; times <= 2; times += 1) {
+      await until(async () => (await left()).length === times);
+      bus.publications = [];
+      await service.db.write((tx) => {
+        replayedFrom(tx, at(4));
+        enqueue(tx, event('bad'));
+      });
+      await until(() => bus.publications.filter(contains('bad')).length >= 2);
+    }
+    bus.mode = 'ours';
+    await service.db.write((tx) => replayedFrom(tx, at(4)));
+    await until(async () => (await left()).length === 0);
+    expect(arrived()).toEqual([...names(1, 4), 'bad']);
+    expect(await service.degraded()).toEqual([]);
   });
 
   test('with 409 is in the log already: its row goes, and the rest goes on', async () => {
@@ -146,6 +175,43 @@ describe('an event that is refused by itself', () => {
     await until(() => bus.log.length === 4);
     await until(async () => (await left()).length === 0);
     expect(await service.degraded()).toEqual([]);
+  });
+});
+
+describe('what is not the word of the bus does not count, and no event is dropped:', () => {
+  const strangers: [string, Mode][] = [
+    ...[400, 409, 413, 422].map((status): [string, Mode] => [`a bare ${status}`, { status, body: { status } }]),
+    ['a problem document of another status', problem(400, 422)],
+    ['a bare 200', { status: 200, body: { status: 'OK' } }],
+    ['a bare 201 of something that has a list', { status: 201, body: [] }],
+    ['a position that is none', { status: 200, body: { position: 'first' } }],
+  ];
+  test.each(strangers)('%s', async (_, mode) => {
+    await publish('e1');
+    await until(async () => (await left()).length === 0);
+    bus.mode = mode;
+    bus.publications = [];
+    await publish('e2', 'e3');
+    await until(async () => bus.publications.length > 1 && (await service.degraded()).length === 1);
+    expect(await service.degraded()).toEqual([
+      expect.stringMatching(/^Publishing waits: .*(position|problem document)/),
+    ]);
+    expect(await left()).toHaveLength(2);
+    bus.mode = 'ours';
+    await until(async () => (await left()).length === 0);
+    expect(arrived()).toEqual(names(1, 3));
+    expect(await service.degraded()).toEqual([]);
+  });
+
+  test('but a classic bus in the place of ours is believed, once it has shown that it is one', async () => {
+    await publish('e1');
+    await until(async () => (await left()).length === 0);
+    bus.mode = 'classic';
+    await publish('e2', 'e3');
+    await until(async () => (await left()).length === 0);
+    // It keeps the batch that it did not understand, too.
+    expect(arrived().filter(Boolean)).toEqual(names(1, 3));
+    expect(bus.questions).toBe(1);
   });
 });
 
@@ -236,7 +302,7 @@ test('an event that the log had before does not take the last checkpoint back', 
 });
 
 test('a bus that has lost events (412) gets nothing more, /readyz says so, and no event is dropped', async () => {
-  bus.mode = { status: 412, body: {} };
+  bus.mode = problem(412);
   await publish('e1', 'e2');
   await until(async () => (await service.degraded()).some((text) => text.includes('lost events')));
   expect(await stays(async () => (await left()).length === 2)).toBe(true);
