@@ -3,7 +3,7 @@ import type { Checkpoint } from '@blog/common/checkpoint.ts';
 import type { Tx } from '@blog/common/database.ts';
 import { createEvent, type KnownEvent, type Status } from '@blog/common/events.ts';
 import { keyReused } from '@blog/common/idempotency.ts';
-import { unknownCursor } from '@blog/common/lists.ts';
+import { firstOf, type Items, unknownCursor } from '@blog/common/lists.ts';
 import { enqueue, replayedFrom } from '@blog/common/outbox.ts';
 
 const SOURCE = 'comments';
@@ -46,14 +46,14 @@ export function knowsPost(tx: Tx, id: string): boolean {
   return tx.get('SELECT 1 FROM posts WHERE id = ?', id) !== undefined;
 }
 
-/** One more comment of the post than `limit`, in the order they were written, behind the comment `cursor`. */
-export function listComments(tx: Tx, postId: string, limit: number, cursor?: string): Comment[] {
+/** One more comment of the post than a page holds, in the order they were written, behind the comment `cursor`. */
+export function listComments(tx: Tx, postId: string, limit: number, cursor?: string): Items<Comment> {
   const seen = cursor
     ? tx.get<{ seq: number }>('SELECT seq FROM comments WHERE id = ? AND post_id = ?', cursor, postId)
     : { seq: 0 };
   if (!seen) throw unknownCursor();
   const sql = `SELECT ${COLUMNS}, seq FROM comments WHERE post_id = ? AND seq > ? ORDER BY seq LIMIT ?`;
-  return tx.all(sql, postId, seen.seq, limit + 1);
+  return firstOf(tx.each(sql, postId, seen.seq, limit + 1), limit);
 }
 
 const JUDGE = `INSERT INTO comments (id, post_id, content, status) VALUES (?, ?, ?, ?)

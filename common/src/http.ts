@@ -8,7 +8,7 @@ export type Bus = { url: string; token?: string };
 /** `body` is what `text` says as JSON; undefined if it is none, or was too long to be read to its end. */
 export type Answer = { status: number; headers: http.IncomingHttpHeaders; text: string; body: unknown };
 type Request = {
-  method: 'GET' | 'POST';
+  method: 'GET' | 'HEAD' | 'POST';
   url: string;
   headers?: Record<string, string | undefined>;
   /** Sent as a bearer token (RFC 6750 §2.1). */

@@ -168,15 +168,11 @@ export class Relay extends Loop {
   async #step(): Promise<boolean> {
     const { db, bus } = this.#options;
     const limit = this.#takesBatches && this.#sent >= this.#single ? BATCH_EVENTS : 1;
-    const { rows, published } = await db.read((tx) => ({
-      rows: tx.all<Row>(
-        'SELECT seq, event FROM outbox WHERE seq > ? AND refused IS NULL ORDER BY seq LIMIT ?',
-        this.#sent,
-        limit,
-      ),
+    const next = 'SELECT seq, event FROM outbox WHERE seq > ? AND refused IS NULL ORDER BY seq LIMIT ?';
+    const { batch, isCut, published } = await db.read((tx) => ({
+      ...fit(tx.each<Row>(next, this.#sent, limit)),
       published: tx.get<Publication>('SELECT checkpoint FROM publication')?.checkpoint,
     }));
-    const batch = fit(rows);
     const last = batch.at(-1);
     if (!last) return false;
     failpoint('read-not-sent');
@@ -209,7 +205,7 @@ export class Relay extends Loop {
         this.#published.inc(batch.length);
         this.#tell(batch, isPlaced ? positions : []);
       }
-      if (rows.length < limit && !this.stopped) await this.urgent.wait(gathering(batch.length));
+      if (!isCut && batch.length < limit && !this.stopped) await this.urgent.wait(gathering(batch.length));
     } else if (![400, 409, 413, 422].includes(status) || !isProblem(answer)) {
       const why = status === 412 && isProblem(answer) ? LOST : isProblem(answer) ? '' : STRANGER;
       await this.#failed(`the bus answered ${status}${why}`, retryAfter(status, answer.headers['retry-after']));
@@ -287,12 +283,14 @@ export class Relay extends Loop {
   }
 }
 
-/** The first rows that fit into one request; at least one. */
-function fit(rows: Row[]): Row[] {
+/** The first rows that fit into one request; at least one. Those behind them are not read. */
+function fit(rows: Iterable<Row>): { batch: Row[]; isCut: boolean } {
+  const batch: Row[] = [];
   let bytes = 0;
-  const end = rows.findIndex(({ event }, i) => {
-    bytes += Buffer.byteLength(event) + 1;
-    return i > 0 && bytes > BATCH_BYTES;
-  });
-  return end === -1 ? rows : rows.slice(0, end);
+  for (const row of rows) {
+    bytes += Buffer.byteLength(row.event) + 1;
+    if (batch.length > 0 && bytes > BATCH_BYTES) return { batch, isCut: true };
+    batch.push(row);
+  }
+  return { batch, isCut: false };
 }

@@ -92,12 +92,7 @@ export class Subscriber<Result = void> extends Loop {
     if (this.#classic) return NEW;
     const { db, bus } = this.#options;
     const { checkpoint } = await db.read(readStand);
-    const question = {
-      method: 'GET',
-      url: `${bus.url}/events?limit=1`,
-      deadline: QUESTION,
-      ending: this.ending,
-    } as const;
+    const question = { method: 'HEAD', url: `${bus.url}/events`, deadline: QUESTION, ending: this.ending } as const;
     const answer = await exchange(question).catch(() => undefined);
     const head = answer && headOf(answer.headers);
     return head && positionOf(head) >= positionOf(checkpoint) ? head : undefined;

@@ -236,6 +236,16 @@ describe('who has got an event', () => {
   });
 });
 
+test('where the log ends is told to HEAD without reading an event, however large or damaged the first is', async () => {
+  const bus = await startBus();
+  await post(bus, cloudEvent('large', { data: 'x'.repeat(200_000) })).expect(201);
+  const checkpoint = await bus.publish('last');
+  await bus.db.write((tx) => tx.run("UPDATE events SET record = '{}' WHERE position = 1"));
+  await bus.http.get('/events?limit=1').expect(503);
+  const { headers } = await bus.http.head('/events').expect(200);
+  expect([headers['event-head'], headers['content-length']]).toEqual([checkpoint, undefined]);
+});
+
 test('a reader of the log or its stream who stops reading is cut off; what is read meanwhile is whole', async () => {
   const bus = await startBus({ limits: { unread: 300 } });
   const events = 120;

@@ -3,7 +3,7 @@ import type { Checkpoint } from '@blog/common/checkpoint.ts';
 import type { Tx } from '@blog/common/database.ts';
 import { createEvent, type KnownEvent } from '@blog/common/events.ts';
 import { keyReused } from '@blog/common/idempotency.ts';
-import { unknownCursor } from '@blog/common/lists.ts';
+import { firstOf, type Items, unknownCursor } from '@blog/common/lists.ts';
 import { enqueue, replayedFrom } from '@blog/common/outbox.ts';
 
 const SOURCE = 'posts';
@@ -29,11 +29,12 @@ export function createPost(tx: Tx, title: string, key: string | null, traceparen
   return post;
 }
 
-/** One more post than `limit`, in the order of their creation, behind the post `cursor`. */
-export function listPosts(tx: Tx, limit: number, cursor?: string): (Post & { seq: number })[] {
+/** One more post than a page holds, in the order of their creation, behind the post `cursor`. */
+export function listPosts(tx: Tx, limit: number, cursor?: string): Items<Post & { seq: number }> {
   const seen = cursor ? tx.get<{ seq: number }>('SELECT seq FROM posts WHERE id = ?', cursor) : { seq: 0 };
   if (!seen) throw unknownCursor();
-  return tx.all(`SELECT ${COLUMNS} FROM posts WHERE seq > ? ORDER BY seq LIMIT ?`, seen.seq, limit + 1);
+  const sql = `SELECT ${COLUMNS} FROM posts WHERE seq > ? ORDER BY seq LIMIT ?`;
+  return firstOf(tx.each(sql, seen.seq, limit + 1), limit);
 }
 
 /** Inserts from its own event what a lost or older database does not have; fills in what was not known. */

@@ -45,23 +45,24 @@ export function createQuery({ db, log, bus, origins }: Options) {
 
   routes.get('/posts', async (req, res) => {
     const { limit = 50, cursor } = parsePage(req);
-    const { posts, position, json } = await lists.of(JSON.stringify([limit, cursor]), (tx) =>
+    const { items, fit, position, json } = await lists.of(JSON.stringify([limit, cursor]), (tx) =>
       readList(tx, limit, cursor),
     );
-    page(req, res, posts, limit);
+    page(req, res, items, fit);
     res.set('Stream-Position', position).type('json').send(json);
   });
 
   routes.get('/posts/:id', async (req, res) => {
     const { id } = parse(postPath, req.params);
     const { limit = EMBEDDED, cursor } = parsePage(req);
-    const { post, position } = await db.read((tx) => ({
-      post: getPost(tx, id, limit, cursor),
+    const { found, position } = await db.read((tx) => ({
+      found: getPost(tx, id, limit, cursor),
       position: streamPosition(tx),
     }));
-    if (!post) throw fieldProblem(404, 'id', 'must be the id of a post', 'There is no such post.');
+    if (!found) throw fieldProblem(404, 'id', 'must be the id of a post', 'There is no such post.');
+    const { items, fit } = found.comments;
     res.set('Stream-Position', position);
-    res.json({ ...post, comments: page(req, res, post.comments, limit) });
+    res.json({ ...found.post, comments: page(req, res, items, fit) });
   });
 
   routes.get('/stream', async (req, res) => {

@@ -2,8 +2,9 @@ import type { Tx } from '@blog/common/database.ts';
 import { message, reset, type Step } from '@blog/common/streams.ts';
 import { type Comment, changesAfter, findPost, type Post, streamPosition } from './read-model.ts';
 
-/** How many changed comments are read, and sent, at a time. */
+/** How many changed comments are read, and sent, at a time, and how much text of theirs, in characters. */
 const WINDOW = 100;
+const WINDOW_TEXT = 256 * 1024;
 
 /** A reader that missed more changes than this reads the list again. */
 const MISSED = 5_000;
@@ -32,9 +33,11 @@ export function readStep(tx: Tx, after: number): Step {
   const now = streamPosition(tx);
   const { model, revision: head } = parsePosition(now);
   if (after >= head) return { text: '', upto: after };
-  const { posts, comments } = changesAfter(tx, after, WINDOW);
+  const { posts, comments } = changesAfter(tx, after, WINDOW, WINDOW_TEXT);
   // A full list ends somewhere, and what the other one has behind that place has to wait for the next step.
-  const ends = [posts, comments].map((rows) => (rows.length === WINDOW ? (rows.at(-1)?.revision ?? head) : head));
+  const ends = [posts, comments].map(({ items, fit }) =>
+    items.length > fit ? (items[fit - 1]?.revision ?? head) : head,
+  );
   const revision = Math.min(...ends);
 
   const changed = new Map<string, { post: Post; comments: Comment[]; more?: true }>();
@@ -46,8 +49,8 @@ export function readStep(tx: Tx, after: number): Step {
     }
     return changed.get(id);
   };
-  for (const post of posts) if (post.revision <= revision) entry(post.id);
-  for (const { revision: changedAt, ...comment } of comments) {
+  for (const post of posts.items) if (post.revision <= revision) entry(post.id);
+  for (const { revision: changedAt, ...comment } of comments.items) {
     if (changedAt > revision) break;
     const shown = entry(comment.postId);
     shown?.comments.push(comment);

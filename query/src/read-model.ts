@@ -1,6 +1,6 @@
 import type { Tx } from '@blog/common/database.ts';
 import type { Status } from '@blog/common/events.ts';
-import { unknownCursor } from '@blog/common/lists.ts';
+import { firstOf, type Items, unknownCursor } from '@blog/common/lists.ts';
 
 export type Comment = {
   id: string;
@@ -13,8 +13,9 @@ export type Comment = {
 export type Post = { id: string; title: string | null; createdAt: string | null; seq: number; commentCount: number };
 export type FullPost = Post & { comments: Comment[] };
 
-/** How many comments a post carries in a list. */
+/** How many comments a post carries in a list, and how much text of theirs at most, in characters: fifty of ours fit. */
 export const EMBEDDED = 50;
+const EMBEDDED_TEXT = 256 * 1024;
 
 const POST = 'id, title, created_at AS createdAt, seq, comment_count AS commentCount';
 const COMMENT = 'id, post_id AS postId, content, status, created_at AS createdAt, seq';
@@ -26,57 +27,57 @@ export function streamPosition(tx: Tx): string {
 }
 
 /** A page of posts, one more than it shows, and as it is answered: by id, and where a stream goes on from it. */
-export type List = { posts: FullPost[]; json: Buffer; position: string };
+export type List = Items<FullPost> & { json: Buffer; position: string };
 
 export function readList(tx: Tx, limit: number, cursor?: string): List {
-  const posts = listPosts(tx, limit, cursor);
-  const byId = Object.fromEntries(posts.slice(0, limit).map((post) => [post.id, post]));
-  return { posts, json: Buffer.from(JSON.stringify(byId)), position: streamPosition(tx) };
+  const { items, fit } = listPosts(tx, limit, cursor);
+  const byId = Object.fromEntries(items.slice(0, fit).map((post) => [post.id, post]));
+  return { items, fit, json: Buffer.from(JSON.stringify(byId)), position: streamPosition(tx) };
 }
 
-/** One more post than `limit`, newest first, behind the post `cursor`; each with its first comments. */
-export function listPosts(tx: Tx, limit: number, cursor?: string): FullPost[] {
+/** One more post than a page holds, newest first, behind the post `cursor`; each with its first comments. */
+export function listPosts(tx: Tx, limit: number, cursor?: string): Items<FullPost> {
   const seen = cursor
     ? tx.get<{ seq: number }>('SELECT seq FROM posts WHERE id = ?', cursor)
     : { seq: Number.MAX_SAFE_INTEGER };
   if (!seen) throw unknownCursor();
-  const posts = tx.all<Post>(`SELECT ${POST} FROM posts WHERE seq < ? ORDER BY seq DESC LIMIT ?`, seen.seq, limit + 1);
-  const full: FullPost[] = [];
-  for (const post of posts) full.push({ ...post, comments: commentsOf(tx, post.id, 0, EMBEDDED) });
-  return full;
+  const posts = tx.each<Post>(`SELECT ${POST} FROM posts WHERE seq < ? ORDER BY seq DESC LIMIT ?`, seen.seq, limit + 1);
+  return firstOf(withComments(tx, posts), limit);
 }
 
-/** One post with one more comment than `limit`, in the order they were written, behind the comment `cursor`. */
-export function getPost(tx: Tx, id: string, limit: number, cursor?: string): FullPost | undefined {
+function* withComments(tx: Tx, posts: Iterable<Post>): Generator<FullPost> {
+  for (const post of posts) {
+    const { items, fit } = firstOf(commentsOf(tx, post.id, 0, EMBEDDED), EMBEDDED, EMBEDDED_TEXT);
+    yield { ...post, comments: items.slice(0, fit) };
+  }
+}
+
+/** One post, and one more of its comments than a page holds, in the order they were written, behind the comment `cursor`. */
+export function getPost(tx: Tx, id: string, limit: number, cursor?: string) {
   const post = findPost(tx, id);
   if (!post) return undefined;
   const seen = cursor
     ? tx.get<{ seq: number }>('SELECT seq FROM comments WHERE id = ? AND post_id = ?', cursor, id)
     : { seq: 0 };
   if (!seen) throw unknownCursor();
-  return { ...post, comments: commentsOf(tx, id, seen.seq, limit + 1) };
+  return { post, comments: firstOf(commentsOf(tx, id, seen.seq, limit + 1), limit) };
 }
 
 export const findPost = (tx: Tx, id: string) => tx.get<Post>(`SELECT ${POST} FROM posts WHERE id = ?`, id);
 
 const commentsOf = (tx: Tx, postId: string, after: number, limit: number) =>
-  tx.all<Comment>(
+  tx.each<Comment>(
     `SELECT ${COMMENT} FROM comments WHERE post_id = ? AND seq > ? ORDER BY seq LIMIT ?`,
     postId,
     after,
     limit,
   );
 
-/** Posts and comments changed after `revision`, in the order of their changes, at most `limit` of each. */
-export function changesAfter(tx: Tx, revision: number, limit: number) {
-  return {
-    posts: tx.all<Post & { revision: number }>(
-      `SELECT ${POST}, revision FROM posts WHERE revision > ? ORDER BY revision LIMIT ?`,
-      ...[revision, limit],
-    ),
-    comments: tx.all<Comment & { revision: number }>(
-      `SELECT ${COMMENT}, revision FROM comments WHERE revision > ? ORDER BY revision LIMIT ?`,
-      ...[revision, limit],
-    ),
+/** Posts and comments changed after `revision`, in the order of their changes: the first of each that fit, and one more. */
+export function changesAfter(tx: Tx, revision: number, limit: number, room: number) {
+  const changed = <Row>(columns: string, table: string) => {
+    const sql = `SELECT ${columns}, revision FROM ${table} WHERE revision > ? ORDER BY revision LIMIT ?`;
+    return firstOf(tx.each<Row & { revision: number }>(sql, revision, limit + 1), limit, room);
   };
+  return { posts: changed<Post>(POST, 'posts'), comments: changed<Comment>(COMMENT, 'comments') };
 }
