@@ -237,7 +237,7 @@ describe('a refusal', () => {
       { detail: [{ loc: ['body', 'title'], msg: 'too short' }] },
       'The blog did not accept it. What you typed is still here.',
     ],
-    [404, { detail: 'There is no such post.' }, 'There is no such post.'],
+    [404, { detail: 'None has come here.', errors: [{ field: 'id', detail: 'must be an id' }] }, 'None has come here.'],
     [413, { detail: 'The body is over the limit of 65536 bytes.' }, 'The body is over the limit of 65536 bytes.'],
     [422, { detail: 'That cannot be.' }, 'That cannot be.'],
     [403, '<html>', 'The blog did not accept it. What you typed is still here.'],
@@ -270,6 +270,21 @@ describe('a refusal', () => {
     expect(again).toBe(first);
     expect(other).not.toBe(first);
   });
+});
+
+test('what is not answered at once is said to be waited for, and may be changed meanwhile', async () => {
+  const answer = later<typeof created>();
+  blog.onPost = () => answer.promise;
+  await openPage();
+  await post('Mine');
+  const text = 'The blog has not answered yet. Waiting for it…';
+  await screen.findByText(new RegExp(text), { selector: '.waits' }, { timeout: 5_000 });
+  expect(spoken()).toBe(text);
+  expect([field().readOnly, field().value]).toEqual([false, 'Mine']);
+  answer.resolve(created);
+  await screen.findByText('On its way…');
+  expect(document.querySelector('.waits')).toBeNull();
+  expect(blog.sent).toHaveLength(1);
 });
 
 test('however fast the button is pressed, one request goes', async () => {

@@ -56,6 +56,7 @@ test('where the bus is there and everything in its log is known it is a 404', as
   const bus = await withBus(5, 5);
   const { body } = await send('unknown').expect(404);
   expect(body.errors).toEqual([{ field: 'id', detail: expect.any(String) }]);
+  expect(body.detail).toBe('No post with this id has come here. If it was written just now, try again in a while.');
   expect(await service.rows('SELECT 1 FROM outbox')).toEqual([]);
   await bus.close();
 });

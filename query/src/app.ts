@@ -59,7 +59,8 @@ export function createQuery({ db, log, bus, origins }: Options) {
       found: getPost(tx, id, limit, cursor),
       position: streamPosition(tx),
     }));
-    if (!found) throw fieldProblem(404, 'id', 'must be the id of a post', 'There is no such post.');
+    // It may be on its way: what is stored and not published yet is known to its owner alone.
+    if (!found) throw fieldProblem(404, 'id', 'must be the id of a post', 'No post with this id has come here yet.');
     const { items, fit } = found.comments;
     res.set('Stream-Position', position);
     res.json({ ...found.post, comments: page(req, res, items, fit) });

@@ -28,7 +28,7 @@ export async function request(config: AxiosRequestConfig): Promise<Answer> {
     if (!response) throw new RequestError(error instanceof Error ? error.message : 'no answer');
     const seconds = Number(response.headers['retry-after'] ?? Number.NaN);
     const retryAfterMs = Number.isFinite(seconds) ? seconds * 1000 : undefined;
-    throw new RequestError(problemText(response.data), response.status, retryAfterMs);
+    throw new RequestError(problemText(response.status, response.data), response.status, retryAfterMs);
   }
 }
 
@@ -39,9 +39,9 @@ export async function read(config: AxiosRequestConfig): Promise<Answer> {
   return answer;
 }
 
-/** RFC 9457: the field's own message says most, then `detail`; an answer that is no problem document says nothing. */
-function problemText(body: unknown): string {
+/** RFC 9457: of an input that is wrong (400) the field's own message says most, else `detail`; what is no such document says nothing. */
+function problemText(status: number, body: unknown): string {
   const { errors, detail } = fieldsOf(body);
   const [text] = itemsOf(errors, (error) => textOf(fieldsOf(error).detail) ?? textOf(fieldsOf(error).rule));
-  return text ?? textOf(detail) ?? '';
+  return (status === 400 && text) || (textOf(detail) ?? text ?? '');
 }
