@@ -2,7 +2,7 @@
 import { parseTraceparent, traceIdOf } from '@blog/common/tracing.ts';
 import { expect } from '@jest/globals';
 import type { Page } from 'playwright-core';
-import { loadedAt, openBlog, openWindowWithTabs, postOf, test } from './browser.ts';
+import { expectWindowsShareStreams, loadedAt, openBlog, openWindowWithTabs, postOf, test } from './browser.ts';
 import { until } from './http.ts';
 
 const blog = openBlog();
@@ -111,22 +111,17 @@ test('the 51st comment comes on demand, and from then on changes live', async ()
 test('ten tabs of one window all get what is new: only the one in front has a stream', async () => {
   const window = await openWindowWithTabs();
   try {
-    const streams = new Set<unknown>();
     const tabs: Page[] = [];
     for (let n = 0; n < 10; n++) {
       const tab = await window.openTab();
       blog.watch(tab);
-      tab.on('request', (request) => request.resourceType() === 'eventsource' && streams.add(request));
-      for (const end of ['requestfailed', 'requestfinished'] as const) {
-        tab.on(end as 'requestfailed', (request) => streams.delete(request));
-      }
       await tab.goto(blog.url);
       await tab.locator('[data-state=live]').waitFor();
       tabs.push(tab);
     }
     const states = await Promise.all(tabs.map((tab) => tab.evaluate('document.visibilityState')));
     expect(states).toEqual([...Array(9).fill('hidden'), 'visible']);
-    await until('one stream', () => streams.size === 1);
+    await until('one stream', async () => (await blog.streams())[0] === 1);
 
     await blog.post('For ten tabs');
     for (const tab of tabs.toReversed()) {
@@ -134,10 +129,27 @@ test('ten tabs of one window all get what is new: only the one in front has a st
       await tab.getByRole('button', { name: '1 new post' }).click();
       await postOf(tab, 'For ten tabs').waitFor();
     }
-    await until('one stream', () => streams.size === 1);
+    await until('one stream', async () => (await blog.streams())[0] === 1);
   } finally {
     await window.close();
   }
+});
+
+test('five windows in front share one connection for each stream, under the Content-Security-Policy of production', () =>
+  expectWindowsShareStreams(blog));
+
+test('where a browser has closed its storage and its workers to the page, it is live all the same', async () => {
+  await blog.post('Before all was closed');
+  const denied = `get() { throw new DOMException('The operation is insecure.', 'SecurityError'); }`;
+  const page = await blog.open(`
+    Object.defineProperty(window, 'sessionStorage', { ${denied} });
+    Object.defineProperty(window, 'SharedWorker', { ${denied} });`);
+  await write(page, 'Without storage');
+  await postOf(page, 'Without storage').and(page.locator('[data-sent=false]')).waitFor();
+  await blog.post('By somebody else');
+  await page.getByRole('button', { name: '1 new post' }).click();
+  await postOf(page, 'By somebody else').waitFor();
+  expect(await postOf(page, 'Without storage').count()).toBe(1);
 });
 
 test('the page asks nothing of another origin', async () => {

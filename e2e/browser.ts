@@ -131,6 +131,28 @@ export function openBlog({ partsGoAway = false, development = false } = {}) {
       return context.newPage();
     },
 
+    /** So many windows of one reader, all in front, with room for the blog beside the System page. */
+    async openWindows(...paths: string[]): Promise<Page[]> {
+      const context = await browser.newContext({ viewport: { width: 1_400, height: 700 } });
+      contexts.push(context);
+      const pages: Page[] = [];
+      for (const path of paths) {
+        const page = await context.newPage();
+        watch(page);
+        await page.goto(blog.url + path);
+        await page.locator('.connection[data-state=live]').waitFor();
+        pages.push(page);
+      }
+      return pages;
+    },
+
+    /** How many connections the stream of query has, and that of the log. */
+    async streams(): Promise<number[]> {
+      const readers = async (part: string) =>
+        Number(/^stream_readers (\d+)$/m.exec((await get(`${system.url(part)}/metrics`)).body)?.[1]);
+      return Promise.all(['query', 'event-bus'].map(readers));
+    },
+
     /** Somebody else's post, once pages can read it. Resolves to its id. */
     async post(title: string): Promise<string> {
       const id = await blog.send('/posts', { title });
@@ -176,6 +198,40 @@ export async function openWindowWithTabs() {
       await browser.close();
     },
   };
+}
+
+/**
+ * Two windows of the blog and three of the System page, all in front, each with the blog: a browser has six connections to an
+ * origin. What one sends, all get, over one connection for each stream; also while one hangs, and when the first is closed.
+ */
+export async function expectWindowsShareStreams(blog: ReturnType<typeof openBlog>): Promise<void> {
+  const title = 'Before the windows';
+  await blog.post(title);
+  const windows = await blog.openWindows('/', '/', '/system', '/system', '/system');
+  const comment = async (from: Page, text: string, readers: Page[]) => {
+    await postOf(from, title).getByLabel('Your comment').fill(text);
+    await postOf(from, title).getByRole('button', { name: 'Comment' }).click();
+    const shown = readers.map((page) =>
+      postOf(page, title).locator('[data-status=approved]').getByText(text).waitFor(),
+    );
+    await Promise.all(shown);
+  };
+  for (const [index, window] of windows.entries()) await comment(window, `from window ${index}`, windows);
+  for (const window of windows.slice(2)) await window.getByText(/^[1-9]\d* events in the log/).waitFor();
+  await until('one connection for each', async () => `${await blog.streams()}` === '1,1');
+
+  const [first, hangs, ...others] = windows as [Page, Page, ...Page[]];
+  await hangs.evaluate(
+    'setTimeout(() => { window.hung = true; for (const end = Date.now() + 5e3; Date.now() < end; ); })',
+  );
+  await comment(first, 'while one hangs', others);
+  await first.close();
+  await comment(others[0] as Page, 'when the first is closed', [hangs, ...others]);
+  await until('one connection for each', async () => `${await blog.streams()}` === '1,1');
+  await Promise.all([hangs, ...others.slice(1)].map((window) => window.close()));
+  expect(await blog.streams()).toEqual([1, 1]);
+  await others[0]?.close();
+  await until('none is left', async () => `${await blog.streams()}` === '0,0');
 }
 
 /** The article of a post. */

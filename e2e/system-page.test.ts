@@ -1,9 +1,9 @@
 // What a learner sees and does on the System page, before real parts: with control, as `npm start` has it, and without.
 import { expect } from '@jest/globals';
 import type { Page } from 'playwright-core';
-import { openBlog, postOf, test } from './browser.ts';
+import { expectWindowsShareStreams, openBlog, postOf, test } from './browser.ts';
 import { get, readModel, request, until } from './http.ts';
-import { startSystem } from './system.ts';
+import { startProcess, startSystem } from './system.ts';
 
 const SUBSCRIBERS = ['posts', 'comments', 'query', 'moderation'];
 const blog = openBlog({ partsGoAway: true, development: true });
@@ -178,6 +178,36 @@ test('an event that was skipped is redelivered by its button, and has its effect
   await page.getByRole('heading', { name: 'Dead letters (0)' }).waitFor();
   await until('the focus is there', async () => (await focused()) === 'Dead letters (0)');
   await until('its verdict', async () => (await status()) === 'approved');
+});
+
+test('five windows in front share one connection for each stream, also as Vite serves the page', () =>
+  expectWindowsShareStreams(blog));
+
+test('behind a classic bus the page says what it is and goes on, and is whole again when ours is back', async () => {
+  await blog.system.quiet();
+  const [page] = (await blog.openWindows('/system')) as [Page];
+  await blog.system.part('stop event-bus');
+  const { ports, url } = blog.system;
+  const urls = SUBSCRIBERS.map((name) => [`${name.toUpperCase()}_URL`, url(name)]);
+  const classic = await startProcess('bench/naive/event-bus.ts', {
+    PORT: `${ports['event-bus']}`,
+    ...Object.fromEntries(urls),
+  });
+  try {
+    await page.getByText('This event bus is not ours').waitFor();
+    await blog.post('By the classic bus');
+    // Its events have neither a position nor, from a classic service, a time.
+    await page.goto(`${blog.url}/system?event=1`);
+    await page.getByText('This event bus is not ours').waitFor();
+    await postOf(page, 'By the classic bus').waitFor();
+    await page.getByRole('heading', { name: 'How events travel' }).waitFor();
+  } finally {
+    await classic.stop();
+    await blog.system.startPart('event-bus');
+  }
+  await page.goto(`${blog.url}/system`);
+  await row(page, 'moderation').getByText('Live').waitFor();
+  expect(await page.getByText('This event bus is not ours').count()).toBe(0);
 });
 
 const CONTROLS = [

@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { openLiveStream, type StreamState } from '../src/api/live-stream.ts';
+import { type LiveStream, openLiveStream } from '../src/api/live-stream.ts';
+import type { StreamState } from '../src/api/source.ts';
 import { aMessage, aPost, FakeEventSource } from './fake-blog.ts';
 
 let hidden = false;
 let states: StreamState[];
 let resets: number;
-let stream: { close: () => void };
+let stream: LiveStream;
 
 beforeEach(() => {
   jest.useFakeTimers();
@@ -17,14 +18,14 @@ beforeEach(() => {
   states = [];
   resets = 0;
   stream = openLiveStream({
-    address: (position) => `/stream?after=${position}`,
-    position: 'db-1',
+    path: '/stream',
     onMessage: () => undefined,
     onReset: () => {
       resets += 1;
     },
     onState: (state) => states.push(state),
   });
+  stream.follow('db-1');
 });
 
 afterEach(() => {
@@ -91,6 +92,16 @@ describe('the stream', () => {
     expect(opened()).toBe(1);
     show(true);
     expect(FakeEventSource.last.url).toBe('/stream?after=db-3');
+  });
+
+  test('a page that one goes back to has its stream again', () => {
+    FakeEventSource.last.send('db-3', aMessage(aPost(1)));
+    window.dispatchEvent(new Event('pagehide'));
+    expect(FakeEventSource.opened.every((source) => source.closed)).toBe(true);
+    window.dispatchEvent(new Event('pageshow'));
+    expect(FakeEventSource.opened.filter(({ closed }) => !closed).map(({ url }) => url)).toEqual([
+      '/stream?after=db-3',
+    ]);
   });
 
   test('never more than one stream is open', () => {

@@ -4,6 +4,7 @@ import { act, cleanup, render, screen, waitFor, within } from '@testing-library/
 import userEvent from '@testing-library/user-event';
 import type { JSX } from 'react';
 import { client } from '../src/api/http.ts';
+import { createHub, type FromHub, type ToHub } from '../src/api/stream-hub.ts';
 import { App } from '../src/app.tsx';
 import { FakeBlog, FakeEventSource } from './fake-blog.ts';
 import { FakeSystem } from './fake-system.ts';
@@ -20,6 +21,11 @@ beforeEach(() => {
   system = new FakeSystem();
   client.defaults.adapter = system.adapter(blog.adapter);
   globalThis.EventSource = FakeEventSource as unknown as typeof EventSource;
+  const connect = createHub();
+  /** The worker that the windows of a browser share; here each message is there at once. */
+  globalThis.SharedWorker = class {
+    readonly port = new FakePort(connect);
+  } as unknown as typeof SharedWorker;
   window.scrollBy = () => undefined;
   window.scrollTo = () => undefined;
   media.clear();
@@ -40,6 +46,16 @@ afterEach(() => {
   jest.restoreAllMocks();
   jest.useRealTimers();
 });
+
+class FakePort {
+  onmessage: ((event: { data: FromHub }) => void) | null = null;
+  readonly postMessage: (message: ToHub) => void;
+
+  constructor(connect: ReturnType<typeof createHub>) {
+    this.postMessage = connect((data) => this.onmessage?.({ data }));
+  }
+  close() {}
+}
 
 export async function openPage(page: JSX.Element = <App />) {
   render(page);

@@ -49,6 +49,19 @@ describe('side by side', () => {
     await waitFor(() => expect(streams().sort()).toEqual(['/api/system/log/stream', '/stream']));
   });
 
+  test('where windows share no worker, a window has one stream at most: the other half is read again and again', async () => {
+    Object.defineProperty(globalThis, 'SharedWorker', { configurable: true, writable: true, value: undefined });
+    media.add('(width >= 75rem)');
+    history.replaceState(null, '', '/system');
+    await openPage();
+    const [stream] = streams();
+    const isLog = stream === '/api/system/log/stream';
+    if (isLog) blog.posts = [{ post: aPost(1), comments: [] }];
+    else system.log = [anEntry(1)];
+    await screen.findAllByText(isLog ? 'Title 1' : 'PostCreated', {}, { timeout: 10_000 });
+    expect(streams()).toHaveLength(1);
+  });
+
   test('the blog alone asks nothing of the system', async () => {
     media.add('(width >= 75rem)');
     await openPage();

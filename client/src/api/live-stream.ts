@@ -1,94 +1,137 @@
-import { backoffMs } from './backoff.ts';
+import type { StreamState } from './source.ts';
+import { createHub, type FromHub, type ToHub } from './stream-hub.ts';
 
-/** A connection that lived this long was a good one: the next loss starts with a short wait again. */
-const STEADY_MS = 5_000;
+/** How often a window says that it is here; the worker has answered by then, or is gone. In milliseconds. */
+const HERE_EVERY_MS = 5_000;
 
-export type StreamState = 'connecting' | 'live' | 'lost';
+/** Where there is no shared worker, this window reads for itself: one stream at most, to leave connections for the rest. */
+const ownHub = createHub(1);
+let hasWorker = true;
 
-export type LiveStream = {
-  close: () => void;
-  /** Opens at once what waits for its next try. */
-  retry: () => void;
-};
+function connect(hear: (message: FromHub) => void, onError: () => void): (message: ToHub) => void {
+  try {
+    if (!hasWorker) return ownHub(hear);
+    const worker = new SharedWorker(new URL('./stream-worker.ts', import.meta.url), { type: 'module' });
+    const { port } = worker;
+    worker.onerror = onError;
+    port.onmessage = ({ data }) => hear(data);
+    return (message) => {
+      port.postMessage(message);
+      if (message === 'leave') port.close();
+    };
+  } catch {
+    // There are none, or site data is blocked.
+    return ownHub(hear);
+  }
+}
 
 type Options = {
-  /** The address to open, given the position to go on from. */
-  address: (position: string) => string;
-  position: string;
+  path: string;
   onMessage: (data: string) => void;
-  /** The server cannot go on from our position. The stream is closed by then. */
+  /** Something may have been missed: what is known is to be read anew. The stream is closed by then. */
   onReset: () => void;
   onState: (state: StreamState) => void;
 };
 
+export type LiveStream = ReturnType<typeof openLiveStream>;
+
 /**
- * Keeps one EventSource open while the tab is shown, each time behind the last message seen.
- * A browser's own reconnection gives up for ever after one 503, so every try is a new EventSource; and a hidden tab has
- * none, because a browser has only six connections to an origin.
+ * Follows a stream while the window is shown, over a connection that all windows of the browser share. First `joined`, then read,
+ * then `follow` from there: what comes in between is handed over then, and nothing is missed.
  */
-export function openLiveStream({ address, position, onMessage, onReset, onState }: Options): LiveStream {
-  let source: EventSource | undefined;
+export function openLiveStream({ path, onMessage, onReset, onState }: Options) {
+  let say: ((message: ToHub) => void) | undefined;
+  /** Up to where everything is known; undefined until it was read, and what comes by then is held. */
+  let position: string | undefined;
+  const held: string[] = [];
+  /** Grows whenever this window joins; `read` is under way since that one. */
+  let run = 0;
+  let readSince = 0;
+  let isHeard = false;
+  let wasHeard = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let attempt = 0;
+  const ending = new AbortController();
+  const joined = Promise.withResolvers<void>();
 
-  function drop() {
-    clearTimeout(timer);
-    source?.close();
-    source = undefined;
+  function enter() {
+    if (say || ending.signal.aborted) return;
+    if (document.hidden) return joined.resolve();
+    onState('connecting');
+    run += 1;
+    const mine = run;
+    isHeard = false;
+    wasHeard = false;
+    const whileJoined = (act: () => void) => mine === run && say && act();
+    say = connect(
+      (message) => whileJoined(() => hear(message)),
+      () => whileJoined(giveUp),
+    );
+    timer = setTimeout(tellHere, HERE_EVERY_MS);
+    say({ join: path });
   }
 
-  function open() {
-    drop();
-    if (document.hidden) return;
-    source = new EventSource(address(position));
-    source.onopen = () => {
-      onState('live');
-      timer = setTimeout(() => {
-        attempt = 0;
-      }, STEADY_MS);
-    };
-    source.onmessage = (event: MessageEvent<string>) => {
-      // Without an id line the browser repeats the last one: the position moves only when a whole group has come.
-      if (event.lastEventId) position = event.lastEventId;
-      onMessage(event.data);
-    };
-    source.addEventListener('reset', () => {
-      close();
-      onReset();
-    });
-    source.onerror = lost;
+  function tellHere() {
+    if (!isHeard) return giveUp();
+    isHeard = false;
+    timer = setTimeout(tellHere, HERE_EVERY_MS);
+    say?.('here');
   }
 
-  function lost() {
-    drop();
-    onState('lost');
-    timer = setTimeout(open, backoffMs(attempt++));
+  /** The worker died with the window that it was made by: another one is made. One that never answered is not tried again. */
+  function giveUp() {
+    hasWorker = wasHeard;
+    reset();
   }
 
-  function onVisibility() {
-    if (document.hidden) drop();
+  function hear(message: FromHub) {
+    isHeard = true;
+    wasHeard = true;
+    if (message === 'reset') reset();
+    else if (message === 'joined') {
+      if (position === undefined) readSince = run;
+      else say?.({ follow: position, isFresh: false });
+      joined.resolve();
+    } else if ('state' in message) onState(message.state);
+    else if (position === undefined) held.push(message.data);
     else {
-      onState('connecting');
-      open();
+      if (message.id) position = message.id;
+      onMessage(message.data);
     }
   }
 
-  function close() {
-    drop();
-    document.removeEventListener('visibilitychange', onVisibility);
-    window.removeEventListener('online', open);
-    window.removeEventListener('offline', lost);
+  function leave() {
+    clearTimeout(timer);
+    say?.('leave');
+    say = undefined;
   }
 
-  document.addEventListener('visibilitychange', onVisibility);
-  window.addEventListener('online', open);
-  window.addEventListener('offline', lost);
-  onState('connecting');
-  open();
+  function close() {
+    leave();
+    ending.abort();
+  }
+
+  function reset() {
+    close();
+    onReset();
+  }
+
+  const onVisibility = () => (document.hidden ? leave() : enter());
+  document.addEventListener('visibilitychange', onVisibility, { signal: ending.signal });
+  // Into the browser's memory of pages that one may go back to, and out of it.
+  window.addEventListener('pagehide', leave, { signal: ending.signal });
+  window.addEventListener('pageshow', onVisibility, { signal: ending.signal });
+  enter();
+
   return {
-    close,
-    retry() {
-      if (!source) open();
+    joined: joined.promise,
+    /** Hands over what has come behind what was read up to this position, and whatever comes. */
+    follow(from: string) {
+      position = from;
+      say?.({ follow: from, isFresh: readSince === run });
+      for (const data of held.splice(0)) onMessage(data);
     },
+    /** Opens at once what waits for its next try. */
+    retry: () => say?.('retry'),
+    close,
   };
 }

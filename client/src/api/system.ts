@@ -135,8 +135,8 @@ export async function readDeadLetters(cursor?: string): Promise<{ letters: DeadL
   return { letters: itemsOf(data, parseLetter), hasNext: /rel="?next"?/i.test(String(headers.link ?? '')) };
 }
 
-/** Where the log's stream is, behind a checkpoint. */
-export const logStream = (checkpoint: string): string => `${BASE}/log/stream?after=${encodeURIComponent(checkpoint)}`;
+/** Where the log's stream is. */
+export const LOG_STREAM = `${BASE}/log/stream`;
 
 /** What a person may do to a subscription; `from` is the first position of a replay. Throws RequestError. */
 export async function control(

@@ -1,4 +1,4 @@
-import type { StreamState } from '../api/live-stream.ts';
+import type { StreamState } from '../api/source.ts';
 
 const TEXTS = { connecting: 'Connecting…', live: 'Live', lost: 'Connection lost, reconnecting…' };
 

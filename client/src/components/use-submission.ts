@@ -3,6 +3,9 @@ import { RequestError } from '../api/http.ts';
 import { sendUntilAnswered } from '../api/send-until-answered.ts';
 import { EMPTY, keyedDraft, loadDraft, saveDraft } from './draft.ts';
 
+/** What takes longer than this is said to. A comment may wait that long for its post. In milliseconds. */
+const SLOW_MS = 2_500;
+
 type Options = {
   /** Names the form among all forms of the page. */
   form: string;
@@ -64,23 +67,36 @@ export function useSubmission({ form, subject, limit, send, announce }: Options)
 
   const begin = useEffectEvent(() => {
     let said = false;
-    return sendUntilAnswered({
+    let slow: ReturnType<typeof setTimeout> | undefined;
+    function say(why: string) {
+      setNote(`${why} ${MEANWHILE}`);
+      // Once: the reader is told that it goes on, not of every try.
+      if (!said) announce(why);
+      said = true;
+    }
+    const stop = sendUntilAnswered({
       send: (signal) => send(draft.keyOf, draft.key, signal),
-      onTry: () => setBusy(true),
+      onTry() {
+        setBusy(true);
+        slow = setTimeout(say, SLOW_MS, 'The blog has not answered yet. Waiting for it…');
+      },
       onFailure(failure) {
+        clearTimeout(slow);
         setBusy(false);
-        setNote(`${explainWait(failure)} ${MEANWHILE}`);
-        // Once: the reader is told that it goes on, not of every try.
-        if (!said) announce(explainWait(failure));
-        said = true;
+        say(explainWait(failure));
       },
       onEnd(refusal) {
+        clearTimeout(slow);
         end();
         setNote(undefined);
         keep(refusal === undefined ? EMPTY : { ...draft, sending: false });
         setError(refusal === undefined ? undefined : explain(refusal, subject));
       },
     });
+    return () => {
+      clearTimeout(slow);
+      stop();
+    };
   });
   useEffect(() => (run === 0 ? undefined : begin()), [run]);
 

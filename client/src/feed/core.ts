@@ -1,5 +1,5 @@
 import { noteShown } from '../api/journey-notes.ts';
-import type { StreamState } from '../api/live-stream.ts';
+import type { StreamState } from '../api/source.ts';
 import type { Message } from '../api/types.ts';
 import { createBatch } from './batch.ts';
 import type { Entry } from './entry.ts';

@@ -20,7 +20,9 @@ export function createSync(core: FeedCore) {
     stop();
     const mine = syncs;
     const first = core.getState().phase !== 'ready';
+    stream = openStream();
     try {
+      await stream.joined;
       const { position } = await core.merge(
         () => readPosts(),
         (list) => {
@@ -32,21 +34,21 @@ export function createSync(core: FeedCore) {
       );
       if (mine !== syncs) return;
       core.set({ phase: 'ready' });
-      if (position !== undefined) follow(position);
+      if (position !== undefined) stream.follow(position);
       else readAgainLater();
     } catch (error) {
       if (mine !== syncs) return;
+      stream.close();
       core.set(first ? { phase: 'failed' } : { connection: 'lost' });
       const asked = error instanceof RequestError ? error.retryAfterMs : undefined;
       timer = setTimeout(() => void start(attempt + 1), Math.max(backoffMs(attempt), asked ?? 0));
     }
   }
 
-  function follow(position: string) {
+  function openStream() {
     let lost = false;
-    stream = openLiveStream({
-      address: (after) => `/stream?${new URLSearchParams({ after })}`,
-      position,
+    return openLiveStream({
+      path: '/stream',
       onMessage: (data) => {
         const message = parseMessage(data);
         if (message) core.receive(message);
@@ -63,6 +65,7 @@ export function createSync(core: FeedCore) {
 
   /** A read model without a stream, such as the classic one. */
   function readAgainLater() {
+    stream?.close();
     core.set({ connection: 'live' });
     timer = setTimeout(() => void start(), READ_EVERY_MS);
   }

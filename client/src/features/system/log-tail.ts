@@ -1,6 +1,7 @@
 import { backoffMs } from '../../api/backoff.ts';
-import { type LiveStream, openLiveStream, type StreamState } from '../../api/live-stream.ts';
-import { type LogEntry, logStream, parseStreamed, readLog } from '../../api/system.ts';
+import { type LiveStream, openLiveStream } from '../../api/live-stream.ts';
+import type { StreamState } from '../../api/source.ts';
+import { LOG_STREAM, type LogEntry, parseStreamed, readLog } from '../../api/system.ts';
 import { createBatch } from '../../feed/batch.ts';
 
 /** What the stream brings is handed over together, at most this often: thousands of events a second are usual. */
@@ -41,22 +42,19 @@ export function createLogTail({ onBegin, onEvents, onState }: Options) {
   async function follow(attempt = 0): Promise<void> {
     stop();
     const mine = runs;
+    stream = openLiveStream({ path: LOG_STREAM, onMessage: arrived.add, onReset: () => void follow(), onState });
     try {
+      await stream.joined;
       const { head } = await readLog({}, 1);
       const { entries } = await readLog({}, RECENT);
       if (mine !== runs) return;
       entries.reverse();
       last = entries.at(-1)?.position ?? 0;
       onBegin(entries);
-      stream = openLiveStream({
-        address: logStream,
-        position: head,
-        onMessage: arrived.add,
-        onReset: () => void follow(),
-        onState,
-      });
+      stream.follow(head);
     } catch {
       if (mine !== runs) return;
+      stop();
       onState('lost');
       timer = setTimeout(() => void follow(attempt + 1), backoffMs(attempt));
     }

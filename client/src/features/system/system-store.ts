@@ -1,6 +1,6 @@
 import { backoffMs } from '../../api/backoff.ts';
-import type { StreamState } from '../../api/live-stream.ts';
 import { createPoll } from '../../api/poll.ts';
+import type { StreamState } from '../../api/source.ts';
 import {
   type LogEntry,
   PARTS,

@@ -1,0 +1,76 @@
+import { backoffMs } from './backoff.ts';
+
+/** A connection that lived this long was a good one: the next loss starts with a short wait again. */
+const STEADY_MS = 5_000;
+
+export type StreamState = 'connecting' | 'live' | 'lost';
+
+type Options = {
+  path: string;
+  position: string;
+  /** `id`: the position behind it, if it is the last of its group. */
+  onMessage: (data: string, id: string) => void;
+  /** The server cannot go on from our position. The source is closed by then. */
+  onReset: () => void;
+  onState: (state: StreamState) => void;
+};
+
+/**
+ * Keeps one EventSource open, in a window or in a worker, each time behind the last message seen. A browser's own reconnection
+ * gives up for ever after one 503, so every try is a new EventSource.
+ */
+export function openSource({ path, position, onMessage, onReset, onState }: Options) {
+  let source: EventSource | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let attempt = 0;
+  const ending = new AbortController();
+
+  function drop() {
+    clearTimeout(timer);
+    source?.close();
+    source = undefined;
+  }
+
+  function open() {
+    drop();
+    source = new EventSource(`${path}?after=${encodeURIComponent(position)}`);
+    source.onopen = () => {
+      onState('live');
+      timer = setTimeout(() => {
+        attempt = 0;
+      }, STEADY_MS);
+    };
+    source.onmessage = ({ data, lastEventId }: MessageEvent<string>) => {
+      // Without an id line the browser repeats the last one: the position moves only when a whole group has come.
+      if (lastEventId) position = lastEventId;
+      onMessage(data, lastEventId);
+    };
+    source.addEventListener('reset', () => {
+      close();
+      onReset();
+    });
+    source.onerror = lost;
+  }
+
+  function lost() {
+    drop();
+    onState('lost');
+    timer = setTimeout(open, backoffMs(attempt++));
+  }
+
+  function close() {
+    drop();
+    ending.abort();
+  }
+
+  addEventListener('online', open, { signal: ending.signal });
+  addEventListener('offline', lost, { signal: ending.signal });
+  open();
+  return {
+    close,
+    /** Opens at once what waits for its next try. */
+    retry() {
+      if (!source) open();
+    },
+  };
+}
