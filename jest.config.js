@@ -1,10 +1,11 @@
 // Node strips the types of server code itself; only the page's .tsx needs a transform.
 const node = { transform: {}, extensionsToTreatAsEsm: ['.ts'], testEnvironment: 'node' };
+// Patterns without <rootDir>: the folder's name, a [ in it for example, would be read as a part of the pattern.
 const part = (name) => ({
   ...node,
   displayName: name,
   rootDir: `./${name}`,
-  testMatch: ['<rootDir>/test/**/*.test.ts'],
+  testMatch: ['**/test/**/*.test.ts'],
 });
 
 export default {
@@ -15,7 +16,7 @@ export default {
       rootDir: './client',
       testEnvironment: 'jsdom',
       extensionsToTreatAsEsm: ['.ts', '.tsx'],
-      testMatch: ['<rootDir>/test/**/*.test.tsx'],
+      testMatch: ['**/test/**/*.test.tsx'],
       transform: {
         '\\.tsx?$': [
           '@swc/jest',
@@ -24,7 +25,7 @@ export default {
       },
       moduleNameMapper: { '\\.css$': '<rootDir>/test/empty.css.ts' },
     },
-    { ...node, displayName: 'e2e', rootDir: './e2e', testMatch: ['<rootDir>/**/*.test.ts'] },
+    { ...node, displayName: 'e2e', rootDir: './e2e', testMatch: ['**/*.test.ts'] },
   ],
   testTimeout: 60_000,
 };

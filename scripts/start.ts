@@ -12,6 +12,9 @@ import { whyTaken } from './ports.ts';
 import { INVALID_SETTING, supervise } from './supervisor.ts';
 import { dataDirOf, dataOption } from './usage.ts';
 
+/** A part that neither answers nor ends is named by then. */
+const GREET_WITHIN_MS = 15_000;
+
 process.stdout.on('error', () => {}); // a closed terminal is no reason to leave children behind
 
 function fail(message: string, code = 1): never {
@@ -88,11 +91,13 @@ function settle(name: string): void {
   }
   if (greeted || stopping || settled.size < partNames.length) return;
   greeted = true;
-  notReady.push(...wanted.map((part) => part.name).filter((name) => !isReady(name)));
+  notReady.push(
+    ...wanted.map((part) => part.name).filter((name) => !['ready', 'stopped'].includes(partOf(name)?.state ?? '')),
+  );
   const seconds = (performance.now() / 1000).toFixed(1);
   const lines = [
     notReady.length === 0 ? `Ready after ${seconds} s.` : `Ready after ${seconds} s, without what did not start:`,
-    ...notReady.map((name) => `  ${name.padEnd(12)} ${lastLineOf(name)} (it is tried again)`),
+    ...notReady.map((name) => `  ${name.padEnd(12)} ${lastWordOf(name)}`),
     ...wanted.filter(({ name }) => isReady(name)).map(({ name }) => `  ${name.padEnd(12)} ${addressOf(name)}`),
     '',
     ...suggestions(),
@@ -103,7 +108,12 @@ function settle(name: string): void {
 
 const partOf = (name: string) => parts.find((part) => part.name === name)?.status();
 const isReady = (name: string) => partOf(name)?.state === 'ready';
-const lastLineOf = (name: string) => printable(partOf(name)?.said ?? '').slice(0, 200);
+
+function lastWordOf(name: string): string {
+  const part = partOf(name);
+  const said = printable(part?.said || 'has said nothing').slice(0, 200);
+  return `${said} (${part?.state === 'starting' && part.restarts === 0 ? 'does not answer yet' : 'is tried again'})`;
+}
 
 /** What a browser or curl finds first at a part. */
 function addressOf(name: string): string {
@@ -163,6 +173,9 @@ for (const { name } of wanted) {
 }
 console.log(`Starting ${wanted.map((part) => part.name).join(', ')} (data in ${options.dataDir}) …\n`);
 for (const part of wanted) part.start();
+setTimeout(() => {
+  for (const { name } of wanted) settle(name);
+}, GREET_WITHIN_MS).unref();
 
 createInterface({ input: process.stdin }).on('line', async (line) => {
   const command = line.trim().split(/\s+/);

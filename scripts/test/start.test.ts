@@ -240,6 +240,15 @@ describe('what is ready', () => {
     expect(await runner.exited).toBe(0);
   });
 
+  test('a part that neither answers nor ends is named, too', async () => {
+    checkout.edit('posts', 'console.log("waiting for the colour"); setInterval(() => {}, 1_000);');
+    const runner = checkout.start(['posts', 'query']);
+    await until('the greeting', () => runner.output().includes('Ready after'), 30_000);
+    expect(runner.output()).toMatch(
+      /without what did not start:\n +posts +waiting for the colour \(does not answer yet\)/,
+    );
+  });
+
   test('only what runs is offered', async () => {
     const runner = checkout.start(['posts', 'client']);
     await until('the greeting', () => runner.output().includes('Ctrl-C stops all'));
