@@ -56,6 +56,8 @@ writes=${RATE_WRITES:-50}
 reads=${RATE_READS:-500}
 check RATE_WRITES "$writes" "$number" 'must be a number of requests per second, from 1 to 9999'
 check RATE_READS "$reads" "$number" 'must be a number of requests per second, from 1 to 9999'
+streams=${STREAMS:-100}
+check STREAMS "$streams" "$number" 'must be a number of streams, from 1 to 9999'
 
 trusted=
 if [ -n "${TRUSTED_PROXIES-}" ]; then
@@ -85,9 +87,12 @@ sed -e "s|@LISTEN@|$host:$listen_port|" \
   -e "s|@MODERATION_URL@|$moderation|" -e "s|@EVENT_BUS_URL@|$event_bus|" \
   -e "s|@RATE_WRITES@|$writes|" -e "s|@BURST_WRITES@|$((writes * 2))|" \
   -e "s|@RATE_READS@|$reads|" -e "s|@BURST_READS@|$((reads * 2))|" \
-  -e "s|@TRUSTED_PROXIES@|$trusted|" -e "s|@RESOLVER@|$(echo "$resolver" | tr , ' ')|" \
+  -e "s|@STREAMS@|$streams|" -e "s|@TRUSTED_PROXIES@|$trusted|" -e "s|@RESOLVER@|$(echo "$resolver" | tr , ' ')|" \
   -e "s|@VERSION@|$version|" -e "s|@PAGE_DIR@|$page|" \
   "$conf" >"$folder/nginx.conf"
+
+# As many open files as it may have: some systems begin with 1,024.
+ulimit -n "$(ulimit -Hn)" 2>/dev/null || :
 
 # What it keeps in files is in that folder too; before it has read its configuration it logs to stderr.
 exec nginx -p "$folder/" -e stderr -c "$folder/nginx.conf" -g 'daemon off;'

@@ -99,6 +99,46 @@ describeNginx('nginx: limits', () => {
     expect(statuses(await ten(gateway, 'POST /posts', forged))).toEqual(limited);
   });
 
+  test('one address has only so many streams open; others have theirs, and so has it again when one is closed', async () => {
+    const gateway = await start({ STREAMS: '2', TRUSTED_PROXIES: '127.0.0.1' });
+    parts.handle = (req, res) => {
+      if (req.url?.startsWith('/stream'))
+        res.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n');
+      else res.end('{}');
+    };
+    const readers: AbortController[] = [];
+    const stream = async (address: string, path = '/stream') => {
+      const reader = new AbortController();
+      readers.push(reader);
+      const headers = { 'x-forwarded-for': address };
+      const answer = await fetch(gateway.url + path, { headers, signal: reader.signal });
+      if (answer.status === 200) return 200;
+      return [answer.status, answer.headers.get('retry-after'), (await answer.json()).status];
+    };
+    const crowd = '192.0.2.1';
+    expect(await stream(crowd)).toBe(200);
+    expect(await stream(crowd, '/api/system/log/stream')).toBe(200);
+    expect(await stream(crowd)).toEqual([429, '1', 429]);
+    expect(await stream('192.0.2.2')).toBe(200);
+    expect((await ask(gateway.url, 'GET /posts', { 'x-forwarded-for': crowd })).status).toBe(200);
+    readers[0]?.abort();
+    await until('there is room again', async () => (await stream(crowd)) === 200);
+    for (const reader of readers) reader.abort();
+  });
+
+  test('a connection whose headers do not come is closed in seconds', async () => {
+    const gateway = await start();
+    const began = performance.now();
+    await send(gateway.url, 'GET / HTTP/1.1\r\nHost: x\r\n');
+    expect(performance.now() - began).toBeLessThan(9_000);
+  });
+
+  test('it has one worker, however many cores the machine has', async () => {
+    const { pid } = await start();
+    const { stdout } = spawnSync('pgrep', ['-P', `${pid}`], { encoding: 'utf8' });
+    expect(stdout.trim().split('\n')).toHaveLength(1);
+  });
+
   test('a body of 64 KiB passes, in memory and also without a length; a larger one is 413 and reaches nobody', async () => {
     const gateway = await start();
     for (const headers of [{ accept: '*/*' }, { 'transfer-encoding': 'chunked' }] as Record<string, string>[]) {
@@ -348,6 +388,8 @@ describeNginx('nginx: settings', () => {
     ['RATE_WRITES', '-1'],
     ['RATE_READS', '10000'],
     ['RATE_READS', '5r/m; '],
+    ['STREAMS', '0'],
+    ['STREAMS', '1; limit_rate 1'],
     ['TRUSTED_PROXIES', '10.0.0.0/33'],
     ['TRUSTED_PROXIES', '10.0.0.0/8,'],
     ['TRUSTED_PROXIES', 'proxy.example'],

@@ -140,6 +140,7 @@ export async function startNginx(urls: Urls, settings: NodeJS.ProcessEnv = {}, r
   if (child.exitCode !== null) throw new Error(`nginx ended: ${read('stderr')}`);
   return {
     url: free.url,
+    pid: child.pid,
     ended,
     log: () => read('stdout'),
     errors: () => read('stderr'),
