@@ -1,6 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import { agents } from './agents.ts';
+import { printable } from './printable.ts';
 
 /** Where the bus is, and the token that it and the services know each other by. */
 export type Bus = { url: string; token?: string };
@@ -89,16 +90,13 @@ function parseJson(text: string): unknown {
 }
 
 /**
- * What an answer says, in one short line: the `detail` of a problem document, or whatever its body is. It comes from
- * outside: no character in it controls a terminal, or turns or hides what stands beside it.
+ * What an answer says, in one short line that is safe for a terminal: the `detail` of a problem document, or whatever its
+ * body is.
  */
 export function detailOf({ body, text }: Pick<Answer, 'body' | 'text'>): string {
   const { detail } = (body ?? {}) as { detail?: unknown };
   const said = typeof detail === 'string' ? detail : text;
-  return said
-    .slice(0, 500)
-    .replace(/[\s\p{C}]+/gu, ' ')
-    .trim();
+  return printable(said.slice(0, 500).toWellFormed().replace(/\s+/g, ' ').trim());
 }
 
 /** The reason that an exchange failed for, in one short line. */

@@ -46,8 +46,8 @@ export function controlRoutes({ db, loops }: { db: Database; loops: Delivery[] }
 
   routes.get('/dead-letters', async (req, res) => {
     const { limit = 50, cursor } = parsePage(req);
-    const { letters, fit } = await db.read((tx) => listLetters(tx, limit, cursor));
-    const shown = letters.map(({ id, record, ...letter }) => ({ id: `${id}`, ...letter, event: JSON.parse(record) }));
+    const { items, fit } = await db.read((tx) => listLetters(tx, limit, cursor));
+    const shown = items.map(({ id, record, ...letter }) => ({ id: `${id}`, ...letter, event: JSON.parse(record) }));
     res.json(page(req, res, shown, fit));
   });
 

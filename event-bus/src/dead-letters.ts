@@ -1,7 +1,7 @@
 import type { Tx } from '@blog/common/database.ts';
-import { unknownCursor } from '@blog/common/lists.ts';
+import { firstOf, type Items, unknownCursor } from '@blog/common/lists.ts';
 import { fieldProblem } from '@blog/common/problem.ts';
-import { type Entry, PAGE_TEXT } from './log.ts';
+import type { Entry } from './log.ts';
 
 /** An event that a subscriber cannot take: left out of pushes until it is redelivered or discarded. */
 export type DeadLetter = { id: number; subscription: string; position: number; reason: string; parkedAt: string };
@@ -24,26 +24,15 @@ export function parkedBetween(tx: Tx, subscription: string, after: number, upto:
   return new Set(rows.map((row) => row.position));
 }
 
-/**
- * Letters behind the letter `cursor`, newest first, each with its event's record: one more than `fit` on a page, if there
- * are more. It has at most `limit` of them, and fewer if their text is long.
- */
-export function listLetters(tx: Tx, limit: number, cursor?: string) {
+/** Letters behind the letter `cursor`, newest first, each with its event's record. */
+export function listLetters(tx: Tx, limit: number, cursor?: string): Items<DeadLetter & { record: string }> {
   if (cursor !== undefined && !/^\d{1,15}$/.test(cursor)) throw unknownCursor();
-  const letters: (DeadLetter & { record: string })[] = [];
-  let fit = 0;
-  let size = 0;
-  for (const letter of tx.each<DeadLetter & { record: string }>(
+  const rows = tx.each<DeadLetter & { record: string }>(
     `SELECT ${COLUMNS}, e.record FROM dead_letters d JOIN events e USING (position)
      WHERE d.id < ? ORDER BY d.id DESC LIMIT ?`,
     ...[cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(cursor), limit + 1],
-  )) {
-    letters.push(letter);
-    if (size > PAGE_TEXT) break;
-    size += letter.record.length;
-    fit = Math.min(limit, letters.length);
-  }
-  return { letters, fit };
+  );
+  return firstOf(rows, limit);
 }
 
 /** The 404 for a letter that is not there, or not there any more. */

@@ -114,7 +114,7 @@ const sameContent = (a: CloudEvent, b: CloudEvent) =>
  * others wait.
  */
 export const PAGE = 200;
-export const PAGE_TEXT = 512 * 1024;
+const PAGE_TEXT = 512 * 1024;
 const SEARCH = 5_000;
 
 /** The first entries of a query, at least one: `isFull` when there may be more, but no room. The last value is the limit. */
