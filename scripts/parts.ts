@@ -41,7 +41,7 @@ export const decidedSettings = new Map([
   ...partNames
     .filter((part) => part !== 'client')
     .map((part): [string, string] => [urlSettingOf(part), `use --port ${part}=NUMBER`]),
-  ...['RATE_WRITES', 'RATE_READS', 'TRUSTED_PROXIES'].map((name): [string, string] => [
+  ...['RATE_WRITES', 'RATE_READS', 'STREAMS', 'TRUSTED_PROXIES'].map((name): [string, string] => [
     name,
     'only nginx limits requests',
   ]),
