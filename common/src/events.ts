@@ -36,17 +36,21 @@ export const entityId = z.string().refine(isEntityId, ID_RULE);
 /** When an event was made (CloudEvents 1.0 §3.1.2). */
 export const eventTime = z.iso.datetime({ offset: true, error: 'must be a time of RFC 3339' });
 
-// Handlers need only the ids: any other field may be missing, and one that makes no sense counts as missing.
+// Handlers need only the ids: any other field may be missing, and one that makes no sense counts as missing. A classic service
+// may number what it has, and JavaScript hardly tells a number from its text: here it is text.
+const numbered = z.number().transform(String);
+const idInData = z.union([entityId, numbered]);
 const text = z.string().optional().catch(undefined);
+const shown = z.union([z.string(), numbered]).optional().catch(undefined);
 const verdict = z.enum(['approved', 'rejected']).optional().catch(undefined);
 export type Verdict = 'approved' | 'rejected';
 export type Status = 'pending' | Verdict;
 
 const data = {
-  PostCreated: z.object({ id: entityId, title: text, createdAt: text }),
-  CommentCreated: z.object({ id: entityId, postId: entityId, content: text, createdAt: text }),
-  CommentModerated: z.object({ id: entityId, postId: entityId, content: text, status: verdict }),
-  CommentUpdated: z.object({ id: entityId, postId: entityId, content: text, status: verdict }),
+  PostCreated: z.object({ id: idInData, title: shown, createdAt: text }),
+  CommentCreated: z.object({ id: idInData, postId: idInData, content: shown, createdAt: text }),
+  CommentModerated: z.object({ id: idInData, postId: idInData, content: shown, status: verdict }),
+  CommentUpdated: z.object({ id: idInData, postId: idInData, content: shown, status: verdict }),
 };
 export type EventType = keyof typeof data;
 export const EVENT_TYPES = Object.keys(data) as EventType[];
@@ -61,6 +65,8 @@ export type KnownEvent = {
     eventId?: string;
     position?: number;
     data: z.output<(typeof data)[T]>;
+    /** The data as it came. */
+    given: Partial<Record<string, unknown>>;
     time?: string;
     traceparent?: string;
     published?: object;
@@ -90,14 +96,14 @@ export function parseEvent(input: unknown, handled: readonly EventType[]): Known
   const parsed = data[known].safeParse(event.data.data);
   if (!parsed.success) throw new Problem(422, `The ${type} event ${id ?? ''} lacks its ids.`);
   const published = id && source ? input : undefined;
-  return { type, eventId: id, data: parsed.data, time, traceparent, published } as KnownEvent;
+  return { type, eventId: id, data: parsed.data, given: event.data.data, time, traceparent, published } as KnownEvent;
 }
 
 /**
  * Makes an event. Its id is derived, never random: each of the four types happens once per subject, so whatever is
  * published again is recognised. `traceparent` is that of its cause: the request, or the event that it follows from.
  */
-export function createEvent<Data extends { id: string; createdAt?: string }>(
+export function createEvent<Data extends { id: string | number; createdAt?: string }>(
   source: string,
   type: EventType,
   data: Data,
@@ -105,5 +111,14 @@ export function createEvent<Data extends { id: string; createdAt?: string }>(
 ): CloudEvent {
   // What others call the time of its creation may be any text.
   const time = eventTime.safeParse(data.createdAt).data ?? new Date().toISOString();
-  return { specversion: '1.0', id: `${data.id}/${type}`, source, type, subject: data.id, time, traceparent, data };
+  return {
+    specversion: '1.0',
+    id: `${data.id}/${type}`,
+    source,
+    type,
+    subject: String(data.id),
+    time,
+    traceparent,
+    data,
+  };
 }

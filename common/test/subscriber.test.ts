@@ -104,7 +104,7 @@ test.each([
   ['a handler that throws', post('throws')],
   ['a known type without its ids', poison],
   ['a known type without data', { type: 'PostCreated' }],
-  ['ids that are not strings', { type: 'PostCreated', data: { id: 1 } }],
+  ['ids that are neither text nor numbers', { type: 'PostCreated', data: { id: true } }],
   ['an id of more than 200 characters', post('x'.repeat(201))],
   ['an event that is no object', 'text'],
   ['an event without a type', {}],

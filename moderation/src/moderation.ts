@@ -23,14 +23,16 @@ export const createHandler = (bannedWords: string[]) =>
   function handle(tx: Tx, event: KnownEvent): Verdict | undefined {
     switch (event.type) {
       case 'CommentCreated': {
-        const { id, postId, content } = event.data;
+        const { id, content } = event.data;
         const made = tx.get<{ event: string }>('SELECT event FROM verdicts WHERE id = ?', id);
         if (made) {
           enqueue(tx, made.event);
           return;
         }
         const status = judge(content ?? '', bannedWords);
-        const verdict = { id, postId, content, status };
+        // A classic service finds its comment by what it called it: a number stays one.
+        const { postId, content: given } = event.given;
+        const verdict = { id: event.given.id as string | number, postId, content: given, status };
         const text = JSON.stringify(createEvent(SOURCE, 'CommentModerated', verdict, event.traceparent));
         tx.run(INSERT, id, status, text);
         enqueue(tx, text);
