@@ -121,7 +121,7 @@ export const probesAndResources = (project: Project): string[] =>
   workloads(project).flatMap(({ name, container: { startupProbe, livenessProbe, readinessProbe } }) => [
     ...compare(`${name}: startupProbe`, startupProbe, {
       ...{ httpGet: { path: '/healthz', port: 'http' }, timeoutSeconds: 5 },
-      ...{ initialDelaySeconds: 2, periodSeconds: 1, failureThreshold: 120 },
+      ...{ initialDelaySeconds: 1, periodSeconds: 1, failureThreshold: 120 },
     }),
     ...compare(`${name}: livenessProbe`, livenessProbe?.httpGet, { path: '/healthz', port: 'http' }),
     ...compare(`${name}: readinessProbe`, readinessProbe?.httpGet, { path: '/readyz', port: 'http' }),

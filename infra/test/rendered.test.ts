@@ -161,8 +161,10 @@ const changes = (from: Manifest[], to: Manifest[]) =>
       'StatefulSet moderation container image',
       'StatefulSet moderation container readinessProbe/httpGet',
       'StatefulSet moderation container readinessProbe/tcpSocket',
-      'StatefulSet moderation container startupProbe/httpGet',
+      'StatefulSet moderation container startupProbe/exec',
+      'StatefulSet moderation container startupProbe/initialDelaySeconds',
       'StatefulSet moderation container startupProbe/tcpSocket',
+      'StatefulSet moderation container startupProbe/timeoutSeconds',
     ]);
   });
 });
