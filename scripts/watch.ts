@@ -1,10 +1,12 @@
 // Watches a part's sources in development, so that the supervisor starts the part again on an edit.
-import { type FSWatcher, readdirSync, statSync, watch } from 'node:fs';
+import { existsSync, type FSWatcher, readdirSync, statSync, watch } from 'node:fs';
 import { join } from 'node:path';
 
 const SOURCE = /\.(ts|js|json|sql)$/;
 /** Debounce: an editor or `git checkout` changes a file in several steps. */
 const SETTLE_MS = 50;
+/** The interval at which a watched folder that is gone is looked for. */
+const GONE_MS = 500;
 
 export type Watch = { close(): void };
 
@@ -58,6 +60,8 @@ export function watchSources(folders: string[], edited: () => void, failed: (rea
     timer = setTimeout(() => {
       try {
         const now = look();
+        // A folder that is gone tells nothing when it comes back.
+        if (!folders.every((folder) => existsSync(folder))) timer = setTimeout(settle, GONE_MS);
         if (now === known) return;
         known = now;
         edited();

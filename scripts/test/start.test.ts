@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -81,6 +81,25 @@ describe('npm start', () => {
     });
     writeFileSync(join(checkout.root, 'common', 'src', 'new.ts'), 'export {};\n');
     await until('a new process', async () => ((await checkout.get('posts'))?.pid ?? second.pid) !== second.pid);
+  });
+
+  test('edits are seen in new folders, and after the watched folder was gone for a while', async () => {
+    const runner = checkout.start(['posts']);
+    await until('ready', () => runner.output().includes('Ready after'));
+    const src = join(checkout.root, 'posts', 'src');
+    mkdirSync(join(src, 'new'));
+    for (const source of ['export {};\n', 'export const a = 1;\n']) {
+      const before = await until('posts', () => checkout.get('posts'));
+      writeFileSync(join(src, 'new', 'a.ts'), source);
+      await until('a new process', async () => ((await checkout.get('posts'))?.pid ?? before.pid) !== before.pid);
+    }
+    renameSync(src, `${src}-gone`);
+    await until('it crashes', () => runner.output().includes('ended with code 1'));
+    const edits = () => occurrences(runner.output(), 'edited, starts again');
+    const before = edits();
+    renameSync(`${src}-gone`, src);
+    await until('the folder is seen', () => edits() > before);
+    await until('posts again', () => checkout.get('posts'));
   });
 
   test('a syntax error is printed once, however often it is tried, and an edit brings the part back at once', async () => {
@@ -305,19 +324,22 @@ describe('what comes from outside', () => {
     expect(runner.output().replaceAll('\n', '').match(UNSAFE)).toBeNull();
   });
 
-  test.each(['no JSON\n', '{"stop":"posts"}\n', '[1]\n', 'null\n', 'x'.repeat(200_000)])(
-    'a wrong command is answered with an error, and the runner goes on: %.20j',
-    async (sent) => {
-      const runner = checkout.start(['posts']);
-      await until('ready', () => runner.output().includes('Ready after'));
-      const socket = connect(addressOf(join(checkout.root, '.data')));
-      socket.on('error', () => {}).write(sent);
-      const answer = (await socket.setEncoding('utf8').toArray()).join('');
-      expect(JSON.parse(answer)).toEqual({ code: 1, text: expect.stringMatching(/Error/) });
-      expect(await part('status')).toBe(0);
-      expect(await checkout.get('posts')).toBeDefined();
-    },
-  );
+  test.each([
+    ['no JSON', 'no JSON\n'],
+    ['an object', '{"stop":"posts"}\n'],
+    ['numbers', '[1]\n'],
+    ['null', 'null\n'],
+    ['a line without an end', 'x'.repeat(200_000)],
+  ])('what is no command is answered with an error, and the runner goes on: %s', async (_, sent) => {
+    const runner = checkout.start(['posts']);
+    await until('ready', () => runner.output().includes('Ready after'));
+    const socket = connect(addressOf(join(checkout.root, '.data')));
+    socket.on('error', () => {}).write(sent);
+    const answer = (await socket.setEncoding('utf8').toArray()).join('');
+    expect(JSON.parse(answer)).toEqual({ code: 1, text: expect.stringMatching(/Error/) });
+    expect(await part('status')).toBe(0);
+    expect(await checkout.get('posts')).toBeDefined();
+  });
 });
 
 describe('npm run part', () => {
