@@ -1,6 +1,7 @@
 // The process of the load generator: puts on the load of its argument, tells what came of it, and on demand every write.
 import { BATCH, createEvent, PLAIN } from '../common/src/events.ts';
 import type { Write } from '../e2e/checker.ts';
+import { idOf } from '../e2e/http.ts';
 import { Connection } from './connection.ts';
 import { type Ended, type Load, now, percentile } from './load.ts';
 
@@ -42,7 +43,7 @@ async function writeComment(comments: Connection, postId: string, name: string, 
   const text = `comment ${number} on ${name}${number % 5 === 0 ? ', with orange' : ''}`;
   const answer = await ask(comments, 201, 'POST', `/posts/${postId}/comments`, { content: text });
   if (!answer) return;
-  const { id } = JSON.parse(answer.toString());
+  const id = idOf(JSON.parse(answer.toString()), text);
   writes.push({ kind: 'comment', id, postId, text, key: id, outcome: 'acknowledged' });
 }
 

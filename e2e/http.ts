@@ -70,3 +70,8 @@ export async function readModel(query: string): Promise<Post[]> {
   }
   return posts;
 }
+
+/** The id of the post or comment that was made. The classic comments answers with all comments of the post. */
+// biome-ignore lint/suspicious/noExplicitAny: the answer of any part
+export const idOf = (body: any, text: string): string =>
+  (Array.isArray(body) ? body.findLast(({ content }) => content === text) : body).id;

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Write } from './checker.ts';
-import { type Answer, get, type Post, post, readModel } from './http.ts';
+import { type Answer, get, idOf, type Post, post, readModel } from './http.ts';
 import type { System } from './system.ts';
 
 export type Written = { id: string; title: string; comments: { id: string; content: string; status: string }[] };
@@ -33,7 +33,7 @@ export async function writeComment(
   const banned = Math.random() < 0.2;
   const content = `comment ${comments.length} on ${title}${banned ? `, with ${BANNED}` : ''}`;
   const url = `${system.url('comments')}/posts/${postId}/comments`;
-  const { id } = await acknowledged(url, { content }, refusals);
+  const id = idOf(await acknowledged(url, { content }, refusals), content);
   comments.push({ id, content, status: banned ? 'rejected' : 'approved' });
 }
 

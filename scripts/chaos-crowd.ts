@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fingerprint, readLog, type Write } from '../e2e/checker.ts';
-import { type Answer, get, request } from '../e2e/http.ts';
+import { type Answer, get, idOf, request } from '../e2e/http.ts';
 import { openStream } from '../e2e/stream.ts';
 
 const WRITERS = 16;
@@ -47,7 +47,7 @@ export function startCrowd(url: (part: string) => string, { followsLog }: { foll
       const status = answer?.status ?? 0;
       if (status === 201) {
         write.outcome = 'acknowledged';
-        write.id = answer?.body.id;
+        write.id = idOf(answer?.body, write.text);
         counts.acknowledged += 1;
         if (isUncertain) uncertain.acknowledged += 1;
         return;

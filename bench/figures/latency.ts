@@ -2,7 +2,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import { post, until } from '../../e2e/http.ts';
+import { idOf, post, until } from '../../e2e/http.ts';
 import { openStream } from '../../e2e/stream.ts';
 import { Connection } from '../connection.ts';
 import type { Figure, Run, Values } from '../figure.ts';
@@ -12,6 +12,8 @@ import { keep, startNaive, startOurs } from '../processes.ts';
 /** How long a verdict is waited for in the end, in milliseconds; then it counts as never come. */
 const PATIENCE = 5_000;
 const RATES = [20, 100];
+/** Posts that the comments are spread over: the naive side answers each with all comments of its post. */
+const POSTS = 20;
 
 type Comment = { id: string; status?: string };
 type Listener = { url(part: string): string; verdictOf(id: string): number | undefined };
@@ -62,15 +64,19 @@ async function listenToNaive(): Promise<Listener> {
 }
 
 /** Comments at this rate, whether the ones before were answered or not; when each answer came. */
-async function writeSteadily(comments: string, postId: string, rate: number, seconds: number) {
+async function writeSteadily(comments: string, postIds: string[], rate: number, seconds: number) {
   const answered = new Map<string, number>();
   const idle: Connection[] = [];
   const write = async (n: number) => {
     const connection = idle.pop() ?? new Connection(comments);
     const content = `comment ${n}, ${rate} a second${n % 5 === 0 ? ', with orange' : ''}`;
-    const { status, body } = await connection.request('POST', `/posts/${postId}/comments`, JSON.stringify({ content }));
+    const { status, body } = await connection.request(
+      'POST',
+      `/posts/${postIds[n % POSTS]}/comments`,
+      JSON.stringify({ content }),
+    );
     if (status !== 201) throw new Error(`a comment was answered with ${status}`);
-    answered.set(JSON.parse(body.toString()).id, performance.now());
+    answered.set(idOf(JSON.parse(body.toString()), content), performance.now());
     idle.push(connection);
   };
   const writing: Promise<void>[] = [];
@@ -87,10 +93,11 @@ async function writeSteadily(comments: string, postId: string, rate: number, sec
 
 async function measure({ side, directory, quick }: Run): Promise<Values> {
   const { url, verdictOf } = await (side === 'ours' ? listenToOurs(directory) : listenToNaive());
-  const { id: postId } = (await post(`${url('posts')}/posts`, { title: 'a post' })).body;
+  const create = async () => (await post(`${url('posts')}/posts`, { title: 'a post' })).body.id as string;
+  const postIds = await Promise.all(Array.from({ length: POSTS }, create));
   const values: Values = {};
   for (const rate of RATES) {
-    const answered = await writeSteadily(url('comments'), postId, rate, quick ? 2 : 10);
+    const answered = await writeSteadily(url('comments'), postIds, rate, quick ? 2 : 10);
     const ids = [...answered.keys()];
     const all = () => ids.every((id) => verdictOf(id) !== undefined);
     await until('every verdict has come', all, PATIENCE).catch(() => {}); // the rest never comes

@@ -26,7 +26,7 @@ app.post('/posts/:id/comments', async (req, res) => {
   comments.push(comment);
   commentsByPost[postId] = comments;
   await axios.post(`${bus}/events`, { type: 'CommentCreated', data: { ...comment, postId } });
-  res.status(201).send(comment);
+  res.status(201).send(comments); // all of the post's, the new one last
 });
 
 app.post('/events', async (req, res) => {
