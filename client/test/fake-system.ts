@@ -1,13 +1,7 @@
 // The system behind the page: its parts, its bus and its log. What it is not asked of `/api/system` the fake blog answers.
 import { type AxiosAdapter, AxiosError, CanceledError } from 'axios';
-import {
-  type Arrival,
-  type DeadLetter,
-  type LogEntry,
-  PARTS,
-  type PartName,
-  type Subscription,
-} from '../src/api/system.ts';
+import type { Arrival, DeadLetter, LogEntry, Subscription } from '../src/api/bus.ts';
+import { PARTS, type PartName } from '../src/api/system.ts';
 import { type Answer, FakeEventSource } from './fake-blog.ts';
 
 const TIME = '2026-01-02T03:04:05.000Z';

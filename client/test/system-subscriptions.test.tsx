@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { act, fireEvent, screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
-import type { Subscription } from '../src/api/system.ts';
+import type { Subscription } from '../src/api/bus.ts';
 import { installDialog } from './dialog.ts';
 import { later, openSystem, spoken, system } from './page.tsx';
 

@@ -1,5 +1,6 @@
 import { useId, useState } from 'react';
-import { type DeadLetter, discard, redeliver } from '../../api/system.ts';
+import type { DeadLetter } from '../../api/bus.ts';
+import { discard, redeliver } from '../../api/system.ts';
 import { Link } from '../../components/navigation.tsx';
 import { Question } from '../../components/question.tsx';
 import { TimeStamp } from '../../components/time-stamp.tsx';

@@ -1,4 +1,4 @@
-import type { Subscription } from '../../api/system.ts';
+import type { Subscription } from '../../api/bus.ts';
 
 /** Whose database is the only place where some things are. */
 const OWNERS = ['posts', 'comments', 'moderation'];

@@ -1,5 +1,6 @@
 import { useId } from 'react';
-import { type LogEntry, REMEMBERED } from '../../api/system.ts';
+import type { LogEntry } from '../../api/bus.ts';
+import { REMEMBERED } from '../../api/system.ts';
 import { ClockTime, durationText } from '../../components/clock-time.tsx';
 import { Link, useLocation } from '../../components/navigation.tsx';
 import { addressWith } from './address.ts';

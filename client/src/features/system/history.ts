@@ -1,4 +1,4 @@
-import type { Subscription } from '../../api/system.ts';
+import type { Subscription } from '../../api/bus.ts';
 
 /** Where a subscription was at a time (milliseconds of performance.now(), which no change of the clock moves). */
 export type Sample = { at: number; position: number; lag: number; lagSeconds: number };

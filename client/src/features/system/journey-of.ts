@@ -1,5 +1,5 @@
+import type { Arrival, LogEntry } from '../../api/bus.ts';
 import type { Note } from '../../api/journey-notes.ts';
-import type { Arrival, LogEntry } from '../../api/system.ts';
 
 /** Who has an event. `passed`: these stand behind its position, but nobody remembers a delivery. */
 export type Reached = { arrivals: readonly Arrival[]; passed: readonly string[] };

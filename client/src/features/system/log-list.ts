@@ -1,4 +1,5 @@
-import { type LogEntry, type LogFilter, readLog } from '../../api/system.ts';
+import type { LogEntry } from '../../api/bus.ts';
+import { type LogFilter, readLog } from '../../api/system.ts';
 import {
   emptyRows,
   fromPage,

@@ -1,4 +1,5 @@
-import type { LogEntry, LogFilter } from '../../api/system.ts';
+import type { LogEntry } from '../../api/bus.ts';
+import type { LogFilter } from '../../api/system.ts';
 
 /** As many rows are live: what is older goes, and can be had on demand. */
 export const LIVE_ROWS = 100;

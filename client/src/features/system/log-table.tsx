@@ -1,5 +1,5 @@
 import { memo } from 'react';
-import type { LogEntry } from '../../api/system.ts';
+import type { LogEntry } from '../../api/bus.ts';
 import { ClockTime } from '../../components/clock-time.tsx';
 import { Link } from '../../components/navigation.tsx';
 import { addressWith, shortId } from './address.ts';

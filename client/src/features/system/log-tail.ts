@@ -1,7 +1,8 @@
 import { backoffMs } from '../../api/backoff.ts';
+import { type LogEntry, parseStreamed } from '../../api/bus.ts';
 import { type LiveStream, openLiveStream } from '../../api/live-stream.ts';
 import type { StreamState } from '../../api/source.ts';
-import { LOG_STREAM, type LogEntry, parseStreamed, readLog } from '../../api/system.ts';
+import { LOG_STREAM, readLog } from '../../api/system.ts';
 import { createBatch } from '../../feed/batch.ts';
 
 /** What the stream brings is handed over together, at most this often: thousands of events a second are usual. */

@@ -1,4 +1,5 @@
-import { PARTS, type PartName, type PartState, type Subscription } from '../../api/system.ts';
+import type { Subscription } from '../../api/bus.ts';
+import { PARTS, type PartName, type PartState } from '../../api/system.ts';
 import { type Lag, lagOf, type Publishing, takingRate } from './figures.ts';
 import type { SystemState } from './system-store.ts';
 

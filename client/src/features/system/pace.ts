@@ -1,4 +1,4 @@
-import type { LogEntry } from '../../api/system.ts';
+import type { LogEntry } from '../../api/bus.ts';
 
 /** More at once are shown as they come. */
 const FEW = 6;

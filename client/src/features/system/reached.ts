@@ -1,4 +1,5 @@
-import { readDeliveries, type Subscription } from '../../api/system.ts';
+import type { Subscription } from '../../api/bus.ts';
+import { readDeliveries } from '../../api/system.ts';
 import type { Reached } from './journey-of.ts';
 
 export const NOBODY: Reached = { arrivals: [], passed: [] };

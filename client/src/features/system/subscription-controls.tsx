@@ -1,5 +1,6 @@
 import { type MouseEvent, useState } from 'react';
-import { control, type Subscription } from '../../api/system.ts';
+import type { Subscription } from '../../api/bus.ts';
+import { control } from '../../api/system.ts';
 import { ReplayQuestion, SkipQuestion } from './subscription-questions.tsx';
 import { useSystemStore } from './system-context.ts';
 import { useControl } from './use-control.ts';

@@ -1,5 +1,5 @@
 import { useId } from 'react';
-import type { Subscription } from '../../api/system.ts';
+import type { Subscription } from '../../api/bus.ts';
 import { Divergence } from './divergence.tsx';
 import type { Sample } from './history.ts';
 import { Sparkline } from './sparkline.tsx';

@@ -1,5 +1,5 @@
 import { useId, useState } from 'react';
-import type { Subscription } from '../../api/system.ts';
+import type { Subscription } from '../../api/bus.ts';
 import { Question } from '../../components/question.tsx';
 import type { Refusal } from './use-control.ts';
 

@@ -1,16 +1,8 @@
 import { backoffMs } from '../../api/backoff.ts';
+import type { LogEntry, Subscription } from '../../api/bus.ts';
 import { createPoll } from '../../api/poll.ts';
 import type { StreamState } from '../../api/source.ts';
-import {
-  type LogEntry,
-  PARTS,
-  type PartName,
-  type PartState,
-  readControl,
-  readPart,
-  readSubscriptions,
-  type Subscription,
-} from '../../api/system.ts';
+import { PARTS, type PartName, type PartState, readControl, readPart, readSubscriptions } from '../../api/system.ts';
 import { type Sample, withSample } from './history.ts';
 import { createLogTail, RECENT } from './log-tail.ts';
 import { newsOf } from './news.ts';

@@ -1,4 +1,4 @@
-import type { LogEntry, Subscription } from '../../api/system.ts';
+import type { LogEntry, Subscription } from '../../api/bus.ts';
 import { badge, TRAVEL_MS, travel } from './dots.ts';
 import { short } from './figures.ts';
 import type { Line } from './layout.ts';

@@ -1,6 +1,7 @@
 import { useEffect, useMemo, useRef, useState } from 'react';
+import type { DeadLetter } from '../../api/bus.ts';
 import { createPoll } from '../../api/poll.ts';
-import { type DeadLetter, readDeadLetters } from '../../api/system.ts';
+import { readDeadLetters } from '../../api/system.ts';
 import { useSystemState, useSystemStore } from './system-context.ts';
 
 const EVERY_MS = 5_000;

@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'react';
+import type { LogEntry } from '../../api/bus.ts';
 import { createPoll } from '../../api/poll.ts';
-import { type LogEntry, readEvent } from '../../api/system.ts';
+import { readEvent } from '../../api/system.ts';
 import type { Reached } from './journey-of.ts';
 import { isEverywhere, readReached } from './reached.ts';
 import { useSystemStore } from './system-context.ts';

@@ -1,7 +1,8 @@
 import { useEffect, useState, useSyncExternalStore } from 'react';
+import type { LogEntry } from '../../api/bus.ts';
 import { noteOf, onNotes } from '../../api/journey-notes.ts';
 import { createPoll } from '../../api/poll.ts';
-import { type LogEntry, readLogAfter } from '../../api/system.ts';
+import { readLogAfter } from '../../api/system.ts';
 import { mainEvents, type Reached } from './journey-of.ts';
 import { isEverywhere, NOBODY, readReached } from './reached.ts';
 import { useSystemStore } from './system-context.ts';
