@@ -25,7 +25,7 @@ export type RecordedEvent = {
   time: string;
   recordedtime?: string;
   traceparent?: string;
-  data: unknown;
+  data?: unknown;
 };
 
 /** An event of the log, and its place. */
