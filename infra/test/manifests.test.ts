@@ -90,7 +90,7 @@ const wrong: Wrong[] = [
   ['a server that does not know its pod', 'container env 1', undefined, /posts: env.1 is undefined/],
 
   ['a missing probe', 'container readinessProbe', undefined, /posts: readinessProbe/],
-  ['a start that is asked at once', 'container startupProbe initialDelaySeconds', 0, /posts: startupProbe.init/],
+  ['a start that is refused an answer', 'container startupProbe httpGet', {}, /posts: startupProbe.httpGet/],
   [
     'a server killed before its end',
     'pod terminationGracePeriodSeconds',
