@@ -109,7 +109,7 @@ test('what is published carries the token, if there is one', async () => {
 });
 
 test('a bus with another token is reported, and the event waits', async () => {
-  bus.mode = { status: 401 };
+  bus.mode = { status: 401, headers: { 'content-type': 'application/problem+json' }, body: { status: 401 } };
   await start(TOKEN);
   await service.db.write((tx) => enqueue(tx, { id: 'a', source: 'test' }));
   await until(async () => (await service.degraded()).includes('Publishing waits: the bus answered 401.'));
