@@ -104,6 +104,22 @@ describe('the stream', () => {
     ]);
   });
 
+  test('a page that began to read the list while it was hidden reads it again if something came before it joined', () => {
+    let again = 0;
+    hidden = true;
+    const late = openLiveStream({
+      path: '/stream',
+      onMessage: () => undefined,
+      onReset: () => void again++,
+      onState: () => undefined,
+    });
+    FakeEventSource.last.send('db-2', aMessage(aPost(1)));
+    show(true);
+    late.follow('db-1');
+    expect(again).toBe(1);
+    late.close();
+  });
+
   test('never more than one stream is open', () => {
     FakeEventSource.last.fail();
     window.dispatchEvent(new Event('online'));

@@ -44,9 +44,9 @@ export function openLiveStream({ path, onMessage, onReset, onState }: Options) {
   /** Up to where everything is known; undefined until it was read, and what comes by then is held. */
   let position: string | undefined;
   const held: string[] = [];
-  /** Grows whenever this window joins; `read` is under way since that one. */
+  /** Grows whenever this window joins. It is read since the first one, or since before any where it was opened hidden. */
   let run = 0;
-  let readSince = 0;
+  let readSince: number | undefined;
   let isHeard = false;
   let wasHeard = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -55,7 +55,7 @@ export function openLiveStream({ path, onMessage, onReset, onState }: Options) {
 
   function enter() {
     if (say || ending.signal.aborted) return;
-    if (document.hidden) return joined.resolve();
+    if (document.hidden) return beginReading();
     onState('connecting');
     run += 1;
     const mine = run;
@@ -68,6 +68,11 @@ export function openLiveStream({ path, onMessage, onReset, onState }: Options) {
     );
     timer = setTimeout(tellHere, HERE_EVERY_MS);
     say({ join: path });
+  }
+
+  function beginReading() {
+    readSince ??= run;
+    joined.resolve();
   }
 
   function tellHere() {
@@ -88,9 +93,8 @@ export function openLiveStream({ path, onMessage, onReset, onState }: Options) {
     wasHeard = true;
     if (message === 'reset') reset();
     else if (message === 'joined') {
-      if (position === undefined) readSince = run;
-      else say?.({ follow: position, isFresh: false });
-      joined.resolve();
+      if (position !== undefined) say?.({ follow: position, isFresh: false });
+      beginReading();
     } else if ('state' in message) onState(message.state);
     else if (position === undefined) held.push(message.data);
     else {
