@@ -66,8 +66,7 @@ export function createComments({ db, log, bus, origins }: Options) {
   routes.get('/posts/:id/comments', async (req, res) => {
     const { id } = parse(postPath, req.params);
     const { limit = 1_000, cursor } = parsePage(req);
-    const { items, fit } = await db.read((tx) => listComments(tx, id, limit, cursor));
-    res.json(page(req, res, items, fit));
+    res.json(page(req, res, await db.read((tx) => listComments(tx, id, limit, cursor))));
   });
 
   routes.all('/posts/:id/comments', onlyMethods('GET', 'POST'));

@@ -3,8 +3,9 @@ import type { Checkpoint } from '@blog/common/checkpoint.ts';
 import type { Tx } from '@blog/common/database.ts';
 import { createEvent, type KnownEvent, type Status } from '@blog/common/events.ts';
 import { keyReused } from '@blog/common/idempotency.ts';
-import { firstOf, type Items, unknownCursor } from '@blog/common/lists.ts';
+import { unknownCursor } from '@blog/common/lists.ts';
 import { enqueue, replayedFrom } from '@blog/common/outbox.ts';
+import { firstOf, type Rows } from '@blog/common/rows.ts';
 
 const SOURCE = 'comments';
 
@@ -46,8 +47,8 @@ export function knowsPost(tx: Tx, id: string): boolean {
   return tx.get('SELECT 1 FROM posts WHERE id = ?', id) !== undefined;
 }
 
-/** One more comment of the post than a page holds, in the order they were written, behind the comment `cursor`. */
-export function listComments(tx: Tx, postId: string, limit: number, cursor?: string): Items<Comment> {
+/** A page of the post's comments, in the order they were written, behind the comment `cursor`. */
+export function listComments(tx: Tx, postId: string, limit: number, cursor?: string): Rows<Comment> {
   const seen = cursor
     ? tx.get<{ seq: number }>('SELECT seq FROM comments WHERE id = ? AND post_id = ?', cursor, postId)
     : { seq: 0 };

@@ -9,6 +9,7 @@ import type { Log } from './log.ts';
 import { Loop } from './loop.ts';
 import type { Metrics } from './metrics.ts';
 import { backoff, gathering, retryAfter } from './retry.ts';
+import { firstOf } from './rows.ts';
 import { exchangeEvents, fieldsOf } from './spans.ts';
 
 /** The outbox, and the bus's last checkpoint: up to there the bus has said that it has everything of ours. */
@@ -169,8 +170,12 @@ export class Relay extends Loop {
     const { db, bus } = this.#options;
     const limit = this.#takesBatches && this.#sent >= this.#single ? BATCH_EVENTS : 1;
     const next = 'SELECT seq, event FROM outbox WHERE seq > ? AND refused IS NULL ORDER BY seq LIMIT ?';
-    const { batch, isCut, published } = await db.read((tx) => ({
-      ...fit(tx.each<Row>(next, this.#sent, limit)),
+    const {
+      rows: batch,
+      more,
+      published,
+    } = await db.read((tx) => ({
+      ...firstOf(tx.each<Row>(next, this.#sent, limit), limit, BATCH_BYTES, bytesOf),
       published: tx.get<Publication>('SELECT checkpoint FROM publication')?.checkpoint,
     }));
     const last = batch.at(-1);
@@ -205,7 +210,7 @@ export class Relay extends Loop {
         this.#published.inc(batch.length);
         this.#tell(batch, isPlaced ? positions : []);
       }
-      if (!isCut && batch.length < limit && !this.stopped) await this.urgent.wait(gathering(batch.length));
+      if (!more && batch.length < limit && !this.stopped) await this.urgent.wait(gathering(batch.length));
     } else if (![400, 409, 413, 422].includes(status) || !isProblem(answer)) {
       const why = status === 412 && isProblem(answer) ? LOST : isProblem(answer) ? '' : STRANGER;
       await this.#failed(`the bus answered ${status}${why}`, retryAfter(status, answer.headers['retry-after']));
@@ -283,14 +288,5 @@ export class Relay extends Loop {
   }
 }
 
-/** The first rows that fit into one request; at least one. Those behind them are not read. */
-function fit(rows: Iterable<Row>): { batch: Row[]; isCut: boolean } {
-  const batch: Row[] = [];
-  let bytes = 0;
-  for (const row of rows) {
-    bytes += Buffer.byteLength(row.event) + 1;
-    if (batch.length > 0 && bytes > BATCH_BYTES) return { batch, isCut: true };
-    batch.push(row);
-  }
-  return { batch, isCut: false };
-}
+/** With the comma behind it. */
+const bytesOf = ({ event }: Row): number => Buffer.byteLength(event) + 1;

@@ -1,5 +1,6 @@
-import { type Checkpoint, NEW, positionOf } from '@blog/common/checkpoint.ts';
+import { type Checkpoint, NEW } from '@blog/common/checkpoint.ts';
 import type { Database } from '@blog/common/database.ts';
+import { firstOf } from '@blog/common/rows.ts';
 import { parkedBetween } from './dead-letters.ts';
 import { checkpointAt, checkpointOf, type Entry, head, readBehind } from './log.ts';
 import type { Tail } from './tail.ts';
@@ -36,10 +37,8 @@ export function readBatch(
     const events: Entry[] = [];
     let first = place(from);
     let upto = first;
-    let bytes = 0;
-    for (const entry of held?.behind(from, size) ?? readBehind(tx, from, size)) {
-      bytes += Buffer.byteLength(entry.record) + 1;
-      if (bytes > PUSH_BYTES && positionOf(upto) > from) break;
+    const next = held?.behind(from, size) ?? readBehind(tx, from, size);
+    for (const entry of firstOf(next, size, PUSH_BYTES, bytesOf).rows) {
       if (!parked.has(entry.position)) events.push(entry);
       upto = checkpointOf(entry);
       if (events.length === 0) first = upto;
@@ -47,6 +46,9 @@ export function readBatch(
     return { after: place(position), first, upto, head: end, events };
   });
 }
+
+/** With the comma behind it. */
+const bytesOf = ({ record }: Entry): number => Buffer.byteLength(record) + 1;
 
 /** The headers that say which part of the log a push is. */
 export const places = ({ after, upto, head }: Batch) => ({

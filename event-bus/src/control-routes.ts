@@ -46,9 +46,9 @@ export function controlRoutes({ db, loops }: { db: Database; loops: Delivery[] }
 
   routes.get('/dead-letters', async (req, res) => {
     const { limit = 50, cursor } = parsePage(req);
-    const { items, fit } = await db.read((tx) => listLetters(tx, limit, cursor));
-    const shown = items.map(({ id, record, ...letter }) => ({ id: `${id}`, ...letter, event: JSON.parse(record) }));
-    res.json(page(req, res, shown, fit));
+    const { rows, more } = await db.read((tx) => listLetters(tx, limit, cursor));
+    const shown = rows.map(({ id, record, ...letter }) => ({ id: `${id}`, ...letter, event: JSON.parse(record) }));
+    res.json(page(req, res, { rows: shown, more }));
   });
 
   routes.post('/dead-letters/:id/redeliver', body, async (req, res) => {

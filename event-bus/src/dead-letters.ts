@@ -1,6 +1,7 @@
 import type { Tx } from '@blog/common/database.ts';
-import { firstOf, type Items, unknownCursor } from '@blog/common/lists.ts';
+import { unknownCursor } from '@blog/common/lists.ts';
 import { fieldProblem } from '@blog/common/problem.ts';
+import { firstOf, type Rows } from '@blog/common/rows.ts';
 import type { Entry } from './log.ts';
 
 /** An event that a subscriber cannot take: left out of pushes until it is redelivered or discarded. */
@@ -25,7 +26,7 @@ export function parkedBetween(tx: Tx, subscription: string, after: number, upto:
 }
 
 /** Letters behind the letter `cursor`, newest first, each with its event's record. */
-export function listLetters(tx: Tx, limit: number, cursor?: string): Items<DeadLetter & { record: string }> {
+export function listLetters(tx: Tx, limit: number, cursor?: string): Rows<DeadLetter & { record: string }> {
   if (cursor !== undefined && !/^\d{1,15}$/.test(cursor)) throw unknownCursor();
   const rows = tx.each<DeadLetter & { record: string }>(
     `SELECT ${COLUMNS}, e.record FROM dead_letters d JOIN events e USING (position)

@@ -4,6 +4,7 @@ import { type Checkpoint, NEW, positionOf } from '@blog/common/checkpoint.ts';
 import type { Tx } from '@blog/common/database.ts';
 import type { CloudEvent } from '@blog/common/events.ts';
 import { fieldProblem, Problem } from '@blog/common/problem.ts';
+import { firstOf } from '@blog/common/rows.ts';
 
 export type Entry = { position: number; type: string; record: string; checksum: string };
 type Place = { position: number; checksum: string };
@@ -109,25 +110,13 @@ const sameContent = (a: CloudEvent, b: CloudEvent) =>
   a.data_base64 === b.data_base64 &&
   isDeepStrictEqual(a.data ?? null, JSON.parse(JSON.stringify(b.data ?? null)));
 
-/**
- * How many entries are read in one go, with how much text, and how many positions are searched: bounds memory, and how long
- * others wait.
- */
+/** The maximum of entries that are read in one go, of their characters, and of positions searched: others wait meanwhile. */
 export const PAGE = 200;
 const PAGE_TEXT = 512 * 1024;
 const SEARCH = 5_000;
 
-/** The first entries of a query, at least one: `isFull` when there may be more, but no room. The last value is the limit. */
-function onePage(tx: Tx, sql: string, ...values: (string | number)[]): { entries: Entry[]; isFull: boolean } {
-  const entries: Entry[] = [];
-  let size = 0;
-  for (const entry of tx.each<Entry>(sql, ...values)) {
-    entries.push(entry);
-    size += entry.record.length;
-    if (size > PAGE_TEXT) break;
-  }
-  return { entries, isFull: size > PAGE_TEXT || entries.length === values.at(-1) };
-}
+const firstEntries = (tx: Tx, limit: number, sql: string, ...values: (string | number)[]) =>
+  firstOf(tx.each<Entry>(`${sql} LIMIT ?`, ...values, limit), limit, PAGE_TEXT, ({ record }) => record.length);
 
 /**
  * The next entries behind a position, none only at the end. Each is checked against the one before it: so that nothing
@@ -135,8 +124,8 @@ function onePage(tx: Tx, sql: string, ...values: (string | number)[]): { entries
  * @throws Damage at the first position that is missing or does not fit its checksum
  */
 export function readBehind(tx: Tx, after: number, limit: number): Entry[] {
-  const sql = 'SELECT position, type, record, checksum FROM events WHERE position > ? ORDER BY position LIMIT ?';
-  const { entries } = onePage(tx, sql, after, limit);
+  const sql = 'SELECT position, type, record, checksum FROM events WHERE position > ? ORDER BY position';
+  const { rows: entries } = firstEntries(tx, limit, sql, after);
   let before = entries.length > 0 ? placeAt(tx, after) : undefined;
   if (entries.length > 0 && !before) throw new Damage(after, 'it is missing');
   for (const entry of entries) {
@@ -170,12 +159,13 @@ export function readPage(tx: Tx, filter: Filter, limit = PAGE): { entries: Entry
   const high = before === undefined ? Math.min(end, after + reach) : Math.min(before - 1, end);
   const bounds = `position > ? AND position <= ? ${subject ? 'AND subject = ?' : ''} ${type ? 'AND type = ?' : ''}`;
   const order = before === undefined ? 'ASC' : 'DESC';
-  const { entries, isFull } = onePage(
+  const { rows: entries, more } = firstEntries(
     tx,
-    `SELECT position, type, record, checksum FROM events WHERE ${bounds} ORDER BY position ${order} LIMIT ?`,
-    ...[low, high, subject, type, most].filter((value) => value !== undefined),
+    most,
+    `SELECT position, type, record, checksum FROM events WHERE ${bounds} ORDER BY position ${order}`,
+    ...[low, high, subject, type].filter((value) => value !== undefined),
   );
-  if (isFull) return { entries, next: entries.at(-1)?.position };
+  if (more || entries.length === most) return { entries, next: entries.at(-1)?.position };
   if (before === undefined) return { entries, next: high < end ? high : undefined };
   return { entries, next: low > 0 ? low + 1 : undefined };
 }

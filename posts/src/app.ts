@@ -47,8 +47,7 @@ export function createPosts({ db, log, bus, origins }: Options) {
 
   routes.get('/posts', async (req, res) => {
     const { limit = 1_000, cursor } = parsePage(req);
-    const { items, fit } = await db.read((tx) => listPosts(tx, limit, cursor));
-    const posts = page(req, res, items, fit);
+    const posts = page(req, res, await db.read((tx) => listPosts(tx, limit, cursor)));
     res.json(Object.fromEntries(posts.map((post) => [post.id, post])));
   });
 

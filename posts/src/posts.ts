@@ -3,8 +3,9 @@ import type { Checkpoint } from '@blog/common/checkpoint.ts';
 import type { Tx } from '@blog/common/database.ts';
 import { createEvent, type KnownEvent } from '@blog/common/events.ts';
 import { keyReused } from '@blog/common/idempotency.ts';
-import { firstOf, type Items, unknownCursor } from '@blog/common/lists.ts';
+import { unknownCursor } from '@blog/common/lists.ts';
 import { enqueue, replayedFrom } from '@blog/common/outbox.ts';
+import { firstOf, type Rows } from '@blog/common/rows.ts';
 
 const SOURCE = 'posts';
 
@@ -29,8 +30,8 @@ export function createPost(tx: Tx, title: string, key: string | null, traceparen
   return post;
 }
 
-/** One more post than a page holds, in the order of their creation, behind the post `cursor`. */
-export function listPosts(tx: Tx, limit: number, cursor?: string): Items<Post & { seq: number }> {
+/** A page of posts, in the order of their creation, behind the post `cursor`. */
+export function listPosts(tx: Tx, limit: number, cursor?: string): Rows<Post & { seq: number }> {
   const seen = cursor ? tx.get<{ seq: number }>('SELECT seq FROM posts WHERE id = ?', cursor) : { seq: 0 };
   if (!seen) throw unknownCursor();
   const sql = `SELECT ${COLUMNS} FROM posts WHERE seq > ? ORDER BY seq LIMIT ?`;

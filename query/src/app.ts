@@ -45,11 +45,9 @@ export function createQuery({ db, log, bus, origins }: Options) {
 
   routes.get('/posts', async (req, res) => {
     const { limit = 50, cursor } = parsePage(req);
-    const { items, fit, position, json } = await lists.of(JSON.stringify([limit, cursor]), (tx) =>
-      readList(tx, limit, cursor),
-    );
-    page(req, res, items, fit);
-    res.set('Stream-Position', position).type('json').send(json);
+    const list = await lists.of(JSON.stringify([limit, cursor]), (tx) => readList(tx, limit, cursor));
+    page(req, res, list);
+    res.set('Stream-Position', list.position).type('json').send(list.json);
   });
 
   routes.get('/posts/:id', async (req, res) => {
@@ -61,9 +59,8 @@ export function createQuery({ db, log, bus, origins }: Options) {
     }));
     // It may be on its way: what is stored and not published yet is known to its owner alone.
     if (!found) throw fieldProblem(404, 'id', 'must be the id of a post', 'No post with this id has come here yet.');
-    const { items, fit } = found.comments;
     res.set('Stream-Position', position);
-    res.json({ ...found.post, comments: page(req, res, items, fit) });
+    res.json({ ...found.post, comments: page(req, res, found.comments) });
   });
 
   routes.get('/stream', async (req, res) => {

@@ -2,7 +2,7 @@ import type { Tx } from '@blog/common/database.ts';
 import { message, reset, type Step } from '@blog/common/streams.ts';
 import { type Comment, changesAfter, findPost, type Post, streamPosition } from './read-model.ts';
 
-/** How many changed comments are read, and sent, at a time, and how much text of theirs, in characters. */
+/** The maximum of changed comments that are read, and sent, at a time, and of their text, in characters. */
 const WINDOW = 100;
 const WINDOW_TEXT = 256 * 1024;
 
@@ -35,9 +35,7 @@ export function readStep(tx: Tx, after: number): Step {
   if (after >= head) return { text: '', upto: after };
   const { posts, comments } = changesAfter(tx, after, WINDOW, WINDOW_TEXT);
   // A full list ends somewhere, and what the other one has behind that place has to wait for the next step.
-  const ends = [posts, comments].map(({ items, fit }) =>
-    items.length > fit ? (items[fit - 1]?.revision ?? head) : head,
-  );
+  const ends = [posts, comments].map(({ rows, more }) => (more ? (rows.at(-1)?.revision ?? head) : head));
   const revision = Math.min(...ends);
 
   const changed = new Map<string, { post: Post; comments: Comment[]; more?: true }>();
@@ -49,8 +47,8 @@ export function readStep(tx: Tx, after: number): Step {
     }
     return changed.get(id);
   };
-  for (const post of posts.items) if (post.revision <= revision) entry(post.id);
-  for (const { revision: changedAt, ...comment } of comments.items) {
+  for (const post of posts.rows) if (post.revision <= revision) entry(post.id);
+  for (const { revision: changedAt, ...comment } of comments.rows) {
     if (changedAt > revision) break;
     const shown = entry(comment.postId);
     shown?.comments.push(comment);

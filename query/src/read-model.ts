@@ -1,6 +1,7 @@
 import type { Tx } from '@blog/common/database.ts';
 import type { Status } from '@blog/common/events.ts';
-import { firstOf, type Items, unknownCursor } from '@blog/common/lists.ts';
+import { unknownCursor } from '@blog/common/lists.ts';
+import { firstOf, type Rows } from '@blog/common/rows.ts';
 
 export type Comment = {
   id: string;
@@ -13,7 +14,7 @@ export type Comment = {
 export type Post = { id: string; title: string | null; createdAt: string | null; seq: number; commentCount: number };
 export type FullPost = Post & { comments: Comment[] };
 
-/** How many comments a post carries in a list, and how much text of theirs at most, in characters: fifty of ours fit. */
+/** The maximum of comments that a post carries in a list, and of their text, in characters: fifty of ours fit. */
 export const EMBEDDED = 50;
 const EMBEDDED_TEXT = 256 * 1024;
 
@@ -26,17 +27,17 @@ export function streamPosition(tx: Tx): string {
   return `${model?.id}-${model?.revision}`;
 }
 
-/** A page of posts, one more than it shows, and as it is answered: by id, and where a stream goes on from it. */
-export type List = Items<FullPost> & { json: Buffer; position: string };
+/** A page of posts, and as it is answered: by id, and the position from which a stream goes on. */
+export type List = Rows<FullPost> & { json: Buffer; position: string };
 
 export function readList(tx: Tx, limit: number, cursor?: string): List {
-  const { items, fit } = listPosts(tx, limit, cursor);
-  const byId = Object.fromEntries(items.slice(0, fit).map((post) => [post.id, post]));
-  return { items, fit, json: Buffer.from(JSON.stringify(byId)), position: streamPosition(tx) };
+  const list = listPosts(tx, limit, cursor);
+  const byId = Object.fromEntries(list.rows.map((post) => [post.id, post]));
+  return { ...list, json: Buffer.from(JSON.stringify(byId)), position: streamPosition(tx) };
 }
 
-/** One more post than a page holds, newest first, behind the post `cursor`; each with its first comments. */
-export function listPosts(tx: Tx, limit: number, cursor?: string): Items<FullPost> {
+/** A page of posts, newest first, behind the post `cursor`; each with its first comments. */
+export function listPosts(tx: Tx, limit: number, cursor?: string): Rows<FullPost> {
   const seen = cursor
     ? tx.get<{ seq: number }>('SELECT seq FROM posts WHERE id = ?', cursor)
     : { seq: Number.MAX_SAFE_INTEGER };
@@ -46,13 +47,11 @@ export function listPosts(tx: Tx, limit: number, cursor?: string): Items<FullPos
 }
 
 function* withComments(tx: Tx, posts: Iterable<Post>): Generator<FullPost> {
-  for (const post of posts) {
-    const { items, fit } = firstOf(commentsOf(tx, post.id, 0, EMBEDDED), EMBEDDED, EMBEDDED_TEXT);
-    yield { ...post, comments: items.slice(0, fit) };
-  }
+  for (const post of posts)
+    yield { ...post, comments: firstOf(commentsOf(tx, post.id, 0, EMBEDDED), EMBEDDED, EMBEDDED_TEXT).rows };
 }
 
-/** One post, and one more of its comments than a page holds, in the order they were written, behind the comment `cursor`. */
+/** One post, and a page of its comments, in the order they were written, behind the comment `cursor`. */
 export function getPost(tx: Tx, id: string, limit: number, cursor?: string) {
   const post = findPost(tx, id);
   if (!post) return undefined;
@@ -73,7 +72,7 @@ const commentsOf = (tx: Tx, postId: string, after: number, limit: number) =>
     limit,
   );
 
-/** Posts and comments changed after `revision`, in the order of their changes: the first of each that fit, and one more. */
+/** Posts and comments changed after `revision`, in the order of their changes: the first of each that fit. */
 export function changesAfter(tx: Tx, revision: number, limit: number, room: number) {
   const changed = <Row>(columns: string, table: string) => {
     const sql = `SELECT ${columns}, revision FROM ${table} WHERE revision > ? ORDER BY revision LIMIT ?`;

@@ -1,0 +1,34 @@
+/** The maximum size of a page, in characters: what others published may be large, and a page is held whole. */
+const PAGE_TEXT = 2 * 1024 * 1024;
+
+/** The beginning of a list; `more`: the list goes on behind it. */
+export type Rows<Row> = { rows: Row[]; more: boolean };
+
+/**
+ * The first rows, at most `limit` of them, with a total size of at most `room`; one at least. The next one is read, to know
+ * whether there is one: so a query asks for one more than `limit`. Those behind it are not read.
+ * @param sizeOf in the unit of `room`; by default the characters of all text in the row
+ */
+export function firstOf<Row>(
+  found: Iterable<Row>,
+  limit: number,
+  room = PAGE_TEXT,
+  sizeOf: (row: Row) => number = charactersOf,
+): Rows<Row> {
+  const rows: Row[] = [];
+  let size = 0;
+  for (const row of found) {
+    size += sizeOf(row);
+    if (rows.length === limit || (rows.length > 0 && size > room)) return { rows, more: true };
+    rows.push(row);
+  }
+  return { rows, more: false };
+}
+
+function charactersOf(value: unknown): number {
+  if (typeof value === 'string') return value.length;
+  if (typeof value !== 'object' || value === null) return 0;
+  let size = 0;
+  for (const member of Object.values(value)) size += charactersOf(member);
+  return size;
+}
