@@ -6,6 +6,9 @@ import { checkpointed, type Part, plain } from './subscribers.ts';
 type Answer = Part['answer'];
 const letters = async (bus: Bus) => (await bus.http.get('/dead-letters').expect(200)).body;
 
+/** Without repetitions: on a busy machine an answer may come after the short deadline of these tests, and the event again. */
+const once = ({ applied }: { applied: string[] }) => [...new Set(applied)];
+
 /** Does so when the event `bad` is pushed to it. */
 const onBad =
   (usual: Answer, what: Answer): Answer =>
@@ -28,7 +31,7 @@ describe('an event that a plain subscriber does not answer', () => {
       const part = await startPart(onBad(a.answer, how));
       const bus = await startBus({ subscriptions: { a: part }, deadline: 200 });
       await bus.publish('e1', 'bad', 'e3');
-      await until(() => expect(a.applied).toEqual(['e1', 'e3']));
+      await until(() => expect(once(a)).toEqual(['e1', 'e3']));
       expect(part.ids.flat().filter((id) => id === 'bad')).toHaveLength(3);
       expect(await letters(bus)).toMatchObject([{ position: 2, reason: `not answered 3 times: ${why}` }]);
       await until(async () => expect(await bus.subscription('a')).toMatchObject({ state: 'live', position: 3 }));
@@ -40,14 +43,14 @@ describe('an event that a plain subscriber does not answer', () => {
     const part = await startPart(a.answer);
     const bus = await startBus({ subscriptions: { a: part }, deadline: 200 });
     await bus.publish('e1');
-    await until(() => expect(a.applied).toEqual(['e1']));
+    await until(() => expect(once(a)).toEqual(['e1']));
     await part.down();
     await bus.publish('e2');
     const failures = async () =>
       Number(/^delivery_failures_total.* (\d+)$/m.exec((await bus.http.get('/metrics')).text)?.[1]);
     await until(async () => expect(await failures()).toBeGreaterThan(5));
     await part.up();
-    await until(() => expect(a.applied).toEqual(['e1', 'e2']));
+    await until(() => expect(once(a)).toEqual(['e1', 'e2']));
     expect(await letters(bus)).toEqual([]);
   });
 
@@ -56,14 +59,14 @@ describe('an event that a plain subscriber does not answer', () => {
     const part = await startPart(a.answer);
     const bus = await startBus({ subscriptions: { a: part }, deadline: 100 });
     await bus.publish('e1');
-    await until(() => expect(a.applied).toEqual(['e1']));
+    await until(() => expect(once(a)).toEqual(['e1']));
     part.answer = hang;
     await bus.publish('e2');
     const asked = part.asked;
     await until(() => expect(part.asked - asked).toBeGreaterThan(5));
     expect(await letters(bus)).toEqual([]);
     part.answer = a.answer;
-    await until(() => expect(a.applied).toEqual(['e1', 'e2']));
+    await until(() => expect(once(a)).toEqual(['e1', 'e2']));
   });
 
   test('is never parked for one that keeps a checkpoint: it may be killed as often, at that moment', async () => {
