@@ -72,11 +72,18 @@ const commentsOf = (tx: Tx, postId: string, after: number, limit: number) =>
     limit,
   );
 
-/** Posts and comments changed after `revision`, in the order of their changes: the first of each that fit. */
+/**
+ * Posts and comments changed after `revision`, in the order of their changes: the first of each that fit. The title of a
+ * comment's post counts as text of the comment, because the post is sent with it.
+ */
 export function changesAfter(tx: Tx, revision: number, limit: number, room: number) {
   const changed = <Row>(columns: string, table: string) => {
     const sql = `SELECT ${columns}, revision FROM ${table} WHERE revision > ? ORDER BY revision LIMIT ?`;
     return firstOf(tx.each<Row & { revision: number }>(sql, revision, limit + 1), limit, room);
   };
-  return { posts: changed<Post>(POST, 'posts'), comments: changed<Comment>(COMMENT, 'comments') };
+  const ofPost = '(SELECT title FROM posts WHERE posts.id = post_id) AS postTitle';
+  return {
+    posts: changed<Post>(POST, 'posts'),
+    comments: changed<Comment & { postTitle: string | null }>(`${COMMENT}, ${ofPost}`, 'comments'),
+  };
 }

@@ -2,6 +2,7 @@
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { Json } from '../../common/test/fake-bus.ts';
 import { removeFolders, type Service } from '../../common/test/service.ts';
+import { readStep } from '../src/changes.ts';
 import { comment, post, startQuery } from './query-service.ts';
 
 const POSTS = 5;
@@ -58,4 +59,19 @@ test('a reader of the stream gets all of it, in messages that are small', async 
   for (const message of messages) expect(message.length / KIB).toBeLessThan(KIB);
   const seen = messages.flatMap((message) => JSON.parse(message).comments.map(({ id }: { id: string }) => id));
   expect(seen).toEqual(Array.from({ length: POSTS }, (_, i) => commentIds(i + 1)).flat());
+});
+
+test('a step of the stream reads no more than one answer holds, whether the posts of the comments are here or not', async () => {
+  const early = Array.from({ length: 10 }, (_, c) => comment(`early${c}`, 'not here', { content: text }));
+  for (const one of early) await service.push([one]).expect(200);
+  await service.push(Array.from({ length: POSTS }, (_, p) => comment(`short${p}`, `p${p + 1}`))).expect(200);
+  const head = POSTS * (COMMENTS + 1) + early.length + POSTS;
+  let steps = 0;
+  for (let upto = 0; upto < head; steps += 1) {
+    const step = await service.db.read((tx) => readStep(tx, upto));
+    expect(step.text.length / KIB).toBeLessThan(KIB);
+    expect(step.upto - upto).toBeLessThan(4);
+    upto = step.upto;
+  }
+  expect(steps).toBeGreaterThan(head / 4);
 });
