@@ -3,12 +3,12 @@ import { randomUUID } from 'node:crypto';
 import { closeSync, fsyncSync, openSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { migrations as commentsSchema } from '../comments/src/schema.ts';
+import { fileOf } from '../common/src/data.ts';
 import type { CloudEvent } from '../common/src/events.ts';
 import { fillLog, openToFill } from '../e2e/fill.ts';
 import { migrations as moderationSchema } from '../moderation/src/schema.ts';
 import { migrations as postsSchema } from '../posts/src/schema.ts';
 import { migrations as querySchema } from '../query/src/schema.ts';
-import { fileOf } from '../scripts/parts.ts';
 import { history, type Size, verdictOf } from './history.ts';
 
 /** What is stored of one event: the row for each table that gets one. */

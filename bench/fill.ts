@@ -4,9 +4,9 @@ import { mkdirSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { Worker } from 'node:worker_threads';
 import { positionOf } from '../common/src/checkpoint.ts';
+import { fileOf } from '../common/src/data.ts';
 import { check, takeSnapshot, type Write } from '../e2e/checker.ts';
 import type { System } from '../e2e/system.ts';
-import { fileOf } from '../scripts/parts.ts';
 import { history, type Size } from './history.ts';
 import { keep, SERVERS } from './processes.ts';
 

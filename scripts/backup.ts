@@ -3,11 +3,12 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { fileOf } from '@blog/common/data.ts';
 import { openDatabase } from '@blog/common/database.ts';
 import { lockData } from '@blog/common/lock.ts';
 import { verifyLog } from '../event-bus/src/integrity.ts';
 import { migrations } from '../event-bus/src/schema.ts';
-import { fileOf, inBackup } from './parts.ts';
+import { inBackup } from './parts.ts';
 import { flush } from './sync.ts';
 import { foldersOrUsage } from './usage.ts';
 

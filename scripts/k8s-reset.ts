@@ -3,27 +3,24 @@
 import { spawnSync } from 'node:child_process';
 import { createInterface } from 'node:readline/promises';
 import { parseArgs } from 'node:util';
+import { optionsOrUsage } from './usage.ts';
 
 const NAMESPACE = 'blog';
 const LABEL = 'app.kubernetes.io/part-of';
 
-function stop(message: string, code = 1): never {
+function stop(message: string): never {
   console.error(message);
-  process.exit(code);
+  process.exit(1);
 }
 
-function parseOptions() {
-  try {
-    const { values } = parseArgs({
-      options: { context: { type: 'string' }, yes: { type: 'boolean', default: false } },
-    });
-    // As `--context "$UNSET"` is: not the current cluster, with `--yes` unasked.
-    if (values.context?.trim() === '') throw new Error('--context is empty: name a context.');
-    return values;
-  } catch (error) {
-    return stop(`${(error as Error).message}\nUsage: npm run k8s:reset -- [--context NAME] [--yes]`, 2);
-  }
-}
+const options = optionsOrUsage(() => {
+  const { values } = parseArgs({
+    options: { context: { type: 'string' }, yes: { type: 'boolean', default: false } },
+  });
+  // As `--context "$UNSET"` is: not the current cluster, with `--yes` unasked.
+  if (values.context?.trim() === '') throw new Error('--context is empty: name a context.');
+  return values;
+}, 'Usage: npm run k8s:reset -- [--context NAME] [--yes]');
 
 /** What kubectl prints; `otherwise` says what it means when it fails. */
 function kubectl(args: string[], otherwise: string): string {
@@ -47,7 +44,6 @@ async function isWanted(question: string): Promise<boolean> {
   return /^y(es)?$/i.test(answer.trim());
 }
 
-const options = parseOptions();
 const context =
   options.context ??
   kubectl(['config', 'current-context'], 'There is no current cluster: choose one with --context NAME.');

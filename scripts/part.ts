@@ -2,11 +2,12 @@
 // into a part's database itself: no runner has to be there.
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { fileOf } from '@blog/common/data.ts';
 import { printable } from '@blog/common/printable.ts';
 import { showTables } from '@blog/common/tables.ts';
 import { type Answer, ask } from './control.ts';
 import { withData } from './data-folder.ts';
-import { fileOf, partNames } from './parts.ts';
+import { partNames } from './parts.ts';
 import { dataDirOf, dataOption, optionsOrUsage } from './usage.ts';
 
 const { command, dataDir } = optionsOrUsage(() => {

@@ -24,9 +24,6 @@ const subscribers = ['posts', 'comments', 'query', 'moderation'];
  */
 export const inBackup = ['posts', 'comments', 'moderation', 'event-bus'];
 
-/** The database of a part. */
-export const fileOf = (dataDir: string, part: string): string => join(dataDir, `${part}.db`);
-
 export type Options = { dataDir: string; production: boolean; ports: Map<string, number> };
 
 export const partNames = defaultPorts.map(([name]) => name);

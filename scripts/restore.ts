@@ -2,7 +2,7 @@
 // 2: wrong usage.
 import { copyFileSync, existsSync, renameSync, rmSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { filesOf } from '@blog/common/data.ts';
+import { fileOf, filesOf } from '@blog/common/data.ts';
 import { openDatabase } from '@blog/common/database.ts';
 import { migrations as comments } from '../comments/src/schema.ts';
 import { verifyLog } from '../event-bus/src/integrity.ts';
@@ -11,7 +11,7 @@ import { orderReplays } from '../event-bus/src/subscription.ts';
 import { migrations as moderation } from '../moderation/src/schema.ts';
 import { migrations as posts } from '../posts/src/schema.ts';
 import { lockAlone, makePartial, withData } from './data-folder.ts';
-import { fileOf, inBackup } from './parts.ts';
+import { inBackup } from './parts.ts';
 import { flush } from './sync.ts';
 import { foldersOrUsage } from './usage.ts';
 

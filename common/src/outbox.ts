@@ -212,7 +212,7 @@ export class Relay extends Loop {
       }
       if (!more && batch.length < limit && !this.stopped) await this.urgent.wait(gathering(batch.length));
     } else if (![400, 409, 413, 422].includes(status) || !isProblem(answer)) {
-      const why = status === 412 && isProblem(answer) ? LOST : isProblem(answer) ? '' : STRANGER;
+      const why = !isProblem(answer) ? STRANGER : status === 412 ? LOST : '';
       await this.#failed(`the bus answered ${status}${why}`, retryAfter(status, answer.headers['retry-after']));
     } else if (!one) {
       this.#single = last.seq;

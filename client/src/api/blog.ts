@@ -1,4 +1,4 @@
-import { RequestError, read, request } from './http.ts';
+import { hasNext, RequestError, read, request } from './http.ts';
 import { traceparentFor } from './idempotency-key.ts';
 import { noteAnswered, noteSent } from './journey-notes.ts';
 import { fieldsOf, itemsOf, numberOf, oneOf, parseJson, textOf } from './parse.ts';
@@ -10,7 +10,7 @@ export async function readPosts(cursor?: string): Promise<PostList> {
   return {
     // Number-like keys move to the front of a JavaScript object, so only seq tells the order.
     posts: itemsOf(data, parsePost).sort((a, b) => b.post.seq - a.post.seq),
-    hasNext: hasNext(headers.link),
+    hasNext: hasNext(headers),
     position: textOf(headers['stream-position']),
   };
 }
@@ -20,7 +20,7 @@ export async function readPost(id: string, cursor?: string): Promise<PostPage> {
   const { data, headers } = await read({ url: `/posts/${encodeURIComponent(id)}`, params: { cursor } });
   const page = parsePost(data);
   if (!page) throw new RequestError('the answer is not a post');
-  return { ...page, hasNext: hasNext(headers.link) };
+  return { ...page, hasNext: hasNext(headers) };
 }
 
 /** What a 201 says of the thing made. A service of somebody else's may say less, or something else: then its id is not known. */
@@ -82,8 +82,4 @@ function parseComment(value: unknown, postId: string, at: number): Comment | und
     createdAt: textOf(createdAt) ?? null,
     seq: numberOf(seq) ?? at,
   };
-}
-
-function hasNext(link: unknown): boolean {
-  return /;\s*rel="?next"?/i.test(String(link ?? ''));
 }

@@ -39,6 +39,9 @@ export async function read(config: AxiosRequestConfig): Promise<Answer> {
   return answer;
 }
 
+/** Tells from the header `Link` (RFC 8288) that a list goes on. */
+export const hasNext = ({ link }: Answer['headers']): boolean => /;\s*rel="?next"?/i.test(String(link ?? ''));
+
 /** RFC 9457: of an input that is wrong (400) the field's own message says most, else `detail`; what is no such document says nothing. */
 function problemText(status: number, body: unknown): string {
   const { errors, detail } = fieldsOf(body);

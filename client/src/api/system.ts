@@ -8,7 +8,7 @@ import {
   parseSubscription,
   type Subscription,
 } from './bus.ts';
-import { RequestError, read, request } from './http.ts';
+import { hasNext, RequestError, read, request } from './http.ts';
 import { fieldsOf, itemsOf, textOf } from './parse.ts';
 
 /** What the gateway gives of the parts and of the bus: how events travel, for looking on, and what a person may do. */
@@ -98,7 +98,7 @@ export async function readDeliveries(position: number): Promise<Arrival[]> {
 /** A page of dead letters, newest first, behind the letter `cursor`. */
 export async function readDeadLetters(cursor?: string): Promise<{ letters: DeadLetter[]; hasNext: boolean }> {
   const { data, headers } = await read({ url: `${BASE}/dead-letters`, params: { cursor } });
-  return { letters: itemsOf(data, parseLetter), hasNext: /rel="?next"?/i.test(String(headers.link ?? '')) };
+  return { letters: itemsOf(data, parseLetter), hasNext: hasNext(headers) };
 }
 
 /** Where the log's stream is. */
