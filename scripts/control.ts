@@ -1,5 +1,6 @@
 // The runner's ear: a local socket, one per data directory. It takes commands from other terminals (`npm run part`).
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, realpathSync, rmSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { resolve } from 'node:path';
@@ -55,8 +56,8 @@ function parseCommand(line: string): string[] {
   throw new Error('A command is a JSON array of strings.');
 }
 
-/** Listens until the process ends. False: another runner already does. */
-export async function listen(dataDir: string, obey: (command: string[]) => Promise<Answer>): Promise<boolean> {
+/** Listens until the process ends, for the runner that holds the lock of the data (`lockData`): any other's socket is a killed one's. */
+export async function listen(dataDir: string, obey: (command: string[]) => Promise<Answer>): Promise<void> {
   const address = addressOf(dataDir);
   const server = createServer((socket) => {
     socket.on('error', () => {}); // whoever asked went away
@@ -67,14 +68,6 @@ export async function listen(dataDir: string, obey: (command: string[]) => Promi
   });
   server.unref();
   process.once('exit', () => server.close()); // takes the socket with it
-  const tryToListen = () =>
-    new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false));
-      server.listen(address, () => resolve(true));
-    });
-  if (await tryToListen()) return true;
-  if (await ask(dataDir, ['status'])) return false;
-  // A runner that was killed left its socket behind.
-  rmSync(address, { force: true });
-  return tryToListen();
+  if (process.platform !== 'win32') rmSync(address, { force: true });
+  await once(server.listen(address), 'listening');
 }

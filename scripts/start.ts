@@ -115,14 +115,14 @@ function lastWordOf(name: string): string {
   return `${said} (${part?.state === 'starting' && part.restarts === 0 ? 'does not answer yet' : 'is tried again'})`;
 }
 
-/** What a browser or curl finds first at a part. */
+/** The first address of a part for a browser or curl. */
 function addressOf(name: string): string {
   const origin = `http://localhost:${options.ports.get(name)}`;
   if (name === 'client') return `${origin}   (the blog; what happens in it: ${origin}/system)`;
   return origin + ({ posts: '/posts', query: '/posts', 'event-bus': '/events' }[name] ?? '');
 }
 
-/** What to try with the parts that run. */
+/** Experiments with the parts that run. */
 function suggestions(): string[] {
   const edits = !options.production && !unwatched;
   const all: [part: string, line: string][] = [
@@ -142,12 +142,14 @@ const obey = createCommands(parts, async (name) => {
   return taken && `${name} cannot listen on port ${port}: it is ${taken}.`;
 });
 
-function lockFolder() {
+/** False: another process has the data. */
+async function takeFolder(): Promise<boolean> {
   try {
-    const lock = lockData(options.dataDir, 'run');
+    if (!lockData(options.dataDir, 'run')) return false;
     const denied = whyDenied(filesIn(options.dataDir));
     if (denied) throw new Error(denied);
-    return lock;
+    await listen(options.dataDir, obey);
+    return true;
   } catch (error) {
     return fail(
       `The data cannot be used: ${(error as Error).message}. Change that, or name another folder: --data DIR`,
@@ -157,7 +159,7 @@ function lockFolder() {
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void stop(0, signal));
 
-if (!lockFolder() || !(await listen(options.dataDir, obey))) {
+if (!(await takeFolder())) {
   fail(
     `Already running with the data in ${options.dataDir} (or it is being reset or restored). See npm run part -- status, or stop it with Ctrl-C there.`,
   );
