@@ -4,7 +4,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { ask, listen, send, startParts, until } from './gateways.ts';
+import { until } from '../../e2e/http.ts';
+import { ask, listen, send, startParts } from './gateways.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 /** As Vite names a file by its whole path. */
@@ -27,7 +28,7 @@ afterAll(async () => {
   await parts.close();
 });
 
-/** What comes for an offer to change the protocol, on a connection that the server is asked to close. */
+/** The answer to an offer to change the protocol, on a connection that the server is asked to close. */
 const offer = (path: string, protocol: string, ...headers: string[]) =>
   send(url, [`GET ${path} HTTP/1.1`, 'Host: localhost', `Upgrade: ${protocol}`, ...headers, '', ''].join('\r\n'));
 const websocket = [

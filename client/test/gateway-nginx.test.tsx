@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { parseTraceparent, traceIdOf } from '@blog/common/tracing.ts';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { until } from '../../e2e/http.ts';
 import {
   ask,
   CONF,
@@ -21,7 +22,6 @@ import {
   settingsFor,
   startNginx,
   startParts,
-  until,
 } from './gateways.ts';
 
 let parts: Awaited<ReturnType<typeof startParts>>;

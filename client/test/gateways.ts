@@ -5,9 +5,9 @@ import { createServer, type IncomingMessage, type RequestListener, request } fro
 import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { createHttpServer } from '@blog/common/limits.ts';
 import { describe } from '@jest/globals';
+import { until } from '../../e2e/http.ts';
 import { createGateway } from '../server/gateway.ts';
 import { SECURITY_HEADERS, servePage } from '../server/page-built.ts';
 import { PARTS, type Part } from '../server/routes.ts';
@@ -187,18 +187,4 @@ export function send(base: string, text: string): Promise<string> {
     });
     socket.on('error', reject).on('close', () => resolve(answer));
   });
-}
-
-/** Waits until `check` gives something truthy; while it throws, it has not. */
-export async function until(what: string, check: () => unknown, within = 20_000): Promise<void> {
-  let last: unknown;
-  for (const end = performance.now() + within; performance.now() < end; await pause(20)) {
-    try {
-      last = await check();
-      if (last) return;
-    } catch (error) {
-      last = error;
-    }
-  }
-  throw new Error(`not within ${within} ms: ${what}`, { cause: last });
 }

@@ -4,7 +4,6 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } fr
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 
 const repository = join(import.meta.dirname, '..', '..');
 const names = ['event-bus', 'posts', 'comments', 'query', 'moderation', 'client'];
@@ -17,16 +16,6 @@ server.listen(Number(process.env.PORT), process.env.HOST, () =>
   console.log(JSON.stringify({ level: 30, time: Date.now(), msg: 'listening' })));
 process.on('SIGTERM', () => { server.closeAllConnections(); server.close(() => process.exit(0)); });
 `;
-
-/** Waits until `check` gives something truthy. */
-export async function until<T>(what: string, check: () => T | Promise<T>, within = 20_000): Promise<NonNullable<T>> {
-  for (const end = Date.now() + within; ; ) {
-    const value = await check();
-    if (value) return value as NonNullable<T>;
-    if (Date.now() > end) throw new Error(`not within ${within} ms: ${what}`);
-    await delay(25);
-  }
-}
 
 export const isAlive = (pid: number) => {
   try {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { createCheckout, fakePart, until } from './checkout.ts';
+import { until } from '../../e2e/http.ts';
+import { createCheckout, fakePart } from './checkout.ts';
 
 let checkout: Awaited<ReturnType<typeof createCheckout>>;
 beforeEach(async () => {

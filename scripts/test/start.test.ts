@@ -4,9 +4,10 @@ import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { until } from '../../e2e/http.ts';
 import { addressOf } from '../control.ts';
 import { decidedSettings } from '../parts.ts';
-import { createCheckout, fakePart, isAlive, until } from './checkout.ts';
+import { createCheckout, fakePart, isAlive } from './checkout.ts';
 
 let checkout: Awaited<ReturnType<typeof createCheckout>>;
 
