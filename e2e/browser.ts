@@ -146,7 +146,7 @@ export function openBlog({ partsGoAway = false, development = false } = {}) {
       return pages;
     },
 
-    /** How many connections the stream of query has, and that of the log. */
+    /** The number of connections to the stream of query, and to that of the log. */
     async streams(): Promise<number[]> {
       const readers = async (part: string) =>
         Number(/^stream_readers (\d+)$/m.exec((await get(`${system.url(part)}/metrics`)).body)?.[1]);

@@ -1,5 +1,5 @@
-// What classic parts forgive one another, they find forgiven where ours is between them: numbers for ids and texts, fields that
-// are missing, fields and members that nobody asked for, addresses in any case.
+// Classic parts that work together also work with one of ours between them: with numbers for ids and texts, fields that are
+// missing or unknown, addresses in any case.
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { startComments } from '../comments/test/comments-service.ts';
 import { FakeBus, type Json } from '../common/test/fake-bus.ts';

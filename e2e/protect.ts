@@ -10,7 +10,7 @@ export function setWritable(path: string, writable: boolean): void {
   else chmodSync(path, bits | (writable ? 0o644 : 0o444));
 }
 
-/** Whether that can be had here: as root it takes Linux, and a file system that knows such files. */
+/** False where it has no effect: for root it takes Linux, and a file system that knows such files. */
 export function canProtect(folder: string): boolean {
   const file = join(folder, `blog probe ${randomUUID()}`);
   writeFileSync(file, '');

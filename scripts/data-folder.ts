@@ -1,4 +1,4 @@
-// What the blog keeps in a data folder, and the lock for a command that deletes or replaces it.
+// The blog's files in a data folder, and the lock for a command that deletes or replaces them.
 import { mkdtempSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { filesOf } from '@blog/common/data.ts';

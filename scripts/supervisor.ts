@@ -16,7 +16,7 @@ const STOP_WITHIN_MS = 4_000;
 /** EX_CONFIG of sysexits.h: a setting is invalid, and starting again would not help. */
 export const INVALID_SETTING = 78;
 
-/** What Node prints around an uncaught error: the place, the stack, its own version. */
+/** The lines that Node prints around an uncaught error: the place, the stack, its own version. */
 const ASIDE = /^(\s|[})\]]|Node\.js v)/;
 
 const here = import.meta.dirname;

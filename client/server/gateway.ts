@@ -13,7 +13,7 @@ type Options = {
   control: boolean;
   /** Whether it listens where only this machine reaches it. */
   loopback: boolean;
-  /** What it may be called besides: `ALLOWED_HOSTS`. */
+  /** More names that it is called by: `ALLOWED_HOSTS`. */
   allowedHosts?: string[];
   /** What every answer has besides. */
   headers?: Map<string, string>;

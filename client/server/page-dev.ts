@@ -15,7 +15,7 @@ const folder = join(ROOT, '..').replaceAll('\\', '/').replace(/^\/?/, '/@fs/');
 const requested = new URL(folder, 'http://localhost').pathname;
 const encoded = encodeURI(folder);
 
-/** Where Vite has what the page is made of. Its other addresses do something: one starts an editor. */
+/** The addresses of Vite's that the page is loaded from. Its other ones do something: one starts an editor. */
 const OF_PAGE = /^\/(src|node_modules|@vite|@react-refresh|@id|@fs|[\w-]+\.svg$)/;
 
 /** Only for Vite's own socket (RFC 9110 §7.8): a client that offers HTTP/2, or any other protocol, is answered in HTTP/1.1. */

@@ -64,7 +64,7 @@ export function proxy(req: IncomingMessage, res: ServerResponse, url: URL, part:
 
   if (hasBody) req.pipe(upstream);
   else if (req.readableEnded) upstream.end();
-  // What turns out to be malformed has reached nobody.
+  // A request that turns out to be malformed has reached no part.
   else req.resume().once('end', () => upstream.end());
 }
 

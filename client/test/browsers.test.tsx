@@ -1,4 +1,4 @@
-// What the page does not get from every browser: storage, a quiet document, each part of what it is drawn with.
+// Things that not every browser gives the page: storage, a quiet document, each part of what it is drawn with.
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { act, cleanup, screen, waitFor } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';

@@ -1,9 +1,9 @@
-// Whose word an answer is that came from the bus's address: what answers there may be anything.
+// Tells the answers of a bus from those of anything else that listens at its address.
 import type { IncomingHttpHeaders } from 'node:http';
 import { type Checkpoint, checkpointText } from './checkpoint.ts';
 import { type Answer, type Bus, exchange } from './http.ts';
 
-/** How much of a classic bus's whole history is read, in bytes. */
+/** The maximum size of a classic bus's whole history, in bytes. */
 const CLASSIC_HISTORY = 64 * 1024 * 1024;
 
 /** Tells our bus's problem document (RFC 9457 §3) from any other refusal, a classic bus's or a stranger's. */

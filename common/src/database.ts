@@ -65,7 +65,7 @@ export class Database {
   #trouble: string | undefined;
   #readOnly = false;
   #file: string;
-  /** What is open: the paths of the database, of its WAL and of the index of that, each with its file's identity. */
+  /** The open files: the paths of the database, of its WAL and of the WAL's index, each with its file's identity. */
   #opened: Map<string, string>;
   #writer: DatabaseSync;
   #reader: DatabaseSync;
@@ -90,7 +90,7 @@ export class Database {
     this.#opened = openFilesOf(file);
   }
 
-  /** What is wrong with the disk or the file: as of now if it was deleted or replaced, else as of the last commit. */
+  /** The trouble with the disk or the file: as of now if it was deleted or replaced, else as of the last commit. */
   get trouble(): string | undefined {
     try {
       this.assertInPlace();

@@ -33,7 +33,7 @@ export const isEntityId = (id: string): boolean =>
 export const ID_RULE = 'must have 1 to 200 characters, without NUL or lone surrogates';
 export const entityId = z.string().refine(isEntityId, ID_RULE);
 
-/** When an event was made (CloudEvents 1.0 §3.1.2). */
+/** The time at which an event was made (CloudEvents 1.0 §3.1.2). */
 export const eventTime = z.iso.datetime({ offset: true, error: 'must be a time of RFC 3339' });
 
 // Handlers need only the ids: any other field may be missing, and one that makes no sense counts as missing. A classic service
@@ -109,7 +109,7 @@ export function createEvent<Data extends { id: string | number; createdAt?: stri
   data: Data,
   traceparent?: string,
 ): CloudEvent {
-  // What others call the time of its creation may be any text.
+  // The `createdAt` of others may be any text.
   const time = eventTime.safeParse(data.createdAt).data ?? new Date().toISOString();
   return {
     specversion: '1.0',

@@ -23,7 +23,7 @@ type Request = {
   limit?: number;
 };
 
-/** Why there was no answer. `heard`: a connection was open, so somebody is there; and it was not us who ended it early. */
+/** An exchange without an answer. `heard`: a connection was open, so a process listens there, and this one did not end it. */
 export class NoAnswer extends Error {
   readonly heard: boolean;
   constructor(why: string, heard: boolean) {
@@ -66,7 +66,7 @@ export function exchange({ deadline = 10_000, limit = 64 * 1024, ...request }: R
       const done = () => {
         const text = Buffer.concat(chunks).toString('utf8', 0, limit);
         resolve({ status, headers, text, body: size > limit ? undefined : parseJson(text) });
-        // Who refuses may not be who was meant: an open connection leads to where its name led when it was opened. The
+        // A refusal may come from the wrong process: an open connection leads to where its name led when it was opened. The
         // next attempt opens a new one.
         if (status >= 400 || size > limit) sent.socket?.destroy();
       };
@@ -90,8 +90,8 @@ function parseJson(text: string): unknown {
 }
 
 /**
- * What an answer says, in one short line that is safe for a terminal: the `detail` of a problem document, or whatever its
- * body is.
+ * The reason that an answer gives, in one short line that is safe for a terminal: the `detail` of a problem document, or
+ * the text of any other body.
  */
 export function detailOf({ body, text }: Pick<Answer, 'body' | 'text'>): string {
   const { detail } = (body ?? {}) as { detail?: unknown };

@@ -25,7 +25,7 @@ export const LIMITS = {
   turn: 100,
   /** How many connections may be open; the next one is closed at once. */
   connections: 5_000,
-  /** How long a refused connection is read on: closing it with unread bytes would reset it, and the answers might be lost. */
+  /** Time for reading on a refused connection: closing it with unread bytes would reset it, and the answers might be lost. */
   linger: 1_000,
 };
 

@@ -56,7 +56,7 @@ const JSON_TYPE = /^application\/([\w.-]+\+)?json\s*(;|$)/i;
 export const isLoopback = (host: string): boolean => /^(localhost|127\..*|\[?::1\]?)$/i.test(host);
 
 /**
- * Whether a request names this machine in `Host`. A page that has its own name resolved to 127.0.0.1 (DNS rebinding) is of
+ * Checks that a request names this machine in `Host`. A page that has its own name resolved to 127.0.0.1 (DNS rebinding) is of
  * the same origin as what it then calls, and may read and write. For that its author must answer for the name in public DNS,
  * so it has a dot; nobody can register one below `localhost` (RFC 6761) or `internal` (reserved by ICANN), and an IP address
  * is never looked up. A name without a dot can only be answered for in the reader's own network (hosts file, search domain,
@@ -72,7 +72,7 @@ const OWN_NAME = /^([\w-]+|[\w.-]+\.(localhost|internal))$/;
 
 export const WRONG_HOST = 'This server is not called by this name: use localhost, or add the name to ALLOWED_HOSTS.';
 
-/** Where the server listens on loopback, `startServer` has set the names that it has besides. */
+/** Refuses any other name on a server that listens on loopback, for which `startServer` has set the allowed ones. */
 export const onlyAsLocalhost: RequestHandler = (req, _res, next) => {
   const allowed = req.app.get('allowed hosts');
   if (!allowed || isForLocalhost(req, allowed)) return next();

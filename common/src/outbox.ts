@@ -86,7 +86,7 @@ export class Relay extends Loop {
   #sent = 0;
   /** Whether the bus has shown, by a `position` in its answer, that it takes batches; a classic bus never does. */
   #takesBatches = false;
-  /** Whether a classic bus has shown itself in the place of one that named positions. */
+  /** Set once a classic bus has been found in the place of one that named positions. */
   #classic = false;
   /** Rows up to this one go one by one, because a batch with them was refused. */
   #single = 0;
@@ -223,8 +223,8 @@ export class Relay extends Loop {
   }
 
   /**
-   * Whether a classic bus took the place of one that named positions: then its word counts, too. Anything else that answers 200
-   * there does not have the event.
+   * Asks for a classic bus in the place of one that named positions: its bare 2xx counts. Anything else that answers 200 there
+   * does not have the event.
    */
   async #isClassic(): Promise<boolean> {
     this.#classic ||= (await askForEvents(this.#options.bus, this.ending))?.isClassic === true;

@@ -12,7 +12,7 @@ type Part = {
   app: Express;
   host: string;
   port: number;
-  /** What it may be called besides where it listens on loopback. */
+  /** More names that it is called by on loopback: `ALLOWED_HOSTS`. */
   allowedHosts: string[];
   log: Log;
   db: Database;

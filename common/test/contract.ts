@@ -149,7 +149,7 @@ export class Contract {
   }
 }
 
-/** What the last check found, with the property that is wrong: Ajv names one that is not documented apart from its sentence. */
+/** The findings of the last check, with the property that is wrong: Ajv names one that is not documented apart from its sentence. */
 export const reasons = ({ errors }: Pick<ValidateFunction, 'errors'>): string =>
   (errors ?? [])
     .map(({ instancePath, message, params }) => {

@@ -13,7 +13,6 @@ const ok = (values: fc.Arbitrary<unknown>) => values.map((value): Piece => ({ va
 const wrong = (what: string, values: fc.Arbitrary<unknown>) => values.map((value): Piece => ({ value, wrong: what }));
 const absent = fc.constant<Piece>({});
 
-/** Characters of every kind, above all those that go wrong somewhere: every plane, no letter, no width, of a syntax. */
 /** The token that the part was started with. */
 export const TOKEN = 'a-token-of-this-test';
 const AUTHORIZATION = {
@@ -23,6 +22,7 @@ const AUTHORIZATION = {
   schema: { type: 'string', pattern: `^Bearer ${TOKEN}$` },
 };
 
+/** Characters of every kind, above all those that go wrong somewhere: every plane, no letter, no width, of a syntax. */
 export const unit = fc.constantFrom(...'aZ7 \0\t\n"\\/%&#?<.-_~\u00a0é\u200b\u202e\ufeff中🍊\u{10ffff}');
 
 /** Any value that a schema allows. */

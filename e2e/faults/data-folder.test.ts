@@ -105,7 +105,7 @@ test('what is written after the folder was deleted is acknowledged by nobody, an
   expect((await post(`${again.url}/posts`, { title: 'stored' })).status).toBe(201);
 });
 
-// What Windows lets a process do in a folder is not decided by the folder's permission bits.
+// On Windows the folder's permission bits do not decide what a process may do in it.
 const canDeny = process.platform !== 'win32' && canProtect(tmpdir());
 (canDeny ? test : test.skip)(
   'data that cannot be written is told in one line, with the path and the owner',

@@ -89,7 +89,7 @@ test('a redirect is never followed, an answer is read up to a bound, nobody else
   await until('every kind of redirect was answered', () => redirecting.called.length >= 6);
   await until('the long answer was cut several times', () => large.called.length >= 3);
   expect(await subscription('redirecting')).toMatchObject({ state: 'retrying', url: `${redirecting.url}/events` });
-  // How long it is does not matter: it is an answer.
+  // An answer of any length is one.
   expect(await subscription('large')).toMatchObject({ state: 'live', position: 1 });
   expect(((await get(`${bus}/subscriptions`)).body as unknown[]).length).toBe(3);
 

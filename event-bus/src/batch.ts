@@ -10,7 +10,7 @@ export const PUSH_EVENTS = 1_000;
 const PUSH_BYTES = 500 * 1024;
 
 /**
- * What to push next: the events behind `after` that are not parked, and the place that the subscriber then has reached.
+ * The next push: the events behind `after` that are not parked, and the place that the subscriber then has reached.
  * `first` is the place right before the first of them: between `after` and `first` everything is parked.
  */
 export type Batch = { after: Checkpoint; first: Checkpoint; upto: Checkpoint; head: Checkpoint; events: Entry[] };

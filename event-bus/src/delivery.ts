@@ -26,7 +26,7 @@ const REPORTED_FROM = 3;
 /** How often a single event may be answered with one of these before it is parked. */
 const REFUSALS = 5;
 const REFUSED = [400, 413, 422];
-/** How often a plain subscriber that is there may leave it without an answer: each time costs it the whole deadline. */
+/** A plain subscriber that is there may leave an event without an answer as often: each time costs the whole deadline. */
 const SILENCES = 3;
 /** Answers to the question who is there that say no more than that it is to be asked again. */
 const BUSY = [429, 503];
@@ -383,7 +383,7 @@ export class Delivery extends Loop {
       });
       if (!isSuccess(answer)) throw new Problem(409, `${this.name} ${failure(answer).message}`);
       await db.write((tx) => deleteLetter(tx, id));
-      // Whoever stands before it, and loses its data there, gets it as any other event.
+      // A subscriber that stands before it, and loses its data there, gets it as any other event.
       if (letter.position > this.#parked.after) this.#parked = { after: 0, first: 0 };
       deliveries.add([letter.position], this.name, 1);
       counts.delivered.inc({ subscription: this.name });

@@ -52,7 +52,7 @@ export function knows(tx: Tx, checkpoint: Checkpoint): boolean {
 }
 
 /**
- * How large an event may be, in KiB of its record. Less for those that others follow from, which have their text again: so the
+ * The maximum size of an event, in KiB of its record. Less for those that others follow from, which have their text again: so the
  * log takes the verdict on every comment that it took, and the update that follows from every verdict.
  */
 const LARGEST = 256;

@@ -52,7 +52,7 @@ const attributes = {
   data_base64: z.string('must be a string').regex(BASE64, 'must be base64').optional(),
 };
 const NAMED = new Set(Object.keys(attributes));
-/** What the log says of an event: whatever a publisher says there is replaced. */
+/** Members that the log adds: whatever a publisher says there is replaced. */
 const OURS = new Set(['position', 'recordedtime']);
 
 const classicEvent = z.object(attributes, 'must be an object');

@@ -29,7 +29,7 @@ export class Tail {
     for (const listener of this.#listeners) listener(entries);
   }
 
-  /** Whether it reaches up to there. It does not, if another process appended: an old one, say, while it stops. */
+  /** True unless another process appended meanwhile: an old one, say, while it stops. */
   endsAt(head: Checkpoint): boolean {
     const last = this.#entries.at(-1);
     return last !== undefined && checkpointOf(last) === head;

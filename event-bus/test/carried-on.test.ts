@@ -1,4 +1,4 @@
-// What follows from an event that the log took, the log takes, too: no comment waits for its verdict for ever.
+// The log takes whatever follows from an event that it took: no comment waits for its verdict for ever.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -39,7 +39,7 @@ async function publish(event: unknown, type = 'application/json'): Promise<Known
   return parseEvent(JSON.parse(entries[0]?.record ?? 'null'), EVENT_TYPES) as KnownEvent;
 }
 
-/** What the service wants to publish because of an event. */
+/** The events that the service publishes because of an event. */
 async function follow(db: Database | undefined, handle: (tx: Tx, event: KnownEvent) => unknown, event: KnownEvent) {
   const row = await db?.write((tx) => {
     handle(tx, event);

@@ -1,4 +1,4 @@
-// What is accepted comes out as it went in: nothing of an event is thrown away, rounded or renamed.
+// Accepted events come out as they went in: nothing of an event is thrown away, rounded or renamed.
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { unit } from '../../common/test/requests.ts';
@@ -30,7 +30,7 @@ const extensions = fc.dictionary(
   fc.stringMatching(/^x[a-z0-9]{0,20}$/),
   fc.oneof(text, fc.boolean(), fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 })),
 );
-/** What a classic event may have besides: any JSON, under any name that is not an attribute's. */
+/** Further members of a classic event: any JSON, under any name that is not an attribute's. */
 const members = fc.dictionary(fc.oneof(fc.constantFrom('__proto__', 'toString', 'userId'), text), json, { maxKeys: 3 });
 const isFree = (name: string) => !/^(specversion|id|source|type|subject|time|data.*|traceparent|position)$/.test(name);
 
@@ -54,7 +54,7 @@ const publication = fc
     return { type, event: Object.fromEntries([...absent, ...free, ...Object.entries({ ...attributes, ...payload })]) };
   });
 
-/** What an event is, whoever shows it: without what the bus says of it, and what it filled in. */
+/** The event itself: without what the bus says of it, and what it filled in. */
 function told(shown: Members, given: Members): Members {
   const { position: _, recordedtime, specversion, time, source, subject, ...rest } = shown;
   expect([typeof recordedtime, specversion]).toEqual(['string', '1.0']);

@@ -97,7 +97,7 @@ export const front = ({ optional: [ingress, route] }: Project): string[] => [
   ]),
 ];
 
-/** What is done with the tools, which Skaffold deploys without a pod: nobody waits for them any more, and they start. */
+/** The hook's commands for the tools, which Skaffold deploys without a pod: it stops waiting for them, and they start. */
 const START = ['label deployment --all skaffold.dev/run-id-', 'scale deployment --all --replicas=1'];
 
 /**

@@ -23,7 +23,7 @@ export async function readPost(id: string, cursor?: string): Promise<PostPage> {
   return { ...page, hasNext: hasNext(headers) };
 }
 
-/** What a 201 says of the thing made. A service of somebody else's may say less, or something else: then its id is not known. */
+/** The content of a 201. A service of somebody else's may answer less, or something else: then the id is not known. */
 export type Created = { id: string | undefined; createdAt: string | null };
 
 /** Publishes a post; sending the same key and title again gives the first answer. */

@@ -1,6 +1,6 @@
 import { fieldsOf, numberOf, oneOf, parseJson, textOf } from './parse.ts';
 
-/** How far a subscriber is. `lag` is in events, `lagSeconds` how old the first of these is. */
+/** The progress of a subscriber. `lag` is in events, `lagSeconds` the age of the first of these. */
 export type Subscription = {
   name: string;
   url: string;
@@ -31,7 +31,7 @@ export type RecordedEvent = {
 /** An event of the log, and its place. */
 export type LogEntry = RecordedEvent & { position: number };
 
-/** When an event reached a subscriber, and at which attempt. */
+/** The delivery of an event to a subscriber: its time, and the number of attempts. */
 export type Arrival = { subscription: string; deliveredAt: string; attempts: number };
 
 /** An event that a subscriber could not take. */

@@ -4,7 +4,7 @@ import { fieldsOf, itemsOf, textOf } from './parse.ts';
 /** Everything goes to the page's own origin. */
 export const client = axios.create({ timeout: 15_000 });
 
-/** What a request came to when it was not a success. `status` is undefined if there was no answer, or none that can be read. */
+/** The failure of a request. `status` is undefined if there was no answer, or none that can be read. */
 export class RequestError extends Error {
   readonly status: number | undefined;
   readonly retryAfterMs: number | undefined;

@@ -1,6 +1,6 @@
 import { parseJson } from './parse.ts';
 
-/** What the browser would not keep: it may have closed its storage to us (reading `sessionStorage` throws then), or it is full. */
+/** Values that the browser does not keep: its storage is blocked (reading `sessionStorage` throws then), or full. */
 const memory = new Map<string, string>();
 
 function storage(): Storage | undefined {
@@ -11,7 +11,7 @@ function storage(): Storage | undefined {
   }
 }
 
-/** What was kept under a name, as it was found; undefined if there is nothing. */
+/** Reads the value that was kept under a name, unchecked; undefined if there is none. */
 export const loadKept = (name: string): unknown => parseJson(memory.get(name) ?? storage()?.getItem(name) ?? '');
 
 /** Keeps a value across a reload of this tab, or else until the page goes. Undefined takes away what was kept. */

@@ -1,10 +1,10 @@
 import type { StreamState } from './source.ts';
 import { createHub, type FromHub, type ToHub } from './stream-hub.ts';
 
-/** How often a window says that it is here; the worker has answered by then, or is gone. In milliseconds. */
+/** The interval of heartbeats to the worker, in milliseconds. A worker that has not answered by the next one is gone. */
 const HERE_EVERY_MS = 5_000;
 
-/** Where there is no shared worker, this window reads for itself: one stream at most, to leave connections for the rest. */
+/** The hub of a window without a shared worker: one stream at most, so that connections are left for requests. */
 const ownHub = createHub(1);
 let hasWorker = true;
 

@@ -1,13 +1,13 @@
 import { openSource, type StreamState } from './source.ts';
 
-/** What a window says about one stream. `follow`: up to where it has read; `isFresh`: since it was told that it has joined. */
+/** Messages of a window about one stream. `follow`: the position it has read up to; `isFresh`: it did so after `joined`. */
 export type ToHub = { join: string } | { follow: string; isFresh: boolean } | 'here' | 'retry' | 'leave';
-/** What it hears. `reset`: something may have been missed, so it is to read anew and to join again. */
+/** Messages to a window. `reset`: something may have been missed, so it is to read anew and to join again. */
 export type FromHub = 'joined' | 'reset' | { state: StreamState } | { data: string; id: string };
 
 /** A window says every few seconds that it is here: one that is silent for so long hangs, or is gone. In milliseconds. */
 const SILENT_MS = 30_000;
-/** Who finds no connection free for its stream is to read anew after so long. In milliseconds. */
+/** The interval, in milliseconds, at which a window with no connection left for its stream reads anew. */
 const READ_EVERY_MS = 5_000;
 
 type Tell = (message: FromHub) => void;

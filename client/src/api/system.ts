@@ -62,7 +62,7 @@ export async function readSubscriptions(): Promise<Subscription[] | undefined> {
   }
 }
 
-/** How a server says that it has nothing at an address: Express, Go, Python. */
+/** Statuses of a server that has nothing at an address: Express, Go, Python. */
 const HAS_NO_SUCH = [404, 405, 501];
 
 export type LogFilter = { type?: string; subject?: string };
@@ -101,7 +101,7 @@ export async function readDeadLetters(cursor?: string): Promise<{ letters: DeadL
   return { letters: itemsOf(data, parseLetter), hasNext: hasNext(headers) };
 }
 
-/** Where the log's stream is. */
+/** The address of the log's stream. */
 export const LOG_STREAM = `${BASE}/log/stream`;
 
 /** What a person may do to a subscription; `from` is the first position of a replay. Throws RequestError. */

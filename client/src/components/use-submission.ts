@@ -3,7 +3,7 @@ import { RequestError } from '../api/http.ts';
 import { sendUntilAnswered } from '../api/send-until-answered.ts';
 import { EMPTY, keyedDraft, loadDraft, saveDraft } from './draft.ts';
 
-/** What takes longer than this is said to. A comment may wait that long for its post. In milliseconds. */
+/** The reader is told to wait after so many milliseconds. A comment may wait that long for its post. */
 const SLOW_MS = 2_500;
 
 type Options = {

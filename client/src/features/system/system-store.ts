@@ -24,7 +24,7 @@ const RATE_OVER_MS = 5_000;
 export type SystemState = {
   /** Of the log's stream. */
   connection: StreamState;
-  /** Whether the bus says where the subscriptions are. `classic`: it answers, but has none to show, nor positions. */
+  /** The bus's answer to the question for its subscriptions. `classic`: it has none to show, nor positions. */
   bus: 'connecting' | 'here' | 'away' | 'classic';
   parts: ReadonlyMap<PartName, PartState>;
   /** As last read. */
