@@ -26,7 +26,7 @@ const REPORTED_FROM = 3;
 /** How often a single event may be answered with one of these before it is parked. */
 const REFUSALS = 5;
 const REFUSED = [400, 413, 422];
-/** A plain subscriber that is there may leave an event without an answer as often: each time costs the whole deadline. */
+/** Tries of an event that a plain subscriber, which is there, may leave without an answer: each costs the whole deadline. */
 const SILENCES = 3;
 /** Answers to the question who is there that say no more than that it is to be asked again. */
 const BUSY = [429, 503];
