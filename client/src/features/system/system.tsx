@@ -46,8 +46,8 @@ function Bus() {
   if (bus === 'classic') {
     return (
       <p className="system-bus">
-        This event bus is not ours: it says neither positions nor subscriptions, as the classic one. So only the parts
-        are shown.
+        This event bus is not ours: like the classic one, it has no positions and no subscriptions to show. So only the
+        parts are shown.
       </p>
     );
   }
