@@ -36,14 +36,9 @@ export function format(record: LogRecord): string {
     .map(([field, value]) => paint('dim', ` ${printable(field)}=`) + shown(value));
   const error = record.err as { stack?: string; message?: string } | undefined;
   const text = `${paint('dim', time)} ${level ? `${paint(record.level >= 50 ? 'red' : 'yellow', level)} ` : ''}${shown(record.msg ?? '')}${fields.join('')}`;
-  return error
-    ? [
-        text,
-        ...String(error.stack ?? shown(error.message ?? error))
-          .split('\n')
-          .map(printable),
-      ].join('\n')
-    : text;
+  if (!error) return text;
+  const stack = String(error.stack ?? shown(error.message ?? error));
+  return [text, ...stack.split('\n').map(printable)].join('\n');
 }
 
 const shown = (value: unknown) => printable(typeof value === 'string' ? value : JSON.stringify(value));

@@ -45,9 +45,7 @@ function inCluster(): string {
 
 const answer = verb === 'tables' ? tables() : await ask(dataDir, command);
 const { code, text } = answer ?? { code: 1, text: 'Nothing is running here. Start it with: npm start' };
-const lines = [
-  ...text.split('\n').map(printable),
-  ...(answer === undefined ? [`In Kubernetes (skaffold dev) it is: ${inCluster()}`] : []),
-];
+const lines = text.split('\n').map(printable);
+if (!answer) lines.push(`In Kubernetes (skaffold dev) it is: ${inCluster()}`);
 console[code === 0 ? 'log' : 'error'](lines.join('\n'));
 process.exitCode = code;
