@@ -4,7 +4,7 @@ import { type Checkpoint, checkpointText, NEW, positionOf } from './checkpoint.t
 import type { Database, Tx } from './database.ts';
 import { BATCH, PLAIN } from './events.ts';
 import { failpoint } from './failpoint.ts';
-import { type Bus, reason } from './http.ts';
+import { type Answer, type Bus, reason } from './http.ts';
 import type { Log } from './log.ts';
 import { Loop } from './loop.ts';
 import type { Metrics } from './metrics.ts';
@@ -170,14 +170,11 @@ export class Relay extends Loop {
     const { db, bus } = this.#options;
     const limit = this.#takesBatches && this.#sent >= this.#single ? BATCH_EVENTS : 1;
     const next = 'SELECT seq, event FROM outbox WHERE seq > ? AND refused IS NULL ORDER BY seq LIMIT ?';
-    const {
-      rows: batch,
-      more,
-      published,
-    } = await db.read((tx) => ({
-      ...firstOf(tx.each<Row>(next, this.#sent, limit), limit, BATCH_BYTES, bytesOf),
+    const { found, published } = await db.read((tx) => ({
+      found: firstOf(tx.each<Row>(next, this.#sent, limit), limit, BATCH_BYTES, bytesOf),
       published: tx.get<Publication>('SELECT checkpoint FROM publication')?.checkpoint,
     }));
+    const { rows: batch, more } = found;
     const last = batch.at(-1);
     if (!last) return false;
     failpoint('read-not-sent');
@@ -197,19 +194,8 @@ export class Relay extends Loop {
     const answer = await exchangeEvents(request, 'send', 'event-bus', () => batch.map(({ event }) => event));
 
     const { status } = answer;
-    const body = (answer.body ?? {}) as { position?: unknown; positions?: unknown; checkpoint?: unknown };
     if (status >= 200 && status < 300) {
-      const positions = one ? [body.position] : body.positions;
-      const isPlaced =
-        Array.isArray(positions) && positions.length === batch.length && positions.every(Number.isInteger);
-      if (!isPlaced && !one) await this.#failed('the bus did not understand a batch', 0);
-      else if (!isPlaced && published && !(await this.#isClassic()))
-        await this.#failed(`what answers ${status} at ${bus.url} says no position: it is not the bus of before`, 0);
-      else {
-        this.#acknowledged(last.seq, isPlaced, body.checkpoint);
-        this.#published.inc(batch.length);
-        this.#tell(batch, isPlaced ? positions : []);
-      }
+      await this.#accepted(batch, answer, Boolean(published));
       if (!more && batch.length < limit && !this.stopped) await this.urgent.wait(gathering(batch.length));
     } else if (![400, 409, 413, 422].includes(status) || !isProblem(answer)) {
       const why = !isProblem(answer) ? STRANGER : status === 412 ? LOST : '';
@@ -220,6 +206,22 @@ export class Relay extends Loop {
       await this.#refused(last, status, answer.body);
     }
     return true;
+  }
+
+  /** Takes a 2xx for an acknowledgement if it names the positions, or is a classic bus's. */
+  async #accepted(batch: Row[], { status, body }: Answer, isKnown: boolean): Promise<void> {
+    const said = (body ?? {}) as { position?: unknown; positions?: unknown; checkpoint?: unknown };
+    const one = batch.length === 1;
+    const positions = one ? [said.position] : said.positions;
+    const isPlaced = Array.isArray(positions) && positions.length === batch.length && positions.every(Number.isInteger);
+    if (!isPlaced && !one) return this.#failed('the bus did not understand a batch', 0);
+    if (!isPlaced && isKnown && !(await this.#isClassic())) {
+      const { url } = this.#options.bus;
+      return this.#failed(`what answers ${status} at ${url} says no position: it is not the bus of before`, 0);
+    }
+    this.#acknowledged((batch.at(-1) as Row).seq, isPlaced, said.checkpoint);
+    this.#published.inc(batch.length);
+    this.#tell(batch, isPlaced ? positions : []);
   }
 
   /**
