@@ -62,26 +62,28 @@ const batch = z.array(cloudEvent, 'must be an array of events').min(1, 'must hav
 type Data = Partial<Record<string, unknown>> | null | undefined;
 type Given = Partial<CloudEvent> & { type: string; position?: unknown };
 
-/** The rules that reach across attributes, and beyond those that are named. They are no schema: one would cost twice as much. */
-function assertTakes(event: Given, isClassic: boolean, path: string): void {
-  const refuse = (field: string, rule: string) => {
-    throw fieldProblem(400, path + field, rule);
-  };
-  if (event.data !== undefined && event.data_base64 !== undefined)
-    refuse('data_base64', 'must not be there together with data');
-  // Other events, whose ids are made of these, follow from the four types.
-  const { id, postId } = (EVENT_TYPES.includes(event.type as EventType) && (event.data as Data)) || {};
-  for (const [field, value] of [['data.id', id] as const, ['data.postId', postId] as const]) {
-    if (typeof value === 'string' && !isEntityId(value)) refuse(field, ID_RULE);
+// The rules that reach across members are no schema: it would cost twice as much.
+
+/** Refuses data in two forms, and ids of which no id of an event can be made: other events follow from the four types. */
+function assertData({ type, data, data_base64 }: Given, path: string): void {
+  if (data !== undefined && data_base64 !== undefined)
+    throw fieldProblem(400, `${path}data_base64`, 'must not be there together with data');
+  if (!EVENT_TYPES.includes(type as EventType)) return;
+  for (const field of ['id', 'postId']) {
+    const value = (data as Data)?.[field];
+    if (typeof value === 'string' && !isEntityId(value)) throw fieldProblem(400, `${path}data.${field}`, ID_RULE);
   }
-  if (isClassic) return;
-  // Extension attributes (CloudEvents 1.0 §3.1, JSON format §2.2) are kept, if they are some.
+}
+
+/** Refuses members that are no extension attributes (CloudEvents 1.0 §3.1, JSON format §2.2). */
+function assertExtensions(event: Given, path: string): void {
   for (const name of Object.keys(event)) {
     if (NAMED.has(name) || OURS.has(name)) continue;
-    if (!/^[a-z0-9]+$/.test(name)) refuse(name, 'must be named with lower-case letters and digits');
+    if (!/^[a-z0-9]+$/.test(name))
+      throw fieldProblem(400, path + name, 'must be named with lower-case letters and digits');
     const value = event[name as keyof Given];
     if (!['string', 'boolean'].includes(typeof value) && value !== ((value as number) | 0))
-      refuse(name, 'must be a string, a boolean or a 32-bit integer');
+      throw fieldProblem(400, path + name, 'must be a string, a boolean or a 32-bit integer');
   }
 }
 
@@ -116,10 +118,14 @@ export function parsePublication(req: Request): CloudEvent[] {
     throw new Problem(413, `A batch may have at most ${BATCH_EVENTS} events.`);
   const given = isBatch && Array.isArray(body) ? body.map(withoutNulls) : withoutNulls(body);
   const isClassic = !isBatch && !req.is(EVENT);
-  // Parsed only to be checked: what no schema names is kept, too.
+  // Parsed only to be checked: members that no schema names are kept, too.
   parse(isBatch ? batch : isClassic ? classicEvent : cloudEvent, given);
   const events = [given].flat() as Given[];
-  for (const [i, event] of events.entries()) assertTakes(event, isClassic, isBatch ? `${i}.` : '');
+  for (const [i, event] of events.entries()) {
+    const path = isBatch ? `${i}.` : '';
+    assertData(event, path);
+    if (!isClassic) assertExtensions(event, path);
+  }
   const now = new Date().toISOString();
   return events.map((event) => complete(event, now));
 }
