@@ -53,7 +53,7 @@ export class WaitingRoom {
     if (this.#ended) throw untold('this service is stopping');
     if (relay.fails || head === undefined) throw untold('the event bus is away');
     if (!(await subscriber.has(head))) throw untold('events are still on their way');
-    // Not that there is none: an owner that died right after its 201 has told nobody of it.
+    // The sentence does not deny the post: an owner that died right after its 201 has published nothing of it.
     const detail = 'No post with this id has come here. If it was written just now, try again in a while.';
     throw fieldProblem(404, 'id', 'must be the id of a post', detail);
   }

@@ -25,8 +25,8 @@ export type CloudEvent = {
 };
 
 /**
- * An id that arrives is an opaque string. Half of a pair is none, for SQLite would keep the same text for any of them; nor is
- * one with a NUL, for no event's id may have one, and those of ours are made of these.
+ * An id that arrives is an opaque string. A lone surrogate is refused, because SQLite would keep the same text for any of them,
+ * and a NUL, because no event's id may have one, and the ids of our events are made of these.
  */
 export const isEntityId = (id: string): boolean =>
   id.length >= 1 && (id.length <= 200 || [...id].length <= 200) && id.isWellFormed() && !id.includes('\0');

@@ -1,8 +1,8 @@
 import type { Database, Tx } from './database.ts';
 
 /**
- * Readers that ask the same, as nearly all do, share what is read and written as text for them, until the next commit:
- * also another process's, for of one part there may be two for a moment.
+ * Readers that ask the same, as nearly all do, share what is read and written as text for them, until the next commit: also
+ * of another process, because two of one part may run for a moment.
  */
 export class Shared<T> {
   #db: Database;

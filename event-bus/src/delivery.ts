@@ -28,7 +28,7 @@ const REFUSALS = 5;
 const REFUSED = [400, 413, 422];
 /** Tries of an event that a plain subscriber, which is there, may leave without an answer: each costs the whole deadline. */
 const SILENCES = 3;
-/** Answers to the question who is there that say no more than that it is to be asked again. */
+/** Statuses that leave open who is there: the question is asked again. */
 const BUSY = [429, 503];
 
 /** How it goes with a subscription. */

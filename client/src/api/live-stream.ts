@@ -41,7 +41,7 @@ export type LiveStream = ReturnType<typeof openLiveStream>;
  */
 export function openLiveStream({ path, onMessage, onReset, onState }: Options) {
   let say: ((message: ToHub) => void) | undefined;
-  /** Up to where everything is known; undefined until it was read, and what comes by then is held. */
+  /** The position up to which everything is known; undefined until it was read: what comes by then is held. */
   let position: string | undefined;
   const held: string[] = [];
   /** Grows whenever this window joins. It is read since the first one, or since before any where it was opened hidden. */
@@ -82,7 +82,7 @@ export function openLiveStream({ path, onMessage, onReset, onState }: Options) {
     say?.('here');
   }
 
-  /** The worker died with the window that it was made by: another one is made. One that never answered is not tried again. */
+  /** The worker died with the window that had made it: another one is made. One that never answered is not tried again. */
   function giveUp() {
     hasWorker = wasHeard;
     reset();

@@ -23,9 +23,9 @@ type Shared = {
 };
 
 /**
- * Reads streams for windows: each stream once, however many read it, and at most so many at the same time. A window that hangs
- * delays no other, and none misses anything: where it cannot be told that it did not, it is reset.
- * Returns how a window connects, which gets how it says something.
+ * Reads streams for windows: each stream once, however many windows follow it, and at most so many streams at a time. A window
+ * that hangs delays no other, and one that may have missed something is reset.
+ * Returns a function that connects a window: it takes the window's listener, and returns the function to send messages with.
  */
 export function createHub(most = Number.POSITIVE_INFINITY) {
   const streams = new Map<string, Shared>();
