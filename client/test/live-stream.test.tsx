@@ -129,6 +129,19 @@ describe('the stream', () => {
     expect(FakeEventSource.opened.filter((source) => !source.closed)).toHaveLength(1);
   });
 
+  test.each([
+    ['is away for long goes on from its place', 503, 0],
+    ['was replaced by one without a stream asks for the list', 404, 1],
+  ])('the stream of a part that %s', async (_, status, asked) => {
+    globalThis.fetch = async () => ({ status }) as Response;
+    for (let attempt = 0; attempt < 4 && resets === 0; attempt++) {
+      FakeEventSource.last.fail();
+      await jest.advanceTimersByTimeAsync(10_000);
+    }
+    expect(resets).toBe(asked);
+    expect(FakeEventSource.last.closed).toBe(asked === 1);
+  });
+
   test('a reset ends the stream and asks for the list', () => {
     FakeEventSource.last.reset();
     expect(resets).toBe(1);

@@ -72,12 +72,20 @@ describe('a read model of the classic version', () => {
     render(<App />);
     await waitFor(() => expect(titles()).toEqual(['Second', 'First']));
     expect(screen.getByText('Hello')).toBeTruthy();
+    const state = await screen.findByText('Live');
+    const states: (string | null)[] = [];
+    new MutationObserver(() => states.push(state.textContent)).observe(state, {
+      childList: true,
+      characterData: true,
+      subtree: true,
+    });
     body = {
       ...body,
       two: { id: 'two', title: 'Second', comments: [{ id: 'd', content: 'Later', status: 'approved' }] },
     };
     await screen.findByText('Later', {}, { timeout: 10_000 });
     expect(FakeEventSource.opened).toEqual([]);
+    expect(states).toEqual([]);
   });
 });
 

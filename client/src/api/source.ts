@@ -2,6 +2,10 @@ import { backoffMs } from './backoff.ts';
 
 /** A connection that lived this long was a good one: the next loss starts with a short wait again. */
 const STEADY_MS = 5_000;
+/** Tries in a row after which the server is asked whether it has a stream at all. */
+const ENOUGH_TRIES = 3;
+/** Statuses of a server that has nothing at an address: Express, Go, Python. */
+export const HAS_NO_SUCH = [404, 405, 501];
 
 export type StreamState = 'connecting' | 'live' | 'lost';
 
@@ -10,7 +14,7 @@ type Options = {
   position: string;
   /** `id`: the position behind it, if it is the last of its group. */
   onMessage: (data: string, id: string) => void;
-  /** The server cannot go on from our position. The source is closed by then. */
+  /** The server cannot go on from our position, or has no stream. The source is closed by then. */
   onReset: () => void;
   onState: (state: StreamState) => void;
 };
@@ -45,10 +49,7 @@ export function openSource({ path, position, onMessage, onReset, onState }: Opti
       if (lastEventId) position = lastEventId;
       onMessage(data, lastEventId);
     };
-    source.addEventListener('reset', () => {
-      close();
-      onReset();
-    });
+    source.addEventListener('reset', reset);
     source.onerror = lost;
   }
 
@@ -56,6 +57,22 @@ export function openSource({ path, position, onMessage, onReset, onState }: Opti
     drop();
     onState('lost');
     timer = setTimeout(open, backoffMs(attempt++));
+    if (attempt >= ENOUGH_TRIES) void resetIfThereIsNone();
+  }
+
+  /** An EventSource does not say why it failed. A part of somebody else's that came in the place of ours may have no stream. */
+  async function resetIfThereIsNone() {
+    try {
+      const { status } = await fetch(path, { method: 'HEAD' });
+      if (!ending.signal.aborted && HAS_NO_SUCH.includes(status)) reset();
+    } catch {
+      // It is away.
+    }
+  }
+
+  function reset() {
+    close();
+    onReset();
   }
 
   function close() {

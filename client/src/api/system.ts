@@ -10,6 +10,7 @@ import {
 } from './bus.ts';
 import { hasNext, RequestError, read, request } from './http.ts';
 import { fieldsOf, itemsOf, textOf } from './parse.ts';
+import { HAS_NO_SUCH } from './source.ts';
 
 /** What the gateway gives of the parts and of the bus: how events travel, for looking on, and what a person may do. */
 export const PARTS = ['client', 'posts', 'comments', 'query', 'moderation', 'event-bus'] as const;
@@ -61,9 +62,6 @@ export async function readSubscriptions(): Promise<Subscription[] | undefined> {
     throw error;
   }
 }
-
-/** Statuses of a server that has nothing at an address: Express, Go, Python. */
-const HAS_NO_SUCH = [404, 405, 501];
 
 export type LogFilter = { type?: string; subject?: string };
 /** Some of the log, and the checkpoint of its end: a stream goes on from there. */

@@ -14,6 +14,8 @@ export function createSync(core: FeedCore) {
   let syncs = 0;
   let stream: LiveStream | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
+  /** Whether the read model has a stream, as it said the last time. */
+  let hasStream = true;
 
   /** Reads the list and follows the stream from there; tries until it succeeds. */
   async function start(attempt = 0): Promise<void> {
@@ -34,6 +36,7 @@ export function createSync(core: FeedCore) {
       );
       if (mine !== syncs) return;
       core.set({ phase: 'ready' });
+      hasStream = position !== undefined;
       if (position !== undefined) stream.follow(position);
       else readAgainLater();
     } catch (error) {
@@ -55,6 +58,7 @@ export function createSync(core: FeedCore) {
       },
       onReset: () => void start(),
       onState: (connection) => {
+        if (!hasStream) return;
         if (connection === 'lost' && !lost) core.announce('Connection lost. Trying to reconnect.');
         if (connection === 'live' && lost) core.announce('Connected again.');
         if (connection !== 'connecting') lost = connection === 'lost';
