@@ -83,7 +83,7 @@ test.each([
 });
 
 const POST = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}';
-/** The statuses of all answers on a connection, and whether the last is a problem. */
+/** The statuses of all answers on a connection, in their order. */
 const answersOn = async (socket: Socket) => {
   const all = await text(socket);
   return [...all.matchAll(/HTTP\/1\.1 (\d+) /g)].map(([, status]) => Number(status));
