@@ -568,15 +568,8 @@ describe('development: control of the bus', () => {
     JSON.parse((await ask(on.url, 'GET /api/system/parts/client', { host })).text) as object;
 
   test.each([
-    ...[
-      'localhost:3000',
-      'blog.localhost',
-      '127.0.0.1:3000',
-      '192.168.1.2',
-      '[::1]:3000',
-      '[fe80::1]',
-      'client-srv:3000',
-    ],
+    ...['localhost:3000', 'blog.localhost', '127.0.0.1:3000', '192.168.1.2', '[::1]:3000', '[fe80::1]'],
+    'client-srv:3000',
   ])('the page at %s is told that it may', async (host) => {
     expect(await told(host)).toEqual({ status: 'ready', degraded: [], control: true });
     const answer = await ask(on.url, 'DELETE /api/system/dead-letters/7', { host, origin: `http://${host}` });

@@ -1,6 +1,6 @@
 import type { Subscription } from '../../api/bus.ts';
 
-/** Where a subscription was at a time (milliseconds of performance.now(), which no change of the clock moves). */
+/** The position of a subscription at a time (milliseconds of performance.now(), which no change of the clock moves). */
 export type Sample = { at: number; position: number; lag: number; lagSeconds: number };
 
 const KEPT_MS = 5 * 60_000;
