@@ -143,7 +143,8 @@ export class Delivery extends Loop {
    */
   async #ask(): Promise<void> {
     const { db, url, token, deadline } = this.#options;
-    const headers = { 'event-head': await db.read(head) };
+    // A subscriber may close each connection without saying so: after a failure the next push gets a connection of its own.
+    const headers = { 'event-head': await db.read(head), connection: 'close' };
     const answer = await exchange({ method: 'GET', url, token, headers, deadline, ending: this.ending });
     const stand = standSchema.safeParse(answer.body);
     this.#wanted = stand.data?.urgent && new Set(stand.data.urgent);

@@ -1,7 +1,7 @@
 // Plain subscribers that are there, and leave an event without an answer.
 import { describe, expect, test } from '@jest/globals';
 import { type Bus, startBus, startPart, until } from './bus.ts';
-import { checkpointed, type Part, plain } from './subscribers.ts';
+import { checkpointed, json, type Part, plain } from './subscribers.ts';
 
 type Answer = Part['answer'];
 const letters = async (bus: Bus) => (await bus.http.get('/dead-letters').expect(200)).body;
@@ -51,6 +51,20 @@ describe('an event that a plain subscriber does not answer', () => {
     await until(async () => expect(await failures()).toBeGreaterThan(5));
     await part.up();
     await until(() => expect(once(a)).toEqual(['e1', 'e2']));
+    expect(await letters(bus)).toEqual([]);
+  });
+
+  test('because it closes each connection without saying so is tried again on a new one, and is not parked', async () => {
+    const a = plain();
+    const part = await startPart((push, res) => {
+      const { socket } = res;
+      res.on('finish', () => socket?.end());
+      if (push.method === 'POST') a.answer(push, res);
+      else json(res, 200, {});
+    });
+    const bus = await startBus({ subscriptions: { a: part }, deadline: 1_000 });
+    await bus.publish('e1', 'e2', 'e3', 'e4');
+    await until(async () => expect(await bus.subscription('a')).toMatchObject({ state: 'live', position: 4 }));
     expect(await letters(bus)).toEqual([]);
   });
 
