@@ -237,6 +237,7 @@ export class Relay extends Loop {
     failpoint('sent-not-forgotten');
     this.#sent = seq;
     this.#takesBatches = takesBatches;
+    if (takesBatches) this.#classic = false;
     this.#recovered();
     const known = checkpointText.safeParse(checkpoint);
     this.#options.db.later((tx) => {

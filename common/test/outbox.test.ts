@@ -213,6 +213,20 @@ describe('what is not the word of the bus does not count, and no event is droppe
     expect(arrived().filter(Boolean)).toEqual(names(1, 3));
     expect(bus.questions).toBe(1);
   });
+
+  test('nor does that of a stranger behind ours, though a classic bus was there before', async () => {
+    for (const [mode, id] of [['ours', 'e1'] as const, ['classic', 'e2'] as const, ['ours', 'e3'] as const]) {
+      bus.mode = mode;
+      await publish(id);
+      await until(async () => (await left()).length === 0);
+    }
+    bus.mode = { status: 200, body: { status: 'OK' } };
+    await publish('e4');
+    await until(async () => (await service.degraded()).length === 1);
+    bus.mode = 'ours';
+    await until(async () => (await left()).length === 0);
+    expect(arrived()).toEqual(names(1, 4));
+  });
 });
 
 describe('while the bus fails, nothing is lost and the order is kept:', () => {
