@@ -146,7 +146,8 @@ export function supervise(spec: PartSpec, tell: Tell) {
   function hear(line: string, isError: boolean): void {
     if (line.trim() === '') return;
     const record = parseRecord(line);
-    if (!ASIDE.test(line)) said = (record?.err as Error | undefined)?.message ?? record?.msg ?? line;
+    const message: unknown = (record?.err as Error | undefined)?.message ?? record?.msg;
+    if (!ASIDE.test(line)) said = typeof message === 'string' ? message : line;
     if (isError || (record && record.level >= 50)) {
       const key = record ? JSON.stringify({ ...record, time: 0, pid: 0 }) : line;
       if (!isStable()) {

@@ -260,6 +260,15 @@ describe('what is ready', () => {
     expect(await runner.exited).toBe(0);
   });
 
+  test('a part that crashes may have said anything last', async () => {
+    const line = '{"level":30,"msg":7}';
+    checkout.edit('client', `console.log('${line}'); process.exitCode = 1;`);
+    const runner = checkout.start(['posts', 'client']);
+    await until('the greeting', () => runner.output().includes('Ctrl-C stops all'));
+    expect(runner.output()).toContain(`client       ${line} (is tried again)`);
+    expect(runner.process.exitCode).toBeNull();
+  });
+
   test('a part that neither answers nor ends is named, too', async () => {
     checkout.edit('posts', 'console.log("waiting for the colour"); setInterval(() => {}, 1_000);');
     const runner = checkout.start(['posts', 'query']);
