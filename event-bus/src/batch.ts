@@ -16,7 +16,7 @@ const PUSH_BYTES = 500 * 1024;
 export type Batch = { after: Checkpoint; first: Checkpoint; upto: Checkpoint; head: Checkpoint; events: Entry[] };
 
 /**
- * Reads what comes behind the position `from`, at most so many events, for a subscriber that stands at `position`. Parked
+ * Reads what comes behind the position `from`, at most so many events, for a subscriber that stands at `after`. Parked
  * ones are left out, but `upto` passes them. A batch without events that ends before the head is no end: the read looks at
  * a bounded part of the log, however many are parked.
  */
@@ -24,7 +24,7 @@ export function readBatch(
   db: Database,
   tail: Tail,
   subscription: string,
-  { position, from = position, most }: { position: number; from?: number; most: number },
+  { after, from, most }: { after: number; from: number; most: number },
 ): Promise<Batch> {
   return db.read((tx) => {
     const end = head(tx);
@@ -43,7 +43,7 @@ export function readBatch(
       upto = checkpointOf(entry);
       if (events.length === 0) first = upto;
     }
-    return { after: place(position), first, upto, head: end, events };
+    return { after: place(after), first, upto, head: end, events };
   });
 }
 

@@ -316,7 +316,7 @@ export class Delivery extends Loop {
   #read(after: number, most: number): Promise<Batch> {
     const { db, tail } = this.#options;
     const from = this.#parked.after === after ? this.#parked.first : after;
-    return readBatch(db, tail, this.name, { position: after, from, most });
+    return readBatch(db, tail, this.name, { after, from, most });
   }
 
   async #park({ position, record }: Entry, why: string): Promise<void> {
