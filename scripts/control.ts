@@ -56,7 +56,10 @@ function parseCommand(line: string): string[] {
   throw new Error('A command is a JSON array of strings.');
 }
 
-/** Listens until the process ends, for the runner that holds the lock of the data (`lockData`): any other's socket is a killed one's. */
+/**
+ * Listens for the runner that holds the lock of the data (`lockData`): any other's socket is a killed one's. It keeps the process
+ * alive, also while all parts are stopped and there is no terminal.
+ */
 export async function listen(dataDir: string, obey: (command: string[]) => Promise<Answer>): Promise<void> {
   const address = addressOf(dataDir);
   const server = createServer((socket) => {
@@ -66,7 +69,6 @@ export async function listen(dataDir: string, obey: (command: string[]) => Promi
       .catch((error) => ({ code: 1, text: String(error) }))
       .then((answer) => socket.end(`${JSON.stringify(answer)}\n`));
   });
-  server.unref();
   process.once('exit', () => server.close()); // takes the socket with it
   if (process.platform !== 'win32') rmSync(address, { force: true });
   await once(server.listen(address), 'listening');

@@ -372,6 +372,15 @@ describe('npm run part', () => {
     expect(restartsOf((await status()).output(), 'posts')).toBe(1);
   });
 
+  test('with all parts stopped and without a terminal the runner still takes commands', async () => {
+    const runner = checkout.start(['posts']);
+    runner.process.stdin?.end();
+    await until('posts', () => checkout.get('posts'));
+    expect(await part('stop', 'posts')).toBe(0);
+    expect(await part('start', 'posts')).toBe(0);
+    await until('posts again', () => checkout.get('posts'));
+  });
+
   test('a command can be typed into the runner', async () => {
     const runner = checkout.start(['posts']);
     await until('posts', () => checkout.get('posts'));
