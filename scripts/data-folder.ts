@@ -1,6 +1,6 @@
 // The blog's files in a data folder, and the lock for a command that deletes or replaces them.
 import { mkdtempSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { filesOf } from '@blog/common/data.ts';
 import { LOCK_FILE, lockData } from '@blog/common/lock.ts';
 import { inBackup } from './parts.ts';
@@ -12,6 +12,9 @@ const PARTIAL = 'restore.partial-';
 
 /** A fresh folder for a restore: beside what it replaces, so that each file then takes its place in one step. */
 export const makePartial = (dataDir: string): string => mkdtempSync(join(dataDir, PARTIAL));
+
+/** Whether this is what an interrupted restore left: the only folder among what is the blog's. */
+export const isPartial = (path: string): boolean => basename(path).startsWith(PARTIAL);
 
 /** All that is the blog's in there, as paths; the lock, under which the others may be deleted, comes last. */
 export function filesIn(dataDir: string): string[] {

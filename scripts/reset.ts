@@ -2,7 +2,7 @@
 // Exit code 0: they are gone, 1: they are not, 2: wrong usage.
 import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { filesIn, lockAlone } from './data-folder.ts';
+import { filesIn, isPartial, lockAlone } from './data-folder.ts';
 import { dataDirOf, dataOption, optionsOrUsage } from './usage.ts';
 
 const dataDir = optionsOrUsage(
@@ -15,7 +15,7 @@ function reset(): string[] {
   const files = filesIn(dataDir);
   const { unlock } = lockAlone(dataDir, 'reset');
   const lock = files.pop() as string;
-  for (const file of files) rmSync(file, { recursive: true, force: true });
+  for (const file of files) rmSync(file, { recursive: isPartial(file), force: true });
   // Deleted while it is held, so that nothing can begin under it. Windows deletes no file that is open.
   if (process.platform === 'win32') unlock();
   rmSync(lock, { force: true });

@@ -135,6 +135,14 @@ const canDeny = process.platform !== 'win32' && canProtect(tmpdir());
 );
 
 describe('npm run reset', () => {
+  test('deletes no folder that has the name of a database', async () => {
+    const notes = join(data, 'posts.db', 'notes.txt');
+    mkdirSync(join(data, 'posts.db'), { recursive: true });
+    writeFileSync(notes, 'not of the blog');
+    expect(await run('reset', ['--data', data])).toMatchObject({ code: 1, text: expect.stringContaining('posts.db') });
+    expect(existsSync(notes)).toBe(true);
+  });
+
   test('deletes what the blog keeps, and names what else is there', async () => {
     const posts = await startByHand('posts');
     process.kill(posts.pid, 'SIGKILL'); // its journal stays
