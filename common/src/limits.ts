@@ -61,7 +61,8 @@ export function createHttpServer(
   const refused = new WeakSet<Socket>();
   // Requests that came whole are acted upon, so they are answered first. One that did not has the refusal as its answer.
   const refuse = async (socket: Socket, code?: string) => {
-    if (refused.has(socket)) return;
+    // A connection that broke, here or there, is reported as well.
+    if (refused.has(socket) || socket.destroyed) return;
     refused.add(socket);
     await settled(socket, ({ req, headersSent }) => req.complete || headersSent);
     if (socket.writable) socket.end(refusal(code));

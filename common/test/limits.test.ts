@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { RequestListener, Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createHttpServer, type LIMITS } from '@blog/common/limits.ts';
 import { listen as listenAsPart } from '@blog/common/server.ts';
 import { afterEach, expect, test } from '@jest/globals';
@@ -130,6 +131,21 @@ test.each(['h2c', 'websocket'])('who offers %s is answered in HTTP/1.1', async (
     socket.write(`${method} / HTTP/1.1\r\n${headers}\r\n\r\n${body}`);
     expect(String(await once(socket, 'data'))).toMatch(`got ${method} ${body}`);
   }
+});
+
+test('nothing is added to an answer whose connection is gone: there is nobody to refuse', async () => {
+  const counts: number[] = [];
+  await listen({}, async (_, res) => {
+    res.write('begun');
+    await nextTurn();
+    const count = () => counts.push(res.listenerCount('close'));
+    count();
+    server.on('clientError', count);
+    res.destroy(new Error('what it was made of broke off'));
+  });
+  await once(open(GET).resume(), 'close');
+  await until(() => counts.length === 2);
+  expect(counts[1]).toBe(counts[0]);
 });
 
 test('nothing is written into an answer that has begun; it is sent to its end', async () => {
