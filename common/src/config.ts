@@ -16,7 +16,10 @@ export const localDefault = (schema: z.ZodType<string, string>, fallback: string
 const port = (fallback: number) => z.coerce.number().int().min(1).max(65_535).default(fallback);
 export const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// address' });
 
-const names = z.string().transform((list) => list.split(',').map((name) => name.trim().toLowerCase()));
+const names = z
+  .string()
+  .transform((list) => list.split(',').map((name) => name.trim().toLowerCase()))
+  .refine((list) => list.every((name) => /^[\w.-]+$/.test(name)), 'must be names of hosts, separated by commas');
 
 /** The settings that every server has. `HOST` is loopback unless set: nothing is reachable from outside by accident. */
 export const serverSettings = (defaultPort: number) => ({

@@ -16,10 +16,14 @@ export const LOOPBACK = /^https?:\/\/(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/;
 export const corsSettings = {
   CORS_ORIGINS: z
     .string()
-    .transform((list): Origins => {
-      const origins = list.split(',').map((origin) => origin.trim());
-      return origins.includes('*') ? '*' : origins;
-    })
+    .transform((list) => list.split(',').map((origin) => origin.trim()))
+    .refine(
+      (list) => list.every((origin) => origin === '*' || (URL.canParse(origin) && new URL(origin).origin === origin)),
+      {
+        error: 'must be origins like https://blog.example, separated by commas, or *',
+      },
+    )
+    .transform((list): Origins => (list.includes('*') ? '*' : list))
     .default(LOOPBACK),
 };
 

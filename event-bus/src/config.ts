@@ -1,4 +1,5 @@
 import { databaseSettings, localDefault, serverSettings, subscriptionList } from '@blog/common/config.ts';
+import { wholeNumber } from '@blog/common/lists.ts';
 import { tokenSettings } from '@blog/common/token.ts';
 import { z } from 'zod';
 
@@ -16,5 +17,5 @@ export const configSchema = z.object({
   ...tokenSettings,
   SUBSCRIPTIONS: localDefault(z.string(), SUBSCRIPTIONS).pipe(subscriptionList),
   /** How long a subscriber may take to answer, in milliseconds. */
-  DELIVERY_TIMEOUT_MS: z.coerce.number().int().min(100).max(600_000).default(10_000),
+  DELIVERY_TIMEOUT_MS: wholeNumber(100, 600_000).default(10_000),
 });

@@ -51,6 +51,9 @@ test.each([
   ['EVENT_BUS_URL', 'event-bus:4005'],
   ['LOG_LEVEL', 'loud'],
   ['FAILPOINT', 'nowhere'],
+  ['CORS_ORIGINS', 'blog.example'],
+  ['CORS_ORIGINS', 'https://blog.example/'],
+  ['ALLOWED_HOSTS', 'http://posts.com'],
 ])('a wrong setting (%s=%s) is named, and ends the process with exit code 78', async (name, value) => {
   const { errors, exit } = start({ [name]: value });
   expect(await exit).toBe(78);
