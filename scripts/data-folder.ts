@@ -13,7 +13,7 @@ const PARTIAL = 'restore.partial-';
 /** A fresh folder for a restore: beside what it replaces, so that each file then takes its place in one step. */
 export const makePartial = (dataDir: string): string => mkdtempSync(join(dataDir, PARTIAL));
 
-/** Whether this is what an interrupted restore left: the only folder among what is the blog's. */
+/** Recognises what an interrupted restore left: the only folder among what is the blog's. */
 export const isPartial = (path: string): boolean => basename(path).startsWith(PARTIAL);
 
 /** All that is the blog's in there, as paths; the lock, under which the others may be deleted, comes last. */

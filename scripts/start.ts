@@ -98,7 +98,11 @@ function settle(name: string): void {
   const lines = [
     notReady.length === 0 ? `Ready after ${seconds} s.` : `Ready after ${seconds} s, without what did not start:`,
     ...notReady.map((name) => `  ${name.padEnd(12)} ${lastWordOf(name)}`),
-    ...wanted.filter(({ name }) => isReady(name)).map(({ name }) => `  ${name.padEnd(12)} ${addressOf(name)}`),
+    // The blog first: the parts are started in the other direction.
+    ...wanted
+      .filter(({ name }) => isReady(name))
+      .map(({ name }) => `  ${name.padEnd(12)} ${addressOf(name)}`)
+      .reverse(),
     '',
     ...suggestions(),
     'Commands here, or in another terminal as npm run part -- COMMAND: stop, start, kill PART; status. Ctrl-C stops all.',

@@ -14,7 +14,7 @@ export function createSync(core: FeedCore) {
   let syncs = 0;
   let stream: LiveStream | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  /** Whether the read model has a stream, as it said the last time. */
+  /** True if the read model has a stream, by its last answer. */
   let hasStream = true;
 
   /** Reads the list and follows the stream from there; tries until it succeeds. */
