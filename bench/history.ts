@@ -1,6 +1,6 @@
 // The history of a blog, made up: what its services would have said and stored if it had been written over HTTP. The same
 // for the same size, so that several processes can write their part of it at the same time.
-import { type CloudEvent, createEvent, type Verdict } from '../common/src/events.ts';
+import { type CloudEvent, createEvent, type Verdict } from '../common/src/core/events.ts';
 import { judge } from '../moderation/src/moderation.ts';
 
 /** So many posts, each with so many comments; one comment in five is rejected. */

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { AckPolicy, type Consumer, DeliverPolicy, type JsMsg, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import express from 'express';
-import { BATCH, type CloudEvent, PLAIN } from '../common/src/events.ts';
-import { exchange } from '../common/src/http.ts';
-import { Signal } from '../common/src/retry.ts';
+import { BATCH, type CloudEvent, PLAIN } from '../common/src/core/events.ts';
+import { exchange } from '../common/src/core/exchange.ts';
+import { Signal } from '../common/src/core/loop.ts';
 
 const { HOST = '', PORT, NATS_PORT, DATA_DIR = '', SUBSCRIBERS = '', ATOMIC } = process.env;
 const STREAM = 'events';

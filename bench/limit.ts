@@ -3,7 +3,7 @@
 import { randomUUIDv7 } from 'node:crypto';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { requestBody, requestText } from '@blog/common/body.ts';
+import { requestBody, requestText } from '@blog/common/http/input.ts';
 import express, { type Response } from 'express';
 
 const { DATA_DIR = '.', HOST = '127.0.0.1', PORT } = process.env;

@@ -1,5 +1,5 @@
 // The process of the load generator: puts on the load of its argument, tells what came of it, and on demand every write.
-import { BATCH, createEvent, PLAIN } from '../common/src/events.ts';
+import { BATCH, createEvent, PLAIN } from '../common/src/core/events.ts';
 import type { Write } from '../e2e/checker.ts';
 import { idOf } from '../e2e/http.ts';
 import { Connection } from './connection.ts';

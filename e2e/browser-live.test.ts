@@ -1,5 +1,5 @@
 // What a reader sees of what others write, without a reload.
-import { parseTraceparent, traceIdOf } from '@blog/common/tracing.ts';
+import { parseTraceparent, traceIdOf } from '@blog/common/observe/traces.ts';
 import { expect } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { expectWindowsShareStreams, loadedAt, openBlog, openWindowWithTabs, postOf, test } from './browser.ts';

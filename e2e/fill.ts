@@ -1,7 +1,7 @@
 // Fills databases straight, while nobody uses them: a history that would take hours to be written over HTTP.
 import { DatabaseSync } from 'node:sqlite';
-import { openDatabase } from '../common/src/database.ts';
-import type { CloudEvent } from '../common/src/events.ts';
+import { openDatabase } from '../common/src/core/database.ts';
+import type { CloudEvent } from '../common/src/core/events.ts';
 import { chain } from '../event-bus/src/log.ts';
 import { migrations } from '../event-bus/src/schema.ts';
 

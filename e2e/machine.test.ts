@@ -42,7 +42,7 @@ test('the page is shown from a folder of any name, and follows edits of the page
     await page.locator('main[data-edited]').waitFor();
     edit('posts/src/main.ts', "'posts'", "'posts' ");
     await until('posts starts again', () => since().includes('posts      | edited, starts again'));
-    edit('common/src/events.ts', 'export', 'export ');
+    edit('common/src/core/events.ts', 'export', 'export ');
     await until('all start again', () => partNames.every((name) => new RegExp(`${name} +. edited`).test(since())));
     await terminal.interrupt();
     expect(since()).not.toMatch(/ERROR|did not|Failed/);

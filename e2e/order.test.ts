@@ -1,5 +1,5 @@
 // Comments and query, each with a database of its own, on what comes in whatever order.
-import type { Tx } from '@blog/common/database.ts';
+import type { Tx } from '@blog/common/core/database.ts';
 import { afterAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { handle } from '../comments/src/comments.ts';

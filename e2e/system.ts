@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
-import type { failpoint } from '../common/src/failpoint.ts';
+import type { failpoint } from '../common/src/observe/failpoints.ts';
 import { ask } from '../scripts/control.ts';
 import { partNames, root, specOf } from '../scripts/parts.ts';
 import { answers } from '../scripts/ports.ts';

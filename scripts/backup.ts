@@ -3,9 +3,9 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { fileOf } from '@blog/common/data.ts';
-import { openDatabase } from '@blog/common/database.ts';
-import { lockData } from '@blog/common/lock.ts';
+import { openDatabase } from '@blog/common/core/database.ts';
+import { fileOf } from '@blog/common/run/data.ts';
+import { lockData } from '@blog/common/run/lock.ts';
 import { verifyLog } from '../event-bus/src/integrity.ts';
 import { migrations } from '../event-bus/src/schema.ts';
 import { inBackup } from './parts.ts';

@@ -1,5 +1,5 @@
 // What `npm run chaos` prints in the end.
-import { printable } from '@blog/common/printable.ts';
+import { printable } from '@blog/common/core/printable.ts';
 import type { Kind, Violation } from '../e2e/checker.ts';
 import type { Crowd } from './chaos-crowd.ts';
 import type { Done } from './chaos-faults.ts';

@@ -1,8 +1,8 @@
 // The blog's files in a data folder, and the lock for a command that deletes or replaces them.
 import { mkdtempSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { filesOf } from '@blog/common/data.ts';
-import { LOCK_FILE, lockData } from '@blog/common/lock.ts';
+import { filesOf } from '@blog/common/run/data.ts';
+import { LOCK_FILE, lockData } from '@blog/common/run/lock.ts';
 import { inBackup } from './parts.ts';
 
 /** The parts that keep data. */

@@ -1,6 +1,6 @@
 // What people read: every line says which part it comes from.
 import { stripVTControlCharacters, styleText } from 'node:util';
-import { printable } from '@blog/common/printable.ts';
+import { printable } from '@blog/common/core/printable.ts';
 import type { LogRecord } from './supervisor.ts';
 
 const colours = ['magenta', 'blue', 'green', 'cyan', 'yellow', 'gray'] as const;

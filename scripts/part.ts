@@ -2,9 +2,9 @@
 // into a part's database itself: no runner has to be there.
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { fileOf } from '@blog/common/data.ts';
-import { printable } from '@blog/common/printable.ts';
-import { showTables } from '@blog/common/tables.ts';
+import { printable } from '@blog/common/core/printable.ts';
+import { fileOf } from '@blog/common/run/data.ts';
+import { showTables } from '@blog/common/run/tables.ts';
 import { type Answer, ask } from './control.ts';
 import { withData } from './data-folder.ts';
 import { partNames } from './parts.ts';
@@ -38,7 +38,7 @@ function inCluster(): string {
     stop: `scale ${kind}/${part} --replicas=0`,
     start: `scale ${kind}/${part} --replicas=1`,
     kill: `delete pod -l app.kubernetes.io/name=${part} --force`,
-    tables: `exec ${part}-0 -- node common/src/tables.ts /data/${part}.db`,
+    tables: `exec ${part}-0 -- node common/src/run/tables.ts /data/${part}.db`,
   };
   return `kubectl -n blog ${lines[verb] ?? 'get pods'}`;
 }

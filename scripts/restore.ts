@@ -2,8 +2,8 @@
 // 2: wrong usage.
 import { copyFileSync, existsSync, renameSync, rmSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { fileOf, filesOf } from '@blog/common/data.ts';
-import { openDatabase } from '@blog/common/database.ts';
+import { openDatabase } from '@blog/common/core/database.ts';
+import { fileOf, filesOf } from '@blog/common/run/data.ts';
 import { migrations as comments } from '../comments/src/schema.ts';
 import { verifyLog } from '../event-bus/src/integrity.ts';
 import { migrations as eventBus } from '../event-bus/src/schema.ts';

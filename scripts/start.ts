@@ -1,8 +1,8 @@
 // `npm start`: runs all parts on this machine until Ctrl-C. See README.md for its options and commands.
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import { lockData, whyDenied } from '@blog/common/lock.ts';
-import { printable } from '@blog/common/printable.ts';
+import { printable } from '@blog/common/core/printable.ts';
+import { lockData, whyDenied } from '@blog/common/run/lock.ts';
 import { createCommands } from './commands.ts';
 import { listen } from './control.ts';
 import { filesIn } from './data-folder.ts';

@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { positionOf } from '../../common/src/checkpoint.ts';
+import { positionOf } from '../../common/src/core/checkpoint.ts';
 import { fillLog } from '../../e2e/fill.ts';
 import { memoryOf, watchMemory } from '../../e2e/footprint.ts';
 import { get, until } from '../../e2e/http.ts';

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { hasBody } from '@blog/common/body.ts';
-import { isForLocalhost, isSafe, WRONG_HOST } from '@blog/common/origins.ts';
+import { isForLocalhost, isSafe, WRONG_HOST } from '@blog/common/http/access.ts';
+import { hasBody } from '@blog/common/http/input.ts';
 import release from '../package.json' with { type: 'json' };
 import { sendJson, sendProblem } from './problem.ts';
 import { proxy } from './proxy.ts';

@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { parseConfig } from '@blog/common/config.ts';
-import { createHttpServer } from '@blog/common/limits.ts';
-import { createLog, requestLines } from '@blog/common/log.ts';
-import { isForLocalhost, isLoopback } from '@blog/common/origins.ts';
-import { listen } from '@blog/common/server.ts';
+import { isForLocalhost, isLoopback } from '@blog/common/http/access.ts';
+import { createHttpServer } from '@blog/common/http/limits.ts';
+import { createLog, requestLines } from '@blog/common/observe/log.ts';
+import { parseConfig } from '@blog/common/run/config.ts';
+import { listen } from '@blog/common/run/server.ts';
 import { createGateway } from './gateway.ts';
 import { openBuiltPage, SECURITY_HEADERS } from './page-built.ts';
 import { isViteSocket, openDevPage } from './page-dev.ts';

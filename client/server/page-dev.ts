@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { IncomingMessage, Server } from 'node:http';
 import { join } from 'node:path';
-import { isForLocalhost, WRONG_HOST } from '@blog/common/origins.ts';
+import { isForLocalhost, WRONG_HOST } from '@blog/common/http/access.ts';
 import type { Middleware } from './gateway.ts';
 import { notFound, wantsPage } from './gateway.ts';
 import { sendProblem } from './problem.ts';

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { problemDocument } from '@blog/common/problem.ts';
+import { problemDocument } from '@blog/common/http/problem.ts';
 
 /** Sends RFC 9457 problem details. */
 export function sendProblem(res: ServerResponse, status: number, detail: string, headers: Record<string, string> = {}) {

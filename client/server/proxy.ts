@@ -1,7 +1,7 @@
 import http, { type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import https from 'node:https';
 import { pipeline } from 'node:stream';
-import { agents } from '@blog/common/agents.ts';
+import { agents } from '@blog/common/core/exchange.ts';
 import { sendProblem } from './problem.ts';
 
 /** How long a part may take until its answer begins, in milliseconds. */

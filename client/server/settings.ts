@@ -1,4 +1,4 @@
-import { busUrlSettings, httpUrl, localDefault, serverSettings } from '@blog/common/config.ts';
+import { busUrlSettings, httpUrl, localDefault, serverSettings } from '@blog/common/run/config.ts';
 import { z } from 'zod';
 
 /** The settings of the part, from the environment. */

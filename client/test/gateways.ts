@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type RequestListener, request } fro
 import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
-import { createHttpServer } from '@blog/common/limits.ts';
+import { createHttpServer } from '@blog/common/http/limits.ts';
 import { describe } from '@jest/globals';
 import { until } from '../../e2e/http.ts';
 import { createGateway } from '../server/gateway.ts';

@@ -1,6 +1,6 @@
 // What becomes of something that is sent: it ends up stored once, or its writer hears why not.
 
-import { parseTraceparent } from '@blog/common/tracing.ts';
+import { parseTraceparent } from '@blog/common/observe/traces.ts';
 import { beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { act, cleanup, screen, waitFor } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';

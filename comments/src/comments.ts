@@ -1,11 +1,10 @@
 import { randomUUIDv7 } from 'node:crypto';
-import type { Checkpoint } from '@blog/common/checkpoint.ts';
-import type { Tx } from '@blog/common/database.ts';
-import { createEvent, type KnownEvent, type Status } from '@blog/common/events.ts';
-import { keyReused } from '@blog/common/idempotency.ts';
-import { unknownCursor } from '@blog/common/lists.ts';
-import { enqueue, replayedFrom } from '@blog/common/outbox.ts';
-import { firstOf, type Rows } from '@blog/common/rows.ts';
+import type { Checkpoint } from '@blog/common/core/checkpoint.ts';
+import type { Tx } from '@blog/common/core/database.ts';
+import { createEvent, type KnownEvent, type Status } from '@blog/common/core/events.ts';
+import { enqueue, replayedFrom } from '@blog/common/core/outbox.ts';
+import { firstOf, type Rows } from '@blog/common/core/rows.ts';
+import { keyReused, unknownCursor } from '@blog/common/http/input.ts';
 
 const SOURCE = 'comments';
 

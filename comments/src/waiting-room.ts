@@ -1,8 +1,8 @@
-import type { Checkpoint } from '@blog/common/checkpoint.ts';
-import type { Database } from '@blog/common/database.ts';
-import type { Relay } from '@blog/common/outbox.ts';
-import { fieldProblem, unavailable } from '@blog/common/problem.ts';
-import type { Subscriber } from '@blog/common/subscriber.ts';
+import type { Checkpoint } from '@blog/common/core/checkpoint.ts';
+import type { Database } from '@blog/common/core/database.ts';
+import type { Relay } from '@blog/common/core/outbox.ts';
+import type { Subscriber } from '@blog/common/core/subscriber.ts';
+import { fieldProblem, unavailable } from '@blog/common/http/problem.ts';
 import { knowsPost } from './comments.ts';
 
 /** How long a comment waits for the `PostCreated` of its post, in milliseconds, and how many may wait. */

@@ -1,4 +1,4 @@
-import { LOOPBACK } from '@blog/common/origins.ts';
+import { LOOPBACK } from '@blog/common/http/access.ts';
 import { NO_BUS, newFolder, Service } from '../../common/test/service.ts';
 import { createComments } from '../src/app.ts';
 import { migrations } from '../src/schema.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { openDatabase } from '@blog/common/database.ts';
-import type { Relay } from '@blog/common/outbox.ts';
-import type { Subscriber } from '@blog/common/subscriber.ts';
+import { openDatabase } from '@blog/common/core/database.ts';
+import type { Relay } from '@blog/common/core/outbox.ts';
+import type { Subscriber } from '@blog/common/core/subscriber.ts';
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
 import { at, FakeBus } from '../../common/test/fake-bus.ts';
 import { newFolder, removeFolders, type Service, until } from '../../common/test/service.ts';

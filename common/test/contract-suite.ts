@@ -1,8 +1,8 @@
 // What every part's openapi.yaml has to pass, against the part itself over real HTTP.
 import { randomUUID } from 'node:crypto';
 import { DatabaseSync } from 'node:sqlite';
-import type { Database } from '@blog/common/database.ts';
-import { BATCH } from '@blog/common/events.ts';
+import type { Database } from '@blog/common/core/database.ts';
+import { BATCH } from '@blog/common/core/events.ts';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Express } from 'express';
 import fc from 'fast-check';

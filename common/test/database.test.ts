@@ -1,8 +1,8 @@
 import { copyFileSync, cpSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { type Database, openDatabase, type Tx } from '@blog/common/database.ts';
-import { databaseProblem } from '@blog/common/problem.ts';
+import { type Database, openDatabase, type Tx } from '@blog/common/core/database.ts';
+import { databaseProblem } from '@blog/common/http/problem.ts';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { newFolder, removeFolders, until } from './service.ts';
 

@@ -1,7 +1,7 @@
 // What a log may hold, and how it may be told: for properties of whatever is made from it.
 import { join } from 'node:path';
-import { type Database, openDatabase, type Tx } from '@blog/common/database.ts';
-import { type EventType, type KnownEvent, parseEvent } from '@blog/common/events.ts';
+import { type Database, openDatabase, type Tx } from '@blog/common/core/database.ts';
+import { type EventType, type KnownEvent, parseEvent } from '@blog/common/core/events.ts';
 import fc from 'fast-check';
 import { newFolder } from './service.ts';
 

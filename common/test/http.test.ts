@@ -5,7 +5,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { inspect } from 'node:util';
 import { gzipSync } from 'node:zlib';
-import { detailOf, exchange, reason } from '@blog/common/http.ts';
+import { detailOf, exchange, reason } from '@blog/common/core/exchange.ts';
 import { afterEach, expect, test } from '@jest/globals';
 import { pino } from 'pino';
 

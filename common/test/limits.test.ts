@@ -3,8 +3,8 @@ import type { RequestListener, Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { createHttpServer, type LIMITS } from '@blog/common/limits.ts';
-import { listen as listenAsPart } from '@blog/common/server.ts';
+import { createHttpServer, type LIMITS } from '@blog/common/http/limits.ts';
+import { listen as listenAsPart } from '@blog/common/run/server.ts';
 import { afterEach, expect, test } from '@jest/globals';
 import { stays, until } from './service.ts';
 

@@ -1,6 +1,6 @@
-import { createApp } from '@blog/common/app.ts';
-import { Metrics } from '@blog/common/metrics.ts';
-import { isLoopback, LOOPBACK, type Origins } from '@blog/common/origins.ts';
+import { isLoopback, LOOPBACK, type Origins } from '@blog/common/http/access.ts';
+import { createApp } from '@blog/common/http/app.ts';
+import { Metrics } from '@blog/common/observe/metrics.ts';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
 import { Router } from 'express';
 import { log, NO_BUS, newFolder, openapi, removeFolders, Service } from './service.ts';

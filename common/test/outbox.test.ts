@@ -1,9 +1,9 @@
 import { join } from 'node:path';
-import { createApp } from '@blog/common/app.ts';
-import { openDatabase } from '@blog/common/database.ts';
-import type { Bus } from '@blog/common/http.ts';
-import { Metrics } from '@blog/common/metrics.ts';
-import { enqueue, outboxSchema, Relay, replayedFrom } from '@blog/common/outbox.ts';
+import { openDatabase } from '@blog/common/core/database.ts';
+import type { Bus } from '@blog/common/core/exchange.ts';
+import { enqueue, outboxSchema, Relay, replayedFrom } from '@blog/common/core/outbox.ts';
+import { createApp } from '@blog/common/http/app.ts';
+import { Metrics } from '@blog/common/observe/metrics.ts';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Router } from 'express';
 import { at, FakeBus, type Mode, type Publication } from './fake-bus.ts';

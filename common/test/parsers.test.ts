@@ -1,12 +1,11 @@
 // Whatever comes from outside is parsed into what its type says, or refused in so many words; nothing else happens.
-import { requestText } from '@blog/common/body.ts';
-import { checkpointText, positionOf, standSchema } from '@blog/common/checkpoint.ts';
-import { subscriptionList } from '@blog/common/config.ts';
-import { type EventType, parseEvent } from '@blog/common/events.ts';
-import { idempotencyKey } from '@blog/common/idempotency.ts';
-import { parsePage } from '@blog/common/lists.ts';
-import { Problem } from '@blog/common/problem.ts';
-import { retryAfter } from '@blog/common/retry.ts';
+
+import { checkpointText, positionOf, standSchema } from '@blog/common/core/checkpoint.ts';
+import { type EventType, parseEvent } from '@blog/common/core/events.ts';
+import { retryAfter } from '@blog/common/core/loop.ts';
+import { idempotencyKey, parsePage, requestText } from '@blog/common/http/input.ts';
+import { Problem } from '@blog/common/http/problem.ts';
+import { subscriptionList } from '@blog/common/run/config.ts';
 import { afterEach, expect, test } from '@jest/globals';
 import type { Request } from 'express';
 import fc from 'fast-check';

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { createApp } from '@blog/common/app.ts';
-import type { Tx } from '@blog/common/database.ts';
-import type { KnownEvent } from '@blog/common/events.ts';
-import type { Bus } from '@blog/common/http.ts';
-import { Metrics } from '@blog/common/metrics.ts';
-import { checkpointSchema, Subscriber } from '@blog/common/subscriber.ts';
+import type { Tx } from '@blog/common/core/database.ts';
+import type { KnownEvent } from '@blog/common/core/events.ts';
+import type { Bus } from '@blog/common/core/exchange.ts';
+import { checkpointSchema, Subscriber } from '@blog/common/core/subscriber.ts';
+import { createApp } from '@blog/common/http/app.ts';
+import { Metrics } from '@blog/common/observe/metrics.ts';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { at, FakeBus } from './fake-bus.ts';
 import { log, NO_BUS, newFolder, openapi, removeFolders, Service, until } from './service.ts';

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { createApp } from '@blog/common/app.ts';
-import type { Tx } from '@blog/common/database.ts';
-import type { KnownEvent } from '@blog/common/events.ts';
-import { Metrics } from '@blog/common/metrics.ts';
-import { enqueue, outboxSchema, Relay } from '@blog/common/outbox.ts';
-import { checkpointSchema, Subscriber } from '@blog/common/subscriber.ts';
+import type { Tx } from '@blog/common/core/database.ts';
+import type { KnownEvent } from '@blog/common/core/events.ts';
+import { enqueue, outboxSchema, Relay } from '@blog/common/core/outbox.ts';
+import { checkpointSchema, Subscriber } from '@blog/common/core/subscriber.ts';
+import { createApp } from '@blog/common/http/app.ts';
+import { Metrics } from '@blog/common/observe/metrics.ts';
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
 import { at, FakeBus } from './fake-bus.ts';
 import { log, newFolder, openapi, removeFolders, Service, until } from './service.ts';

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { type CloudEvent, createEvent } from '../../common/src/events.ts';
+import { type CloudEvent, createEvent } from '../../common/src/core/events.ts';
 import { fillLog } from '../fill.ts';
 import { memoryOf, processorTimeOf, watchMemory } from '../footprint.ts';
 import { get, post, until } from '../http.ts';

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { lockData } from '../../common/src/lock.ts';
+import { lockData } from '../../common/src/run/lock.ts';
 import { root } from '../../scripts/parts.ts';
 import { get, post, until } from '../http.ts';
 import { canProtect, setWritable } from '../protect.ts';

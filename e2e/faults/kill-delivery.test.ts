@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { positionOf } from '../../common/src/checkpoint.ts';
+import { positionOf } from '../../common/src/core/checkpoint.ts';
 import { check, takeSnapshot } from '../checker.ts';
 import { post, until } from '../http.ts';
 import { type System, startSystem } from '../system.ts';

@@ -1,9 +1,9 @@
-import { createApp } from '@blog/common/app.ts';
-import type { Database } from '@blog/common/database.ts';
-import type { Log } from '@blog/common/log.ts';
-import { Metrics } from '@blog/common/metrics.ts';
-import { Streams } from '@blog/common/streams.ts';
-import { onlyWithToken } from '@blog/common/token.ts';
+import type { Database } from '@blog/common/core/database.ts';
+import { onlyWithToken } from '@blog/common/http/access.ts';
+import { createApp } from '@blog/common/http/app.ts';
+import { Streams } from '@blog/common/http/streams.ts';
+import type { Log } from '@blog/common/observe/log.ts';
+import { Metrics } from '@blog/common/observe/metrics.ts';
 import { controlRoutes } from './control-routes.ts';
 import { Deliveries } from './deliveries.ts';
 import { Delivery } from './delivery.ts';

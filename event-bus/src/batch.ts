@@ -1,6 +1,6 @@
-import { type Checkpoint, NEW } from '@blog/common/checkpoint.ts';
-import type { Database } from '@blog/common/database.ts';
-import { firstOf } from '@blog/common/rows.ts';
+import { type Checkpoint, NEW } from '@blog/common/core/checkpoint.ts';
+import type { Database } from '@blog/common/core/database.ts';
+import { firstOf } from '@blog/common/core/rows.ts';
 import { parkedBetween } from './dead-letters.ts';
 import { checkpointAt, checkpointOf, type Entry, head, readBehind } from './log.ts';
 import type { Tail } from './tail.ts';

@@ -1,6 +1,6 @@
-import { databaseSettings, localDefault, serverSettings, subscriptionList } from '@blog/common/config.ts';
-import { wholeNumber } from '@blog/common/lists.ts';
-import { tokenSettings } from '@blog/common/token.ts';
+import { tokenSettings } from '@blog/common/http/access.ts';
+import { wholeNumber } from '@blog/common/http/input.ts';
+import { databaseSettings, localDefault, serverSettings, subscriptionList } from '@blog/common/run/config.ts';
 import { z } from 'zod';
 
 /** `SUBSCRIPTIONS`: who gets the events; never taken from a request. */

@@ -1,7 +1,6 @@
-import { BODY_LIMIT, optionalBody } from '@blog/common/body.ts';
-import type { Database } from '@blog/common/database.ts';
-import { page, parsePage, wholeNumber } from '@blog/common/lists.ts';
-import { fieldProblem, onlyMethods, Problem, parse } from '@blog/common/problem.ts';
+import type { Database } from '@blog/common/core/database.ts';
+import { BODY_LIMIT, optionalBody, page, parsePage, wholeNumber } from '@blog/common/http/input.ts';
+import { fieldProblem, onlyMethods, Problem, parse } from '@blog/common/http/problem.ts';
 import { Router } from 'express';
 import { z } from 'zod';
 import { deleteLetter, getLetter, listLetters, unknownLetter } from './dead-letters.ts';

@@ -1,7 +1,7 @@
-import type { Tx } from '@blog/common/database.ts';
-import { unknownCursor } from '@blog/common/lists.ts';
-import { fieldProblem } from '@blog/common/problem.ts';
-import { firstOf, type Rows } from '@blog/common/rows.ts';
+import type { Tx } from '@blog/common/core/database.ts';
+import { firstOf, type Rows } from '@blog/common/core/rows.ts';
+import { unknownCursor } from '@blog/common/http/input.ts';
+import { fieldProblem } from '@blog/common/http/problem.ts';
 import type { Entry } from './log.ts';
 
 /** An event that a subscriber cannot take: left out of pushes until it is redelivered or discarded. */

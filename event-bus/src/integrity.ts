@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Checkpoint } from '@blog/common/checkpoint.ts';
-import type { Database, Tx } from '@blog/common/database.ts';
-import type { Log } from '@blog/common/log.ts';
-import { Loop } from '@blog/common/loop.ts';
-import { isUnreadable, unavailable } from '@blog/common/problem.ts';
+import type { Checkpoint } from '@blog/common/core/checkpoint.ts';
+import type { Database, Tx } from '@blog/common/core/database.ts';
+import { Loop } from '@blog/common/core/loop.ts';
+import { isUnreadable, unavailable } from '@blog/common/http/problem.ts';
+import type { Log } from '@blog/common/observe/log.ts';
 import { checkpointAt, Damage, newest, PAGE, readBehind } from './log.ts';
 
 /** How many of the newest entries are checked at the start: what a crash or a bad disk can have hurt while they were written. */

@@ -1,10 +1,10 @@
 import { hash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { type Checkpoint, NEW, positionOf } from '@blog/common/checkpoint.ts';
-import type { Tx } from '@blog/common/database.ts';
-import type { CloudEvent } from '@blog/common/events.ts';
-import { fieldProblem, Problem } from '@blog/common/problem.ts';
-import { firstOf } from '@blog/common/rows.ts';
+import { type Checkpoint, NEW, positionOf } from '@blog/common/core/checkpoint.ts';
+import type { Tx } from '@blog/common/core/database.ts';
+import type { CloudEvent } from '@blog/common/core/events.ts';
+import { firstOf } from '@blog/common/core/rows.ts';
+import { fieldProblem, Problem } from '@blog/common/http/problem.ts';
 
 export type Entry = { position: number; type: string; record: string; checksum: string };
 type Place = { position: number; checksum: string };

@@ -1,6 +1,6 @@
-import type { Database } from '@blog/common/database.ts';
-import { EVENT_TYPES } from '@blog/common/events.ts';
-import type { Metrics } from '@blog/common/metrics.ts';
+import type { Database } from '@blog/common/core/database.ts';
+import { EVENT_TYPES } from '@blog/common/core/events.ts';
+import type { Metrics } from '@blog/common/observe/metrics.ts';
 import { countLetters } from './dead-letters.ts';
 import { type Delivery, STATES } from './delivery.ts';
 import { newest } from './log.ts';

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { checkedBody, EVENTS_LIMIT } from '@blog/common/body.ts';
-import { type Checkpoint, checkpointText } from '@blog/common/checkpoint.ts';
-import type { Tx } from '@blog/common/database.ts';
+import { type Checkpoint, checkpointText } from '@blog/common/core/checkpoint.ts';
+import type { Tx } from '@blog/common/core/database.ts';
 import {
   BATCH,
   type CloudEvent,
@@ -12,8 +11,9 @@ import {
   ID_RULE,
   isEntityId,
   PLAIN,
-} from '@blog/common/events.ts';
-import { fieldProblem, Problem, parse } from '@blog/common/problem.ts';
+} from '@blog/common/core/events.ts';
+import { checkedBody, EVENTS_LIMIT } from '@blog/common/http/input.ts';
+import { fieldProblem, Problem, parse } from '@blog/common/http/problem.ts';
 import type { Request, RequestHandler } from 'express';
 import { z } from 'zod';
 import { assertExact } from './exact-json.ts';

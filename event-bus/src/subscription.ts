@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { Database, Tx } from '@blog/common/database.ts';
-import { failpoint } from '@blog/common/failpoint.ts';
+import type { Database, Tx } from '@blog/common/core/database.ts';
+import { failpoint } from '@blog/common/observe/failpoints.ts';
 
 /** A replay: the first position to push again, under an id that a checkpointed subscriber takes once. */
 export type Order = { id: string; from: number };

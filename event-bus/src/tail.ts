@@ -1,4 +1,4 @@
-import type { Checkpoint } from '@blog/common/checkpoint.ts';
+import type { Checkpoint } from '@blog/common/core/checkpoint.ts';
 import { checkpointOf, type Entry } from './log.ts';
 
 /** How much of the log's end is held, in characters of its records. */

@@ -2,9 +2,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Database, openDatabase, type Tx } from '@blog/common/database.ts';
-import { EVENT_TYPES, type KnownEvent, parseEvent } from '@blog/common/events.ts';
-import { Problem } from '@blog/common/problem.ts';
+import { type Database, openDatabase, type Tx } from '@blog/common/core/database.ts';
+import { EVENT_TYPES, type KnownEvent, parseEvent } from '@blog/common/core/events.ts';
+import { Problem } from '@blog/common/http/problem.ts';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Request } from 'express';
 import fc from 'fast-check';

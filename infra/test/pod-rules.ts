@@ -1,5 +1,5 @@
 // What a part's own manifests must be. Each rule returns what is wrong, as a list of sentences.
-import { LONGEST_END } from '../../common/src/server.ts';
+import { LONGEST_END } from '../../common/src/run/server.ts';
 import { compare } from './differences.ts';
 import { named, type Project, parts, type Workload, workloads } from './project.ts';
 

@@ -1,10 +1,10 @@
-import { createApp } from '@blog/common/app.ts';
-import type { Database } from '@blog/common/database.ts';
-import type { Bus } from '@blog/common/http.ts';
-import type { Log } from '@blog/common/log.ts';
-import { Metrics } from '@blog/common/metrics.ts';
-import { Relay, replayedFrom } from '@blog/common/outbox.ts';
-import { Subscriber } from '@blog/common/subscriber.ts';
+import type { Database } from '@blog/common/core/database.ts';
+import type { Bus } from '@blog/common/core/exchange.ts';
+import { Relay, replayedFrom } from '@blog/common/core/outbox.ts';
+import { Subscriber } from '@blog/common/core/subscriber.ts';
+import { createApp } from '@blog/common/http/app.ts';
+import type { Log } from '@blog/common/observe/log.ts';
+import { Metrics } from '@blog/common/observe/metrics.ts';
 import { createHandler } from './moderation.ts';
 
 const openapi = new URL('../openapi.yaml', import.meta.url);

@@ -1,4 +1,4 @@
-import { busSettings, databaseSettings, serverSettings } from '@blog/common/config.ts';
+import { busSettings, databaseSettings, serverSettings } from '@blog/common/run/config.ts';
 import { z } from 'zod';
 import { normalize } from './moderation.ts';
 

@@ -1,8 +1,8 @@
-import { parseConfig } from '@blog/common/config.ts';
-import { openData } from '@blog/common/data.ts';
-import { createLog } from '@blog/common/log.ts';
-import { startServer } from '@blog/common/server.ts';
-import { startTracing } from '@blog/common/tracing.ts';
+import { createLog } from '@blog/common/observe/log.ts';
+import { startTracing } from '@blog/common/observe/traces.ts';
+import { parseConfig } from '@blog/common/run/config.ts';
+import { openData } from '@blog/common/run/data.ts';
+import { startServer } from '@blog/common/run/server.ts';
 import { createModeration } from './app.ts';
 import { configSchema } from './config.ts';
 import { migrations } from './schema.ts';

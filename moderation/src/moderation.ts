@@ -1,6 +1,6 @@
-import type { Tx } from '@blog/common/database.ts';
-import { createEvent, type KnownEvent, type Verdict } from '@blog/common/events.ts';
-import { enqueue } from '@blog/common/outbox.ts';
+import type { Tx } from '@blog/common/core/database.ts';
+import { createEvent, type KnownEvent, type Verdict } from '@blog/common/core/events.ts';
+import { enqueue } from '@blog/common/core/outbox.ts';
 
 const SOURCE = 'moderation';
 

@@ -1,5 +1,5 @@
-import { outboxSchema } from '@blog/common/outbox.ts';
-import { checkpointSchema } from '@blog/common/subscriber.ts';
+import { outboxSchema } from '@blog/common/core/outbox.ts';
+import { checkpointSchema } from '@blog/common/core/subscriber.ts';
 
 /** A verdict is made once. `event` is the event that announced it: whenever the comment is seen again, so is that. */
 const verdicts = `

@@ -1,17 +1,23 @@
-import { createApp } from '@blog/common/app.ts';
-import { BODY_LIMIT, jsonBody, requestBody, requestText } from '@blog/common/body.ts';
-import type { Database } from '@blog/common/database.ts';
-import { failpoint } from '@blog/common/failpoint.ts';
-import type { Bus } from '@blog/common/http.ts';
-import { idempotencyKey } from '@blog/common/idempotency.ts';
-import { page, parsePage } from '@blog/common/lists.ts';
-import type { Log } from '@blog/common/log.ts';
-import { Metrics } from '@blog/common/metrics.ts';
-import type { Origins } from '@blog/common/origins.ts';
-import { Relay } from '@blog/common/outbox.ts';
-import { onlyMethods, parse } from '@blog/common/problem.ts';
-import { Subscriber } from '@blog/common/subscriber.ts';
-import { traceparentOf } from '@blog/common/tracing.ts';
+import type { Database } from '@blog/common/core/database.ts';
+import type { Bus } from '@blog/common/core/exchange.ts';
+import { Relay } from '@blog/common/core/outbox.ts';
+import { Subscriber } from '@blog/common/core/subscriber.ts';
+import type { Origins } from '@blog/common/http/access.ts';
+import { createApp } from '@blog/common/http/app.ts';
+import {
+  BODY_LIMIT,
+  idempotencyKey,
+  jsonBody,
+  page,
+  parsePage,
+  requestBody,
+  requestText,
+} from '@blog/common/http/input.ts';
+import { onlyMethods, parse } from '@blog/common/http/problem.ts';
+import { failpoint } from '@blog/common/observe/failpoints.ts';
+import type { Log } from '@blog/common/observe/log.ts';
+import { Metrics } from '@blog/common/observe/metrics.ts';
+import { traceparentOf } from '@blog/common/observe/traces.ts';
 import { Router } from 'express';
 import { createPost, handle, listPosts, publishAgain } from './posts.ts';
 

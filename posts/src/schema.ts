@@ -1,5 +1,5 @@
-import { outboxSchema } from '@blog/common/outbox.ts';
-import { checkpointSchema } from '@blog/common/subscriber.ts';
+import { outboxSchema } from '@blog/common/core/outbox.ts';
+import { checkpointSchema } from '@blog/common/core/subscriber.ts';
 
 /** `event` is the event that announced the post, as published: a replay puts it into the outbox again. */
 const posts = `

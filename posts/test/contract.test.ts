@@ -1,4 +1,4 @@
-import { LOOPBACK } from '@blog/common/origins.ts';
+import { LOOPBACK } from '@blog/common/http/access.ts';
 import { afterAll } from '@jest/globals';
 import { keepsItsContract, takesEvents } from '../../common/test/contract-suite.ts';
 import { NO_BUS, newFolder, removeFolders, Service } from '../../common/test/service.ts';

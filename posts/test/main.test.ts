@@ -7,7 +7,7 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { text } from 'node:stream/consumers';
-import { openDatabase } from '@blog/common/database.ts';
+import { openDatabase } from '@blog/common/core/database.ts';
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
 import request from 'supertest';
 import { NO_BUS, newFolder, removeFolders, until } from '../../common/test/service.ts';

@@ -1,4 +1,4 @@
-import { LOOPBACK, type Origins } from '@blog/common/origins.ts';
+import { LOOPBACK, type Origins } from '@blog/common/http/access.ts';
 import { NO_BUS, newFolder, Service } from '../../common/test/service.ts';
 import { createPosts } from '../src/app.ts';
 import { migrations } from '../src/schema.ts';

@@ -1,5 +1,5 @@
-import type { Tx } from '@blog/common/database.ts';
-import { message, reset, type Step } from '@blog/common/streams.ts';
+import type { Tx } from '@blog/common/core/database.ts';
+import { message, reset, type Step } from '@blog/common/http/streams.ts';
 import { type Comment, changesAfter, findPost, type Post, streamPosition } from './read-model.ts';
 
 /** The maximum of changed comments that are read, and sent, at a time, and of their text, in characters. */

@@ -1,5 +1,5 @@
-import { busSettings, databaseSettings, serverSettings } from '@blog/common/config.ts';
-import { corsSettings } from '@blog/common/origins.ts';
+import { corsSettings } from '@blog/common/http/access.ts';
+import { busSettings, databaseSettings, serverSettings } from '@blog/common/run/config.ts';
 import { z } from 'zod';
 
 export const configSchema = z.object({ ...serverSettings(4002), ...databaseSettings, ...busSettings, ...corsSettings });

@@ -1,6 +1,6 @@
-import type { KnownEvent } from '@blog/common/events.ts';
-import { attributesOf } from '@blog/common/spans.ts';
-import { type Span, tracing } from '@blog/common/tracing.ts';
+import type { KnownEvent } from '@blog/common/core/events.ts';
+import { attributesOf } from '@blog/common/observe/spans.ts';
+import { type Span, tracing } from '@blog/common/observe/traces.ts';
 
 /** How many changes are followed to the readers at a time. */
 const FOLLOWED = 100;

@@ -1,7 +1,7 @@
-import type { Tx } from '@blog/common/database.ts';
-import type { Status } from '@blog/common/events.ts';
-import { unknownCursor } from '@blog/common/lists.ts';
-import { firstOf, type Rows } from '@blog/common/rows.ts';
+import type { Tx } from '@blog/common/core/database.ts';
+import type { Status } from '@blog/common/core/events.ts';
+import { firstOf, type Rows } from '@blog/common/core/rows.ts';
+import { unknownCursor } from '@blog/common/http/input.ts';
 
 export type Comment = {
   id: string;

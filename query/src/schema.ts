@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { checkpointSchema } from '@blog/common/subscriber.ts';
+import { checkpointSchema } from '@blog/common/core/subscriber.ts';
 
 /**
  * The read model. `model` names this database and counts its changes; every row carries the revision of its last change,

@@ -1,4 +1,4 @@
-import type { Tx } from '@blog/common/database.ts';
+import type { Tx } from '@blog/common/core/database.ts';
 import { afterAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { history, losses, quarrel, retold, type Step, tell } from '../../common/test/histories.ts';

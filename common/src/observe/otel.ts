@@ -12,11 +12,11 @@ import {
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from '@opentelemetry/sdk-trace';
-import release from '../package.json' with { type: 'json' };
-import type { TracingSettings } from './config.ts';
-import { reason } from './http.ts';
+import release from '../../package.json' with { type: 'json' };
+import { reason } from '../core/exchange.ts';
+import type { TracingSettings } from '../run/config.ts';
 import type { Log } from './log.ts';
-import type { tracing } from './tracing.ts';
+import type { tracing } from './traces.ts';
 
 const KINDS = { server: SpanKind.SERVER, producer: SpanKind.PRODUCER, consumer: SpanKind.CONSUMER };
 

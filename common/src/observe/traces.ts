@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { TracingSettings } from './config.ts';
+import type { TracingSettings } from '../run/config.ts';
 import type { Log } from './log.ts';
 
 /** Version, trace id, parent id, flags, and what a later version may have behind them (W3C Trace Context §3.2.2). */

@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { Database } from './database.ts';
-import { EVENT_TYPES } from './events.ts';
+import type { Database } from '../core/database.ts';
+import { EVENT_TYPES } from '../core/events.ts';
 import { addProcess } from './process-metrics.ts';
 
 /** Upper bounds of the buckets: a request and a commit in seconds, works that share a commit as a number. */

@@ -1,12 +1,12 @@
 import type { Server as HttpServer } from 'node:http';
 import { createServer, Server, type Socket } from 'node:net';
 import type { Express } from 'express';
-import type { Database } from './database.ts';
-import { createHttpServer, settled } from './limits.ts';
-import type { Log } from './log.ts';
-import type { Loop } from './loop.ts';
-import { isLoopback } from './origins.ts';
-import { tracing } from './tracing.ts';
+import type { Database } from '../core/database.ts';
+import type { Loop } from '../core/loop.ts';
+import { isLoopback } from '../http/access.ts';
+import { createHttpServer, settled } from '../http/limits.ts';
+import type { Log } from '../observe/log.ts';
+import { tracing } from '../observe/traces.ts';
 
 type Part = {
   app: Express;

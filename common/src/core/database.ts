@@ -2,8 +2,8 @@ import { mkdirSync, realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { identityOf } from './lock.ts';
-import { databaseProblem, isReadOnly, isUnreadable, movedError } from './problem.ts';
+import { databaseProblem, isReadOnly, isUnreadable, movedError } from '../http/problem.ts';
+import { identityOf } from '../run/lock.ts';
 
 /** What a work may use. */
 export interface Tx {

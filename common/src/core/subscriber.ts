@@ -1,21 +1,20 @@
 import { type Request, type Response, Router } from 'express';
 import type { Counter } from 'prom-client';
 import { z } from 'zod';
-import { EVENTS_LIMIT, jsonBody } from './body.ts';
+import { onlyWithToken } from '../http/access.ts';
+import { EVENTS_LIMIT, jsonBody } from '../http/input.ts';
+import { databaseProblem, onlyMethods, Problem, parse } from '../http/problem.ts';
+import { failpoint } from '../observe/failpoints.ts';
+import type { Log } from '../observe/log.ts';
+import { countTypes, type Metrics } from '../observe/metrics.ts';
+import { type Processing, startProcessing } from '../observe/spans.ts';
+import { traceIdOf, traceparentOf } from '../observe/traces.ts';
 import { askForEvents, headOf } from './bus-answers.ts';
 import { type Checkpoint, checkpointText, NEW, positionOf, type Stand } from './checkpoint.ts';
 import type { Database, Tx } from './database.ts';
 import { BATCH, EVENT, type EventType, type KnownEvent, PLAIN, parseEvent } from './events.ts';
-import { failpoint } from './failpoint.ts';
-import { type Bus, exchange, reason } from './http.ts';
-import type { Log } from './log.ts';
-import { Loop } from './loop.ts';
-import { countTypes, type Metrics } from './metrics.ts';
-import { databaseProblem, onlyMethods, Problem, parse } from './problem.ts';
-import { backoff } from './retry.ts';
-import { type Processing, startProcessing } from './spans.ts';
-import { onlyWithToken } from './token.ts';
-import { traceIdOf, traceparentOf } from './tracing.ts';
+import { type Bus, exchange, reason } from './exchange.ts';
+import { backoff, Loop } from './loop.ts';
 
 /** Where this service stands in the log, in its own database: moved in the transaction of the effects. */
 export const checkpointSchema = `

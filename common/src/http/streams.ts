@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Response } from 'express';
-import type { Database } from './database.ts';
-import type { Metrics } from './metrics.ts';
+import type { Database, Tx } from '../core/database.ts';
+import { Signal } from '../core/loop.ts';
+import type { Metrics } from '../observe/metrics.ts';
 import { unavailable } from './problem.ts';
-import { Signal } from './retry.ts';
 
 /** A comment line keeps an idle stream open. In milliseconds. */
 const KEEP_OPEN = 15_000;
@@ -87,3 +87,29 @@ export const reset = (id: string): string => `event: reset\n${message('{}', id)}
 
 /** What comes next behind a place, as text for readers, and the place that it leads to. '' means that there is nothing new. */
 export type Step = { text: string; upto: number };
+
+/**
+ * Readers that ask the same, as nearly all do, share what is read and written as text for them, until the next commit: also
+ * of another process, because two of one part may run for a moment.
+ */
+export class Shared<T> {
+  #db: Database;
+  #latest: { asked: unknown; version: number; answer: Promise<T> } | undefined;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  /** What `read` gives for what is `asked`, from the database or from who asked it last. */
+  async of(asked: string | number, read: (tx: Tx) => T): Promise<T> {
+    const { version } = this.#db;
+    if (this.#latest?.asked !== asked || this.#latest.version !== version) {
+      const answer = this.#db.read(read);
+      answer.catch(() => {
+        this.#latest = undefined;
+      });
+      this.#latest = { asked, version, answer };
+    }
+    return this.#latest.answer;
+  }
+}

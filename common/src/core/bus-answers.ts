@@ -1,7 +1,7 @@
 // Tells the answers of a bus from those of anything else that listens at its address.
 import type { IncomingHttpHeaders } from 'node:http';
 import { type Checkpoint, checkpointText } from './checkpoint.ts';
-import { type Answer, type Bus, exchange } from './http.ts';
+import { type Answer, type Bus, exchange } from './exchange.ts';
 
 /** The maximum size of a classic bus's whole history, in bytes. */
 const CLASSIC_HISTORY = 64 * 1024 * 1024;

@@ -1,8 +1,10 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
+import type { Request, Response } from 'express';
 import express, { type RequestHandler } from 'express';
 import { z } from 'zod';
-import { fieldProblem, Problem } from './problem.ts';
+import type { Rows } from '../core/rows.ts';
+import { fieldProblem, Problem, parse } from './problem.ts';
 
 /**
  * Parses a JSON body of one of the media types. Compressed bodies are refused (415), and so is any other media type; bytes
@@ -80,3 +82,47 @@ export const requestText = (max: number) =>
 
 /** The body of a request: an object; fields that it does not name are ignored. */
 export const requestBody = <S extends z.ZodRawShape>(shape: S) => z.object(shape, { error: 'must be a JSON object' });
+
+/** A whole number in a query string or a path. */
+export const wholeNumber = (least = 0, most = Number.MAX_SAFE_INTEGER) =>
+  z
+    .string({ error: 'must be given once' })
+    .regex(/^-?\d+$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.number().min(least, `must be at least ${least}`).max(most, `must be at most ${most}`));
+
+const pageQuery = z.object({
+  limit: wholeNumber(1, 1_000).optional(),
+  cursor: z.string({ error: 'must be given once' }).min(1, 'must not be empty').optional(),
+});
+
+/** Parses `?limit=N&cursor=ID`: how many items, and the id of the last one seen; each undefined unless given. */
+export const parsePage = (req: Request) => parse(pageQuery, req.query);
+
+/** The 400 for a cursor that is not an item of this list. */
+export const unknownCursor = () => fieldProblem(400, 'cursor', 'must be the id of an item of this list');
+
+/** Links the next page (RFC 8288), if the list goes on. Returns the items of this one. */
+export function page<Item extends { id: string }>(req: Request, res: Response, { rows, more }: Rows<Item>): Item[] {
+  const last = rows.at(-1);
+  if (more && last) {
+    const query = new URLSearchParams({ ...(req.query as Record<string, string>), cursor: last.id });
+    res.set('Link', `<${req.path}?${query}>; rel="next"`);
+  }
+  return rows;
+}
+
+/**
+ * The request's `Idempotency-Key`, or null. It becomes a unique column of the row that the request makes, so it lives
+ * and dies with that row and costs no transaction of its own.
+ * @throws Problem 400 if it is not 1 to 255 visible ASCII characters
+ */
+export function idempotencyKey(req: Request): string | null {
+  const key = req.get('Idempotency-Key');
+  if (key === undefined) return null;
+  if (/^[\x21-\x7e]{1,255}$/.test(key)) return key;
+  throw fieldProblem(400, 'Idempotency-Key', 'must be 1 to 255 visible ASCII characters');
+}
+
+/** The 422 for a key that was used for something else. */
+export const keyReused = () => fieldProblem(422, 'Idempotency-Key', 'was used for another request');

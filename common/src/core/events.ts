@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { Problem } from './problem.ts';
-import { parseTraceparent } from './tracing.ts';
+import { Problem } from '../http/problem.ts';
+import { parseTraceparent } from '../observe/traces.ts';
 
 /** How events travel: one, classic or not; one CloudEvent; several (CloudEvents 1.0, JSON format §3 and §4). */
 export const PLAIN = 'application/json';

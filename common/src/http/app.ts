@@ -1,14 +1,14 @@
 import type { EventEmitter } from 'node:events';
 import { readFileSync } from 'node:fs';
 import express, { type Express, type RequestHandler, type Router } from 'express';
-import release from '../package.json' with { type: 'json' };
-import type { Database } from './database.ts';
-import type { Log } from './log.ts';
-import type { Loop } from './loop.ts';
-import type { Metrics } from './metrics.ts';
-import { crossOrigin, type Origins, onlyAsLocalhost, onlyWritesOf } from './origins.ts';
+import release from '../../package.json' with { type: 'json' };
+import type { Database } from '../core/database.ts';
+import type { Loop } from '../core/loop.ts';
+import type { Log } from '../observe/log.ts';
+import type { Metrics } from '../observe/metrics.ts';
+import { followRequests } from '../observe/requests.ts';
+import { crossOrigin, type Origins, onlyAsLocalhost, onlyWritesOf } from './access.ts';
 import { notFound, onlyMethods, problemHandler, unavailable } from './problem.ts';
-import { followRequests } from './requests.ts';
 
 type Part = {
   /** The file that describes the routes; served as it is. */

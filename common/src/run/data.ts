@@ -1,6 +1,6 @@
 // The data of a server: its database, in a folder that it may share with the other parts.
 import { join } from 'node:path';
-import { type Database, openDatabase } from './database.ts';
+import { type Database, openDatabase } from '../core/database.ts';
 import { lockData, whyDenied } from './lock.ts';
 
 /** The database of a part. */

@@ -1,16 +1,15 @@
 import type { Counter } from 'prom-client';
+import { failpoint } from '../observe/failpoints.ts';
+import type { Log } from '../observe/log.ts';
+import type { Metrics } from '../observe/metrics.ts';
+import { exchangeEvents, fieldsOf } from '../observe/spans.ts';
 import { askForEvents, isProblem } from './bus-answers.ts';
 import { type Checkpoint, checkpointText, NEW, positionOf } from './checkpoint.ts';
 import type { Database, Tx } from './database.ts';
 import { BATCH, PLAIN } from './events.ts';
-import { failpoint } from './failpoint.ts';
-import { type Answer, type Bus, reason } from './http.ts';
-import type { Log } from './log.ts';
-import { Loop } from './loop.ts';
-import type { Metrics } from './metrics.ts';
-import { backoff, gathering, retryAfter } from './retry.ts';
+import { type Answer, type Bus, reason } from './exchange.ts';
+import { backoff, gathering, Loop, retryAfter } from './loop.ts';
 import { firstOf } from './rows.ts';
-import { exchangeEvents, fieldsOf } from './spans.ts';
 
 /** The outbox, and the bus's last checkpoint: up to there the bus has said that it has everything of ours. */
 export const outboxSchema = `

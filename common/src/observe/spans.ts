@@ -1,8 +1,8 @@
 // The spans of an event's way. All of them hang below the place that the event carries, which is where it was made; an
 // event without one, or of a trace that is not recorded, makes none.
-import type { KnownEvent } from './events.ts';
-import { type Answer, exchange, reason } from './http.ts';
-import { type Attributes, parseTraceparent, type Span, traceIdOf, tracing } from './tracing.ts';
+import type { KnownEvent } from '../core/events.ts';
+import { type Answer, exchange, reason } from '../core/exchange.ts';
+import { type Attributes, parseTraceparent, type Span, traceIdOf, tracing } from './traces.ts';
 
 /** How many other events a span of several is linked with at the most; each of them is linked with it. */
 const LINKS = 128;

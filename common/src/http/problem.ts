@@ -1,8 +1,8 @@
 import { STATUS_CODES } from 'node:http';
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express';
 import type { z } from 'zod';
-import type { Log } from './log.ts';
-import { traceIdOf, traceparentOf } from './tracing.ts';
+import type { Log } from '../observe/log.ts';
+import { traceIdOf, traceparentOf } from '../observe/traces.ts';
 
 type Fields = { field: string; detail: string }[];
 type Extra = { errors?: Fields; retryAfter?: number; headers?: Record<string, string>; [member: string]: unknown };

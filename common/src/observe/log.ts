@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pino } from 'pino';
-import { traceIdOf, traceparentOf } from './tracing.ts';
+import { traceIdOf, traceparentOf } from './traces.ts';
 
 export type Log = pino.Logger;
 

@@ -1,8 +1,8 @@
 import type { Request, RequestHandler } from 'express';
+import { isSafe } from '../http/access.ts';
 import { type Log, requestLines } from './log.ts';
 import { routeOf } from './metrics.ts';
-import { isSafe } from './origins.ts';
-import { traceparentOf, tracing } from './tracing.ts';
+import { traceparentOf, tracing } from './traces.ts';
 
 /**
  * Follows each request until its answer has left, or broke off: a line at level `debug`, and a span if it belongs to a trace

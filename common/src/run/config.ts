@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { failpoints } from './failpoint.ts';
-import { tokenSettings } from './token.ts';
+import { tokenSettings } from '../http/access.ts';
+import { failpoints } from '../observe/failpoints.ts';
 
 /** Exit code for a setting that is wrong: the runner does not try such a part again (EX_CONFIG of sysexits.h). */
 const EXIT_CONFIG = 78;
@@ -61,7 +61,7 @@ const podName = z
 export const databaseSettings = {
   POD_NAME: podName,
   FAILPOINT: z.enum(failpoints).optional(),
-  DATA_DIR: localDefault(z.string().min(1, 'must be given'), resolve(import.meta.dirname, '../../.data')),
+  DATA_DIR: localDefault(z.string().min(1, 'must be given'), resolve(import.meta.dirname, '../../../.data')),
   ...tracingSettings,
 };
 
