@@ -1,18 +1,20 @@
+// Builds the page with Vite.
+
 import { resolve } from 'node:path';
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';
 
 export default defineConfig({
   root: import.meta.dirname,
-  // The page is one document: the gateway decides which addresses it answers.
+  // The page is one document, and the gateway decides which addresses serve it.
   appType: 'custom',
   cacheDir: resolve(import.meta.dirname, '../node_modules/.vite'),
   plugins: [react()],
-  // Named, so that nothing is found late and the page is not loaded twice.
+  // Listed here, because a dependency that Vite discovers late makes it reload the page.
   optimizeDeps: { include: ['axios', 'react', 'react-dom/client', 'react/jsx-runtime', 'react/jsx-dev-runtime'] },
   build: {
     target: 'baseline-widely-available',
-    // A data: address would need a hole in the Content-Security-Policy.
+    // A `data:` address would need an exception in the Content-Security-Policy.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
   },

@@ -7,23 +7,23 @@ import { proxy } from './proxy.ts';
 import { findTarget, isInternal, type Part, parseTarget } from './routes.ts';
 
 type Options = {
-  /** Where the parts are. */
+  /** The base URL of each part. */
   urls: Record<Part, string>;
-  /** Whether the bus may be controlled through the gateway. */
+  /** Allows the bus's control routes through the gateway. */
   control: boolean;
-  /** Whether it listens where only this machine reaches it. */
+  /** Listens on loopback only, so requests must name this machine as their host. */
   loopback: boolean;
-  /** More names that it is called by: `ALLOWED_HOSTS`. */
+  /** Additional host names under which it may be reached: `ALLOWED_HOSTS`. */
   allowedHosts?: string[];
-  /** What every answer has besides. */
+  /** Headers added to every answer. */
   headers?: Map<string, string>;
 };
 
 export type Middleware = (req: IncomingMessage, res: ServerResponse, next: () => void) => void;
 
-/** The page's own addresses: they answer with the page whatever the client says it accepts. */
+/** The page's own addresses: answered with the page whatever the request's `Accept` says. */
 const PAGES = ['/', '/system'];
-/** It keeps nothing and waits for nobody: where it answers, it is ready. */
+/** The gateway keeps no state and has no dependency to wait for: once it answers, it is ready. */
 const READY = { status: 'ready', degraded: [] };
 const OWN: Record<string, (mayControl: boolean) => object> = {
   '/healthz': () => ({ status: 'ok', version: release.version }),
@@ -33,8 +33,8 @@ const OWN: Record<string, (mayControl: boolean) => object> = {
 const READING = ['GET', 'HEAD'];
 
 /**
- * The single way in: passes what routes.ts names on to the parts, answers for itself, leaves to `next` what may be the
- * page or one of its files, and refuses the rest.
+ * The gateway: the single way in. Proxies the routes listed in routes.ts to the parts, answers its own, leaves the page
+ * and its files to `next`, and refuses everything else.
  */
 export function createGateway({ urls, control, loopback, allowedHosts, headers = new Map() }: Options): Middleware {
   return (req, res, next) => {
@@ -71,7 +71,7 @@ export function createGateway({ urls, control, loopback, allowedHosts, headers =
   };
 }
 
-/** Whether a request that nothing else answers gets the page: a script that asks for what is not there must not. */
+/** Decides if a request without a route gets the page. A script that asks for a missing file must get 404 instead. */
 export function wantsPage(req: IncomingMessage): boolean {
   const path = (req.url ?? '/').split('?')[0] ?? '/';
   return PAGES.includes(path) || (req.headers.accept ?? '').includes('text/html');
@@ -86,15 +86,18 @@ function notAllowed(res: ServerResponse, allow: readonly string[]) {
 }
 
 /**
- * The types of a form are those that any page may send without asking first: what controls the bus takes none of them, so
- * that it does not hang on `Origin` alone.
+ * Only JSON, or no body, may control the bus. Any site can send a form's content types without a CORS preflight, so
+ * CSRF protection does not rest on `Origin` alone.
  */
 function isJsonOrNothing(req: IncomingMessage): boolean {
   const type = req.headers['content-type'];
   return type === undefined ? !hasBody(req) : /^application\/json\s*(;|$)/i.test(type);
 }
 
-/** A browser names the origin of the page that sends the request; curl names none. Its scheme may end before us. */
+/**
+ * Browsers send the `Origin` of the page, curl sends none. The scheme is not compared, because TLS may end at a proxy
+ * before us.
+ */
 function isOwnOrigin(req: IncomingMessage): boolean {
   const { origin, host } = req.headers;
   if (origin === undefined) return true;

@@ -1,3 +1,5 @@
+// Starts the client's part in development and in production mode: the page and the gateway on one port.
+
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isForLocalhost, isLoopback } from '@blog/common/http/access.ts';
 import { createHttpServer } from '@blog/common/http/limits.ts';
@@ -9,7 +11,7 @@ import { openBuiltPage, SECURITY_HEADERS } from './page-built.ts';
 import { isViteSocket, openDevPage } from './page-dev.ts';
 import { settingsSchema } from './settings.ts';
 
-/** How long requests in flight may take at the end, in milliseconds. */
+/** Graceful shutdown: the time given to requests in flight, in milliseconds. */
 const GRACE = 1_500;
 
 const production = process.argv.includes('--production');
@@ -29,7 +31,7 @@ const gateway = createGateway({
   headers: production ? SECURITY_HEADERS : undefined,
 });
 
-// Without a listener of its upgrade a server upgrades nothing.
+// A server without a listener for `upgrade` upgrades nothing.
 const isUpgraded = (req: IncomingMessage) => isViteSocket(req) && isForLocalhost(req, settings.ALLOWED_HOSTS);
 const server = createHttpServer(undefined, production ? {} : { shouldUpgradeCallback: isUpgraded });
 const page = production
@@ -53,7 +55,7 @@ async function end(signal: string) {
   if (stopping) return;
   stopping = true;
   log.info({ signal }, 'stopping');
-  // Streams never end by themselves; what they leave open here, their readers open again at the next process.
+  // Streams never end by themselves. Their readers reconnect, to the next process.
   for (const res of answering) if (isStream(res)) res.destroy();
   await Promise.all([close(GRACE), page.close?.()]);
   process.exit(0);

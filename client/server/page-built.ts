@@ -1,3 +1,5 @@
+// Builds the page if its sources are newer, and serves it from memory.
+
 import { existsSync, globSync, readFileSync, statSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import type { Middleware } from './gateway.ts';
@@ -14,7 +16,7 @@ const TYPES: Record<string, string> = {
   '.svg': 'image/svg+xml',
 };
 
-/** For every answer beside the built page (Vite's own pages need more). The same as in nginx.conf. */
+/** Security headers for every answer of the built page, the same as in nginx.conf. Vite's own pages need more. */
 export const SECURITY_HEADERS = new Map([
   [
     'Content-Security-Policy',
@@ -25,13 +27,13 @@ export const SECURITY_HEADERS = new Map([
   ['Permissions-Policy', 'camera=(), geolocation=(), microphone=(), payment=(), usb=()'],
 ]);
 
-/** The page as built, after building it if need be. */
+/** Opens the built page, after building it if necessary. */
 export async function openBuiltPage(): Promise<{ serve: Middleware }> {
   if (isOutdated()) await buildPage();
   return { serve: servePage(DIST) };
 }
 
-/** Serves a folder from memory: it is small, and no request can name a file that is not part of it. */
+/** Serves a folder from memory. It is small, and no request can name a file outside of it. */
 export function servePage(folder: string): Middleware {
   const files = new Map(listFiles(folder, ['**/*']).map((name) => [`/${name}`, readFileSync(join(folder, name))]));
 
@@ -43,14 +45,14 @@ export function servePage(folder: string): Middleware {
     res.writeHead(200, {
       'Content-Type': TYPES[extname(name)] ?? 'application/octet-stream',
       'Content-Length': body.length,
-      // The names of assets change with their content.
+      // Assets have a hash of their content in their name, so they can be cached for ever.
       'Cache-Control': name.startsWith('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache',
     });
     res.end(req.method === 'HEAD' ? undefined : body);
   };
 }
 
-/** Whether there is no built page, or a source has changed since. */
+/** True if the page is not built yet or a source has changed since. */
 function isOutdated(): boolean {
   const page = join(DIST, 'index.html');
   if (!existsSync(page)) return true;

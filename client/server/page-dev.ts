@@ -1,3 +1,5 @@
+// Serves the page from its sources, by Vite, for development.
+
 import { readFile } from 'node:fs/promises';
 import type { IncomingMessage, Server } from 'node:http';
 import { join } from 'node:path';
@@ -7,24 +9,26 @@ import { notFound, wantsPage } from './gateway.ts';
 import { sendProblem } from './problem.ts';
 
 const ROOT = join(import.meta.dirname, '..');
-/** inotify(7). Vite logs an error for each file that it cannot watch, and goes on. */
+/** The kernel limits of inotify(7). Vite logs an error for each file that it cannot watch, and continues. */
 const INOTIFY_LIMITS = 'fs.inotify.max_user_watches (ENOSPC) or fs.inotify.max_user_instances (EMFILE)';
 
-/** The path of this repository in Vite's URLs: as a browser requests it, and as it is percent-encoded. */
+/** The path of this repository in Vite's URLs: raw, as a browser requests it, and percent-encoded. */
 const folder = join(ROOT, '..').replaceAll('\\', '/').replace(/^\/?/, '/@fs/');
 const requested = new URL(folder, 'http://localhost').pathname;
 const encoded = encodeURI(folder);
 
-/** The addresses of Vite's that the page is loaded from. Its other ones do something: one starts an editor. */
+/** Vite's addresses that the page is loaded from. Its other ones have side effects: one starts an editor. */
 const OF_PAGE = /^\/(src|node_modules|@vite|@react-refresh|@id|@fs|[\w-]+\.svg$)/;
 
-/** Only for Vite's own socket (RFC 9110 §7.8): a client that offers HTTP/2, or any other protocol, is answered in HTTP/1.1. */
+/**
+ * Matches only Vite's own WebSocket (RFC 9110 §7.8). Offers of HTTP/2 or any other protocol are answered in HTTP/1.1.
+ */
 export const isViteSocket = ({ url = '', headers }: IncomingMessage): boolean =>
   /^\/(\?|$)/.test(url) && /^vite-(hmr|ping)$/.test(headers['sec-websocket-protocol'] ?? '');
 
 type DevPage = { serve: Middleware; close: () => Promise<void> };
 
-/** The page from its sources, by Vite, which also pushes edits to it through the same port. */
+/** Opens the page from its sources. Vite also pushes edits to it, through the same port. */
 export async function openDevPage(server: Server, allowedHosts: string[]): Promise<DevPage> {
   const { createLogger, createServer } = await import('vite');
   const logger = createLogger('warn', { allowClearScreen: false });
@@ -41,13 +45,14 @@ export async function openDevPage(server: Server, allowedHosts: string[]): Promi
     server: {
       middlewareMode: true,
       hmr: { server },
-      // Checked here, by the same rule as everywhere.
+      // The host is checked here instead, by the same rule as for every other request.
       allowedHosts: true,
-      // Not the whole repository, which Vite would take: the data is in it.
+      // Vite would allow the whole repository, which contains the data.
       fs: { allow: [ROOT, join(ROOT, '../node_modules/.vite'), join(ROOT, '../node_modules/vite')] },
     },
   });
-  // Vite does not encode the folder's name in its URLs, and a `[` or `%` in it makes them malformed. The gateway comes after this.
+  // Vite does not encode the folder's name in its URLs, and a `[` or `%` in it makes them malformed. The gateway comes
+  // after this.
   server.on('request', (req) => {
     if (req.url?.startsWith(requested)) req.url = encoded + req.url.slice(requested.length);
   });

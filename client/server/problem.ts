@@ -1,3 +1,5 @@
+// Answers that the gateway itself gives: errors and small JSON documents.
+
 import type { ServerResponse } from 'node:http';
 import { problemDocument } from '@blog/common/http/problem.ts';
 

@@ -4,10 +4,10 @@ import { pipeline } from 'node:stream';
 import { agents } from '@blog/common/core/exchange.ts';
 import { sendProblem } from './problem.ts';
 
-/** How long a part may take until its answer begins, in milliseconds. */
+/** The deadline for the first byte of a part's answer, in milliseconds. */
 const ANSWER_WITHIN = 30_000;
 
-/** RFC 9110 §7.6.1, and what only ever concerned the connection to us. */
+/** Hop-by-hop headers (RFC 9110 §7.6.1), and other ones that concern only the client's connection to us. */
 const HOP_BY_HOP = [
   'connection',
   'keep-alive',
@@ -19,20 +19,20 @@ const HOP_BY_HOP = [
   'transfer-encoding',
   'upgrade',
 ];
-/** The page's own origin and whom a client takes itself for are nobody's business behind; Node answers `Expect` itself. */
+/** Parts need neither the page's origin nor the client's credentials. Node itself answers `Expect`. */
 const NOT_PASSED_ON = [...HOP_BY_HOP, 'host', 'origin', 'authorization', 'expect'];
 const WITHOUT_BODY = ['content-length', 'content-type', 'content-encoding'];
 
 /**
- * Passes one request on and its answer back, both as they flow and nothing stored. A part that does not answer is a 503;
- * one that dies in the middle of its answer ends the client's connection, so that no torn answer looks whole; and a
- * client that leaves ends the request to the part.
+ * Streams one request to a part and the part's answer back, without storing either, so backpressure reaches both ends.
+ * A part that does not answer is a 503. A part that dies in the middle of its answer ends the client's connection, so
+ * that no truncated answer looks complete. A client that disconnects ends the request to the part.
  */
 export function proxy(req: IncomingMessage, res: ServerResponse, url: URL, part: string, again = true): void {
-  // Only POST has a body here. Passing on one that Node would send without framing could smuggle a second request.
+  // Only POST has a body here. A body that Node would send without framing could smuggle in a second request.
   const hasBody = req.method === 'POST';
   const headers = passedOn(req.headers, hasBody ? NOT_PASSED_ON : [...NOT_PASSED_ON, ...WITHOUT_BODY]);
-  // Said by the gateway alone; a client could name any address.
+  // Set by the gateway alone: a client could claim any address.
   headers['x-forwarded-for'] = req.socket.remoteAddress;
   const options = { method: req.method, headers, timeout: ANSWER_WITHIN };
   const upstream =
@@ -47,14 +47,14 @@ export function proxy(req: IncomingMessage, res: ServerResponse, url: URL, part:
     upstream.setTimeout(0);
     res.writeHead(answer.statusCode ?? 502, passedOn(answer.headers, HOP_BY_HOP));
     res.flushHeaders();
-    // Whichever side fails first, it destroys the other too; there is nobody left to tell.
+    // A failure of either side destroys the other too; there is no one left to report it to.
     pipeline(answer, res, () => undefined);
   });
   upstream.on('timeout', leave);
   upstream.on('error', (error: NodeJS.ErrnoException) => {
     res.off('close', leave);
     if (res.headersSent || res.destroyed) return;
-    // The part closed an idle connection just as it was used again; it has seen nothing of the request.
+    // A keep-alive race: the part closed the idle connection as it was reused, and has seen nothing of the request.
     if (again && upstream.reusedSocket && !hasBody && error.code === 'ECONNRESET') {
       return proxy(req, res, url, part, false);
     }
@@ -64,7 +64,7 @@ export function proxy(req: IncomingMessage, res: ServerResponse, url: URL, part:
 
   if (hasBody) req.pipe(upstream);
   else if (req.readableEnded) upstream.end();
-  // A request that turns out to be malformed has reached no part.
+  // A request is ended only when complete, so a malformed one reaches no part.
   else req.resume().once('end', () => upstream.end());
 }
 

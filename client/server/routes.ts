@@ -1,4 +1,6 @@
-/** The parts behind the gateway, by the names that its addresses use. */
+// The gateway's route table: everything that can be reached from outside.
+
+/** The parts behind the gateway, by the names used in its addresses. */
 export const PARTS = ['posts', 'comments', 'query', 'moderation', 'event-bus'] as const;
 export type Part = (typeof PARTS)[number];
 
@@ -6,9 +8,9 @@ type Route = {
   methods: readonly string[];
   path: RegExp;
   part: Part;
-  /** Where it is at that part; `$1`, `$2` are what the path's groups matched. As it came if not given. */
+  /** The path at that part; `$1`, `$2` are the groups matched in the request's path. Defaults to the request's path. */
   to?: string;
-  /** Only where control of the bus is on. */
+  /** Exists only if control of the bus is on. */
   control?: true;
 };
 
@@ -16,7 +18,7 @@ const ID = '([^/]+)';
 const path = (pattern: string) => new RegExp(`^${pattern}$`);
 const GET = ['GET', 'HEAD'];
 
-/** All that can be reached from outside. What is not named here does not exist for the gateway. */
+/** The routes. Everything else is 404. */
 export const ROUTES: readonly Route[] = [
   { methods: ['POST'], path: path('/posts(?:/create)?'), part: 'posts' },
   { methods: GET, path: path('/posts'), part: 'query' },
@@ -56,12 +58,12 @@ export const ROUTES: readonly Route[] = [
   },
 ];
 
-/** `control`: what is there controls the bus. */
+/** The result of a lookup. `control`: the route controls the bus. */
 export type Target = { part: Part; path: string; control?: true | undefined } | { allow: string[] } | undefined;
 
 /**
- * Where a request goes: a part and the path there, the methods that the path has if not this one, or undefined if there
- * is no such path. `control`: whether this request may use the routes that control the bus.
+ * Finds the route of a request: the part and the path there, the allowed methods if this one is not among them, or
+ * undefined if there is no such path. `control` enables the routes that control the bus.
  */
 export function findTarget(method: string, path: string, control: boolean): Target {
   if (path.startsWith('/api/') && ['POST', 'DELETE'].includes(method) && !control) return undefined;
@@ -74,16 +76,16 @@ export function findTarget(method: string, path: string, control: boolean): Targ
   return routes.length > 0 ? { allow: [...new Set(routes.flatMap(({ methods }) => methods))] } : undefined;
 }
 
-/** RFC 3986 §3.3; the query a little more loosely, as clients write it. */
+/** A path by RFC 3986 §3.3. The query is matched more loosely, as clients write it. */
 const TARGET = /^(\/[\w\-.~!$&'()*+,;=:@%/]*)(\?[!"$-~]*)?$/;
 const GOES_UP = /(^|[/\\])\.{1,2}([/\\]|$)/;
 
 /**
- * What a request asks for, not decoded: what is matched here is, to the letter, what a part gets. Undefined if parts could
- * read it in different ways: percent-encoded but not UTF-8, with characters that do not belong, or going up.
+ * Parses the request target without decoding it: the part gets exactly the text that was matched here. Undefined if
+ * parts could interpret it differently: percent-encoding that is not UTF-8, illegal characters, dot segments.
  */
 export function parseTarget(raw: string): { path: string; query: string } | undefined {
-  // RFC 9112 §3.2.2: a client may name the whole address.
+  // RFC 9112 §3.2.2: a client may send the absolute form.
   const [, path, query = ''] = TARGET.exec(raw.replace(/^https?:\/\/[^/?#]*\/?/i, '/')) ?? [];
   if (path === undefined) return undefined;
   try {
@@ -94,5 +96,5 @@ export function parseTarget(raw: string): { path: string; query: string } | unde
   }
 }
 
-/** Never reachable from outside, whatever stands before it and however it is spelled. */
+/** Internal addresses, never reachable from outside, under any prefix and in any spelling. */
 export const isInternal = (path: string): boolean => /[/\\](events|metrics)[/\\]*$/i.test(decodeURIComponent(path));

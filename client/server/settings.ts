@@ -1,7 +1,9 @@
+// The settings of the client's part.
+
 import { busUrlSettings, httpUrl, localDefault, serverSettings } from '@blog/common/run/config.ts';
 import { z } from 'zod';
 
-/** The settings of the part, from the environment. */
+/** The settings, from the environment. */
 export const settingsSchema = z.object({
   ...serverSettings(3000),
   ...busUrlSettings,
@@ -9,6 +11,6 @@ export const settingsSchema = z.object({
   COMMENTS_URL: localDefault(httpUrl, 'http://localhost:4001'),
   QUERY_URL: localDefault(httpUrl, 'http://localhost:4002'),
   MODERATION_URL: localDefault(httpUrl, 'http://localhost:4003'),
-  /** Whether the bus may be controlled from the page. */
+  /** Allows the page to control the bus. */
   CONTROL: z.enum(['on', 'off']).default('off'),
 });

@@ -1,3 +1,5 @@
+// Requests to posts, comments and query, and the shapes of their answers.
+
 import { hasNext, RequestError, read, request } from './http.ts';
 import { traceparentFor } from './idempotency-key.ts';
 import { noteAnswered, noteSent } from './journey-notes.ts';
@@ -23,7 +25,7 @@ export async function readPost(id: string, cursor?: string): Promise<PostPage> {
   return { ...page, hasNext: hasNext(headers) };
 }
 
-/** The content of a 201. A service of somebody else's may answer less, or something else: then the id is not known. */
+/** The content of a 201. A foreign service may answer with less, or with something else: then the id is unknown. */
 export type Created = { id: string | undefined; createdAt: string | null };
 
 /** Publishes a post; sending the same key and title again gives the first answer. */
@@ -44,14 +46,14 @@ async function send(url: string, body: object, key: string, signal: AbortSignal)
   return { id: textOf(id), createdAt: textOf(createdAt) ?? null };
 }
 
-/** A message of the stream; undefined if it is not one. */
+/** Parses a message of the stream; undefined if it is none. */
 export function parseMessage(text: string): Message | undefined {
   const { post, comments, more } = fieldsOf(parseJson(text));
   const page = parsePost({ ...fieldsOf(post), comments });
   return page && { ...page, ...(more === true && { more }) };
 }
 
-/** A read model of somebody else's may know ids, titles, contents and statuses only, and lists in the order written. */
+/** Foreign read models may send only ids, titles, contents and statuses. Their order then counts as `seq`. */
 function parsePost(value: unknown, at = 0): Omit<PostPage, 'hasNext'> | undefined {
   const { title, createdAt, seq, commentCount, ...rest } = fieldsOf(value);
   const id = textOf(rest.id);
@@ -77,7 +79,7 @@ function parseComment(value: unknown, postId: string, at: number): Comment | und
     id,
     postId,
     content: textOf(content) ?? null,
-    // A status that is not known is no permission to show the text.
+    // An unknown status does not permit showing the text.
     status: oneOf(status, ['pending', 'approved', 'rejected'] as const, 'pending'),
     createdAt: textOf(createdAt) ?? null,
     seq: numberOf(seq) ?? at,

@@ -1,6 +1,8 @@
+// The bus's data as the page uses it, parsed from its answers.
+
 import { fieldsOf, numberOf, oneOf, parseJson, textOf } from './parse.ts';
 
-/** The progress of a subscriber. `lag` is in events, `lagSeconds` the age of the first of these. */
+/** A subscription's progress. `lag` is in events, `lagSeconds` the age of the oldest undelivered one. */
 export type Subscription = {
   name: string;
   url: string;
@@ -9,13 +11,13 @@ export type Subscription = {
   lag: number;
   lagSeconds: number;
   state: 'starting' | 'live' | 'retrying' | 'paused' | 'diverged';
-  /** A replay that was ordered and not taken yet. */
+  /** A replay that the subscriber has not taken yet. */
   replay: { id: string; from: number } | null;
   lastError: string | null;
   nextAttempt: string | null;
 };
 
-/** An event: CloudEvents 1.0. `time` is when it was made, `recordedtime` when it came to the log. */
+/** An event (CloudEvents 1.0). `time` is when it was made, `recordedtime` when it was appended to the log. */
 export type RecordedEvent = {
   specversion?: '1.0';
   id: string;
@@ -28,13 +30,13 @@ export type RecordedEvent = {
   data?: unknown;
 };
 
-/** An event of the log, and its place. */
+/** An event of the log with its position. */
 export type LogEntry = RecordedEvent & { position: number };
 
-/** The delivery of an event to a subscriber: its time, and the number of attempts. */
+/** One delivery of an event: the subscriber, the time, and the number of attempts. */
 export type Arrival = { subscription: string; deliveredAt: string; attempts: number };
 
-/** An event that a subscriber could not take. */
+/** An event that a subscriber refused. */
 export type DeadLetter = {
   id: string;
   subscription: string;
@@ -44,7 +46,7 @@ export type DeadLetter = {
   event: RecordedEvent;
 };
 
-/** An event of the log; undefined without a position, as a classic bus has it. */
+/** Parses an event of the log. Undefined without a position, as from a classic bus. */
 export function parseEntry(value: unknown): LogEntry | undefined {
   const position = numberOf(fieldsOf(value).position);
   return position === undefined ? undefined : { ...parseEvent(value), position };
@@ -104,5 +106,5 @@ export function parseLetter(value: unknown): DeadLetter | undefined {
   };
 }
 
-/** An event as the stream of the log brings it. */
+/** Parses an event from the log's stream. */
 export const parseStreamed = (text: string): LogEntry | undefined => parseEntry(parseJson(text));

@@ -1,10 +1,12 @@
+// Sends the page's requests and turns failures into one type of error.
+
 import axios, { type AxiosRequestConfig } from 'axios';
 import { fieldsOf, itemsOf, textOf } from './parse.ts';
 
-/** Everything goes to the page's own origin. */
+/** All requests go to the page's own origin. */
 export const client = axios.create({ timeout: 15_000 });
 
-/** The failure of a request. `status` is undefined if there was no answer, or none that can be read. */
+/** A failed request. `status` is undefined if there was no answer, or none that could be read. */
 export class RequestError extends Error {
   readonly status: number | undefined;
   readonly retryAfterMs: number | undefined;
@@ -32,17 +34,20 @@ export async function request(config: AxiosRequestConfig): Promise<Answer> {
   }
 }
 
-/** Reads something. Throws RequestError also where the answer is not JSON with fields or items, but, say, a page. */
+/** Reads JSON. Throws RequestError also for an answer that is not an object or array, such as an HTML page. */
 export async function read(config: AxiosRequestConfig): Promise<Answer> {
   const answer = await request(config);
   if (typeof answer.data !== 'object' || answer.data === null) throw new RequestError('the answer cannot be read');
   return answer;
 }
 
-/** Tells from the header `Link` (RFC 8288) that a list goes on. */
+/** Checks the header `Link` (RFC 8288) for a next page. */
 export const hasNext = ({ link }: Answer['headers']): boolean => /;\s*rel="?next"?/i.test(String(link ?? ''));
 
-/** RFC 9457: of an input that is wrong (400) the field's own message says most, else `detail`; what is no such document says nothing. */
+/**
+ * The most helpful sentence of a problem document (RFC 9457): for invalid input (400) the field's message, else
+ * `detail`. Empty for any other document.
+ */
 function problemText(status: number, body: unknown): string {
   const { errors, detail } = fieldsOf(body);
   const [text] = itemsOf(errors, (error) => textOf(fieldsOf(error).detail) ?? textOf(fieldsOf(error).rule));

@@ -1,4 +1,6 @@
-/** A fresh UUID. Only secure origins and localhost have crypto.randomUUID. */
+// Keys for writes: one for safe retry, and the trace derived from it.
+
+/** A new random UUID. `crypto.randomUUID` exists only in secure origins and on localhost. */
 export function createIdempotencyKey(): string {
   if (typeof crypto.randomUUID === 'function') return crypto.randomUUID();
   const bytes = crypto.getRandomValues(new Uint8Array(16));
@@ -9,8 +11,8 @@ export function createIdempotencyKey(): string {
 }
 
 /**
- * Where the trace of a write begins (W3C Trace Context §3.2). It is made of the write's key, a UUID, so that each write has
- * one of its own, and has it again when it is sent again, also after a reload. `01`: it is to be recorded.
+ * The `traceparent` of a write (W3C Trace Context §3.2). It is derived from the write's key, a UUID: each write has a
+ * trace of its own, and a retry continues it, even after a reload. `01` means sampled.
  */
 export function traceparentFor(key: string): string {
   const hex = key.replaceAll('-', '');

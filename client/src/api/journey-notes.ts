@@ -1,16 +1,18 @@
-/** What this page saw of a comment, in milliseconds of this browser's clock. */
+// Notes the times at which this page sent comments and saw their verdicts, for the journey on the System page.
+
+/** Times of one comment in this page, in milliseconds of this browser's clock. */
 export type Note = {
-  /** When it was first sent from here, and how often until it was answered. */
+  /** The time of the first attempt, and the number of attempts until the answer. */
   sentAt?: number;
   tries?: number;
-  /** When the 201 came, and when the comment was made, as it says. */
+  /** The time of the 201, and the comment's `createdAt` in it. */
   answeredAt?: number;
   createdAt?: string | null;
-  /** When the stream brought the verdict, and the page showed it. */
+  /** The time at which the stream's verdict was shown. */
   shownAt?: number;
 };
 
-/** A page that is left open keeps the newest only; those of others, who may be many, displace none of the reader's own. */
+/** The maximum number of notes kept. Those of other readers' comments never displace the reader's own. */
 const MOST = 1_000;
 
 const sending = new Map<string, { sentAt: number; tries: number }>();
@@ -18,13 +20,13 @@ const own = new Map<string, Note>();
 const others = new Map<string, Note>();
 const listeners = new Set<() => void>();
 
-/** The page sends a comment, or sends it again. */
+/** Notes an attempt to send a comment. */
 export function noteSent(key: string): void {
   const { sentAt = Date.now(), tries = 0 } = sending.get(key) ?? {};
   put(sending, key, { sentAt, tries: tries + 1 });
 }
 
-/** Its 201 came, and with it its id, if the service says it. */
+/** Notes the 201 of a comment, and its id if the service names it. */
 export function noteAnswered(
   key: string,
   { id, createdAt }: { id: string | undefined; createdAt: string | null },
@@ -34,14 +36,14 @@ export function noteAnswered(
   tell();
 }
 
-/** The stream brought a comment with its verdict. Only the first time counts. */
+/** Notes a comment that came by the stream with its verdict. Only the first time counts. */
 export function noteShown(id: string): void {
   if (noteOf(id)?.shownAt !== undefined) return;
   put(own.has(id) ? own : others, id, { ...own.get(id), shownAt: Date.now() });
   tell();
 }
 
-/** What was noted of a comment: the same object until there is more. */
+/** The note of a comment. The same object is returned until it changes. */
 export const noteOf = (id: string): Note | undefined => own.get(id) ?? others.get(id);
 
 export function onNotes(listener: () => void): () => void {

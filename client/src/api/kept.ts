@@ -1,6 +1,10 @@
+// Keeps values in the tab's session storage, or in memory where that is not available.
+
 import { parseJson } from './parse.ts';
 
-/** Values that the browser does not keep: its storage is blocked (reading `sessionStorage` throws then), or full. */
+/**
+ * Fallback for values that could not be stored: the storage is blocked (reading `sessionStorage` throws then), or full.
+ */
 const memory = new Map<string, string>();
 
 function storage(): Storage | undefined {
@@ -11,10 +15,12 @@ function storage(): Storage | undefined {
   }
 }
 
-/** Reads the value that was kept under a name, unchecked; undefined if there is none. */
+/** Reads the value kept under a name, unchecked; undefined if there is none. */
 export const loadKept = (name: string): unknown => parseJson(memory.get(name) ?? storage()?.getItem(name) ?? '');
 
-/** Keeps a value across a reload of this tab, or else until the page goes. Undefined takes away what was kept. */
+/**
+ * Keeps a value across reloads of this tab, or without session storage until the page is left. Undefined removes it.
+ */
 export function keep(name: string, value: unknown): void {
   memory.delete(name);
   const text = JSON.stringify(value);

@@ -1,7 +1,12 @@
+// A window's view of the live stream, which all windows of a browser share.
+
 import type { StreamState } from './source.ts';
 import { createHub, type FromHub, type ToHub } from './stream-hub.ts';
 
-/** The interval of heartbeats to the worker, in milliseconds. A worker that has not answered by the next one is gone. */
+/**
+ * The interval of heartbeats to the worker, in milliseconds. A worker that has not answered by the next one is taken as
+ * dead.
+ */
 const HERE_EVERY_MS = 5_000;
 
 /** The hub of a window without a shared worker: one stream at most, so that connections are left for requests. */
@@ -20,7 +25,7 @@ function connect(hear: (message: FromHub) => void, onError: () => void): (messag
       if (message === 'leave') port.close();
     };
   } catch {
-    // There are none, or site data is blocked.
+    // Shared workers are not supported, or site data is blocked.
     return ownHub(hear);
   }
 }
@@ -28,7 +33,7 @@ function connect(hear: (message: FromHub) => void, onError: () => void): (messag
 type Options = {
   path: string;
   onMessage: (data: string) => void;
-  /** Something may have been missed: what is known is to be read anew. The stream is closed by then. */
+  /** Messages may be missing: read everything again. The stream is closed by then. */
   onReset: () => void;
   onState: (state: StreamState) => void;
 };
@@ -36,15 +41,19 @@ type Options = {
 export type LiveStream = ReturnType<typeof openLiveStream>;
 
 /**
- * Follows a stream while the window is shown, over a connection that all windows of the browser share. First `joined`, then read,
- * then `follow` from there: what comes in between is handed over then, and nothing is missed.
+ * Follows a stream while the window is visible, over a connection that all windows of the browser share. The order is
+ * `joined`, then a read, then `follow` from its position: messages that arrive in between are held and handed over
+ * then, so none is missed.
  */
 export function openLiveStream({ path, onMessage, onReset, onState }: Options) {
   let say: ((message: ToHub) => void) | undefined;
-  /** The position up to which everything is known; undefined until it was read: what comes by then is held. */
+  /** The position up to which everything is known. Undefined until the first read; messages are held until then. */
   let position: string | undefined;
   const held: string[] = [];
-  /** Grows whenever this window joins. It is read since the first one, or since before any where it was opened hidden. */
+  /**
+   * Counts this window's joins, so that answers to an earlier one are ignored. A window opened hidden reads before it
+   * joins.
+   */
   let run = 0;
   let readSince: number | undefined;
   let isHeard = false;
@@ -82,7 +91,7 @@ export function openLiveStream({ path, onMessage, onReset, onState }: Options) {
     say?.('here');
   }
 
-  /** The worker died with the window that had made it: another one is made. One that never answered is not tried again. */
+  /** Replaces a worker that died with the window that had started it. One that never answered is not started again. */
   function giveUp() {
     hasWorker = wasHeard;
     reset();
@@ -121,20 +130,20 @@ export function openLiveStream({ path, onMessage, onReset, onState }: Options) {
 
   const onVisibility = () => (document.hidden ? leave() : enter());
   document.addEventListener('visibilitychange', onVisibility, { signal: ending.signal });
-  // Into the browser's memory of pages that one may go back to, and out of it.
+  // The page enters or leaves the back/forward cache.
   window.addEventListener('pagehide', leave, { signal: ending.signal });
   window.addEventListener('pageshow', onVisibility, { signal: ending.signal });
   enter();
 
   return {
     joined: joined.promise,
-    /** Hands over what has come behind what was read up to this position, and whatever comes. */
+    /** Hands over the held messages after this position, and then every new one. */
     follow(from: string) {
       position = from;
       say?.({ follow: from, isFresh: readSince === run });
       for (const data of held.splice(0)) onMessage(data);
     },
-    /** Opens at once what waits for its next try. */
+    /** Reconnects now instead of waiting for the next try. */
     retry: () => say?.('retry'),
     close,
   };

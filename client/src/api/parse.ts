@@ -1,22 +1,22 @@
-/** An answer comes from outside, perhaps from a part of somebody else's: these take what is usable of it, and nothing throws. */
+/** Parsers for answers, which may come from foreign services: they take the usable fields, and none throws. */
 type Fields = Readonly<Record<string, unknown>>;
 
-/** The fields of an object; none of anything else. */
+/** The fields of an object; empty for any other value. */
 export const fieldsOf = (value: unknown): Fields =>
   typeof value === 'object' && value !== null ? (value as Fields) : {};
 
-/** The usable items of a list, or of an object with a name for each. `parse` gets each with its place. */
+/** The usable items of a list, or of an object keyed by id. `parse` gets each with its index. */
 export const itemsOf = <Item>(value: unknown, parse: (item: unknown, at: number) => Item | undefined): Item[] =>
   Object.values(fieldsOf(value)).flatMap((item, at) => parse(item, at) ?? []);
 
-/** A text; a number, as some use for ids, is one too. */
+/** A text. A number counts as one, because some services use numbers as ids. */
 export const textOf = (value: unknown): string | undefined =>
   typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
 
 export const numberOf = (value: unknown): number | undefined =>
   typeof value === 'number' && Number.isFinite(value) ? value : undefined;
 
-/** One of the values that are known; `other` for any other. */
+/** The value if it is a known one, else `other`. */
 export const oneOf = <Value>(value: unknown, known: readonly Value[], other: Value): Value =>
   known.find((one) => one === value) ?? other;
 

@@ -1,17 +1,17 @@
-/** However often something asks for a turn soon, there is at least this much time between two. */
+/** Throttle: the minimum time between two turns, however often one is requested. */
 const APART_MS = 150;
 
 export type Poll = ReturnType<typeof createPoll>;
 
 /**
- * Takes one turn after another while the tab is shown; a turn resolves to the milliseconds until the next, and handles its
- * own failures.
+ * Polls while the tab is visible, one turn after another. A turn handles its own failures and resolves to the
+ * milliseconds until the next.
  */
 export function createPoll(turn: () => Promise<number>) {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let due = Number.POSITIVE_INFINITY;
   let began = Number.NEGATIVE_INFINITY;
-  /** Grows when it is stopped, so that a turn under way by then starts no other. */
+  /** Incremented by `stop`, so that a turn in progress schedules no other. */
   let run = 0;
   let going = false;
   let busy = false;
@@ -39,7 +39,7 @@ export function createPoll(turn: () => Promise<number>) {
     if (!document.hidden) soon(0);
   }
 
-  /** Takes the next turn after so many milliseconds, if it is not sooner anyway. */
+  /** Schedules the next turn after this many milliseconds, unless it is due earlier. */
   function soon(ms: number) {
     const time = performance.now() + ms;
     if (going && time < due) at(time);

@@ -1,31 +1,31 @@
 import { backoffMs } from './backoff.ts';
 import { RequestError } from './http.ts';
 
-/** A longer Retry-After is not waited for. */
+/** The cap on `Retry-After`. */
 const PATIENCE_MS = 60_000;
 
 type Options = {
-  /** Sends the request, always with the same Idempotency-Key. `signal` ends it. */
+  /** Sends the request, always with the same Idempotency-Key, so that repeating it is safe. `signal` aborts it. */
   send: (signal: AbortSignal) => Promise<void>;
-  /** A request is sent. */
+  /** Called before each attempt. */
   onTry: () => void;
-  /** It came to nothing, and is sent again later. */
+  /** Called after a failed attempt that will be repeated. */
   onFailure: (failure: RequestError) => void;
-  /** It was acknowledged, or refused for good; nothing more is sent. */
+  /** Called once the request was acknowledged, or refused for good. Nothing more is sent. */
   onEnd: (refusal: unknown) => void;
 };
 
 /**
- * Sends a request until it is answered. No answer and a 5xx leave open whether it was carried out, and a 429 says that it
- * was not: it is sent again, after Retry-After and a random wait, for as long as it takes. What the browser says of its network
- * counts for nothing: a blog on the same machine answers without one.
- * Returns what ends it: afterwards nothing is sent and no one is called.
+ * Retries a request until it is answered. Without an answer, or with a 5xx, it may or may not have been carried out; a
+ * 429 says that it was not. It is repeated after `Retry-After` plus jitter, without a limit. `navigator.onLine` is
+ * ignored, because a blog on the same machine works without a network. Returns a function that cancels: afterwards
+ * nothing is sent and no callback is called.
  */
 export function sendUntilAnswered({ send, onTry, onFailure, onEnd }: Options): () => void {
   const ending = new AbortController();
   const { signal } = ending;
   let failures = 0;
-  // Not at once: React's strict mode ends every effect right after its beginning, and begins it a second time.
+  // Deferred, because React's strict mode runs every effect, cleans it up at once, and runs it again.
   let timer = setTimeout(sendOnce);
 
   async function sendOnce() {

@@ -1,10 +1,12 @@
+// One Server-Sent Events connection that reconnects by itself.
+
 import { backoffMs } from './backoff.ts';
 
-/** A connection that lived this long was a good one: the next loss starts with a short wait again. */
+/** A connection that lived this long was stable, so the backoff starts anew after it. */
 const STEADY_MS = 5_000;
-/** Tries in a row after which the server is asked whether it has a stream at all. */
+/** The number of failures in a row after which the server is asked if it has a stream at all. */
 const ENOUGH_TRIES = 3;
-/** Statuses of a server that has nothing at an address: Express, Go, Python. */
+/** The statuses of servers without such a route: Express, Go, Python. */
 export const HAS_NO_SUCH = [404, 405, 501];
 
 export type StreamState = 'connecting' | 'live' | 'lost';
@@ -12,16 +14,16 @@ export type StreamState = 'connecting' | 'live' | 'lost';
 type Options = {
   path: string;
   position: string;
-  /** `id`: the position behind it, if it is the last of its group. */
+  /** `id` is the position after the message, if it is the last of its group. */
   onMessage: (data: string, id: string) => void;
-  /** The server cannot go on from our position, or has no stream. The source is closed by then. */
+  /** The server cannot continue from our position, or has no stream. The source is closed by then. */
   onReset: () => void;
   onState: (state: StreamState) => void;
 };
 
 /**
- * Keeps one EventSource open, in a window or in a worker, each time behind the last message seen. A browser's own reconnection
- * gives up for ever after one 503, so every try is a new EventSource.
+ * Keeps one EventSource open, in a window or in a worker, and resumes after the last message seen. A browser's own
+ * reconnection gives up for ever after one 503, so every attempt is a new EventSource.
  */
 export function openSource({ path, position, onMessage, onReset, onState }: Options) {
   let source: EventSource | undefined;
@@ -45,7 +47,8 @@ export function openSource({ path, position, onMessage, onReset, onState }: Opti
       }, STEADY_MS);
     };
     source.onmessage = ({ data, lastEventId }: MessageEvent<string>) => {
-      // Without an id line the browser repeats the last one: the position moves only when a whole group has come.
+      // For a message without an id line the browser repeats the last id, so the position advances only after a
+      // complete group.
       if (lastEventId) position = lastEventId;
       onMessage(data, lastEventId);
     };
@@ -60,13 +63,13 @@ export function openSource({ path, position, onMessage, onReset, onState }: Opti
     if (attempt >= ENOUGH_TRIES) void resetIfThereIsNone();
   }
 
-  /** An EventSource does not say why it failed. A part of somebody else's that came in the place of ours may have no stream. */
+  /** An EventSource does not say why it failed. A foreign service that was swapped in may have no stream. */
   async function resetIfThereIsNone() {
     try {
       const { status } = await fetch(path, { method: 'HEAD' });
       if (!ending.signal.aborted && HAS_NO_SUCH.includes(status)) reset();
     } catch {
-      // It is away.
+      // The server is not reachable.
     }
   }
 
@@ -85,7 +88,7 @@ export function openSource({ path, position, onMessage, onReset, onState }: Opti
   open();
   return {
     close,
-    /** Opens at once what waits for its next try. */
+    /** Reconnects now instead of waiting for the next try. */
     retry() {
       if (!source) open();
     },

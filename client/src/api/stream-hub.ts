@@ -1,31 +1,36 @@
+// Shares streams between the windows of a browser.
+
 import { openSource, type StreamState } from './source.ts';
 
-/** Messages of a window about one stream. `follow`: the position it has read up to; `isFresh`: it did so after `joined`. */
+/**
+ * Messages from a window about one stream. `follow`: the position that it has read up to; `isFresh`: it read that after
+ * `joined`.
+ */
 export type ToHub = { join: string } | { follow: string; isFresh: boolean } | 'here' | 'retry' | 'leave';
-/** Messages to a window. `reset`: something may have been missed, so it is to read anew and to join again. */
+/** Messages to a window. `reset`: messages may be missing, so the window reads anew and joins again. */
 export type FromHub = 'joined' | 'reset' | { state: StreamState } | { data: string; id: string };
 
-/** A window says every few seconds that it is here: one that is silent for so long hangs, or is gone. In milliseconds. */
+/** The heartbeat timeout in milliseconds. A window that is silent for longer hangs, or is closed. */
 const SILENT_MS = 30_000;
-/** The interval, in milliseconds, at which a window with no connection left for its stream reads anew. */
+/** The polling interval in milliseconds of a window whose stream has no connection left. */
 const READ_EVERY_MS = 5_000;
 
 type Tell = (message: FromHub) => void;
-/** `isBehind`: it joined while the stream was open already, so that what it has not read then comes by the stream. */
+/** `isBehind`: it joined an open stream, so whatever its read misses comes by the stream. */
 type Reader = { tell: Tell; heardAt: number; isBehind: boolean };
 type Shared = {
   readers: Set<Reader>;
   state: StreamState;
-  /** Undefined until a reader has said from where on. */
+  /** Undefined until a reader has named a starting position. */
   source?: ReturnType<typeof openSource>;
-  /** All up to here was told. */
+  /** Everything up to this position was passed on. */
   position?: string;
 };
 
 /**
- * Reads streams for windows: each stream once, however many windows follow it, and at most so many streams at a time. A window
- * that hangs delays no other, and one that may have missed something is reset.
- * Returns a function that connects a window: it takes the window's listener, and returns the function to send messages with.
+ * Opens each stream once, however many windows follow it, and at most `most` streams at a time. A window that hangs
+ * delays no other, and one that may have missed a message is reset. Returns a function that connects a window: it takes
+ * the window's listener, and returns the function for sending messages.
  */
 export function createHub(most = Number.POSITIVE_INFINITY) {
   const streams = new Map<string, Shared>();
@@ -78,7 +83,8 @@ export function createHub(most = Number.POSITIVE_INFINITY) {
 
     function follow(shared: Shared, position: string, isFresh: boolean) {
       if (shared.source) {
-        // Two that join at once may read different lists: the stream may have begun behind what this one has read.
+        // Two windows that join at once may read different lists: the stream may have started after this one's
+        // position.
         if (!(isFresh && me.isBehind) && position !== shared.position) tell('reset');
       } else if ([...streams.values()].filter(({ source }) => source).length < most) open(path, position, shared);
       else {

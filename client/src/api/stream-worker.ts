@@ -1,4 +1,5 @@
-// The one hub of a browser, as a shared worker: a browser has only six connections to an origin, for all its windows.
+// The browser's one hub, run as a shared worker, because a browser opens only six connections to an origin for all its
+// windows.
 import { createHub } from './stream-hub.ts';
 
 const connect = createHub();

@@ -1,3 +1,5 @@
+// Requests for the System page: the parts' readiness, the log, deliveries, and control of the bus.
+
 import {
   type Arrival,
   type DeadLetter,
@@ -12,33 +14,33 @@ import { hasNext, RequestError, read, request } from './http.ts';
 import { fieldsOf, itemsOf, textOf } from './parse.ts';
 import { HAS_NO_SUCH } from './source.ts';
 
-/** What the gateway gives of the parts and of the bus: how events travel, for looking on, and what a person may do. */
+/** The parts, by the gateway's names. */
 export const PARTS = ['client', 'posts', 'comments', 'query', 'moderation', 'event-bus'] as const;
 export type PartName = (typeof PARTS)[number];
 
-/** `degraded` says what is not as it should be, in words; a part that does not answer at all is away. */
+/** `degraded` lists the problems in words. `away`: the part does not answer. */
 export type PartState =
   | { state: 'ready'; degraded: string[] }
   | { state: 'not ready'; reason: string }
   | { state: 'away' };
 
-/** How far back the bus remembers deliveries, in positions. */
+/** The number of positions for which the bus remembers deliveries. */
 export const REMEMBERED = 10_000;
 
 const BASE = '/api/system';
 
-/** The bus goes through a whole log to find a rare type, which takes as long as it takes. In milliseconds. */
+/** The timeout of log queries, in milliseconds. For a rare type the bus searches the whole log, which may take long. */
 const SEARCH_MS = 60_000;
 
-/** Whether a part can be used, as it says itself; throws only what `request` throws for other reasons than the part's. */
+/** Reads a part's readiness. Throws only errors that are not about the part. */
 export async function readPart(part: PartName): Promise<PartState> {
   try {
     const { data } = await request({ url: `${BASE}/parts/${part}`, timeout: 5_000 });
     return { state: 'ready', degraded: itemsOf(fieldsOf(data).degraded, textOf) };
   } catch (error) {
-    // The gateway says of a part that does not answer that it is not answering; a part says why it is not ready.
+    // For a part that does not answer, the gateway's 503 says so; a part's own 503 lists the reasons.
     if (!(error instanceof RequestError) || error.status === undefined) return { state: 'away' };
-    // One of somebody else's in the place of ours: all that it says is that it is there.
+    // A foreign service without `/readyz`: only its answering is known.
     if (error.status !== 503) return { state: 'ready', degraded: [] };
     return / is not answering\./.test(error.message)
       ? { state: 'away' }
@@ -46,13 +48,13 @@ export async function readPart(part: PartName): Promise<PartState> {
   }
 }
 
-/** Whether the bus may be controlled from this page. */
+/** Asks the gateway if this page may control the bus. */
 export async function readControl(): Promise<boolean> {
   const { data } = await request({ url: `${BASE}/parts/client` });
   return fieldsOf(data).control === true;
 }
 
-/** Undefined from a bus that has none to show, as the classic one. */
+/** Reads the subscriptions. Undefined if the bus has no such route, as the classic one. */
 export async function readSubscriptions(): Promise<Subscription[] | undefined> {
   try {
     const { data } = await request({ url: `${BASE}/subscriptions`, timeout: 5_000 });
@@ -64,10 +66,10 @@ export async function readSubscriptions(): Promise<Subscription[] | undefined> {
 }
 
 export type LogFilter = { type?: string; subject?: string };
-/** Some of the log, and the checkpoint of its end: a stream goes on from there. */
+/** A page of the log, and the checkpoint of the log's end, from which a stream can continue. */
 export type LogPage = { entries: LogEntry[]; head: string };
 
-/** Reads the newest events before a position, or of all. `signal` ends it. */
+/** Reads the newest events before a position, or of the whole log. `signal` aborts. */
 export function readLog(
   filter: LogFilter,
   limit: number,
@@ -77,23 +79,23 @@ export function readLog(
   return readPage({ ...filter, before, limit }, signal);
 }
 
-/** Reads the oldest events behind a position. */
+/** Reads the oldest events after a position. */
 export function readLogAfter(filter: LogFilter, limit: number, after: number, signal?: AbortSignal): Promise<LogPage> {
   return readPage({ ...filter, after, limit }, signal);
 }
 
-/** The event at a position; undefined if the log does not reach it. */
+/** Reads the event at a position; undefined if the log is shorter. */
 export async function readEvent(position: number): Promise<LogEntry | undefined> {
   const { entries } = await readLogAfter({}, 1, position - 1);
   return entries[0];
 }
 
-/** Who has got the event at a position; empty for one that is older than the bus remembers. */
+/** Reads the deliveries of the event at a position; empty if it is older than the bus remembers. */
 export async function readDeliveries(position: number): Promise<Arrival[]> {
   return itemsOf((await read({ url: `${BASE}/log/${position}/deliveries` })).data, parseArrival);
 }
 
-/** A page of dead letters, newest first, behind the letter `cursor`. */
+/** Reads a page of dead letters, newest first, after the letter `cursor`. */
 export async function readDeadLetters(cursor?: string): Promise<{ letters: DeadLetter[]; hasNext: boolean }> {
   const { data, headers } = await read({ url: `${BASE}/dead-letters`, params: { cursor } });
   return { letters: itemsOf(data, parseLetter), hasNext: hasNext(headers) };
@@ -102,7 +104,7 @@ export async function readDeadLetters(cursor?: string): Promise<{ letters: DeadL
 /** The address of the log's stream. */
 export const LOG_STREAM = `${BASE}/log/stream`;
 
-/** What a person may do to a subscription; `from` is the first position of a replay. Throws RequestError. */
+/** Controls a subscription; `from` is the first position of a replay. Throws RequestError. */
 export async function control(
   name: string,
   command: 'pause' | 'resume' | 'skip' | 'replay',
@@ -112,7 +114,7 @@ export async function control(
   await request({ method: 'POST', url, data: from === undefined ? {} : { from } });
 }
 
-/** Delivers a dead letter once more. Throws RequestError: 404 gone, 409 refused again, 503 the subscriber is away. */
+/** Redelivers a dead letter. Throws RequestError: 404 gone, 409 refused again, 503 the subscriber is away. */
 export async function redeliver(id: string): Promise<void> {
   await request({ method: 'POST', url: `${BASE}/dead-letters/${encodeURIComponent(id)}/redeliver`, data: {} });
 }

@@ -1,4 +1,6 @@
-/** A post as the read model gives it. Only ids are certain: an event may have come without the rest. */
+// The blog's data as the page uses it.
+
+/** A post of the read model. Only ids are certain: an event may have come without the other fields. */
 export type Post = {
   id: string;
   title: string | null;
@@ -22,12 +24,12 @@ export type Comment = {
 export type Message = {
   post: Post;
   comments: Comment[];
-  /** More comments of this post changed than the message holds. */
+  /** More comments of this post changed than the message contains. */
   more?: true;
 };
 
 /** One page of a post: the post and its comments in the order written. */
 export type PostPage = { post: Post; comments: Comment[]; hasNext: boolean };
 
-/** One page of the list, newest first. `position` is where the stream goes on from it. */
+/** A page of the list, newest first. The stream continues from `position`. */
 export type PostList = { posts: Omit<PostPage, 'hasNext'>[]; hasNext: boolean; position: string | undefined };
