@@ -1,7 +1,8 @@
-// Types the README's commands into a terminal, in order, changing nothing but the ports, and compares what comes.
+// Types the commands of README.md and docs/curl.md into a terminal, in order, changing nothing but the ports, and compares
+// the answers.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { root } from '../scripts/parts.ts';
 import { type System, startSystem } from './system.ts';
 import { copyRepository, openTerminal, type Terminal } from './terminal.ts';
@@ -10,22 +11,26 @@ import { alike, answerOf, movePorts, stepsOf } from './typed.ts';
 let copy: ReturnType<typeof copyRepository>;
 let system: System;
 let terminal: Terminal;
-beforeAll(async () => {
+beforeEach(async () => {
   copy = copyRepository();
   // The data of the folder in which is typed: so `npm run part` finds this system.
   system = await startSystem('--data', join(copy.folder, '.data'));
   terminal = openTerminal(copy.folder);
 });
-afterAll(async () => {
+afterEach(async () => {
   await terminal?.close();
   await system?.stop();
   copy?.remove();
 });
 
-test("the README's commands, typed in order, give the answers printed beside them", async () => {
-  const [, section = ''] = readFileSync(join(root, 'README.md'), 'utf8').split('\n## With curl\n');
-  const steps = stepsOf(section.split('\n## ')[0] ?? '');
-  expect(steps.filter(({ answer }) => answer).length).toBeGreaterThan(10);
+const read = (file: string) => readFileSync(join(root, file), 'utf8');
+
+test.each([
+  ['README.md', read('README.md').split('\n## With curl\n')[1]?.split('\n## ')[0] ?? '', 5],
+  ['docs/curl.md', read('docs/curl.md'), 9],
+])('the commands of %s, typed in order, give the answers printed beside them', async (_, text, answers) => {
+  const steps = stepsOf(text);
+  expect(steps.filter(({ answer }) => answer)).toHaveLength(answers);
   const moved = movePorts(system.ports);
   for (const { command, answer } of steps) {
     const line = moved.there(command);
