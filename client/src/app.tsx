@@ -11,7 +11,7 @@ import { FeedContext, useFeedState } from './feed/feed-context.ts';
 import { createFeedStore } from './feed/store.ts';
 import './app.css';
 
-/** `/` is the blog; `/system` shows how the parts work, and where there is room the blog beside it. */
+/** The whole page: `/` is the blog, `/system` shows how the parts work, with the blog beside it where there is room. */
 export function App() {
   const [announcer] = useState(createAnnouncer);
   const [feed] = useState(() => createFeedStore(announcer.announce));
@@ -73,7 +73,10 @@ function Connection() {
   return phase === 'ready' ? <ConnectionStatus state={connection} /> : null;
 }
 
-/** Whoever follows a link is told where it led, and goes on from there; loading the page moves nothing. */
+/**
+ * After a link within the page was followed, moves focus to the new heading and announces it. Loading the page moves
+ * nothing.
+ */
 function useArrival(heading: string, title: string) {
   const known = useRef(heading);
   useEffect(() => {

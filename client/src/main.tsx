@@ -1,3 +1,5 @@
+// Starts the page.
+
 import './translation.ts';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';

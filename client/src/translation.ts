@@ -1,5 +1,5 @@
-// Lets the page live while a browser translates it. A translator puts elements in the place of texts; React still holds the
-// texts, and would throw when it takes one away or puts something before it (facebook/react issue 11538).
+// Keeps the page alive while a browser translates it. A translator replaces text nodes by elements; React still holds
+// the text nodes, and would throw when it removes one or inserts before it (facebook/react issue 11538).
 const { removeChild, insertBefore } = Node.prototype;
 
 Node.prototype.removeChild = function <T extends Node>(this: Node, child: T): T {

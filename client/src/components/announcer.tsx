@@ -4,7 +4,7 @@ const KEEP_MS = 10_000;
 
 export type Announcer = ReturnType<typeof createAnnouncer>;
 
-/** Texts for the live region; each stays long enough to be read out, then goes. */
+/** Queues texts for the live region. Each stays long enough to be read out, then goes. */
 export function createAnnouncer() {
   let lines: readonly { id: number; text: string }[] = [];
   let count = 0;
@@ -30,7 +30,10 @@ export function createAnnouncer() {
   };
 }
 
-/** The page's one live region: own submissions, their verdicts and the connection; never what others write. */
+/**
+ * The page's one live region (ARIA): the reader's submissions, their verdicts and the connection, never the posts of
+ * others.
+ */
 export function LiveRegion({ announcer }: { announcer: Announcer }) {
   const lines = useSyncExternalStore(announcer.subscribe, announcer.getLines);
   return (

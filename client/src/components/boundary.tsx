@@ -2,7 +2,10 @@ import { Component, type ReactNode } from 'react';
 
 type Props = { what: string; children: ReactNode };
 
-/** Shows a sentence and ways to go on in the place of what cannot be shown: an error there blanks nothing else. React logs it. */
+/**
+ * An error boundary: shows a sentence and a way on instead of a component that threw, so the rest of the page stays.
+ * React logs the error.
+ */
 export class Boundary extends Component<Props> {
   override state = { failed: false };
 

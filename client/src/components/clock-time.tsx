@@ -1,9 +1,11 @@
+// Times and durations to the millisecond.
+
 const clock = new Intl.DateTimeFormat(undefined, {
   ...{ hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3, hourCycle: 'h23' },
 });
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
 
-/** A time to the millisecond, with its day unless that is today; nothing if it is missing or no time at all. */
+/** Shows a time to the millisecond, with the date unless that is today; nothing if it is missing or invalid. */
 export function ClockTime({ value }: { value: string | number | undefined }) {
   const date = new Date(value ?? Number.NaN);
   if (Number.isNaN(date.getTime())) return null;
@@ -15,7 +17,7 @@ export function ClockTime({ value }: { value: string | number | undefined }) {
   );
 }
 
-/** So many milliseconds in words, to about three digits. */
+/** A duration in words, to about three digits. */
 export function durationText(ms: number): string {
   if (ms < 1) return 'under 1 ms';
   if (ms < 1_000) return `${Math.round(ms)} ms`;

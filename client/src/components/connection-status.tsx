@@ -2,7 +2,7 @@ import type { StreamState } from '../api/source.ts';
 
 const TEXTS = { connecting: 'Connecting…', live: 'Live', lost: 'Connection lost, reconnecting…' };
 
-/** Whether the page is live. Not a live region itself: the announcer speaks of it. */
+/** Shows if the page is live. Not a live region of its own: the announcer reports changes. */
 export function ConnectionStatus({ state }: { state: StreamState }) {
   return (
     <p className="connection" data-state={state}>

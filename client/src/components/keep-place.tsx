@@ -4,11 +4,14 @@ type Props = { arrivals: number; children: ReactNode };
 type Place = { element: Element; top: number };
 
 /**
- * What arrives may make things above the reader taller or shorter; this scrolls by as much, so that what is being typed
- * or read stays where it is. What the reader asked for (`arrivals` unchanged) moves things as usual.
+ * Scroll anchoring: when arriving content above changes its height, scrolls by the same amount, so that the text being
+ * read or typed stays in place. Changes that the reader asked for (`arrivals` unchanged) move the page as usual.
  */
 export class KeepPlace extends Component<Props> {
-  /** Where things were last kept. Scrolling knows whole pixels only: going on from here, their rests never add up. */
+  /**
+   * The last anchored position. Scrolling rounds to whole pixels, so corrections start from here, and rounding errors
+   * never add up.
+   */
   private kept: (Place & { scrollY: number }) | undefined;
 
   override getSnapshotBeforeUpdate(previous: Props): Place | null {
@@ -33,7 +36,7 @@ export class KeepPlace extends Component<Props> {
   }
 }
 
-/** The field in use, else what is under the pointer, else what is at reading height; at the very top nothing needs care. */
+/** The focused field, else the element under the pointer, else the one at reading height. None at the very top. */
 function findPlace(): Element | null {
   const active = document.activeElement;
   if (active && active !== document.body && isVisible(active)) return active;

@@ -1,3 +1,5 @@
+// Navigation within the page, without reloading it.
+
 import { type ComponentProps, type MouseEvent, useMemo, useSyncExternalStore } from 'react';
 
 const listeners = new Set<() => void>();
@@ -11,7 +13,7 @@ function subscribe(listener: () => void) {
   };
 }
 
-/** Where the page is: its path, and what stands behind the question mark. */
+/** The page's current path and query. */
 export function useLocation(): { pathname: string; search: URLSearchParams } {
   const address = useSyncExternalStore(subscribe, () => window.location.pathname + window.location.search);
   return useMemo(() => {
@@ -20,14 +22,14 @@ export function useLocation(): { pathname: string; search: URLSearchParams } {
   }, [address]);
 }
 
-/** Goes to another address of the page without loading it again. `replace`: going back skips the present one. */
+/** Navigates within the page without reloading it. `replace`: the Back button skips the current address. */
 export function navigate(href: string, { replace = false } = {}) {
   if (replace) history.replaceState(null, '', href);
   else history.pushState(null, '', href);
   for (const listener of listeners) listener();
 }
 
-/** A link within the page. With a key held it does what links do: another tab, a download. */
+/** A link within the page. With a modifier key it does what any link does: a new tab, a download. */
 export function Link({ href, onClick, ...rest }: ComponentProps<'a'> & { href: string }) {
   function go(event: MouseEvent<HTMLAnchorElement>) {
     onClick?.(event);
@@ -39,7 +41,7 @@ export function Link({ href, onClick, ...rest }: ComponentProps<'a'> & { href: s
   return <a href={href} onClick={go} {...rest} />;
 }
 
-/** Whether a media query holds. */
+/** True while a media query matches. */
 export function useMedia(query: string): boolean {
   const media = useMemo(() => window.matchMedia(query), [query]);
   const subscribeTo = useMemo(

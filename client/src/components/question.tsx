@@ -3,29 +3,29 @@ import './question.css';
 
 type Props = {
   title: string;
-  /** What the button says that does it. */
+  /** The label of the button that confirms. */
   yes: string;
   busy: boolean;
-  /** Why it came to nothing when it was tried. */
+  /** The message of a failed attempt. */
   failure: ReactNode;
   onYes: () => void;
-  /** The answer is no: by the button, or by Escape. */
+  /** Called on Cancel or Escape. */
   onNo: () => void;
   children: ReactNode;
 };
 
-/** Asks before something is done, over the rest of the page; afterwards the focus is where it was. */
+/** A modal dialog that asks for confirmation. Focus returns to where it was. */
 export function Question({ title, yes, busy, failure, onYes, onNo, children }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
-  // Closed before it is taken away: only so it gives the focus back.
+  // Closed before it is removed: only then does the browser restore the focus.
   useLayoutEffect(() => {
     const shown = dialog.current;
     shown?.showModal();
     return () => shown?.close();
   }, []);
   return (
-    // It is open again by then where React's strict mode begins everything twice.
+    // In React's strict mode the effect runs twice, so the dialog is open again by the time of this event.
     <dialog className="question" ref={dialog} aria-labelledby={id} onClose={() => dialog.current?.open || onNo()}>
       <form
         noValidate
@@ -37,7 +37,7 @@ export function Question({ title, yes, busy, failure, onYes, onNo, children }: P
         <h2 id={id}>{title}</h2>
         {children}
         {failure}
-        {/* First what changes nothing: it has the focus when there is no field. */}
+        {/* Cancel comes first: it gets the focus if there is no field. */}
         <div className="question-foot">
           <button type="button" onClick={onNo}>
             Cancel

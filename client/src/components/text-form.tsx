@@ -10,7 +10,7 @@ type Props = {
   submission: ReturnType<typeof useSubmission>;
 };
 
-/** A form of one labelled field with its limit, its error or what it waits for beside it, and a button that says when it is being sent. */
+/** A form with one labelled field, its limit, an error or status beside it, and a button that shows progress. */
 export function TextForm({ label, limit, button, multiline, submission }: Props) {
   const { text, length, change, submit, busy, again, note, error } = submission;
   const id = useId();
@@ -18,7 +18,7 @@ export function TextForm({ label, limit, button, multiline, submission }: Props)
   const field = {
     id,
     value: text,
-    // While it is sent again it may be changed, which ends that.
+    // A draft may be edited while its request is retried; editing cancels the retry.
     readOnly: busy && !again,
     'aria-invalid': over || error !== undefined,
     'aria-describedby': [error && `${id}-error`, note && `${id}-note`, `${id}-limit`].filter(Boolean).join(' '),

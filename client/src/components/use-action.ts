@@ -1,6 +1,6 @@
 import { useState } from 'react';
 
-/** Runs something that a button asks for: once at a time, and a failure is there to be shown. */
+/** Runs a button's action, one call at a time, and exposes its failure. */
 export function useAction(action: () => Promise<void>) {
   const [state, setState] = useState<'idle' | 'busy' | 'failed'>('idle');
   async function run() {

@@ -3,13 +3,13 @@ import { RequestError } from '../api/http.ts';
 import { sendUntilAnswered } from '../api/send-until-answered.ts';
 import { EMPTY, keyedDraft, loadDraft, saveDraft } from './draft.ts';
 
-/** The reader is told to wait after so many milliseconds. A comment may wait that long for its post. */
+/** After this many milliseconds the reader is told to wait. A comment may wait that long for its post. */
 const SLOW_MS = 2_500;
 
 type Options = {
-  /** Names the form among all forms of the page. */
+  /** A name for the form, unique in the page. */
   form: string;
-  /** What the text is called in sentences: "The title …". */
+  /** The field's name in sentences: "The title …". */
   subject: string;
   limit: number;
   send: (text: string, key: string, signal: AbortSignal) => Promise<void>;
@@ -17,17 +17,17 @@ type Options = {
 };
 
 /**
- * One text field that is sent: its draft, its limit, what becomes of it. What was sent is sent again until it is answered,
- * also after a reload; changing the text ends that, because another text is another submission. What is typed stays until
- * it was acknowledged.
+ * The state of a form with one text field: its draft, its limit and its submission. A submission is retried until it is
+ * answered, also after a reload. Editing the text cancels it, because another text is another submission. The draft is
+ * kept until it was acknowledged.
  */
 export function useSubmission({ form, subject, limit, send, announce }: Options) {
   const [draft, setDraft] = useState(() => loadDraft(form));
-  /** Counts how often sending was begun; 0 while nothing is being sent. */
+  /** Incremented by each submission; 0 while nothing is being sent. */
   const [run, setRun] = useState(draft.sending ? 1 : 0);
-  /** A request is under way: while one is being sent again, the rest of the time it waits. */
+  /** A request is in flight. Between the attempts of a retry it is false. */
   const [busy, setBusy] = useState(draft.sending);
-  /** Why it is sent again, and what that means. */
+  /** The reason for the retry, as shown to the reader. */
   const [note, setNote] = useState<string>();
   const [error, setError] = useState<string>();
 
@@ -48,7 +48,7 @@ export function useSubmission({ form, subject, limit, send, announce }: Options)
     setError(undefined);
   }
 
-  /** Sends it; what is being sent again already is sent at once. */
+  /** Submits the text. During a retry, sends the next attempt now. */
   function submit() {
     if (busy) return;
     setError(check());
@@ -70,7 +70,7 @@ export function useSubmission({ form, subject, limit, send, announce }: Options)
     let slow: ReturnType<typeof setTimeout> | undefined;
     function say(why: string) {
       setNote(`${why} ${MEANWHILE}`);
-      // Once: the reader is told that it goes on, not of every try.
+      // Announced once, not for each attempt.
       if (!said) announce(why);
       said = true;
     }
@@ -104,7 +104,7 @@ export function useSubmission({ form, subject, limit, send, announce }: Options)
   return { text: draft.text, length, change, submit, busy, again: run > 0 && note !== undefined, note, error };
 }
 
-/** Characters as the services count them: code points, without the white space around the text. */
+/** Counts characters as the services do: code points, without surrounding white space. */
 const countCharacters = (text: string) => [...text].length;
 
 const MEANWHILE = 'It cannot be stored twice. Changing the text ends it.';

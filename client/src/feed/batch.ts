@@ -1,4 +1,4 @@
-/** Collects what arrives and hands it over together, at most once in so many milliseconds. */
+/** Throttle: collects items and hands them over as one batch, at most once per interval. */
 export function createBatch<T>(everyMs: number, apply: (items: T[]) => void) {
   let items: T[] = [];
   let timer: ReturnType<typeof setTimeout> | undefined;

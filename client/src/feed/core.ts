@@ -6,24 +6,24 @@ import type { Entry } from './entry.ts';
 import { emptyFeed, type Feed, withEntry, withMessages } from './feed.ts';
 import { loadOwn, type Own, saveOwn, settleOwn } from './own.ts';
 
-/** What arrives is applied at most this often: the page stays usable at a hundred changes a second. */
+/** Throttle: changes are applied at most this often, so that the page stays usable at a hundred changes per second. */
 const APPLY_EVERY_MS = 100;
 
 export type FeedState = {
   feed: Feed;
   own: readonly Own[];
-  /** Whether the first list has been read. */
+  /** `ready` once the first list was read. */
   phase: 'loading' | 'failed' | 'ready';
   connection: StreamState;
-  /** Grows with every change that came by itself, as against one that the reader asked for. */
+  /** Counts the changes that came from outside, as opposed to those that the reader asked for. */
   arrivals: number;
 };
 
 export type FeedCore = ReturnType<typeof createCore>;
 
 /**
- * The state, and the one rule by which it changes: reads and the stream run side by side, so whatever the stream brings
- * while an answer is awaited is applied once more on top of that answer. Neither can lose what the other knows.
+ * The feed's state and the one rule for changing it. Reads and the stream run concurrently: messages that arrive during
+ * a read are applied again on top of its answer, so neither loses the other's changes.
  */
 export function createCore(announce: (text: string) => void) {
   const own = loadOwn();
@@ -31,7 +31,7 @@ export function createCore(announce: (text: string) => void) {
   const listeners = new Set<() => void>();
   const ownIds = new Set(own.map(({ id }) => id));
   const awaited = new Set<Message[]>();
-  /** Grows when the store is stopped: what was under way by then is ignored. */
+  /** Incremented by `stop`, so that answers to earlier requests are ignored. */
   let run = 0;
 
   const isOwn = (id: string) => ownIds.has(id);
@@ -70,7 +70,9 @@ export function createCore(announce: (text: string) => void) {
       arrived.add(message);
       for (const missed of awaited) missed.push(message);
     },
-    /** Awaits an answer and merges it with what came meanwhile. `byItself`: the reader did not ask for it. */
+    /**
+     * Awaits an answer and merges it with the messages that came meanwhile. `byItself`: the reader did not ask for it.
+     */
     async merge<T>(ask: () => Promise<T>, merged: (answer: T) => Feed, byItself = false): Promise<T> {
       const missed: Message[] = [];
       const mine = run;
@@ -86,13 +88,13 @@ export function createCore(announce: (text: string) => void) {
         awaited.delete(missed);
       }
     },
-    /** The feed with one of its posts changed, if it is still there. */
+    /** The feed with one post changed, if it is still present. */
     changed(id: string, change: (entry: Entry) => Entry): Feed {
       const entry = state.feed.entries.get(id);
       return entry ? withEntry(state.feed, id, change(entry)) : state.feed;
     },
     lastComment: (id: string) => state.feed.entries.get(id)?.comments.at(-1)?.id,
-    /** From now on this item is the reader's own. */
+    /** Marks an item as the reader's own. */
     addOwn(own: Own) {
       ownIds.add(own.id);
       set({ own: [...state.own.filter((other) => other.id !== own.id), own] });

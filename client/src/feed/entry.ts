@@ -1,37 +1,39 @@
+// One post of the page with its comments, as pure functions.
+
 import type { Comment, Message, Post, PostPage } from '../api/types.ts';
 
-/** Others' comments are added by themselves up to this many more than the reader asked for; the rest is on demand. */
+/** Others' comments are shown automatically up to this many more than the reader loaded; the rest on demand. */
 const LIVE_ROOM = 100;
 
-/** One post of the page with what is known of its comments. Never changed in place: equal identity means equal content. */
+/** A post and its known comments. Immutable: equal identity means equal content. */
 export type Entry = {
   readonly post: Post;
-  /** The first comments of the post, in the order written and without a gap. */
+  /** The first comments of the post, in the order written, without a gap. */
   readonly comments: readonly Comment[];
-  /** The reader's own comments that lie behind ones not loaded yet. */
+  /** The reader's own comments that lie after ones not loaded yet. */
   readonly apart: readonly Comment[];
-  /** How long `comments` may grow by itself. */
+  /** The length up to which `comments` may grow automatically. */
   readonly room: number;
-  /** Comments changed that we were not told of: read the post again. */
+  /** Some changed comments are unknown: the post must be read again. */
   readonly stale: boolean;
 };
 
 export type IsOwn = (id: string) => boolean;
 
-/** An entry from an answer of the read model. */
+/** Creates an entry from an answer of the read model. */
 export function createEntry(post: Post, comments: readonly Comment[] = []): Entry {
   return { post, comments, apart: [], room: comments.length + LIVE_ROOM, stale: false };
 }
 
-/** Comments that exist and are not shown. */
+/** The number of comments that exist and are not shown. */
 export function hiddenCount(entry: Entry): number {
   return Math.max(0, entry.post.commentCount - entry.comments.length - entry.apart.length);
 }
 
 /**
- * Adds a message of the stream. What it says may be older than what is known (a read can overtake it), so nothing known
- * is blanked, no count shrinks and no verdict changes. A comment behind unloaded ones is left out, as it would stand in
- * the wrong place; it comes when the reader loads those before it.
+ * Applies a message of the stream. It may be older than what is known, because a read can overtake it, so nothing known
+ * is cleared, no count decreases and no verdict changes. A comment after unloaded ones is left out, because it would be
+ * out of order; it comes when the reader loads those before it.
  */
 export function withMessage(entry: Entry, message: Message, isOwn: IsOwn): Entry {
   const post = mergePost(entry.post, {
@@ -51,20 +53,20 @@ export function withMessage(entry: Entry, message: Message, isOwn: IsOwn): Entry
   return settled(entry, { ...entry, post, comments, apart: bySeq([...apart, ...own]), stale });
 }
 
-/** Adds the page that begins right behind the last comment loaded. */
+/** Adds the next page, which begins after the last comment loaded. */
 export function withNextPage(entry: Entry, page: PostPage): Entry {
   return withComments(entry, page, [...entry.comments, ...page.comments]);
 }
 
 /**
- * Takes over a fresh read from the first comment on. It may be shorter than what is loaded (another page came meanwhile):
- * both begin at the first comment, so together they have no gap either.
+ * Merges a fresh read from the first comment on. It may be shorter than the loaded comments (another page came
+ * meanwhile). Both begin at the first comment, so the result has no gap either.
  */
 export function withFreshRead(entry: Entry, page: PostPage): Entry {
   return withComments(entry, page, page.hasNext ? [...entry.comments, ...page.comments] : page.comments);
 }
 
-/** A read is the truth of its moment: its count and order hold; only a verdict is never taken back. */
+/** A read is right about count and order at its time. Only a verdict is never taken back. */
 function withComments(entry: Entry, page: PostPage, list: readonly Comment[]): Entry {
   const known = new Map([...entry.comments, ...entry.apart].map((comment) => [comment.id, comment]));
   const unique = new Map(list.map((comment) => [comment.id, comment]));
@@ -98,7 +100,7 @@ function mergePost(known: Post, news: Post): Post {
   return same(known, merged) ? known : merged;
 }
 
-/** Keeps the identity of what did not change, so that memoized components stay as they are. */
+/** Keeps the identity of unchanged objects, so that memoized components do not render again. */
 function settled(before: Entry, after: Entry): Entry {
   const comments = sameList(before.comments, after.comments) ? before.comments : after.comments;
   const apart = sameList(before.apart, after.apart) ? before.apart : after.apart;

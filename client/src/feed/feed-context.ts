@@ -1,8 +1,9 @@
+// Gives the components of the blog access to its store.
+
 import { createContext, use, useSyncExternalStore } from 'react';
 import type { FeedState } from './core.ts';
 import type { FeedStore } from './store.ts';
 
-/** The store of the page, for the parts that send or load something. */
 export const FeedContext = createContext<FeedStore | undefined>(undefined);
 
 export function useFeedStore(): FeedStore {

@@ -1,19 +1,21 @@
+// The page's posts, as pure functions.
+
 import type { Message, PostList, PostPage } from '../api/types.ts';
 import { createEntry, type Entry, type IsOwn, withFreshRead, withMessage } from './entry.ts';
 
-/** More than these are not kept but read when asked for, so that a page left open does not grow. */
+/** The maximum number of waiting posts kept; more are read on demand, so that a page left open does not grow. */
 const MOST_WAITING = 100;
 
-/** What the page knows of the blog. Never changed in place. */
+/** The posts that the page knows. Immutable. */
 export type Feed = {
   readonly entries: ReadonlyMap<string, Entry>;
   /** Ids of the posts shown, newest first. */
   readonly shown: readonly string[];
-  /** Ids of the posts that came later and wait until the reader asks for them. */
+  /** Ids of newer posts that wait until the reader asks for them. */
   readonly waiting: readonly string[];
-  /** More posts are waiting than are kept. */
+  /** More posts wait than are kept. */
   readonly manyWaiting: boolean;
-  /** Older posts can be had on demand. */
+  /** Older posts can be loaded. */
   readonly hasOlder: boolean;
 };
 
@@ -25,7 +27,7 @@ export const emptyFeed: Feed = {
   hasOlder: false,
 };
 
-/** The feed as one answer of the list gives it; what is already known keeps its verdicts. */
+/** The feed from an answer of the list; known verdicts are kept. */
 export function fromList(list: PostList, known: Feed = emptyFeed): Feed {
   const entries = new Map(list.posts.map((item) => [item.post.id, readEntry(known, item)]));
   return arrange({ ...emptyFeed, entries, shown: [...entries.keys()], hasOlder: list.hasNext });
@@ -41,8 +43,8 @@ export function withOlder(feed: Feed, list: PostList): Feed {
 }
 
 /**
- * Adds the newest posts as read after the stream could not go on. What is shown stays where it is; what the answer does
- * not cover is marked stale, to be read one by one.
+ * Merges the newest posts, read after the stream was interrupted. The posts shown stay where they are; those that the
+ * answer does not cover are marked stale and read one by one.
  */
 export function withReread(feed: Feed, list: PostList, isOwn: IsOwn): Feed {
   if (feed.shown.length === 0) return fromList(list, feed);
@@ -64,7 +66,7 @@ export function withReread(feed: Feed, list: PostList, isOwn: IsOwn): Feed {
   return arrange(gap ? { ...next, manyWaiting: true } : next);
 }
 
-/** Applies messages of the stream, in any order and any number of times. */
+/** Applies messages of the stream, in any order and any number of times (idempotent). */
 export function withMessages(feed: Feed, messages: readonly Message[], isOwn: IsOwn): Feed {
   const entries = new Map(feed.entries);
   let next: Feed = { ...feed, entries };
@@ -82,7 +84,7 @@ export function withMessages(feed: Feed, messages: readonly Message[], isOwn: Is
   return next.shown === feed.shown && next.waiting === feed.waiting ? next : arrange(next);
 }
 
-/** Shows the posts that wait, or only the given one. */
+/** Shows the waiting posts, or only the given one. */
 export function withWaitingShown(feed: Feed, only?: string): Feed {
   const moved = feed.waiting.filter((id) => only === undefined || id === only);
   if (moved.length === 0) return feed;
@@ -95,10 +97,10 @@ export function withEntry(feed: Feed, id: string, entry: Entry): Feed {
   return arrange({ ...feed, entries: new Map(feed.entries).set(id, entry) });
 }
 
-/** The id that the next older page goes on from. */
+/** The cursor for the next older page. */
 export const oldestShown = (feed: Feed): string | undefined => feed.shown.at(-1);
 
-/** Own posts need not wait; nor does the first one on an empty page, where nobody reads. */
+/** The reader's own posts need not wait; neither does the first one on an empty page. */
 function placed(feed: Feed, id: string, isOwn: IsOwn): Feed {
   if (isOwn(id) || feed.shown.length === 0) return { ...feed, shown: [id, ...feed.shown] };
   if (feed.waiting.length >= MOST_WAITING) return { ...feed, manyWaiting: true };
@@ -116,7 +118,7 @@ function readEntry(feed: Feed, item: Omit<PostPage, 'hasNext'>): Entry {
   return known ? withFreshRead(known, { ...item, hasNext }) : createEntry(item.post, item.comments);
 }
 
-/** Brings the ids into the order of `seq`, newest first. */
+/** Sorts the ids by `seq`, newest first. */
 function arrange(feed: Feed): Feed {
   const seq = (id: string) => feed.entries.get(id)?.post.seq ?? 0;
   const newestFirst = (ids: readonly string[]) => [...ids].sort((a, b) => seq(b) - seq(a));

@@ -1,9 +1,11 @@
+// The reader's own posts and comments between their 201 and their arrival in the read model (read-your-writes).
+
 import { keep, loadKept } from '../api/kept.ts';
 import { fieldsOf, itemsOf } from '../api/parse.ts';
 import type { Comment, Post } from '../api/types.ts';
 import type { Feed } from './feed.ts';
 
-/** Something the reader sent from this tab that was answered with 201. */
+/** An item that the reader sent from this tab and that was answered with 201. */
 export type Own = {
   kind: 'post' | 'comment';
   id: string;
@@ -11,11 +13,11 @@ export type Own = {
   postId: string;
   text: string;
   createdAt: string | null;
-  /** When it was acknowledged, in milliseconds of this browser's clock. */
+  /** The time of the 201, in milliseconds of this browser's clock. */
   sentAt: number;
-  /** It came by the stream or a list; from then on that is what is shown. */
+  /** It came by the stream or a list, which is shown from then on. */
   arrived: boolean;
-  /** It is taking so long that the reader is told. */
+  /** It is so late that the reader was told. */
   late: boolean;
 };
 
@@ -23,7 +25,7 @@ const KEY = 'blog.own';
 const FORGET_AFTER_MS = 30 * 60_000;
 const LATE_AFTER_MS = 60_000;
 
-/** Reads what was on its way when the page was left. */
+/** Loads the items that had not arrived when the page was left. */
 export function loadOwn(now = Date.now()): Own[] {
   return itemsOf(loadKept(KEY), parseOwn).filter(({ sentAt }) => now - sentAt < FORGET_AFTER_MS);
 }
@@ -36,7 +38,9 @@ function parseOwn(value: unknown): Own | undefined {
 
 export const saveOwn = (list: readonly Own[]): void => keep(KEY, list);
 
-/** Brings the list up to the feed: what is still of interest, and what is to be told about the rest. */
+/**
+ * Compares the items with the feed: returns the ones that are still of interest, and announcements about the others.
+ */
 export function settleOwn(list: readonly Own[], feed: Feed): { own: readonly Own[]; news: string[] } {
   const news: string[] = [];
   const own = list.flatMap((item) => {
@@ -59,7 +63,7 @@ export function settleOwn(list: readonly Own[], feed: Feed): { own: readonly Own
   return { own: unchanged ? list : own, news };
 }
 
-/** Marks what should have come long ago; the same list if there is nothing to mark. */
+/** Marks items that are overdue; returns the same list if there are none. */
 export function withLate(list: readonly Own[], now: number): readonly Own[] {
   const isLate = (own: Own) => !own.arrived && !own.late && now - own.sentAt > LATE_AFTER_MS;
   return list.some(isLate) ? list.map((own) => (isLate(own) ? { ...own, late: true } : own)) : list;
@@ -71,7 +75,7 @@ function findComment(feed: Feed, { id, postId }: Own): Comment | undefined {
   return entry?.comments.find(isIt) ?? entry?.apart.find(isIt);
 }
 
-/** An own post on its way, in the form of those that are there: on top of the list. */
+/** An own item in the form of a post, sorted to the top of the list. */
 export function ownPost(own: Own): Post {
   return { id: own.id, title: own.text, createdAt: own.createdAt, seq: Number.MAX_SAFE_INTEGER, commentCount: 0 };
 }

@@ -1,3 +1,5 @@
+// Repairs gaps between the page and the read model: stale posts, and own items that do not arrive.
+
 import { readPost } from '../api/blog.ts';
 import { RequestError } from '../api/http.ts';
 import type { Message, PostPage } from '../api/types.ts';
@@ -10,7 +12,7 @@ const REFRESH_EVERY_MS = 1_000;
 const SEEK_AFTER_MS = 3_000;
 const SEEK_AT_MOST_EVERY_MS = 30_000;
 
-/** Reads again, one after another, the posts of which more changed than the stream told us. */
+/** Reads stale posts again, one after another: more of their comments changed than the stream contained. */
 export function createRefresher(core: FeedCore, sync: Sync) {
   let timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -20,7 +22,7 @@ export function createRefresher(core: FeedCore, sync: Sync) {
     if (timer !== undefined || stalePosts().length === 0) return;
     const mine = core.run();
     timer = setTimeout(async () => {
-      // One that fails stays stale for the next round.
+      // A post that could not be read stays stale for the next round.
       for (const id of stalePosts()) if (mine === core.run()) await refresh(id).catch(() => undefined);
       if (mine !== core.run()) return;
       timer = undefined;
@@ -45,17 +47,22 @@ export function createRefresher(core: FeedCore, sync: Sync) {
   return { start, stop };
 }
 
-/** Nothing is ever deleted, so a read model without the post is being rebuilt: it stays shown, the stream brings news. */
+/**
+ * Posts are never deleted, so a read model without one is being rebuilt: it stays shown, and the stream will bring it.
+ */
 function missingAsUndefined(error: unknown): undefined {
   if (error instanceof RequestError && error.status === 404) return undefined;
   throw error;
 }
 
-/** Looks for own items that do not come: they may lie behind comments not loaded, or before the stream began. */
+/**
+ * Looks for the reader's own items that do not arrive: they may lie after comments not loaded, or before the stream
+ * began.
+ */
 export function createSeeker(core: FeedCore) {
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** Begins soon, and then ever more seldom. */
+  /** Starts soon, with exponential backoff. */
   function start(waited = 0) {
     stop();
     if (core.getState().own.every((own) => own.arrived)) return;
@@ -85,7 +92,7 @@ export function createSeeker(core: FeedCore) {
   return { start, stop };
 }
 
-/** Reads a post from its first comment on until at least `count` of them are there, or all. */
+/** Reads a post from its first comment on, until at least `count` comments or all are read. */
 async function readAtLeast(id: string, count: number): Promise<PostPage> {
   let page = await readPost(id);
   while (page.hasNext && page.comments.length < count) {
@@ -96,7 +103,7 @@ async function readAtLeast(id: string, count: number): Promise<PostPage> {
   return page;
 }
 
-/** Looks for an own item in the read model, behind the comment `cursor`; undefined if it is not there (yet). */
+/** Looks for an own item in the read model, after the comment `cursor`; undefined if it is not there (yet). */
 async function findOwn(own: Own, cursor: string | undefined): Promise<Message | undefined> {
   if (own.kind === 'post') {
     const { post, comments } = await readPost(own.id);

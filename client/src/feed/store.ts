@@ -8,7 +8,7 @@ import { createSync } from './sync.ts';
 
 export type FeedStore = ReturnType<typeof createFeedStore>;
 
-/** The live state of the page and all that the page can ask of it. `announce` speaks to the reader. */
+/** The live state of the page and the actions on it. `announce` addresses screen readers. */
 export function createFeedStore(announce: (text: string) => void) {
   const core = createCore(announce);
   const sync = createSync(core);
@@ -20,7 +20,7 @@ export function createFeedStore(announce: (text: string) => void) {
     getState: core.getState,
     subscribe: core.subscribe,
     announce,
-    /** Reads the list and keeps it live until `stop`; either may be called again. */
+    /** Reads the list and keeps it live until `stop`. Both may be called again. */
     start() {
       sync.start();
       seeker.start();
@@ -31,7 +31,7 @@ export function createFeedStore(announce: (text: string) => void) {
       refresher.stop();
       seeker.stop();
     },
-    /** Tries at once what would be tried later. */
+    /** Retries now instead of waiting for the next try. */
     retry() {
       if (core.getState().phase === 'failed') core.set({ phase: 'loading' });
       sync.start();
@@ -59,20 +59,20 @@ export function createFeedStore(announce: (text: string) => void) {
       );
     },
     /**
-     * Sends something of the reader's own and keeps it in sight until it arrives. The stream may be faster than the
-     * answer, so what it brings meanwhile is applied again once we know which id is ours.
+     * Sends an own item and keeps showing it until it arrives (optimistic update). The stream may be faster than the
+     * answer, so its messages meanwhile are applied again once the item's id is known.
      */
     async submit(what: Pick<Own, 'kind' | 'text'> & { postId?: string }, send: () => Promise<Created>) {
       await core.merge(send, ({ id, createdAt }) => {
         announce(`Your ${what.kind} is on its way.`);
-        // Without its id it cannot be told from what comes: it is shown when it comes.
+        // Without an id it cannot be matched with an arriving item, so it is shown when it arrives.
         if (id === undefined) return core.getState().feed;
         core.addOwn({ postId: id, ...what, id, createdAt, sentAt: Date.now(), arrived: false, late: false });
         return withWaitingShown(core.getState().feed, id);
       });
       seeker.start();
     },
-    /** Stops showing an own item that did not come. */
+    /** Stops showing an own item that did not arrive. */
     dismiss(id: string) {
       core.set({ own: core.getState().own.filter((own) => own.id !== id) });
     },

@@ -5,19 +5,22 @@ import { type LiveStream, openLiveStream } from '../api/live-stream.ts';
 import type { FeedCore } from './core.ts';
 import { fromList, withReread } from './feed.ts';
 
-/** Between two reads of a list that does not say where the stream goes on from it. */
+/** The polling interval for a read model without a stream position in its list. */
 const READ_EVERY_MS = 2_000;
 
-/** Keeps the feed in step with the read model: the list, then the stream behind it, and again after a reset. */
+/**
+ * Keeps the feed in sync with the read model: reads the list, follows the stream from its position, and starts over
+ * after a reset.
+ */
 export function createSync(core: FeedCore) {
-  /** Grows whenever the list is read anew. */
+  /** Incremented by each start, so that answers to an earlier one are ignored. */
   let syncs = 0;
   let stream: LiveStream | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  /** True if the read model has a stream, by its last answer. */
+  /** True if the read model's last answer named a stream position. */
   let hasStream = true;
 
-  /** Reads the list and follows the stream from there; tries until it succeeds. */
+  /** Reads the list and follows the stream from there; retries until it succeeds. */
   async function start(attempt = 0): Promise<void> {
     stop();
     const mine = syncs;
@@ -67,7 +70,7 @@ export function createSync(core: FeedCore) {
     });
   }
 
-  /** A read model without a stream, such as the classic one. */
+  /** Polls a read model without a stream, such as the classic one. */
   function readAgainLater() {
     stream?.close();
     core.set({ connection: 'live' });
@@ -83,7 +86,7 @@ export function createSync(core: FeedCore) {
   return {
     start: () => void start(),
     stop,
-    /** A read that a new start of the stream overtook may miss what lies between the two: it is made again. */
+    /** Repeats a read that a restart of the stream has overtaken, because it may miss changes between the two. */
     async upToDate<T>(read: () => Promise<T>): Promise<T> {
       for (;;) {
         const before = syncs;

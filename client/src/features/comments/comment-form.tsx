@@ -1,3 +1,5 @@
+// The form for a comment, and the resending of comments whose form is not on the page.
+
 import { useState } from 'react';
 import { sendComment } from '../../api/blog.ts';
 import { formsBeingSent } from '../../components/draft.ts';
@@ -24,7 +26,10 @@ export function CommentForm({ postId }: { postId: string }) {
   return <TextForm label="Your comment" limit={LIMIT} button="Comment" multiline submission={useComment(postId)} />;
 }
 
-/** Goes on sending comments on posts that are not shown after a reload; once such a post is shown, its form does. */
+/**
+ * Continues, after a reload, to send comments on posts that are not shown. A post's own form takes over once it is
+ * shown.
+ */
 export function CommentsBeingSent({ shown }: { shown: readonly string[] }) {
   const [forms] = useState(formsBeingSent);
   const posts = forms.filter((form) => form.startsWith(PREFIX)).map((form) => form.slice(PREFIX.length));

@@ -1,3 +1,5 @@
+// One comment of a post.
+
 import { memo } from 'react';
 import type { Comment } from '../../api/types.ts';
 import { Link } from '../../components/navigation.tsx';
@@ -7,7 +9,7 @@ import { journeyAddress } from '../system/address.ts';
 
 type Props = { comment: Comment; ownText: string | undefined };
 
-/** A comment as its status has it: only an approved text is shown, and a pending one to the reader who wrote it. */
+/** A comment by its status: approved text is shown to everyone, pending text only to the reader who wrote it. */
 export const CommentItem = memo(function CommentItem({ comment, ownText }: Props) {
   return (
     <li className="comment" data-status={comment.status} data-place tabIndex={-1} data-comment={comment.id}>
@@ -33,7 +35,7 @@ function CommentBody({ comment, ownText }: Props) {
   }
 }
 
-/** The reader's own comment between its acknowledgement and its arrival. */
+/** The reader's own comment between its 201 and its arrival in the read model. */
 export function OwnComment({ own, onDismiss }: { own: Own; onDismiss: (id: string) => void }) {
   return (
     <li className="comment" data-status="sent" data-place>

@@ -8,7 +8,9 @@ import './comments.css';
 
 type Props = { entry: Entry; own: readonly Own[] };
 
-/** A post's comments in the order written; more on demand. Own ones that lie behind unloaded ones stand at the end. */
+/**
+ * A post's comments in the order written, more on demand. The reader's own ones that lie after unloaded ones come last.
+ */
 export function CommentList({ entry, own }: Props) {
   const { dismiss } = useFeedStore();
   const ownTexts = new Map(own.map((item) => [item.id, item.text]));
@@ -42,7 +44,7 @@ function MoreComments({ entry }: { entry: Entry }) {
     const last = entry.comments.at(-1)?.id;
     const list = row.current?.previousElementSibling;
     await store.loadComments(entry.post.id);
-    // The button may go with the last page, so the focus moves on to where the reader goes on reading.
+    // The last page removes the button, so the focus moves to the first new comment.
     requestAnimationFrame(() => {
       const items = [...(list?.children ?? [])] as HTMLElement[];
       items[items.findIndex((item) => item.dataset.comment === last) + 1]?.focus();

@@ -3,7 +3,7 @@ import { useFeedStore } from '../../feed/feed-context.ts';
 import { PostForm } from './post-form.tsx';
 import { PostList } from './post-list.tsx';
 
-/** The blog, live while it is shown. */
+/** The blog, live while it is visible. */
 export function Blog() {
   const store = useFeedStore();
   useEffect(() => {

@@ -1,3 +1,5 @@
+// The form for a new post.
+
 import { sendPost } from '../../api/blog.ts';
 import { TextForm } from '../../components/text-form.tsx';
 import { useSubmission } from '../../components/use-submission.ts';

@@ -1,3 +1,5 @@
+// One post with its comments and its form.
+
 import { memo, useId } from 'react';
 import { TimeStamp } from '../../components/time-stamp.tsx';
 import type { Entry } from '../../feed/entry.ts';
@@ -10,7 +12,7 @@ type Props = {
   entry: Entry;
   /** The reader's own comments on it. */
   own: readonly Own[];
-  /** Set while the post itself is the reader's own and on its way. */
+  /** Set while the post is the reader's own and has not arrived in the read model. */
   sent?: Own | undefined;
 };
 

@@ -10,7 +10,10 @@ import './posts.css';
 
 const NONE: readonly Own[] = [];
 
-/** The newest posts first; own ones on their way on top; newer ones of others when asked for, older ones too. */
+/**
+ * The list of posts, newest first: the reader's own unconfirmed ones on top, newer ones of others and older ones on
+ * demand.
+ */
 export function PostList() {
   const { feed, own, phase, arrivals } = useFeedState();
   const comments = useMemo(() => Map.groupBy(own.filter(isComment), (item) => item.postId), [own]);
@@ -23,7 +26,7 @@ export function PostList() {
     [own],
   );
   const entries = feed.shown.flatMap((id) => feed.entries.get(id) ?? []);
-  // One list, so that an own post keeps its form, draft and focus when it arrives.
+  // One list for both, so that React keeps an own post's form, draft and focus when the post arrives.
   const items = [...sent, ...entries.map((entry) => ({ entry, item: undefined }))];
 
   return (
@@ -57,7 +60,7 @@ function WaitingPosts() {
   const store = useFeedStore();
   const show = useAction(async () => {
     await store.showWaiting();
-    // The button is gone by then: go on reading at the first of the new posts.
+    // The button is gone by then: the focus moves to the first of the new posts.
     requestAnimationFrame(() => document.querySelector<HTMLElement>('.posts h3')?.focus());
   });
   const count = feed.waiting.length;

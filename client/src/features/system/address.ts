@@ -1,4 +1,6 @@
-/** The address of the System page as it is, with some of what it says changed; undefined leaves that out. */
+// Addresses within the System page.
+
+/** The current address of the System page with some parameters changed; undefined removes one. */
 export function addressWith(search: URLSearchParams, change: Record<string, string | undefined>): string {
   const next = new URLSearchParams(search);
   for (const [name, value] of Object.entries(change)) {
@@ -8,8 +10,8 @@ export function addressWith(search: URLSearchParams, change: Record<string, stri
   return next.size > 0 ? `/system?${next}` : '/system';
 }
 
-/** Where a comment's journey is. */
+/** The address of a comment's journey. */
 export const journeyAddress = (comment: string): string => `/system?${new URLSearchParams({ comment })}`;
 
-/** An id in a line: those that are long and without a space are cut, as a UUID is told apart by its end. */
+/** Shortens a long id without spaces to its end, the part by which UUIDv7 ids differ. */
 export const shortId = (id: string): string => (id.length > 14 && !id.includes(' ') ? `…${id.slice(-8)}` : id);

@@ -1,7 +1,9 @@
 import { useState } from 'react';
 import { useSystemStore } from './system-context.ts';
 
-/** Copies a text. Only secure origins and localhost have a clipboard: elsewhere there is no button. */
+/**
+ * Copies a text to the clipboard, which exists only in secure origins and on localhost; elsewhere there is no button.
+ */
 export function CopyButton({ text }: { text: string }) {
   const { announce } = useSystemStore();
   const [copied, setCopied] = useState<string>();

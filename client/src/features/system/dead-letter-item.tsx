@@ -9,7 +9,7 @@ import { isGone, useControl } from './use-control.ts';
 
 type Props = { letter: DeadLetter; control: boolean; away: boolean; onGone: (id: string) => void };
 
-/** A dead letter: what, for whom, why; delivered once more or discarded on request. */
+/** A dead letter: the event, its subscription, the reason, and buttons to redeliver or discard it. */
 export function DeadLetterItem({ letter, control, away, onGone }: Props) {
   const { id, subscription, position, reason, parkedAt, event } = letter;
   const heading = useId();
@@ -39,7 +39,7 @@ function LetterControls({ letter, away, onGone }: { letter: DeadLetter; away: bo
   const { busy, refusal, run, forget } = useControl();
   const name = `${event.type} at position ${position} for ${subscription}`;
 
-  /** A letter that is gone by then, as in another window, goes here too. */
+  /** Removes the letter from the list, also if it is gone already because another window settled it. */
   async function settle(action: Promise<void>, done: string) {
     const text = await action.then(
       () => done,

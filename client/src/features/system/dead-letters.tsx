@@ -5,7 +5,7 @@ import { useSystemState } from './system-context.ts';
 import { useDeadLetters } from './use-dead-letters.ts';
 import './dead-letters.css';
 
-/** The events that a subscriber could not take, newest first. */
+/** The dead letters, newest first. */
 export function DeadLetters() {
   const { bus, control } = useSystemState();
   const { letters, hasNext, failed, more, gone } = useDeadLetters();
@@ -19,12 +19,12 @@ export function DeadLetters() {
   });
   const headingOf = (index: number) => list.current?.children[index]?.querySelector<HTMLElement>('h4');
 
-  /** The focus goes on to the letter that takes the place of the one that goes. */
+  /** Moves the focus to the letter that takes the removed one's place. */
   function takeAway(id: string) {
     const index = letters?.findIndex((letter) => letter.id === id) ?? 0;
     gone(id);
     requestAnimationFrame(() => {
-      // Not if the reader has gone on meanwhile.
+      // The reader has moved the focus meanwhile.
       if (document.activeElement !== document.body) return;
       (headingOf(index) ?? headingOf(index - 1) ?? heading.current)?.focus();
     });

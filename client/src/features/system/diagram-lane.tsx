@@ -3,16 +3,16 @@ import type { Line } from './layout.ts';
 type Props = {
   line: Line;
   kind: 'request' | 'publish' | 'deliver';
-  /** Drawn as a pattern, and said in a word on the line unless it is as it should be. */
+  /** Drawn as a line pattern, and named on the line unless it is healthy. */
   state?: string;
-  /** Figures, above or below the line. */
+  /** Labels above and below the line. */
   above?: string;
   below?: { text: string; strong?: boolean }[];
 };
 
 const LINE_HEIGHT = 15;
 
-/** An arrow of the diagram with its figures. What travels along it is drawn by dots.ts. */
+/** An arrow of the diagram with its labels. Events that travel along it are drawn by dots.ts. */
 export function Lane({ line: { from, to }, kind, state = 'live', above, below = [] }: Props) {
   const middle = (from.x + to.x) / 2;
   const word = state === 'live' || state === 'away' ? undefined : state;

@@ -3,12 +3,15 @@ import type { Box } from './layout.ts';
 import type { Health } from './members.ts';
 
 const MARKS = { good: '●', warn: '▲', bad: '✕', none: '○' };
-/** Somebody who was away for a moment is shown to be back for so long: it may have been too short to be seen. */
+/**
+ * The time in milliseconds for which a recovered part is marked as back: the outage may have been too short to be
+ * noticed.
+ */
 const BACK_MS = 3_000;
 
 type Props = { name: string; box: Box; health: Health; details?: string[]; upright?: boolean; end?: boolean };
 
-/** Somebody who takes part. Why it is as it is, is told to whoever points at it or comes to it by keyboard. */
+/** A node of the diagram. The reasons for its state are shown on hover and on focus. */
 export function Node({ name, box, health, details = [], upright = false, end = false }: Props) {
   const id = useId();
   const isBack = useBack(health.tone);

@@ -10,10 +10,12 @@ import { showTraffic } from './traffic.ts';
 import './diagram.css';
 
 const TYPES = ['PostCreated', 'CommentCreated', 'CommentModerated', 'CommentUpdated', 'another type'];
-/** Lanes that are shorter have their figures in two lines. */
+/** Lanes shorter than this get their labels on two lines. */
 const ONE_LINE = 130;
 
-/** Who takes part, how events travel between them, how far everybody is; and the same as a table. */
+/**
+ * The diagram of all parts, the events that travel between them and each subscription's lag; and the same as a table.
+ */
 export function Diagram() {
   const store = useSystemStore();
   const state = useSystemState();
@@ -120,7 +122,7 @@ function detailsOf({ taking }: Member): string[] {
   return [`Delivery: ${deliveryOf(taking)}, at position ${subscription.position.toLocaleString()}, ${lagText(lag)}.`];
 }
 
-/** How wide an element is, in CSS pixels. */
+/** An element's width in CSS pixels. */
 function useWidth(element: { current: HTMLElement | null }): number {
   const [width, setWidth] = useState(690);
   useLayoutEffect(() => {

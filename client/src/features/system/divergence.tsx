@@ -1,9 +1,9 @@
 import type { Subscription } from '../../api/bus.ts';
 
-/** Whose database is the only place where some things are. */
+/** The services that own data, of which query has only copies. */
 const OWNERS = ['posts', 'comments', 'moderation'];
 
-/** What it means that a subscription is diverged, and what a person does about it. */
+/** Explains a diverged subscription, and how to repair it. */
 export function Divergence({ subscription: { name, lastError } }: { subscription: Subscription }) {
   return (
     <div className="divergence">

@@ -1,7 +1,9 @@
+// Draws travelling events as dots, directly in the DOM.
+
 import type { Line, Point } from './layout.ts';
 
 export const TRAVEL_MS = 500;
-/** Where nothing may move, how long a number stays. */
+/** The time in milliseconds for which a number is shown under `prefers-reduced-motion`. */
 const BADGE_MS = 900;
 
 const at = ({ x, y }: Point) => `translate(${x}px, ${y}px)`;
@@ -15,7 +17,10 @@ function dot(layer: HTMLElement, type: string | undefined, text: string): HTMLEl
   return element;
 }
 
-/** Has one event, or so many at once, travel along a line, `delay` milliseconds from now. Nothing is left of it then. */
+/**
+ * Draws one event, or a number of events, that travels along a line, starting after `delay` milliseconds. Removes it
+ * afterwards.
+ */
 export function travel(layer: HTMLElement, { from, to }: Line, type: string | undefined, text = '', delay = 0) {
   const element = dot(layer, type, text);
   const keyframes = [
@@ -28,7 +33,7 @@ export function travel(layer: HTMLElement, { from, to }: Line, type: string | un
   animation.onfinish = () => element.remove();
 }
 
-/** Says in place how many events went along a line, where nothing may move. */
+/** Shows the number of events that travelled a line, without motion. */
 export function badge(layer: HTMLElement, { from, to }: Line, count: string) {
   const element = dot(layer, undefined, `+${count}`);
   element.style.transform = at({ x: (from.x + to.x) / 2, y: to.y });

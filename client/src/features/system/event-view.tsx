@@ -11,7 +11,7 @@ import { useArrivedAt } from './use-arrived-at.ts';
 import { useEvent } from './use-event.ts';
 import './event.css';
 
-/** One event whole, its place and times, and who has got it. `position` as it stands in the address. */
+/** One event in full: its position, times and deliveries. `position` is unparsed, as in the address. */
 export function EventView({ position: text }: { position: string }) {
   const position = /^[1-9]\d{0,14}$/.test(text) ? Number(text) : undefined;
   const { search } = useLocation();

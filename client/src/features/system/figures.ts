@@ -1,12 +1,14 @@
+// Lag and rates, and how they are written.
+
 import type { Sample } from './history.ts';
 
 const RATE_OVER_MS = 5_000;
-/** The bus gathers what nobody waits for: a few events for a moment are how it works, and no lag to speak of. */
+/** Lag that is younger than this is not shown: batching makes a short lag normal. */
 const USUAL_MS = 300;
 
 export type Lag = { events: number; seconds: number };
 
-/** How far a subscription is behind, as of its newest sample; 0 as long as that is only what has just come. */
+/** A subscription's consumer lag at its newest sample; 0 if it consists only of events that have just come. */
 export function lagOf(samples: readonly Sample[]): Lag {
   const now = samples.at(-1);
   if (!now) return { events: 0, seconds: 0 };
@@ -15,7 +17,7 @@ export function lagOf(samples: readonly Sample[]): Lag {
   return isOld ? { events: now.lag, seconds: now.lagSeconds } : { events: 0, seconds: 0 };
 }
 
-/** How many events a second a subscription took, over the last seconds before its newest sample. */
+/** The rate in events per second at which a subscription advanced, over the last seconds. */
 export function takingRate(samples: readonly Sample[]): number {
   const now = samples.at(-1);
   const first = now && samples.find(({ at }) => now.at - at <= RATE_OVER_MS);
@@ -23,12 +25,12 @@ export function takingRate(samples: readonly Sample[]): number {
   return Math.max(0, now.position - first.position) / Math.max(1, (now.at - first.at) / 1_000);
 }
 
-/** Counts who publishes how much. */
+/** Counts publications by source. */
 export function createPublishing() {
   const sources = new Set<string>();
   let batches: { at: number; source: string; count: number }[] = [];
   return {
-    /** Who has published something. */
+    /** All sources seen so far. */
     sources,
     add(at: number, entries: readonly { source: string }[]) {
       for (const [source, { length: count }] of Map.groupBy(entries, (entry) => entry.source)) {
@@ -36,7 +38,7 @@ export function createPublishing() {
         sources.add(source);
       }
     },
-    /** Events a second from a source over the last seconds. */
+    /** A source's rate in events per second, over the last seconds. */
     rate(source: string, now: number): number {
       batches = batches.filter(({ at }) => now - at <= RATE_OVER_MS);
       const sum = batches.reduce((total, batch) => total + (batch.source === source ? batch.count : 0), 0);
@@ -48,9 +50,9 @@ export function createPublishing() {
 export type Publishing = ReturnType<typeof createPublishing>;
 
 const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 3 });
-/** A number in few letters: 8.62K. */
+/** A number in compact notation: 8.62K. */
 export const short = (count: number): string => compact.format(count);
-/** A rate in few letters; what is slower than one in ten seconds is none. */
+/** A rate in compact notation. Less than one event in ten seconds rounds to 0. */
 export const perSecond = (rate: number): string => `${rate < 10 ? Number(rate.toFixed(1)) : short(Math.round(rate))}/s`;
 export const seconds = (count: number): string =>
   count < 120 ? `${count} s` : count < 7_200 ? `${Math.round(count / 60)} min` : `${Math.round(count / 3_600)} h`;

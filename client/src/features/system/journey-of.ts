@@ -1,24 +1,26 @@
+// Reconstructs a comment's journey through the parts from its events.
+
 import type { Arrival, LogEntry } from '../../api/bus.ts';
 import type { Note } from '../../api/journey-notes.ts';
 
-/** Who has an event. `passed`: these stand behind its position, but nobody remembers a delivery. */
+/** The subscribers that an event has reached. `passed`: their position is past it, but no delivery is remembered. */
 export type Reached = { arrivals: readonly Arrival[]; passed: readonly string[] };
 
-/** What happened beside the way, or just after the step: an answer, a delivery. `after`: milliseconds since the step. */
+/** A side effect of a step: an answer or a delivery. `after`: milliseconds since the step. */
 export type Branch = { who: string; at: number | undefined; after: number | undefined; attempts: number };
 
 export type Step = {
   name: 'sent' | 'written' | 'logged' | 'judged' | 'updated' | 'readable' | 'shown';
-  /** Not yet: it is waited for. Unknown: it must have been, but the log does not have it. */
+  /** `waiting`: expected next. `unknown`: it must have happened, but the log does not contain it. */
   state: 'done' | 'waiting' | 'unknown';
   who: string;
-  /** In milliseconds since 1970; undefined if nobody knows. */
+  /** Milliseconds since 1970; undefined if unknown. */
   at: number | undefined;
-  /** Milliseconds since the steps before it, never below 0: undefined if that is not known. */
+  /** Milliseconds since the latest step before it, at least 0; undefined if unknown. */
   gap: number | undefined;
-  /** It bears an earlier time than a step before it: the clocks, or the order of answers, differ a little. */
+  /** Its time is earlier than that of a step before it: clock skew, or answers out of order. */
   early: boolean;
-  /** The event that was made, or logged, in this step. */
+  /** The event that this step made or appended. */
   entry: LogEntry | undefined;
   branches: Branch[];
   passed: readonly string[];
@@ -27,13 +29,13 @@ export type Step = {
 
 const NOBODY: Reached = { arrivals: [], passed: [] };
 
-/** A verdict, if that is what the event brings. */
+/** The verdict that an event carries, if any. */
 export function verdictOf({ data }: LogEntry): 'approved' | 'rejected' | undefined {
   const status = (data as { status?: unknown } | null)?.status;
   return status === 'approved' || status === 'rejected' ? status : undefined;
 }
 
-/** The three events that make the way; of several the first, as it stands in the services too. */
+/** The three main events. Of several of one type the first one counts, as in the services. */
 export function mainEvents(entries: readonly LogEntry[]) {
   const first = entries.toSorted((a, b) => a.position - b.position);
   return {
@@ -44,9 +46,9 @@ export function mainEvents(entries: readonly LogEntry[]) {
 }
 
 /**
- * The way of one comment, from its `POST` to the verdict on the page, as far as it is known: from the events about it, who
- * got them, and what this page noted. What is missing ends it as a step that is waited for, or, where later ones are known,
- * is a step that is not known.
+ * The journey of a comment, from its `POST` to the verdict on the page, as far as it is known from its events, their
+ * deliveries and this page's notes. A missing step is `waiting` if it is the last, and `unknown` if later ones are
+ * known.
  */
 export function journeyOf(
   entries: readonly LogEntry[],
@@ -121,7 +123,7 @@ function branchOf(who: string, at: number | undefined, since: number | undefined
   return { who, at, after, attempts: 1 };
 }
 
-/** Counted from the latest time so far, so that the gaps add up to the whole way. */
+/** Gaps count from the latest time so far, so that they add up to the whole duration. */
 function withGaps(steps: Step[]): Step[] {
   let latest: number | undefined;
   return steps.map((step) => {

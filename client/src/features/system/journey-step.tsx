@@ -5,10 +5,10 @@ import { Link, useLocation } from '../../components/navigation.tsx';
 import { addressWith } from './address.ts';
 import { type Branch, type Step, verdictOf } from './journey-of.ts';
 
-/** `start`: when the journey began, in milliseconds since 1970; `whole`: how long it took, in milliseconds. */
+/** `start`: the journey's beginning in milliseconds since 1970; `whole`: its duration in milliseconds. */
 type Props = { step: Step; start: number; whole: number };
 
-/** One step: what happened, by whom, how long after the one before it, and what happened beside it. */
+/** One step: the event, its part, the time since the step before, and its side effects. */
 export function JourneyStep({ step, start, whole }: Props) {
   const { search } = useLocation();
   const { name, state, who, entry, at, branches, passed, attempts } = step;
@@ -51,7 +51,7 @@ export function JourneyStep({ step, start, whole }: Props) {
   );
 }
 
-/** Others have no outbox, as far as one knows. */
+/** Foreign sources are not known to have an outbox. */
 const isPart = (source: string | undefined) => PARTS.some((part) => part === source);
 
 function textOf({ name, state, who, entry }: Step): string {
@@ -77,7 +77,7 @@ function textOf({ name, state, who, entry }: Step): string {
   }
 }
 
-/** What a step is called that has not happened, or that nobody knows of. */
+/** The names of steps that are awaited or unknown. */
 const NOT_DONE: Record<Step['name'], string> = {
   sent: 'Sent',
   written: 'Stored',
@@ -105,7 +105,7 @@ function Beside({ branch: { after, attempts } }: { branch: Branch }) {
   );
 }
 
-/** From the step before to this one, on a line as long as the whole journey. */
+/** The time from the step before to this one, on an axis as long as the whole journey. */
 function Bar({ step: { at, gap = 0, early }, start, whole }: Props) {
   if (at === undefined || early || whole === 0) return null;
   const style: CSSProperties = {

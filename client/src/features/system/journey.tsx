@@ -10,7 +10,10 @@ import { useJourney } from './use-journey.ts';
 import { whyWaiting } from './why-waiting.ts';
 import './journey.css';
 
-/** The way of one comment from its `POST` to the verdict on the page: its steps, the time between them, what is missing. */
+/**
+ * A comment's journey from its `POST` to the verdict on the page: its steps, the time between them, and what is
+ * missing.
+ */
 export function Journey({ comment }: { comment: string }) {
   const { entries, reached, failed, note } = useJourney(comment);
   const { search } = useLocation();
@@ -76,7 +79,7 @@ function Steps({ steps }: { steps: readonly Step[] }) {
   const last = steps.at(-1);
   const isWaiting = last?.state === 'waiting';
   const waited = useRef(isWaiting);
-  // Whoever waits for the end, and does not see it, is told.
+  // Announces the end to screen readers.
   useEffect(() => {
     if (waited.current && !isWaiting) announce(`The comment has its verdict, after ${durationText(whole)}.`);
     waited.current = isWaiting;
@@ -123,7 +126,7 @@ function Unknown({ comment }: { comment: string }) {
   );
 }
 
-/** What else the log has about the comment: only the first verdict counts. */
+/** The comment's other events, such as later verdicts, which do not count. */
 function Further({ entries }: { entries: ReturnType<typeof useJourney>['entries'] & object }) {
   const { search } = useLocation();
   const main = Object.values(mainEvents(entries));

@@ -1,9 +1,11 @@
+// Places the diagram's nodes and lanes.
+
 import type { Member } from './members.ts';
 
 export type Point = { x: number; y: number };
 export type Box = Point & { width: number; height: number };
 export type Line = { from: Point; to: Point };
-/** Where somebody stands, and the lanes between them, the client and the bus; all in CSS pixels. */
+/** A node's box and its lanes to the client and the bus, in CSS pixels. */
 export type Place = { box: Box; request: Line | undefined; publish: Line | undefined; deliver: Line | undefined };
 export type Layout = {
   width: number;
@@ -15,22 +17,22 @@ export type Layout = {
 };
 
 const ROW = 104;
-/** The middle of a node in its row: figures stand below the lanes. */
+/** The vertical middle of a node in its row; labels come below the lanes. */
 const MIDDLE = 40;
 const NODE_HEIGHT = 52;
-/** Between the two lanes of a node and its middle. */
+/** The distance of a node's two lanes from its middle. */
 const APART = 11;
-/** Between an arrow's tip and what it points to. */
+/** The distance between an arrow's tip and its target. */
 const TIP = 3;
 
 const WIDE = { client: 72, gap: 40, node: 116, bus: 92, lane: 200 };
 const NARROW = { client: 22, gap: 16, node: 86, bus: 26, lane: 300 };
-/** As wide as it is on a telephone of 18rem. */
+/** The diagram's width on a phone of 18rem. */
 const LEAST = 230;
 
 /**
- * The client at the left, the bus in the middle, between them who is asked by the client, and on the bus's other side
- * who only hears from the bus. Where there is no room for that, all stand in one column before the bus.
+ * Wide: the client at the left, the bus in the middle, the parts with requests between them, and the pure subscribers
+ * at the right of the bus. Narrow: all in one column before the bus.
  */
 export function layOut(members: Member[], available: number): Layout {
   const narrow = available < 560;

@@ -6,7 +6,7 @@ const TYPES = ['PostCreated', 'CommentCreated', 'CommentModerated', 'CommentUpda
 
 type Props = { type: string | undefined; subject: string | undefined };
 
-/** Which events are shown: those of a type, of a subject, or both. What it says stands in the address. */
+/** Filters the log by type and subject. The filter is stored in the address. */
 export function LogFilterForm({ type = '', subject = '' }: Props) {
   const { search } = useLocation();
   const types = useId();

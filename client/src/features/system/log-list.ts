@@ -13,25 +13,25 @@ import {
 } from './log-rows.ts';
 import type { SystemStore } from './system-store.ts';
 
-/** Between two tries to read the log. In milliseconds. */
+/** The interval between attempts to read the log, in milliseconds. */
 const AGAIN_MS = 2_000;
 
 export type LogState = LogRows & { phase: 'searching' | 'ready' | 'failed' };
 export type LogList = ReturnType<typeof createLogList>;
 
 /**
- * The newest events that match, live. The end of the log is asked for first, then they are read, then what comes behind that
- * end is added: nothing between is missed, and where something could have been, they are read anew.
+ * The newest matching events, live. Reads the log's head first, then the events, then applies what the stream brought
+ * after that head, so no event is missed. After a possible gap, reads everything again.
  */
 export function createLogList(filter: LogFilter, store: SystemStore) {
   let state: LogState = { ...emptyRows, phase: 'searching' };
   let leaving = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let held = false;
-  /** All up to this position is in the rows, if it matches. */
+  /** Every matching event up to this position is in the rows. */
   let upto = 0;
   let newest = 0;
-  /** What came while they were read: only the newest of it would be shown. */
+  /** Events that arrive during a read. Only the newest can be shown, so no more are kept. */
   let meanwhile: { entries: LogEntry[]; upto: number; again: boolean } | undefined;
   const listeners = new Set<() => void>();
 
@@ -63,14 +63,14 @@ export function createLogList(filter: LogFilter, store: SystemStore) {
     if (mine.again) void search();
   }
 
-  /** What came to the log, oldest first and without gaps in itself. */
+  /** Takes new events of the log: oldest first, without gaps between them. */
   function take(entries: readonly LogEntry[]) {
     const known = meanwhile?.upto ?? upto;
     const fresh = entries.filter(({ position }) => position > known);
     const [first] = fresh;
     const last = fresh.at(-1);
     if (!first || !last || state.phase === 'failed') return;
-    // While they are read for the first time nothing is known, so nothing can be missing.
+    // Before the first read nothing is known, so there can be no gap.
     if (known > 0 && first.position > known + 1) return void search();
     const found = fresh.filter((entry) => matches(filter, entry));
     if (meanwhile) {
@@ -82,7 +82,9 @@ export function createLogList(filter: LogFilter, store: SystemStore) {
     }
   }
 
-  /** What was there when the stream began came by no stream. If the log ends before it did, it is another one. */
+  /**
+   * Events from before the stream began do not come by the stream. If the log's head has gone back, it is another log.
+   */
   function onStore() {
     const { recent } = store.getState();
     const end = recent[0]?.position ?? 0;
@@ -98,7 +100,7 @@ export function createLogList(filter: LogFilter, store: SystemStore) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
-    /** Reads and goes on until what it returns is called; it may be started again. */
+    /** Starts reading; returns the function that stops it. May be started again. */
     start() {
       leaving = new AbortController();
       meanwhile = undefined;
@@ -112,7 +114,7 @@ export function createLogList(filter: LogFilter, store: SystemStore) {
         unsubscribe();
       };
     },
-    /** Whether the rows are to stay as they are: what comes waits. */
+    /** Holds the rows as they are: new events wait. */
     hold(whether: boolean) {
       held = whether;
       if (!held && !state.isExtended && state.waitingCount > 0) set(withWaitingShown(state));

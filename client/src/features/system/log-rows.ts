@@ -1,19 +1,21 @@
+// The rows of the log table, as pure functions.
+
 import type { LogEntry } from '../../api/bus.ts';
 import type { LogFilter } from '../../api/system.ts';
 
-/** As many rows are live: what is older goes, and can be had on demand. */
+/** The number of live rows. Older ones are dropped, and can be loaded on demand. */
 export const LIVE_ROWS = 100;
-/** How many are read at a time. */
+/** The number of events read at a time. */
 export const PAGE = 50;
 
-/** The part of the log that is shown, newest first. Never changed in place. */
+/** The rows shown, newest first. Immutable. */
 export type LogRows = {
   readonly rows: readonly LogEntry[];
-  /** What came while the rows were to stay as they are: the newest of it, and how much it is. */
+  /** The newest events that came while the rows were held, and the number of all. */
   readonly waiting: readonly LogEntry[];
   readonly waitingCount: number;
   readonly hasOlder: boolean;
-  /** The reader asked for older ones, so the rows stay until the newest are asked for. */
+  /** The reader loaded older rows, so rows are held until the newest are asked for. */
   readonly isExtended: boolean;
 };
 
@@ -22,14 +24,14 @@ export const emptyRows: LogRows = { rows: [], waiting: [], waitingCount: 0, hasO
 export const matches = (filter: LogFilter, { type, subject }: LogEntry): boolean =>
   (filter.type === undefined || filter.type === type) && (filter.subject === undefined || filter.subject === subject);
 
-/** The newest, as they were read. */
+/** The rows of a freshly read page. */
 export const fromPage = (rows: readonly LogEntry[]): LogRows => ({
   ...emptyRows,
   rows,
   hasOlder: rows.length >= PAGE,
 });
 
-/** Adds what has come, oldest first; what is known already is left out. While they are `held` the rows stay as they are. */
+/** Adds new events, oldest first, without duplicates. While `held`, the rows stay as they are. */
 export function withNews(known: LogRows, entries: readonly LogEntry[], held: boolean): LogRows {
   const newest = (known.waiting[0] ?? known.rows[0])?.position ?? 0;
   const fresh = entries.filter(({ position }) => position > newest).reverse();
@@ -39,15 +41,15 @@ export function withNews(known: LogRows, entries: readonly LogEntry[], held: boo
   return held || known.isExtended ? next : withWaitingShown(next);
 }
 
-/** Shows what waits, and as many as are live. */
+/** Shows the waiting events, up to the number of live rows. */
 export function withWaitingShown(known: LogRows): LogRows {
   const { waiting, waitingCount, rows } = known;
-  // What waits is as long as what is shown, or all there is: no gap is between the two.
+  // The waiting events are either as many as are shown or all there are, so there is no gap before the rows.
   const shown = [...waiting, ...rows].slice(0, LIVE_ROWS);
   return { ...emptyRows, rows: shown, hasOlder: known.hasOlder || shown.length < waitingCount + rows.length };
 }
 
-/** Adds a page of older ones, read behind the last row. */
+/** Adds a page of older events, read after the last row. */
 export function withOlder(known: LogRows, page: readonly LogEntry[]): LogRows {
   return { ...known, rows: [...known.rows, ...page], hasOlder: page.length >= PAGE, isExtended: true };
 }

@@ -6,7 +6,7 @@ import { addressWith, shortId } from './address.ts';
 
 type Props = { rows: readonly LogEntry[]; search: URLSearchParams };
 
-/** Events of the log, newest first. A position opens its event; a type or a subject shows those alone. */
+/** A table of events, newest first. A position links to its event, a type or a subject to the filtered log. */
 export function LogTable({ rows, search }: Props) {
   return (
     <table className="log-table">

@@ -5,29 +5,31 @@ import type { StreamState } from '../../api/source.ts';
 import { LOG_STREAM, readLog } from '../../api/system.ts';
 import { createBatch } from '../../feed/batch.ts';
 
-/** What the stream brings is handed over together, at most this often: thousands of events a second are usual. */
+/**
+ * Throttle: events from the stream are handed over in batches at this interval, because thousands per second are usual.
+ */
 const APPLY_EVERY_MS = 100;
-/** How many of the newest events are held. */
+/** The number of newest events kept. */
 export const RECENT = 200;
 
 type Options = {
-  /** The newest events, oldest first, when nothing was known, or what was known is no longer so. */
+  /** The newest events, oldest first: at the start, and whenever the events known so far are no longer valid. */
   onBegin: (entries: LogEntry[]) => void;
-  /** What has come since, oldest first, without gaps. */
+  /** New events, oldest first, without gaps. */
   onEvents: (entries: LogEntry[]) => void;
   onState: (state: StreamState) => void;
 };
 
 /**
- * Follows the end of the log. First the checkpoint of its end, then the newest events, then the stream behind that
- * checkpoint: what comes in between may so come twice, which its position tells, and is never missed.
+ * Follows the end of the log. Reads the head's checkpoint, then the newest events, then streams from that checkpoint:
+ * an event in between may come twice, which its position shows, and is never missed.
  */
 export function createLogTail({ onBegin, onEvents, onState }: Options) {
   let stream: LiveStream | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  /** Grows with every new beginning. */
+  /** Incremented by each restart, so that the results of an earlier run are ignored. */
   let runs = 0;
-  /** The newest position that was handed over. */
+  /** The last position that was handed over. */
   let last = 0;
 
   const arrived = createBatch<string>(APPLY_EVERY_MS, (messages) =>
@@ -72,7 +74,7 @@ export function createLogTail({ onBegin, onEvents, onState }: Options) {
   return {
     start: () => void follow(),
     stop,
-    /** Tries at once what would be tried later. */
+    /** Reconnects now instead of waiting for the next try. */
     retry() {
       if (stream) stream.retry();
       else void follow();

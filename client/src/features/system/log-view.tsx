@@ -9,7 +9,7 @@ import { useSystemState, useSystemStore } from './system-context.ts';
 import { useHold } from './use-hold.ts';
 import './log.css';
 
-/** The log: the newest events live, older ones on demand, by type and subject, and one event whole. */
+/** The log: the newest events live, older ones on demand, filtered by type and subject, and single events in full. */
 export function LogView() {
   const { search } = useLocation();
   const { bus, head } = useSystemState();
@@ -103,7 +103,7 @@ function Older({ list }: { list: LogList }) {
   const older = useAction(async () => {
     const before = list.getState().rows.length;
     await list.loadOlder();
-    // The button may go with the last page, so the focus moves on to where the reader goes on reading.
+    // The last page removes the button, so the focus moves to the first new row.
     requestAnimationFrame(() => {
       const links = row.current?.parentElement?.querySelectorAll<HTMLElement>('tbody tr > :first-child a');
       links?.[before]?.focus();

@@ -1,28 +1,30 @@
+// The nodes of the diagram: the parts and foreign subscribers, and their health.
+
 import type { Subscription } from '../../api/bus.ts';
 import { PARTS, type PartName, type PartState } from '../../api/system.ts';
 import { type Lag, lagOf, type Publishing, takingRate } from './figures.ts';
 import type { SystemState } from './system-store.ts';
 
-/** What the page sends requests to, and who publishes without having been seen to. Anything else is found in what comes. */
+/** The parts that the page sends requests to; those that publish are assumed to. Others are found from the events. */
 const REQUESTED = ['posts', 'comments', 'query'];
 const PUBLISHERS = ['posts', 'comments', 'moderation'];
-/** Where events come from that no subscriber publishes. */
+/** The source of events that no subscriber publishes. */
 export const OTHERS = 'others';
 
-/** How somebody is: a word for it, how bad it is, and why. */
+/** A node's health: a word for it, its severity, and the reasons. */
 export type Health = { word: string; tone: 'good' | 'warn' | 'bad' | 'none'; reasons: string[] };
 
 export type Member = {
   name: string;
   health: Health;
   requested: boolean;
-  /** Events a second; undefined for one that publishes none. */
+  /** Events per second; undefined for a node that publishes none. */
   publishing: number | undefined;
-  /** Undefined for one that gets no events. */
+  /** Undefined for a node without a subscription. */
   taking: { subscription: Subscription; lag: Lag; rate: number } | undefined;
 };
 
-/** Who takes part besides client and bus: the parts, every subscriber, and all other sources together. */
+/** The nodes besides client and bus: the parts, every other subscriber, and all other sources together. */
 export function membersOf(state: SystemState, publishing: Publishing): Member[] {
   const sources = new Set([...publishing.sources, ...state.recent.map(({ source }) => source)]);
   const services = PARTS.filter((name) => name !== 'client' && name !== 'event-bus');
@@ -54,7 +56,7 @@ function others(sources: string[], publishing: Publishing): Member {
   return { name: OTHERS, health, requested: false, publishing: rate, taking: undefined };
 }
 
-/** How a part says that it is, and what the bus has to say of it. Of what is behind a gateway that is away nothing is known. */
+/** A part's health: its own readiness, and the bus's view of its subscription. Unknown while the gateway is away. */
 export function partHealth(state: SystemState, name: PartName, subscription?: Subscription): Health {
   const part = state.parts.get(name);
   const gateway = state.parts.get('client');
@@ -70,7 +72,7 @@ function ownHealth(part: PartState): Health {
   return { word: 'ready', tone: 'good', reasons: [] };
 }
 
-/** Somebody else's subscriber: only the bus knows of it. */
+/** A foreign subscriber's health, known only from the bus. */
 function subscriberHealth(subscription?: Subscription): Health {
   const tone = subscription?.state === 'live' ? 'good' : 'warn';
   return withDelivery(

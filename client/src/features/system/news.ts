@@ -1,6 +1,6 @@
 import type { SystemState } from './system-store.ts';
 
-/** What a reader who does not see the diagram has to hear of a change; never of single events. */
+/** Announcements for screen readers: changes of state that the diagram shows, never single events. */
 export function newsOf(before: SystemState, after: SystemState): string[] {
   const news: string[] = [];
   if (before.bus === 'here' && after.bus === 'away') news.push('The event bus does not answer.');

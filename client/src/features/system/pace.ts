@@ -1,20 +1,20 @@
 import type { LogEntry } from '../../api/bus.ts';
 
-/** More at once are shown as they come. */
+/** Larger groups are shown as they come. */
 const FEW = 6;
 const REMEMBERED = 200;
 
 /**
- * When events are shown to leave, in milliseconds of performance.now(). A comment gets its verdict within some thousandths
- * of a second, too quick for eyes: where there are few events, one leaves its publisher only when the one before it with
- * the same subject has got there.
+ * Slows events down for the eye: a comment gets its verdict within milliseconds. While there are few events, one leaves
+ * its publisher only after the one before it with the same subject has reached the bus. Times are in milliseconds of
+ * performance.now().
  */
 export function createPace(travelMs: number) {
-  /** The newest events, and when each is seen to reach the bus. */
+  /** The newest events, and the time at which each is shown to reach the bus. */
   let arrivals: { position: number; type: string; subject: string | undefined; at: number }[] = [];
 
   return {
-    /** When which events leave their source. */
+    /** The departures of new events from their sources. */
     published(entries: readonly LogEntry[], now: number) {
       const leaving = entries.map((entry) => {
         const { position, type, subject } = entry;
@@ -32,7 +32,7 @@ export function createPace(travelMs: number) {
       }));
     },
 
-    /** When which of the events behind one position, up to another, leave the bus. */
+    /** The departures from the bus of the events after one position, up to another. */
     delivered(after: number, upto: number, now: number) {
       const known = arrivals.filter(({ position }) => position > after && position <= upto);
       const groups = Map.groupBy(known, ({ at }) => Math.max(now, at));

@@ -3,7 +3,7 @@ import type { Health, Member } from './members.ts';
 
 type Props = { members: Member[]; bus: Health; client: Health };
 
-/** What the diagram shows, in words and exact numbers. */
+/** The diagram's content as a table, with exact numbers. */
 export function PartsTable({ members, bus, client }: Props) {
   return (
     <details className="parts">

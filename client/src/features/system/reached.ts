@@ -1,3 +1,5 @@
+// Finds the subscribers that an event has reached.
+
 import type { Subscription } from '../../api/bus.ts';
 import { readDeliveries } from '../../api/system.ts';
 import type { Reached } from './journey-of.ts';
@@ -5,8 +7,8 @@ import type { Reached } from './journey-of.ts';
 export const NOBODY: Reached = { arrivals: [], passed: [] };
 
 /**
- * Asks who has got an event. `subscriptions` were read before: who stood behind the event by then, and has no delivery, got it
- * before the bus last started, or too long ago, or it was parked.
+ * Reads the deliveries of an event. `subscriptions` were read before: one whose position was past the event, without a
+ * delivery, got the event before the bus last started, or too long ago, or it was parked.
  */
 export async function readReached(position: number, subscriptions: readonly Subscription[]): Promise<Reached> {
   const behind = subscriptions.filter((subscription) => subscription.position >= position).map(({ name }) => name);
@@ -15,7 +17,7 @@ export async function readReached(position: number, subscriptions: readonly Subs
   return { arrivals, passed: behind.filter((name) => !got.has(name)) };
 }
 
-/** Whether every subscriber has it. */
+/** True if the event has reached every subscriber. */
 export function isEverywhere({ arrivals, passed }: Reached, subscriptions: readonly Subscription[]): boolean {
   const names = new Set([...arrivals.map(({ subscription }) => subscription), ...passed]);
   return subscriptions.length > 0 && subscriptions.every(({ name }) => names.has(name));

@@ -4,10 +4,10 @@ const WIDTH = 120;
 const HEIGHT = 32;
 const SHORTEST_MS = 60_000;
 const LONGEST_MS = 300_000;
-/** Less lag than this does not fill the height: a single event is a bump, not a wall. */
+/** The minimum scale of the axis, so that a lag of one event looks small. */
 const SMALL = 4;
 
-/** The lag of the last minutes, in events, as a line and in words. */
+/** A subscription's lag over the last minutes, as a line and in words. */
 export function Sparkline({ samples }: { samples: readonly Sample[] }) {
   const first = samples[0];
   const last = samples.at(-1);
@@ -16,7 +16,7 @@ export function Sparkline({ samples }: { samples: readonly Sample[] }) {
   const most = Math.max(...samples.map(({ lag }) => lag));
   const x = (at: number) => (WIDTH * (1 - (last.at - at) / span)).toFixed(1);
   const y = (lag: number) => (HEIGHT - 1 - ((HEIGHT - 3) * lag) / Math.max(SMALL, most)).toFixed(1);
-  // Steps: between two looks it stayed as it was.
+  // A step line: the value held until the next sample.
   const line = samples.map(({ at, lag }, i) => (i === 0 ? `M${x(at)} ${y(lag)}` : `H${x(at)}V${y(lag)}`)).join('');
   const minutes = Math.ceil((last.at - first.at) / 60_000);
   return (

@@ -7,7 +7,7 @@ import { useControl } from './use-control.ts';
 
 type Props = { subscription: Subscription; away: boolean };
 
-/** The buttons of a subscription. All are always there, so that none goes while it has the focus. */
+/** A subscription's buttons. All are always shown, so that none disappears while it has the focus. */
 export function SubscriptionControls({ subscription, away }: Props) {
   const { name, state, lag } = subscription;
   const { announce } = useSystemStore();
@@ -73,5 +73,5 @@ export function SubscriptionControls({ subscription, away }: Props) {
   );
 }
 
-/** Not the second click of a double one: the button may be another by then. */
+/** Ignores the second click of a double click, because the button may have changed its meaning by then. */
 const isFirst = ({ detail }: MouseEvent) => detail < 2;

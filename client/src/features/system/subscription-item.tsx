@@ -7,12 +7,12 @@ import { SubscriptionControls } from './subscription-controls.tsx';
 
 const STATES = { starting: 'Starting', live: 'Live', retrying: 'Retrying', paused: 'Paused', diverged: 'Diverged' };
 
-/** The bus obeys no Retry-After beyond this. */
+/** The bus's cap on Retry-After. */
 const LONGEST_S = 60;
 
 type Props = { subscription: Subscription; samples: readonly Sample[]; control: boolean; away: boolean };
 
-/** One subscription: where it is, how it goes, and what may be done to it. */
+/** One subscription: its position, lag and state, and its buttons. */
 export function SubscriptionItem({ subscription, samples, control, away }: Props) {
   const { name, kind, state, position, lag, lagSeconds } = subscription;
   const id = useId();
@@ -50,7 +50,7 @@ export function SubscriptionItem({ subscription, samples, control, away }: Props
   );
 }
 
-/** What the state alone does not say, in sentences. */
+/** Sentences that explain the state. */
 function detailsOf({ state, lastError, nextAttempt, replay }: Subscription, away: boolean): string[] {
   const ordered = replay ? [`Replaying from position ${replay.from.toLocaleString()}, as soon as it can be told.`] : [];
   switch (state) {
@@ -71,7 +71,7 @@ function detailsOf({ state, lastError, nextAttempt, replay }: Subscription, away
 
 function nextText(nextAttempt: string | null): string {
   const seconds = Math.ceil((Date.parse(nextAttempt ?? '') - Date.now()) / 1_000);
-  // So long a wait is none of the bus's: its clock and this browser's differ.
+  // A longer wait than the bus's cap means that its clock and this browser's differ.
   if (seconds > LONGEST_S) return 'It is tried again by itself.';
   return seconds > 0 ? `Next attempt in ${seconds} s.` : 'Trying again now.';
 }

@@ -1,3 +1,5 @@
+// The dialogs that confirm a skip and a replay.
+
 import { useId, useState } from 'react';
 import type { Subscription } from '../../api/bus.ts';
 import { Question } from '../../components/question.tsx';
@@ -5,7 +7,7 @@ import type { Refusal } from './use-control.ts';
 
 type Asked = { subscription: Subscription; busy: boolean; refusal: Refusal | undefined; onNo: () => void };
 
-/** Before the event is parked that a subscription is stuck on. */
+/** Asks before parking the event that blocks a subscription. */
 export function SkipQuestion({ subscription, busy, refusal, onYes, onNo }: Asked & { onYes: () => void }) {
   const { name, position } = subscription;
   const [asked] = useState(position);
@@ -42,7 +44,7 @@ const EFFECTS = {
     'It is not known yet whether it keeps a checkpoint. If not, whatever it does with these events it does again.',
 };
 
-/** Before events are sent once more: from where. */
+/** Asks before a replay for its first position. */
 export function ReplayQuestion({
   subscription,
   busy,

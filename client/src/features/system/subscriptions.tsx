@@ -3,7 +3,7 @@ import { SubscriptionItem } from './subscription-item.tsx';
 import { useSystemState } from './system-context.ts';
 import './subscriptions.css';
 
-/** Who gets the events, how far each is, and what may be done to it. */
+/** The list of subscriptions, with their lag and their controls. */
 export function Subscriptions() {
   const { subscriptions, history, bus, control } = useSystemState();
   return (
@@ -25,7 +25,7 @@ export function Subscriptions() {
   );
 }
 
-/** What they are, or why nothing can be done to them. */
+/** Explains the list, or the reason why it cannot be controlled. */
 function Note() {
   const { subscriptions, bus, parts, control } = useSystemState();
   const note = (text: ReactNode) => (

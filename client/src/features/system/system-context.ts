@@ -1,7 +1,8 @@
+// Gives the components of the System page access to its store.
+
 import { createContext, use, useSyncExternalStore } from 'react';
 import type { SystemState, SystemStore } from './system-store.ts';
 
-/** The store of the System page. */
 export const SystemContext = createContext<SystemStore | undefined>(undefined);
 
 export function useSystemStore(): SystemStore {

@@ -7,39 +7,39 @@ import { type Sample, withSample } from './history.ts';
 import { createLogTail, RECENT } from './log-tail.ts';
 import { newsOf } from './news.ts';
 
-/** Readers hear of changes at most this often. */
+/** Throttle: listeners are called at most this often. */
 const APPLY_EVERY_MS = 100;
 const SUBSCRIPTIONS_EVERY_MS = 500;
-/** While something is under way to a subscriber that takes it. */
+/** The polling interval while a subscriber is behind. */
 const BEHIND_EVERY_MS = 250;
-/** After an event came: most subscribers have it by then. */
+/** The delay after an event: most subscribers have it by then. */
 const AFTER_EVENT_MS = 60;
-/** A part that was killed is back after about a second: it is to be seen. */
+/** The polling interval for parts: a killed part is back after about a second, and the outage should be visible. */
 const PARTS_EVERY_MS = 1_000;
-/** After something changed, more will. */
+/** The delay after a change, because one change is seldom alone. */
 const AFTER_CHANGE_MS = 400;
 const LONGEST_WAIT_MS = 3_000;
 const RATE_OVER_MS = 5_000;
 
 export type SystemState = {
-  /** Of the log's stream. */
+  /** The state of the log's stream. */
   connection: StreamState;
-  /** The bus's answer to the question for its subscriptions. `classic`: it has none to show, nor positions. */
+  /** The state of the bus. `classic`: it has neither subscriptions nor positions to show. */
   bus: 'connecting' | 'here' | 'away' | 'classic';
   parts: ReadonlyMap<PartName, PartState>;
-  /** As last read. */
+  /** The subscriptions as last read. */
   subscriptions: readonly Subscription[];
-  /** Of each subscription, newest last: the last five minutes. */
+  /** The samples of each subscription in the last five minutes, newest last. */
   history: ReadonlyMap<string, readonly Sample[]>;
   /** The newest position known. */
   head: number;
-  /** Events per second in the log, over the last five seconds. */
+  /** The rate at which the log grows, in events per second over the last five seconds. */
   rate: number;
   /** The newest events, newest first. */
   recent: readonly LogEntry[];
-  /** Whether the bus may be controlled from here. */
+  /** True if this page may control the bus. */
   control: boolean;
-  /** How often something was done to the bus from here. */
+  /** The number of control actions taken in this page. */
   done: number;
 };
 
@@ -58,9 +58,9 @@ const UNKNOWN: SystemState = {
   done: 0,
 };
 
-/** What the System page knows of the parts, the subscriptions and the log. `announce` speaks to the reader. */
+/** The state of the System page: parts, subscriptions and log. `announce` addresses screen readers. */
 export function createSystemStore(announce: (text: string) => void) {
-  /** What readers see; `next` is what is known. */
+  /** `state` is published to listeners, `next` is collected until the next publication. */
   let state = UNKNOWN;
   let next = UNKNOWN;
   let shownAt = 0;
@@ -157,17 +157,20 @@ export function createSystemStore(announce: (text: string) => void) {
       return () => void listeners.delete(listener);
     },
     announce,
-    /** Calls the listener with what comes to the log, in its order, at most ten times a second. Returns how to end that. */
+    /**
+     * Calls the listener with the log's new events in order, at most ten times per second. Returns the function that
+     * unsubscribes.
+     */
     onEvents(listener: (entries: readonly LogEntry[]) => void) {
       eventListeners.add(listener);
       return () => void eventListeners.delete(listener);
     },
-    /** Reads how things are now: after something was done to the bus. */
+    /** Reads everything now, after a control action. */
     refresh() {
       set({ done: next.done + 1 });
       subscriptions.soon(0);
     },
-    /** Begins to look, until `stop`; either may be called again. */
+    /** Starts polling, until `stop`. Both may be called again. */
     start() {
       tail.start();
       for (const poll of [subscriptions, ...parts]) poll.start();

@@ -9,7 +9,7 @@ import { Subscriptions } from './subscriptions.tsx';
 import { useSystemState, useSystemStore } from './system-context.ts';
 import './system.css';
 
-/** How the parts work: who is there, how events travel, what waits. Live while it is shown. */
+/** The System page: how the parts work, how events travel, what waits. Live while it is visible. */
 export function System() {
   const store = useSystemStore();
   useEffect(() => {
@@ -39,7 +39,7 @@ export function System() {
   );
 }
 
-/** Whether what the page shows is how it is now. */
+/** Tells if the page is showing the current state. */
 function Bus() {
   const { bus, rate, head } = useSystemState();
   if (bus === 'connecting') return <p className="system-bus">Asking the event bus…</p>;

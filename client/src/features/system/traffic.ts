@@ -5,21 +5,21 @@ import type { Line } from './layout.ts';
 import { createPace } from './pace.ts';
 import type { SystemStore } from './system-store.ts';
 
-/** What goes along an arrow within this time is shown together. */
-const GATHERED_MS = 200;
-const GATHERED_CALM_MS = 1_000;
-/** So many events travel one by one; more are one dot with their number. */
+/** The batching interval of an arrow: events within it are drawn together. */
+const BATCH_MS = 200;
+const BATCH_CALM_MS = 1_000;
+/** Up to this many events are drawn singly, more as one dot with their number. */
 const SINGLE = 3;
 const BETWEEN_MS = 90;
-/** The stream's next hand-over: what a subscriber has got is known by then. */
+/** By the stream's next batch, the events that a subscriber got are known. */
 const KNOWN_AFTER_MS = 150;
 
 type Lanes = { publish: (source: string) => Line | undefined; deliver: (name: string) => Line | undefined };
 type Waiting = { count: number; types: string[]; shownAt: number; timer: ReturnType<typeof setTimeout> | undefined };
 
 /**
- * Shows events on their way: to the bus when the log's stream brings them, and on to each subscriber when its position
- * passes them. All of it outside React, and none of it when nothing happens. Returns how to end it.
+ * Animates events: to the bus when the log's stream brings them, and on to each subscriber when its position passes
+ * them. Runs outside React, and does nothing while no events come. Returns the function that ends it.
  */
 export function showTraffic(store: SystemStore, layer: HTMLElement, lanes: Lanes): () => void {
   const calm = window.matchMedia('(prefers-reduced-motion: reduce)');
@@ -42,8 +42,8 @@ export function showTraffic(store: SystemStore, layer: HTMLElement, lanes: Lanes
     waiting.set(lane, entry);
     entry.count += count;
     if (entry.types.length < SINGLE) entry.types.push(...types);
-    const gathered = calm.matches ? GATHERED_CALM_MS : GATHERED_MS;
-    entry.timer ??= later(Math.max(0, entry.shownAt + gathered - performance.now()), () => show(entry, line()));
+    const interval = calm.matches ? BATCH_CALM_MS : BATCH_MS;
+    entry.timer ??= later(Math.max(0, entry.shownAt + interval - performance.now()), () => show(entry, line()));
   }
 
   function show(entry: Waiting, line: Line | undefined) {

@@ -1,12 +1,9 @@
 import { useEffect, useRef } from 'react';
 
-/** So long what loads above may push it away. In milliseconds. */
+/** The time in milliseconds for which content that loads above may still push the heading away. */
 const SETTLES_MS = 2_000;
 
-/**
- * The heading of what an address names: whoever comes to that address, or changes to another one, begins there, until he
- * goes somewhere else himself.
- */
+/** Keeps a heading in view and focused after its address was opened, until the reader moves elsewhere. */
 export function useArrivedAt(name: string) {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
@@ -14,7 +11,7 @@ export function useArrivedAt(name: string) {
     const leaving = new AbortController();
     const { signal } = leaving;
     const place = () => heading.current?.scrollIntoView?.({ block: 'start', behavior: 'instant' });
-    // Behind what the page around it does on the same occasion.
+    // Runs after the effects of the components around it.
     const frame = requestAnimationFrame(() => {
       heading.current?.focus({ preventScroll: true });
       place();

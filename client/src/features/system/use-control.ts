@@ -2,16 +2,16 @@ import { useState } from 'react';
 import { RequestError } from '../../api/http.ts';
 import { useSystemStore } from './system-context.ts';
 
-/** Why something that a person asked for came to nothing. `field`: it is about the field that was filled in. */
+/** The failure of a control action. `field`: it is about the dialog's field. */
 export type Refusal = { text: string; field: boolean };
 
-/** Does what a button asks for: once at a time; afterwards what it did is read, and a failure is there to be shown. */
+/** Runs control actions, one at a time. Refreshes the store afterwards and exposes a failure. */
 export function useControl() {
   const store = useSystemStore();
   const [busy, setBusy] = useState(false);
   const [refusal, setRefusal] = useState<Refusal>();
 
-  /** Resolves to whether it was done. */
+  /** Resolves to true if the action succeeded. */
   async function run(action: () => Promise<unknown>): Promise<boolean> {
     if (busy) return false;
     setBusy(true);

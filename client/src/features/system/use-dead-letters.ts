@@ -6,12 +6,12 @@ import { useSystemState, useSystemStore } from './system-context.ts';
 
 const EVERY_MS = 5_000;
 
-/** `undefined`: not read yet. `failed`: they could not be read the last time, and are as they were before. */
+/** `undefined`: not read yet. `failed`: the last read failed, and the letters are those of the read before. */
 type Shown = { letters: readonly DeadLetter[] | undefined; hasNext: boolean; failed: boolean };
 
 /**
- * The newest dead letters; again every few seconds while they are shown, and at once when something was done to the bus or
- * the state of a subscription changes, because that is when events are parked.
+ * The newest dead letters. Read again every few seconds while they are visible, and at once after a control action or a
+ * change of a subscription's state, because that is when events are parked.
  */
 export function useDeadLetters() {
   const { announce } = useSystemStore();
@@ -49,7 +49,7 @@ export function useDeadLetters() {
 
   return {
     ...shown,
-    /** Shows one page more. */
+    /** Loads one more page. */
     async more() {
       pages.current += 1;
       await read().catch((error) => {
@@ -57,7 +57,7 @@ export function useDeadLetters() {
         throw error;
       });
     },
-    /** Shows no longer one that is gone. */
+    /** Removes a letter from the list. */
     gone(id: string) {
       setShown((before) => ({ ...before, letters: before.letters?.filter((letter) => letter.id !== id) }));
     },

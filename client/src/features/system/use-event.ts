@@ -6,15 +6,15 @@ import type { Reached } from './journey-of.ts';
 import { isEverywhere, readReached } from './reached.ts';
 import { useSystemStore } from './system-context.ts';
 
-/** Before it is known who is to get it; while it is not there, or some subscriber lacks it; and after a failure. In milliseconds. */
+/** The polling interval in milliseconds until the event has reached every subscriber, and after a failure. */
 const SOON_MS = 200;
 const READ_EVERY_MS = 1_000;
 const AGAIN_MS = 2_000;
-/** It is everywhere: a replay brings it again. */
+/** The polling interval once it has: a replay delivers it again. */
 const LOOK_EVERY_MS = 30_000;
 
 type Known = {
-  /** null: the log does not reach it; undefined: not read yet. */
+  /** null: the log is shorter; undefined: not read yet. */
   entry: LogEntry | null | undefined;
   reached: Reached | undefined;
   failed: boolean;
@@ -22,7 +22,7 @@ type Known = {
 
 const UNKNOWN: Known = { entry: undefined, reached: undefined, failed: false };
 
-/** The event at a position, and who has got it: read again until every subscriber has. */
+/** The event at a position and its deliveries, polled until every subscriber has it. */
 export function useEvent(position: number): Known {
   const store = useSystemStore();
   const [known, setKnown] = useState(UNKNOWN);

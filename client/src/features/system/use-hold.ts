@@ -1,8 +1,8 @@
 import { type FocusEvent, type PointerEvent, type RefObject, useEffect, useState } from 'react';
 
 /**
- * Whether what is being read is to stay as it is: while it is paused, pointed at, in use by the keyboard, or while its top
- * is out of sight because the reader went on reading below. `place`: what has that top.
+ * Holds a list still while the reader uses it: paused, hovered, focused, or scrolled past its top. `place` is the
+ * element with that top.
  */
 export function useHold(place: RefObject<HTMLElement | null>) {
   const [paused, setPaused] = useState(false);
@@ -21,7 +21,7 @@ export function useHold(place: RefObject<HTMLElement | null>) {
   }, [place]);
 
   const watch = {
-    // A finger that touches is gone again when it is lifted.
+    // A touch has no hover: lifting the finger sends no event.
     onPointerEnter: (event: PointerEvent) => setPointed(event.pointerType !== 'touch'),
     onPointerLeave: () => setPointed(false),
     onFocus: () => setFocused(true),

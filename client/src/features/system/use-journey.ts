@@ -8,24 +8,24 @@ import { isEverywhere, NOBODY, readReached } from './reached.ts';
 import { useSystemStore } from './system-context.ts';
 import type { SystemStore } from './system-store.ts';
 
-/** A comment has three events. Somebody's services may write many more: these are the first. */
+/** The number of events shown. A comment has three; foreign services may publish many more. */
 const MOST = 50;
-/** Before it is known who is to get events, while something is missing, and when all is there. In milliseconds. */
+/** The polling interval in milliseconds while steps are missing, and after the last one. */
 const SOON_MS = 200;
 const READ_EVERY_MS = 1_000;
 const LOOK_EVERY_MS = 30_000;
 
 type Known = {
-  /** The events about the comment, in the order of the log; undefined until they were read. */
+  /** The comment's events, in log order; undefined until they were read. */
   entries: readonly LogEntry[] | undefined;
   reached: ReadonlyMap<number, Reached>;
-  /** The last reading came to nothing: this is how it was. */
+  /** The last read failed; the values are those of the read before. */
   failed: boolean;
 };
 
 const UNKNOWN: Known = { entries: undefined, reached: new Map(), failed: false };
 
-/** What the log, the bus and this page know of a comment: read again until the whole way is known, and when more comes. */
+/** The events, deliveries and notes of a comment, polled until its journey is complete. */
 export function useJourney(comment: string) {
   const store = useSystemStore();
   const [known, setKnown] = useState(UNKNOWN);
@@ -43,7 +43,7 @@ function follow(store: SystemStore, comment: string, onKnown: (known: Known) => 
     onKnown(known);
   };
 
-  /** Tells all at once what there is by now; resolves to whether that is the whole way. */
+  /** Reads everything and publishes it at once; resolves to true if the journey is complete. */
   async function read(): Promise<boolean> {
     const { entries } = await readLogAfter({ subject: comment }, MOST, 0);
     const reached = new Map(known.reached);

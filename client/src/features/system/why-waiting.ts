@@ -1,7 +1,7 @@
 import type { Step } from './journey-of.ts';
 import type { SystemState } from './system-store.ts';
 
-/** Why a journey does not go on, in words, from what is known of the bus, its subscriptions and the parts just now. */
+/** Explains, from the current state of bus, subscriptions and parts, why a journey has not continued. */
 export function whyWaiting(name: Step['name'], steps: readonly Step[], system: SystemState): string {
   if (name === 'written') return 'It was sent and is not answered yet: it is sent again until it is.';
   if (system.bus === 'connecting') return 'Asking the event bus…';
