@@ -1,3 +1,5 @@
+import { SERVERS } from './common/src/run/parts.ts';
+
 // Node strips the types of server code itself; only the page's .tsx needs a transform.
 const node = { transform: {}, extensionsToTreatAsEsm: ['.ts'], testEnvironment: 'node' };
 // Patterns without <rootDir>: the folder's name, a [ in it for example, would be read as a part of the pattern.
@@ -10,7 +12,7 @@ const part = (name) => ({
 
 export default {
   projects: [
-    ...['common', 'posts', 'comments', 'query', 'moderation', 'event-bus', 'scripts', 'infra'].map(part),
+    ...['common', ...SERVERS, 'scripts', 'infra'].map(part),
     {
       displayName: 'client',
       rootDir: './client',

@@ -3,12 +3,13 @@ import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { Worker } from 'node:worker_threads';
+import { SERVERS, SERVICES } from '@blog/common/run/parts.ts';
 import { positionOf } from '../common/src/core/checkpoint.ts';
 import { fileOf } from '../common/src/run/data.ts';
 import { check, takeSnapshot, type Write } from '../e2e/checker.ts';
 import type { System } from '../e2e/system.ts';
 import { history, type Size } from './history.ts';
-import { keep, SERVERS } from './processes.ts';
+import { keep } from './processes.ts';
 
 /** Makes the databases of all five parts, one thread each; then everybody stands at the head of the log. */
 export async function fill(directory: string, size: Size): Promise<void> {
@@ -25,7 +26,7 @@ export async function fill(directory: string, size: Size): Promise<void> {
     db.exec(sql);
     db.close();
   };
-  for (const part of SERVERS.filter((name) => name !== 'event-bus')) {
+  for (const part of SERVICES) {
     edit(part, `UPDATE stand SET checkpoint = '${head}'`);
     if (part !== 'query') edit(part, `UPDATE publication SET checkpoint = '${head}'`);
     edit('event-bus', `INSERT INTO subscriptions (name, position) VALUES ('${part}', ${positionOf(head)})`);

@@ -1,11 +1,9 @@
 // What a figure starts. All of it is ended when its run is over, however that ends: figures need not.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { SERVERS, urlSetting } from '@blog/common/run/parts.ts';
 import { freePorts, startProcess, startSystem } from '../e2e/system.ts';
 import { HOST } from '../scripts/parts.ts';
-
-/** The five servers whose cost is counted; the page's server is not among them. */
-export const SERVERS = ['posts', 'comments', 'query', 'moderation', 'event-bus'];
 
 /** The five servers of one side. */
 export type Blog = { url: (part: string) => string; pids: number[] };
@@ -59,10 +57,8 @@ export async function startServer(file: string, env: NodeJS.ProcessEnv = {}) {
 /** The classic version, all of it in memory; `moved` are addresses that its bus is to have instead, as POSTS_URL. */
 export async function startNaive(moved: NodeJS.ProcessEnv = {}): Promise<Blog> {
   const ports = await freePorts(SERVERS.length);
-  const urls = new Map(SERVERS.map((part, i) => [part, `http://${HOST}:${ports[i]}`]));
-  const env = Object.fromEntries(
-    Array.from(urls, ([part, url]) => [`${part.toUpperCase().replace('-', '_')}_URL`, url]),
-  );
+  const urls = new Map(SERVERS.map((part, i): [string, string] => [part, `http://${HOST}:${ports[i]}`]));
+  const env = Object.fromEntries(Array.from(urls, ([part, url]) => [urlSetting(part), url]));
   const start = (part: string, i: number) =>
     keep(
       startProcess(`bench/naive/${part}.ts`, {

@@ -5,7 +5,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { partNames, root } from '../scripts/parts.ts';
+import { PARTS, urlSetting } from '../common/src/run/parts.ts';
+import { root } from '../scripts/parts.ts';
 import { get, until } from './http.ts';
 import { mountSmallDisk } from './small-disk.ts';
 import { freePorts } from './system.ts';
@@ -21,8 +22,8 @@ const experiments = chapters.map((chapter) => {
 const disk = await mountSmallDisk('1m');
 await disk?.unmount();
 
-const numbers = await freePorts(partNames.length + 1);
-const ports = Object.fromEntries([...partNames, 'words'].map((name, i) => [name, numbers[i] as number]));
+const numbers = await freePorts(PARTS.length + 1);
+const ports = Object.fromEntries([...PARTS, 'words'].map((name, i) => [name, numbers[i] as number]));
 const moved = movePorts(ports, { words: 4006 });
 const url = (name: string) => `http://127.0.0.1:${ports[name]}`;
 
@@ -33,7 +34,7 @@ let second: Terminal;
 
 beforeAll(async () => {
   copy = copyRepository();
-  const urls = partNames.map((name) => [`${name.toUpperCase().replace('-', '_')}_URL`, url(name)]);
+  const urls = PARTS.map((name) => [urlSetting(name), url(name)]);
   first = openTerminal(copy.folder);
   second = openTerminal(copy.folder, Object.fromEntries(urls)); // for the parts of bench/naive
   await second.type('type sudo || sudo() { "$@"; }'); // root may have none
@@ -48,7 +49,7 @@ afterAll(async () => {
 });
 
 function here(command: string): string {
-  const options = partNames.map((name) => `--port ${name}=${ports[name]}`).join(' ');
+  const options = PARTS.map((name) => `--port ${name}=${ports[name]}`).join(' ');
   return moved
     .there(command)
     .replace(/\bnpm start( --)?/, `npm start -- ${options}`)
@@ -113,13 +114,13 @@ async function expectNormal(): Promise<void> {
       ({ name, state, lag }: { name: string; state: string; lag: number }) => `${name} ${state} ${lag}`,
     ),
     letters: (await get(`${url('event-bus')}/dead-letters`)).body,
-    parts: await Promise.all(partNames.map(async (name) => (await get(`${url(name)}/readyz`)).body)),
+    parts: await Promise.all(PARTS.map(async (name) => (await get(`${url(name)}/readyz`)).body)),
     jobs: (await second.type('jobs')).printed.trim(),
   });
   const normal = {
     subscriptions: ['posts live 0', 'comments live 0', 'query live 0', 'moderation live 0'],
     letters: [],
-    parts: partNames.map(() => expect.objectContaining({ status: 'ready', degraded: [] })),
+    parts: PARTS.map(() => expect.objectContaining({ status: 'ready', degraded: [] })),
     jobs: '',
   };
   await until('normal', async () => expect(await now()).toEqual(normal) ?? true, 10_000).catch(() => {});

@@ -2,6 +2,7 @@
 import { networkInterfaces } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { SERVERS, SERVICES, urlSetting } from '../common/src/run/parts.ts';
 import { get, post, readModel, until } from './http.ts';
 import { type System, startProcess, startSystem } from './system.ts';
 import { expected, shown, type Written, writeComment, writePost } from './writers.ts';
@@ -15,13 +16,9 @@ async function start(...without: string[]): Promise<void> {
 }
 
 const startClassic = (name: string, more: NodeJS.ProcessEnv = {}) => {
-  const urls = ['posts', 'comments', 'query', 'moderation'].map((part) => [
-    `${part.toUpperCase()}_URL`,
-    system.url(part),
-  ]);
+  const urls = SERVERS.map((part) => [urlSetting(part), system.url(part)]);
   const env = {
     PORT: `${system.ports[name]}`,
-    EVENT_BUS_URL: system.url('event-bus'),
     ...Object.fromEntries(urls),
     ...more,
   };
@@ -166,7 +163,7 @@ describe('behind a classic bus', () => {
     await start('client', 'event-bus');
     bus = await startClassic('event-bus');
     // Each asks once what kind of bus there is, and applies its history then: better while there is none.
-    await Promise.all(['posts', 'comments', 'query', 'moderation'].map(hearsBus));
+    await Promise.all(SERVICES.map(hearsBus));
   });
   afterAll(async () => {
     await bus.stop();

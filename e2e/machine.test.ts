@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test as jestTest } from '@jest/globals';
-import { partNames } from '../scripts/parts.ts';
+import { PARTS } from '../common/src/run/parts.ts';
 import { launch, test } from './browser.ts';
 import { get, until } from './http.ts';
 import { freePorts } from './system.ts';
@@ -15,10 +15,10 @@ beforeAll(() => void Object.assign(copy, copyRepository("[Udemy] 100%20 {bl,ög}
 afterAll(() => copy.remove());
 
 const ports = async () => {
-  const numbers = await freePorts(partNames.length);
+  const numbers = await freePorts(PARTS.length);
   return {
-    client: `http://localhost:${numbers[partNames.indexOf('client')]}`,
-    options: partNames.flatMap((name, i) => ['--port', `${name}=${numbers[i]}`]).join(' '),
+    client: `http://localhost:${numbers[PARTS.indexOf('client')]}`,
+    options: PARTS.flatMap((name, i) => ['--port', `${name}=${numbers[i]}`]).join(' '),
   };
 };
 
@@ -43,7 +43,7 @@ test('the page is shown from a folder of any name, and follows edits of the page
     edit('posts/src/main.ts', "'posts'", "'posts' ");
     await until('posts starts again', () => since().includes('posts      | edited, starts again'));
     edit('common/src/core/events.ts', 'export', 'export ');
-    await until('all start again', () => partNames.every((name) => new RegExp(`${name} +. edited`).test(since())));
+    await until('all start again', () => PARTS.every((name) => new RegExp(`${name} +. edited`).test(since())));
     await terminal.interrupt();
     expect(since()).not.toMatch(/ERROR|did not|Failed/);
   } finally {

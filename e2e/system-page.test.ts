@@ -1,11 +1,11 @@
 // What a learner sees and does on the System page, before real parts: with control, as `npm start` has it, and without.
 import { expect } from '@jest/globals';
 import type { Page } from 'playwright-core';
+import { SERVICES, urlSetting } from '../common/src/run/parts.ts';
 import { expectWindowsShareStreams, openBlog, postOf, test } from './browser.ts';
 import { get, readModel, request, until } from './http.ts';
 import { startProcess, startSystem } from './system.ts';
 
-const SUBSCRIBERS = ['posts', 'comments', 'query', 'moderation'];
 const blog = openBlog({ partsGoAway: true, development: true });
 
 async function openSystem(): Promise<Page> {
@@ -55,7 +55,7 @@ test('an event is seen on its way to the bus, and from there to every subscriber
   const page = await openSystem();
   await page.evaluate(WATCH_DOTS);
   await blog.post('Travelling');
-  const ways = ['posts to event-bus', ...SUBSCRIBERS.map((name) => `event-bus to ${name}`)];
+  const ways = ['posts to event-bus', ...SERVICES.map((name) => `event-bus to ${name}`)];
   const travels = await until('all ways were gone', async () => {
     const seen = await page.evaluate<Travel[]>('window.travels');
     return seen.length >= ways.length && seen.every(({ gone }) => gone) && seen;
@@ -188,7 +188,7 @@ test('behind a classic bus the page says what it is and goes on, and is whole ag
   const [page] = (await blog.openWindows('/system')) as [Page];
   await blog.system.part('stop event-bus');
   const { ports, url } = blog.system;
-  const urls = SUBSCRIBERS.map((name) => [`${name.toUpperCase()}_URL`, url(name)]);
+  const urls = SERVICES.map((name) => [urlSetting(name), url(name)]);
   const classic = await startProcess('bench/naive/event-bus.ts', {
     PORT: `${ports['event-bus']}`,
     ...Object.fromEntries(urls),

@@ -8,12 +8,12 @@ import { join } from 'node:path';
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import type { failpoint } from '../common/src/observe/failpoints.ts';
+import { PARTS, SERVICES } from '../common/src/run/parts.ts';
 import { ask } from '../scripts/control.ts';
-import { partNames, root, specOf } from '../scripts/parts.ts';
+import { root, specOf } from '../scripts/parts.ts';
 import { answers } from '../scripts/ports.ts';
 import { get, post, until } from './http.ts';
 
-const SERVICES = ['posts', 'comments', 'query', 'moderation'];
 const PUBLISHERS = ['posts', 'comments', 'moderation'];
 
 export type Subscription = {
@@ -97,12 +97,12 @@ export async function startProcess(file: string, env: NodeJS.ProcessEnv) {
 export async function startSystem(...options: string[]) {
   const given = options.indexOf('--data');
   const dataDir = given < 0 ? mkdtempSync(join(tmpdir(), 'blog e2e ')) : (options[given + 1] as string);
-  const numbers = await freePorts(partNames.length);
-  const ports = Object.fromEntries(partNames.map((name, i) => [name, numbers[i] as number])) as Record<string, number>;
+  const numbers = await freePorts(PARTS.length);
+  const ports = Object.fromEntries(PARTS.map((name, i) => [name, numbers[i] as number])) as Record<string, number>;
   const url = (name: string) => `http://127.0.0.1:${ports[name]}`;
-  const moved = partNames.flatMap((name) => ['--port', `${name}=${ports[name]}`]);
+  const moved = PARTS.flatMap((name) => ['--port', `${name}=${ports[name]}`]);
   const runner = launch('scripts/start.ts', ['--data', dataDir, ...moved, ...options]);
-  const wanted = partNames.filter((name) => !options.includes(name));
+  const wanted = PARTS.filter((name) => !options.includes(name));
 
   /** `npm run part -- stop posts`: what it prints. */
   async function part(command: string): Promise<string> {
@@ -117,7 +117,8 @@ export async function startSystem(...options: string[]) {
       if (runner.child.exitCode !== null) throw new Error(`the runner ended\n${runner.output()}`);
       const { status, body } = await get(`${url(name)}/readyz`);
       if (status !== 200) return false;
-      if (body.degraded.length === 0 || !SERVICES.includes(name) || !wanted.includes('event-bus')) return true;
+      if (body.degraded.length === 0 || !SERVICES.some((service) => service === name) || !wanted.includes('event-bus'))
+        return true;
       if (!nudged) await nudge(name);
       nudged = true;
       return false;

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { traceIdOf } from '../common/src/observe/traces.ts';
+import { SERVICES } from '../common/src/run/parts.ts';
 import { get, post, until } from './http.ts';
 import { type Span, startReceiver } from './otlp.ts';
 import { openStream } from './stream.ts';
@@ -66,7 +67,7 @@ describe('with OTEL_EXPORTER_OTLP_ENDPOINT', () => {
       return stepsOf(spans).length >= steps.length && isDelivered(spans) && spans;
     });
     expect(stepsOf(spans).sort()).toEqual(steps.sort());
-    for (const name of ['posts', 'comments', 'query', 'moderation'])
+    for (const name of SERVICES)
       expect(spans.filter((span) => named(span) === `event-bus: deliver ${name}`).length).toBeGreaterThan(0);
 
     // One tree: everything hangs below something of it, and the whole below the page's request.
@@ -113,7 +114,7 @@ describe('with OTEL_EXPORTER_OTLP_ENDPOINT', () => {
     const delivered = new Map<string, number>();
     for (const { name, attributes } of spans)
       delivered.set(name, (delivered.get(name) ?? 0) + Number(attributes['messaging.batch.message_count'] ?? 0));
-    return ['posts', 'comments', 'query', 'moderation'].every((name) => (delivered.get(`deliver ${name}`) ?? 0) >= 3);
+    return SERVICES.every((name) => (delivered.get(`deliver ${name}`) ?? 0) >= 3);
   };
 
   test('events that go together are linked: each is sent, appended and delivered in its own trace', async () => {

@@ -1,5 +1,6 @@
 // What a document has its reader type, and how what comes is compared with what is printed there.
-import { partNames, portsOf } from '../scripts/parts.ts';
+import { PARTS } from '../common/src/run/parts.ts';
+import { portsOf } from '../scripts/parts.ts';
 import { until } from './http.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -53,7 +54,7 @@ export const alike = (text: string) =>
 /** Takes default ports (and these) to others, and back: that is all that a test changes in a line before it is typed. */
 export function movePorts(ports: Record<string, number>, more: Record<string, number> = {}) {
   const defaults = { ...Object.fromEntries(portsOf([])), ...more };
-  const pairs = [...partNames, ...Object.keys(more)].map((name) => [`${defaults[name]}`, `${ports[name]}`] as const);
+  const pairs = [...PARTS, ...Object.keys(more)].map((name) => [`${defaults[name]}`, `${ports[name]}`] as const);
   const replace = (text: string, pairs: (readonly [string, string])[]) => {
     const to = new Map(pairs);
     return text.replace(

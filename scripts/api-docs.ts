@@ -1,6 +1,7 @@
 // docs/api.md, made from the contracts, which stay the truth: each part's openapi.yaml, the events' asyncapi.yaml and the
 // gateway's routes. What several parts have alike is said once.
-import { findTarget, PARTS, type Part, ROUTES } from '../client/server/routes.ts';
+import { SERVERS, type Server } from '@blog/common/run/parts.ts';
+import { findTarget, ROUTES } from '../client/server/routes.ts';
 import {
   headerText,
   isCommon,
@@ -55,7 +56,7 @@ const gatewayRows = ROUTES.flatMap(({ methods, path, control }) => {
   });
 });
 
-const partText = (part: Part) => {
+const partText = (part: Server) => {
   const { info, servers } = documents[part];
   const own = operations.filter((operation) => operation.part === part);
   return lines(
@@ -73,7 +74,7 @@ const common = operations.filter((operation) => likes(operation)[0] === operatio
 
 /** Each component of a kind once, or once for each part that has something else of its name. */
 const components = (kind: 'schemas' | 'responses') => {
-  const all = PARTS.flatMap((part) =>
+  const all = SERVERS.flatMap((part) =>
     Object.entries<Json>(documents[part].components[kind] ?? {}).map(
       ([name, component]) => [titleOf(kind, name, part), { part, component }] as const,
     ),
@@ -127,7 +128,7 @@ function eventsText(): string {
   );
 }
 
-const SECTIONS = ['The gateway', ...PARTS, 'What several parts answer', 'The events', 'Refusals', 'Schemas'];
+const SECTIONS = ['The gateway', ...SERVERS, 'What several parts answer', 'The events', 'Refusals', 'Schemas'];
 
 /** The whole page. */
 export const apiDocs = (): string =>
@@ -144,7 +145,7 @@ export const apiDocs = (): string =>
     'The rows with `CONTROL=on` are 404 without it, and wherever the page is called by a name that is not its own ' +
       '(localhost, no dot, `*.internal`, an IP address, `ALLOWED_HOSTS`); they take a body only as JSON.',
     table(['request', 'is passed on to', ''], gatewayRows),
-    ...PARTS.map(partText),
+    ...SERVERS.map(partText),
     '## What several parts answer',
     ...common.map(operationText),
     eventsText(),

@@ -1,5 +1,5 @@
 // The operations of all parts, as docs/api.md shows them.
-import { PARTS, type Part } from '../client/server/routes.ts';
+import { SERVERS, type Server } from '@blog/common/run/parts.ts';
 import {
   documents,
   fieldsOf,
@@ -15,11 +15,11 @@ import {
   whole,
 } from './api-words.ts';
 
-export type Operation = { part: Part; route: string; about: Json; parameters: Json[] };
+export type Operation = { part: Server; route: string; about: Json; parameters: Json[] };
 
 export const PROBLEM = 'application/problem+json';
 
-export const operations: Operation[] = PARTS.flatMap((part) =>
+export const operations: Operation[] = SERVERS.flatMap((part) =>
   Object.entries<Json>(documents[part].paths).flatMap(([path, item]) =>
     Object.entries<Json>(item)
       .filter(([key]) => key !== 'parameters')
@@ -41,7 +41,7 @@ const anchor = (operation: Operation) =>
 export const toOperation = (operation: Operation) => `[\`${operation.route}\`](#${anchor(operation)})`;
 
 /** How a part's schema is named. */
-export const schemaLink = (part: Part) => (ref: Json) => link(titleOfRef('schemas', ref, part));
+export const schemaLink = (part: Server) => (ref: Json) => link(titleOfRef('schemas', ref, part));
 
 /** Everything about one operation. */
 export function operationText(operation: Operation): string {

@@ -1,15 +1,15 @@
 // The contracts, read, and in the words that docs/api.md has for them.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { SERVERS, type Server } from '@blog/common/run/parts.ts';
 import { parse } from 'yaml';
-import { PARTS, type Part } from '../client/server/routes.ts';
 import { root } from './parts.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: documents of many shapes; their own tests say that they are valid
 export type Json = any;
 
 const read = (file: string): Json => parse(readFileSync(join(root, file), 'utf8'));
-export const documents = Object.fromEntries(PARTS.map((part) => [part, read(`${part}/openapi.yaml`)]));
+export const documents = Object.fromEntries(SERVERS.map((part) => [part, read(`${part}/openapi.yaml`)]));
 export const asyncapi = read('event-bus/asyncapi.yaml');
 
 const lookUp = (document: Json, pointer: string): Json =>
@@ -23,15 +23,15 @@ export const whole = (piece: Json, document: Json): string =>
   JSON.stringify(piece, (key, value) => (key === 'example' ? undefined : found(value, document)));
 
 /** A component's name; with its part, if another part has something else of this name. */
-export function titleOf(kind: 'schemas' | 'responses', name: string, part: Part): string {
-  const texts = PARTS.map((one) => [documents[one].components[kind][name], documents[one]] as const)
+export function titleOf(kind: 'schemas' | 'responses', name: string, part: Server): string {
+  const texts = SERVERS.map((one) => [documents[one].components[kind][name], documents[one]] as const)
     .filter(([component]) => component)
     .map(([component, document]) => whole(component, document));
   return new Set(texts).size === 1 ? name : `${name} of ${part}`;
 }
 
 const nameOf = ({ $ref }: Json): string => $ref.split('/').at(-1);
-export const titleOfRef = (kind: 'schemas' | 'responses', ref: Json, part: Part) => titleOf(kind, nameOf(ref), part);
+export const titleOfRef = (kind: 'schemas' | 'responses', ref: Json, part: Server) => titleOf(kind, nameOf(ref), part);
 
 /** The link to a heading, as GitHub makes its address. */
 export const link = (heading: string) =>

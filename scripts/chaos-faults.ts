@@ -2,10 +2,11 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as pause } from 'node:timers/promises';
+import { SERVERS } from '@blog/common/run/parts.ts';
 import { post, until } from '../e2e/http.ts';
 import type { System } from '../e2e/system.ts';
 import { startLiar } from './chaos-liar.ts';
-import { EVERYBODY, type Fault, type FaultKind, SERVERS } from './chaos-schedule.ts';
+import { EVERYBODY, type Fault, type FaultKind } from './chaos-schedule.ts';
 
 /** How many events a replay delivers again. */
 const REPLAYED = 500;

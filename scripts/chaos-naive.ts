@@ -1,11 +1,11 @@
 // The classic version (bench/naive) in the place of ours: kept alive by the same supervisor, behind the same gateway.
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { PARTS, urlSetting } from '@blog/common/run/parts.ts';
 import type { LogEvent, Snapshot, Write } from '../e2e/checker.ts';
 import { get, until } from '../e2e/http.ts';
 import { freePorts } from '../e2e/system.ts';
-import { SERVERS } from './chaos-schedule.ts';
-import { HOST, partNames, root, specOf } from './parts.ts';
+import { HOST, root, specOf } from './parts.ts';
 import { supervise } from './supervisor.ts';
 
 const READY_WITHIN = 60_000;
@@ -17,15 +17,15 @@ const silent = { line() {}, note() {}, ready() {}, ended() {}, invalidSetting() 
 
 /** Starts its five parts and our gateway; done when all of them answer. */
 export async function startNaive(production: boolean) {
-  const numbers = await freePorts(partNames.length);
-  const ports = new Map(partNames.map((name, i) => [name, numbers[i] as number]));
+  const numbers = await freePorts(PARTS.length);
+  const ports = new Map<string, number>(PARTS.map((name, i) => [name, numbers[i] as number]));
   const url = (part: string) => `http://${HOST}:${ports.get(part)}`;
-  const urls = Object.fromEntries(partNames.map((name) => [`${name.toUpperCase().replace('-', '_')}_URL`, url(name)]));
-  const parts = partNames.map((name) => {
+  const urls = Object.fromEntries(PARTS.map((name) => [urlSetting(name), url(name)]));
+  const parts = PARTS.map((name) => {
     const port = ports.get(name) as number;
     const env = { ...urls, HOST, PORT: String(port) };
     const naive = { name, folder: join(root, 'bench', 'naive'), main: `${name}.ts`, port, env };
-    return supervise(SERVERS.includes(name) ? naive : specOf(name, { dataDir: '', production, ports }), silent);
+    return supervise(name === 'client' ? specOf(name, { dataDir: '', production, ports }) : naive, silent);
   });
   const partOf = (name: string) => parts.find((part) => part.name === name);
   const isReady = async (name: string) => partOf(name)?.status().state === 'ready';
@@ -33,7 +33,7 @@ export async function startNaive(production: boolean) {
   for (const part of parts) part.start();
   await until(
     'the classic version is ready',
-    async () => (await Promise.all(partNames.map(isReady))).every(Boolean),
+    async () => (await Promise.all(PARTS.map(isReady))).every(Boolean),
     READY_WITHIN,
   ).catch(async (error) => {
     await stop();

@@ -1,11 +1,11 @@
 // What `npm run chaos` prints in the end.
 import { printable } from '@blog/common/core/printable.ts';
+import { PARTS, SERVERS } from '@blog/common/run/parts.ts';
 import type { Kind, Violation } from '../e2e/checker.ts';
 import type { Crowd } from './chaos-crowd.ts';
 import type { Done } from './chaos-faults.ts';
-import { EVERYBODY, KINDS, SERVERS } from './chaos-schedule.ts';
+import { EVERYBODY, KINDS } from './chaos-schedule.ts';
 
-const PARTS = [...SERVERS, 'client'];
 const FIRST_COLUMN = 33;
 const SHOWN: Kind[] = ['lost', 'duplicated', 'wrong', 'pending'];
 
@@ -29,8 +29,7 @@ export type Results = {
   violations: Violation[];
 };
 
-const hits = (part: string) => (fault: Done) =>
-  fault.part === part || (fault.part === EVERYBODY && SERVERS.includes(part));
+const hits = (part: string) => (fault: Done) => fault.part === part || (fault.part === EVERYBODY && part !== 'client');
 const inFlight = (fault: Done) => fault.kind === 'kill' && fault.inFlight > 0;
 
 /** The faults by kind and by part; and those that could not be caused. */

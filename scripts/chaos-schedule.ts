@@ -1,25 +1,24 @@
 // What goes wrong, and when: all of it decided by a seed, before anything has begun.
+import { PARTS, SERVERS, SERVICES } from '@blog/common/run/parts.ts';
 import { createRandom } from '../e2e/random.ts';
 import { LIES, type Lie } from './chaos-liar.ts';
 
-export const SERVERS = ['event-bus', 'posts', 'comments', 'query', 'moderation'];
-const SUBSCRIBERS = SERVERS.slice(1);
 // The gateway is hit half as often as each server.
-const PARTS = [...SERVERS, ...SERVERS, 'client'];
+const DECK = [...SERVERS, ...PARTS];
 /** A full disk is everybody's. */
 export const EVERYBODY = 'the servers';
 
 export type FaultKind = 'kill' | 'pause' | 'stop' | 'lie' | 'disk' | 'lock' | 'replay' | 'wipe';
 /** How often each kind comes, of a hundred, to whom, and how long at least it goes on, in milliseconds. */
 const FAULTS: Record<FaultKind, { share: number; parts: string[]; atLeast?: number }> = {
-  kill: { share: 60, parts: PARTS },
-  pause: { share: 12, parts: PARTS },
-  stop: { share: 5, parts: PARTS },
-  lie: { share: 8, parts: SUBSCRIBERS },
+  kill: { share: 60, parts: DECK },
+  pause: { share: 12, parts: DECK },
+  stop: { share: 5, parts: DECK },
+  lie: { share: 8, parts: SERVICES },
   // Databases go on for a while in what their files have of free room.
   disk: { share: 3, parts: [EVERYBODY], atLeast: 2_000 },
   lock: { share: 4, parts: SERVERS },
-  replay: { share: 5, parts: SUBSCRIBERS },
+  replay: { share: 5, parts: SERVICES },
   wipe: { share: 3, parts: ['query'] },
 };
 export const KINDS = Object.keys(FAULTS) as FaultKind[];

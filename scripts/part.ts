@@ -4,10 +4,10 @@ import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { printable } from '@blog/common/core/printable.ts';
 import { fileOf } from '@blog/common/run/data.ts';
+import { isPart } from '@blog/common/run/parts.ts';
 import { showTables } from '@blog/common/run/tables.ts';
 import { type Answer, ask } from './control.ts';
 import { withData } from './data-folder.ts';
-import { partNames } from './parts.ts';
 import { dataDirOf, dataOption, optionsOrUsage } from './usage.ts';
 
 const { command, dataDir } = optionsOrUsage(() => {
@@ -32,7 +32,7 @@ function tables(): Answer | undefined {
 
 /** The same command for a blog in a cluster, which `skaffold dev` runs without a runner here. */
 function inCluster(): string {
-  const part = partNames.includes(name) ? name : 'posts';
+  const part = isPart(name) ? name : 'posts';
   const kind = part === 'client' ? 'deployment' : 'statefulset';
   const lines: Record<string, string> = {
     stop: `scale ${kind}/${part} --replicas=0`,

@@ -1,5 +1,6 @@
-// The six parts, in the order in which they are started, and what each is told by its environment.
+// The process of each part: its files, and the settings that the runner gives it.
 import { join } from 'node:path';
+import { PARTS, PORTS, SERVERS, SERVICES, urlSetting } from '@blog/common/run/parts.ts';
 import type { PartSpec } from './supervisor.ts';
 
 export const root = join(import.meta.dirname, '..');
@@ -7,16 +8,6 @@ export const defaultDataDir = join(root, '.data');
 
 /** Loopback only: nothing here is reachable from another machine. */
 export const HOST = '127.0.0.1';
-
-const defaultPorts: [name: string, port: number][] = [
-  ['event-bus', 4005],
-  ['posts', 4000],
-  ['comments', 4001],
-  ['query', 4002],
-  ['moderation', 4003],
-  ['client', 3000],
-];
-const subscribers = ['posts', 'comments', 'query', 'moderation'];
 
 /**
  * Whose databases are backed up, in the order of copying. The bus comes last: so no checkpoint is ahead of the log, and what
@@ -26,18 +17,12 @@ export const inBackup = ['posts', 'comments', 'moderation', 'event-bus'];
 
 export type Options = { dataDir: string; production: boolean; ports: Map<string, number> };
 
-export const partNames = defaultPorts.map(([name]) => name);
-
-const urlSettingOf = (part: string): string => `${part.toUpperCase().replace('-', '_')}_URL`;
-
 /** The settings that `npm start` does not take from the environment, because it decides them, and what to use instead. */
 export const decidedSettings = new Map([
   ['HOST', 'the parts listen on this machine only'],
   ['PORT', 'use --port PART=NUMBER'],
   ['DATA_DIR', 'use --data DIR'],
-  ...partNames
-    .filter((part) => part !== 'client')
-    .map((part): [string, string] => [urlSettingOf(part), `use --port ${part}=NUMBER`]),
+  ...SERVERS.map((part): [string, string] => [urlSetting(part), `use --port ${part}=NUMBER`]),
   ...['RATE_WRITES', 'RATE_READS', 'STREAMS', 'TRUSTED_PROXIES'].map((name): [string, string] => [
     name,
     'only nginx limits requests',
@@ -46,10 +31,10 @@ export const decidedSettings = new Map([
 
 /** The ports of all parts, some of them moved, as `posts=14000`. */
 export function portsOf(moved: string[]): Map<string, number> {
-  const ports = new Map(defaultPorts);
+  const ports = new Map<string, number>(Object.entries(PORTS));
   for (const setting of moved) {
     const [name = '', port = ''] = setting.split('=');
-    if (!ports.has(name)) throw new Error(`--port ${setting}: there is no part "${name}" (${partNames.join(', ')})`);
+    if (!ports.has(name)) throw new Error(`--port ${setting}: there is no part "${name}" (${PARTS.join(', ')})`);
     if (!/^\d+$/.test(port) || Number(port) < 1 || Number(port) > 65_535) {
       throw new Error(`--port ${setting}: expected ${name}=NUMBER, a port from 1 to 65535`);
     }
@@ -88,10 +73,10 @@ export function specOf(name: string, { dataDir, production, ports }: Options): P
   if (production && name !== 'client') env.NODE_OPTIONS = [SMALL_HEAP, process.env.NODE_OPTIONS].join(' ');
   if (name === 'event-bus') {
     env.SUBSCRIPTIONS =
-      process.env.SUBSCRIPTIONS || subscribers.map((subscriber) => `${subscriber}=${url(subscriber)}/events`).join(',');
+      process.env.SUBSCRIPTIONS || SERVICES.map((subscriber) => `${subscriber}=${url(subscriber)}/events`).join(',');
   }
   if (name === 'client') {
-    for (const part of partNames) if (part !== name) env[urlSettingOf(part)] = url(part);
+    for (const part of SERVERS) env[urlSetting(part)] = url(part);
     env.CONTROL = process.env.CONTROL || (production ? 'off' : 'on');
   }
   return { ...processOf(name, production), port, env };

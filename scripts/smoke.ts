@@ -6,11 +6,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { detailOf } from '@blog/common/core/exchange.ts';
 import { printable } from '@blog/common/core/printable.ts';
+import { localUrl, SERVERS } from '@blog/common/run/parts.ts';
 import { type Answer, request, until } from '../e2e/http.ts';
 import { openStream } from '../e2e/stream.ts';
 import { optionsOrUsage } from './usage.ts';
 
-const USAGE = 'Usage: npm run smoke -- [URL] [--timeout SECONDS]      (http://localhost:3000, 30)';
+const USAGE = `Usage: npm run smoke -- [URL] [--timeout SECONDS]      (${localUrl('client')}, 30)`;
 const COMMENTS = [
   { content: 'A fine day', verdict: 'approved' },
   { content: 'An orange day', verdict: 'rejected' },
@@ -21,7 +22,7 @@ function parseOptions() {
     allowPositionals: true,
     options: { timeout: { type: 'string', default: '30' } },
   });
-  const [given = 'http://localhost:3000', ...more] = positionals;
+  const [given = localUrl('client'), ...more] = positionals;
   if (more.length > 0) throw new Error('Only one URL can be checked.');
   if (!URL.canParse(given) || !/^https?:$/.test(new URL(given).protocol))
     throw new Error(`${given} is not a URL like http://localhost:3000.`);
@@ -89,11 +90,10 @@ const isType = ({ headers }: Answer, type: string) => (headers.get('content-type
 
 /** Which parts are not ready, as the gateway sees them: what is missing is seldom the fault of the one that misses it. */
 async function whoIsAway(): Promise<string> {
-  const parts = ['posts', 'comments', 'query', 'moderation', 'event-bus'];
   const answers = await Promise.all(
-    parts.map((part) => request(`${origin}/api/system/parts/${part}`).catch(() => undefined)),
+    SERVERS.map((part) => request(`${origin}/api/system/parts/${part}`).catch(() => undefined)),
   );
-  const names = parts.filter((_, index) => answers[index]?.status !== 200);
+  const names = SERVERS.filter((_, index) => answers[index]?.status !== 200);
   return names.length > 0 ? `; not ready: ${names.join(', ')}` : '';
 }
 

@@ -3,11 +3,12 @@ import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { printable } from '@blog/common/core/printable.ts';
 import { lockData, whyDenied } from '@blog/common/run/lock.ts';
+import { isPart, PARTS } from '@blog/common/run/parts.ts';
 import { createCommands } from './commands.ts';
 import { listen } from './control.ts';
 import { filesIn } from './data-folder.ts';
 import { createPrinter } from './output.ts';
-import { decidedSettings, type Options, partNames, portsOf, specOf } from './parts.ts';
+import { decidedSettings, type Options, portsOf, specOf } from './parts.ts';
 import { whyTaken } from './ports.ts';
 import { INVALID_SETTING, supervise } from './supervisor.ts';
 import { dataDirOf, dataOption } from './usage.ts';
@@ -33,8 +34,8 @@ function parseOptions(): Options & { without: string[] } {
       },
     });
     const without = values.without.flatMap((names) => names.split(','));
-    const unknown = without.find((name) => !partNames.includes(name));
-    if (unknown !== undefined) throw new Error(`--without ${unknown}: the parts are ${partNames.join(', ')}`);
+    const unknown = without.find((name) => !isPart(name));
+    if (unknown !== undefined) throw new Error(`--without ${unknown}: the parts are ${PARTS.join(', ')}`);
     return { without, ports: portsOf(values.port), dataDir: dataDirOf(values.data), production: values.production };
   } catch (error) {
     return fail((error as Error).message, 2);
@@ -48,14 +49,14 @@ for (const [name, instead] of decidedSettings) {
 if (process.env.NODE_ENV === 'production' && !options.production) {
   fail('npm start does not take NODE_ENV=production from the environment: use --production. Unset it.', 2);
 }
-const printer = createPrinter(partNames);
+const printer = createPrinter(PARTS);
 const settled = new Set(options.without); // parts that have become ready, or failed, or are not to run
 const notReady: string[] = []; // when it greeted, and since then
 let greeted = false;
 let stopping = false;
 let unwatched = false; // the reason is the same for every part
 
-const parts = partNames.map((name) =>
+const parts = PARTS.map((name) =>
   supervise(specOf(name, options), {
     line: (line) => printer.line(name, line),
     note: (text) => printer.note(name, text),
@@ -89,7 +90,7 @@ function settle(name: string): void {
     notReady.splice(notReady.indexOf(name), 1);
     printer.note(name, `is ready now: ${addressOf(name)}`);
   }
-  if (greeted || stopping || settled.size < partNames.length) return;
+  if (greeted || stopping || settled.size < PARTS.length) return;
   greeted = true;
   notReady.push(
     ...wanted.map((part) => part.name).filter((name) => !['ready', 'stopped'].includes(partOf(name)?.state ?? '')),

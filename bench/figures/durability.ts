@@ -1,9 +1,10 @@
 // That what was measured was on disk: each server is killed under load, and everything acknowledged is there afterwards.
 import { setTimeout as pause } from 'node:timers/promises';
+import { SERVERS } from '@blog/common/run/parts.ts';
 import { check, takeSnapshot } from '../../e2e/checker.ts';
 import { startWriters, writesOf } from '../../e2e/writers.ts';
 import type { Figure, Run, Values } from '../figure.ts';
-import { keep, SERVERS, startOurs } from '../processes.ts';
+import { keep, startOurs } from '../processes.ts';
 
 const WRITERS = 16;
 /** Between two kills, in milliseconds. */

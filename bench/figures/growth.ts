@@ -3,13 +3,14 @@ import { statfsSync } from 'node:fs';
 import { freemem } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { SERVERS } from '@blog/common/run/parts.ts';
 import { type System, startSystem } from '../../e2e/system.ts';
 import { Connection } from '../connection.ts';
 import { type Figure, type Run, ratio, type Values } from '../figure.ts';
 import { assertRight, fill } from '../fill.ts';
 import { postId, type Size } from '../history.ts';
 import { percentile } from '../load.ts';
-import { keep, SERVERS } from '../processes.ts';
+import { keep } from '../processes.ts';
 
 const SMALL: Size = { posts: 1_000, comments: 5 };
 const LARGE: Size = { posts: 1_000_000, comments: 5 };

@@ -1,9 +1,10 @@
 // What is taken when nothing happens.
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
+import { SERVERS } from '@blog/common/run/parts.ts';
 import { processorTimeOf } from '../../e2e/footprint.ts';
 import { type Figure, NotMeasured } from '../figure.ts';
-import { SERVERS, startNaive, startOurs } from '../processes.ts';
+import { startNaive, startOurs } from '../processes.ts';
 
 /** How often a thread of the process went to sleep of its own accord, and so was woken (proc_pid_status(5)). */
 function wakeUpsOf(pid: number): number {

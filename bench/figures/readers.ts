@@ -2,11 +2,12 @@
 import { once } from 'node:events';
 import { type IncomingMessage, get as open } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
+import { SERVERS } from '@blog/common/run/parts.ts';
 import { post, until } from '../../e2e/http.ts';
 import { watchCost } from '../cost.ts';
 import type { Figure } from '../figure.ts';
 import { percentile } from '../load.ts';
-import { keep, SERVERS, startOurs } from '../processes.ts';
+import { keep, startOurs } from '../processes.ts';
 
 const READERS = 1_000;
 /** So many streams are opened at once. */

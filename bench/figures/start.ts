@@ -2,15 +2,16 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { PARTS } from '@blog/common/run/parts.ts';
 import { freePorts } from '../../e2e/system.ts';
-import { partNames, root } from '../../scripts/parts.ts';
+import { root } from '../../scripts/parts.ts';
 import type { Figure } from '../figure.ts';
 import { keep } from '../processes.ts';
 
 /** Seconds until it is ready; it is stopped again. */
 async function timeOf(options: string[], dataDir: string): Promise<number> {
-  const numbers = await freePorts(partNames.length);
-  const ports = partNames.flatMap((name, i) => ['--port', `${name}=${numbers[i]}`]);
+  const numbers = await freePorts(PARTS.length);
+  const ports = PARTS.flatMap((name, i) => ['--port', `${name}=${numbers[i]}`]);
   const npm = process.env.npm_execpath;
   // Without npm (`node bench/main.ts`) what it would run: then npm's own start is missing.
   const command = npm ? [npm, 'start', '--'] : [join(root, 'scripts', 'setup.mjs'), 'start.ts'];

@@ -1,14 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isForLocalhost, isSafe, WRONG_HOST } from '@blog/common/http/access.ts';
 import { hasBody } from '@blog/common/http/input.ts';
+import type { Server } from '@blog/common/run/parts.ts';
 import release from '../package.json' with { type: 'json' };
 import { sendJson, sendProblem } from './problem.ts';
 import { proxy } from './proxy.ts';
-import { findTarget, isInternal, type Part, parseTarget } from './routes.ts';
+import { findTarget, isInternal, parseTarget } from './routes.ts';
 
 type Options = {
   /** The base URL of each part. */
-  urls: Record<Part, string>;
+  urls: Record<Server, string>;
   /** Allows the bus's control routes through the gateway. */
   control: boolean;
   /** Listens on loopback only, so requests must name this machine as their host. */

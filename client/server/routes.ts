@@ -1,13 +1,11 @@
 // The gateway's route table: everything that can be reached from outside.
 
-/** The parts behind the gateway, by the names used in its addresses. */
-export const PARTS = ['posts', 'comments', 'query', 'moderation', 'event-bus'] as const;
-export type Part = (typeof PARTS)[number];
+import { SERVERS, type Server } from '@blog/common/run/parts.ts';
 
 type Route = {
   methods: readonly string[];
   path: RegExp;
-  part: Part;
+  part: Server;
   /** The path at that part; `$1`, `$2` are the groups matched in the request's path. Defaults to the request's path. */
   to?: string;
   /** Exists only if control of the bus is on. */
@@ -34,7 +32,7 @@ export const ROUTES: readonly Route[] = [
     part: 'event-bus',
     to: '/events/$1/deliveries',
   },
-  ...PARTS.map((part) => ({ methods: GET, path: path(`/api/system/parts/${part}`), part, to: '/readyz' })),
+  ...SERVERS.map((part) => ({ methods: GET, path: path(`/api/system/parts/${part}`), part, to: '/readyz' })),
   {
     methods: ['POST'],
     path: path(`/api/system/subscriptions/${ID}/(pause|resume|skip|replay)`),
@@ -59,7 +57,7 @@ export const ROUTES: readonly Route[] = [
 ];
 
 /** The result of a lookup. `control`: the route controls the bus. */
-export type Target = { part: Part; path: string; control?: true | undefined } | { allow: string[] } | undefined;
+export type Target = { part: Server; path: string; control?: true | undefined } | { allow: string[] } | undefined;
 
 /**
  * Finds the route of a request: the part and the path there, the allowed methods if this one is not among them, or

@@ -1,16 +1,17 @@
 // The settings of the client's part.
 
 import { busUrlSettings, httpUrl, localDefault, serverSettings } from '@blog/common/run/config.ts';
+import { localUrl, PORTS } from '@blog/common/run/parts.ts';
 import { z } from 'zod';
 
 /** The settings, from the environment. */
 export const settingsSchema = z.object({
-  ...serverSettings(3000),
+  ...serverSettings(PORTS.client),
   ...busUrlSettings,
-  POSTS_URL: localDefault(httpUrl, 'http://localhost:4000'),
-  COMMENTS_URL: localDefault(httpUrl, 'http://localhost:4001'),
-  QUERY_URL: localDefault(httpUrl, 'http://localhost:4002'),
-  MODERATION_URL: localDefault(httpUrl, 'http://localhost:4003'),
+  POSTS_URL: localDefault(httpUrl, localUrl('posts')),
+  COMMENTS_URL: localDefault(httpUrl, localUrl('comments')),
+  QUERY_URL: localDefault(httpUrl, localUrl('query')),
+  MODERATION_URL: localDefault(httpUrl, localUrl('moderation')),
   /** Allows the page to control the bus. */
   CONTROL: z.enum(['on', 'off']).default('off'),
 });

@@ -6,11 +6,11 @@ import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { createHttpServer } from '@blog/common/http/limits.ts';
+import { SERVERS, type Server } from '@blog/common/run/parts.ts';
 import { describe } from '@jest/globals';
 import { until } from '../../e2e/http.ts';
 import { createGateway } from '../server/gateway.ts';
 import { SECURITY_HEADERS, servePage } from '../server/page-built.ts';
-import { PARTS, type Part } from '../server/routes.ts';
 
 const CLIENT = join(import.meta.dirname, '..');
 export const SCRIPT = join(CLIENT, 'nginx.sh');
@@ -19,8 +19,8 @@ export const CONF = join(CLIENT, 'nginx.conf');
 export const PAGE = '<!doctype html><title>the page</title>';
 export const ASSET = `/* ${'long enough to be compressed '.repeat(50)}*/`;
 
-type Seen = { part: Part; line: string; headers: IncomingMessage['headers']; body: string };
-export type Urls = Record<Part, string>;
+type Seen = { part: Server; line: string; headers: IncomingMessage['headers']; body: string };
+export type Urls = Record<Server, string>;
 export type Gateway = { url: string; close: () => Promise<unknown> };
 
 /** Listens on loopback; `port` 0 is a free one. */
@@ -54,7 +54,7 @@ export async function startParts() {
     close: () => Promise.all(servers.map((server) => server.close())),
   };
   const servers = await Promise.all(
-    PARTS.map((part) =>
+    SERVERS.map((part) =>
       listen(async (req, res) => {
         let body = '';
         for await (const chunk of req) body += chunk;
@@ -64,7 +64,7 @@ export async function startParts() {
       }),
     ),
   );
-  for (const [i, part] of PARTS.entries()) parts.urls[part] = servers[i]?.url ?? '';
+  for (const [i, part] of SERVERS.entries()) parts.urls[part] = servers[i]?.url ?? '';
   return parts;
 }
 

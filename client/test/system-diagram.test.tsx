@@ -1,4 +1,5 @@
 // The living diagram: who is in it, how they are, what travels; and that its table says the same.
+import { SERVICES } from '@blog/common/run/parts.ts';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { act, screen, waitFor, within } from '@testing-library/react';
 import { createPublishing, lagOf } from '../src/features/system/figures.ts';
@@ -39,7 +40,7 @@ beforeEach(() => {
 describe('who is in it', () => {
   test('client, bus and the four services; and a sixth subscriber by itself', async () => {
     await openSystem();
-    const six = ['client', 'posts', 'comments', 'query', 'moderation', 'event-bus'];
+    const six = ['client', ...SERVICES, 'event-bus'];
     await waitFor(() => expect(nodes()).toEqual(six));
     system.subscriptions.push(aSubscription('words', { kind: 'plain' }));
     await waitFor(() => expect(nodes()).toEqual([...six.slice(0, 5), 'words', 'event-bus']));

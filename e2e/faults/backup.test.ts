@@ -15,13 +15,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, describe, expect, test } from '@jest/globals';
+import { SERVICES } from '../../common/src/run/parts.ts';
 import { root } from '../../scripts/parts.ts';
 import { check, takeSnapshot, type Write } from '../checker.ts';
 import { get, until } from '../http.ts';
 import { type System, startSystem } from '../system.ts';
 import { startWriters, writePost, writesOf } from '../writers.ts';
 
-const SERVICES = ['posts', 'comments', 'moderation', 'query'];
 const PARTS = ['--production', '--without', 'client'];
 
 let system: System | undefined;

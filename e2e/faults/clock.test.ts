@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { SERVICES } from '../../common/src/run/parts.ts';
 import { check, takeSnapshot } from '../checker.ts';
 import { get, post, until } from '../http.ts';
 import { type System, startSystem } from '../system.ts';
 import { startWriters, type Written, writePost, writesOf } from '../writers.ts';
 
 const HOUR = 3_600_000;
-const SUBSCRIBERS = ['posts', 'comments', 'query', 'moderation'];
 
 let system: System;
 let folder: string;
@@ -77,12 +77,12 @@ describe.each([
 
   test('nobody is taken for away, and nothing for late', async () => {
     await jump(by);
-    for (const name of SUBSCRIBERS) expect((await get(`${system.url(name)}/readyz`)).body.degraded).toEqual([]);
+    for (const name of SERVICES) expect((await get(`${system.url(name)}/readyz`)).body.degraded).toEqual([]);
     const { status } = await post(`${system.url('comments')}/posts/${randomUUID()}/comments`, {
       content: 'on nothing',
     });
     expect(status).toBe(404);
-    expect(await lags()).toEqual(SUBSCRIBERS.map(() => ({ lag: 0, lagSeconds: 0 })));
+    expect(await lags()).toEqual(SERVICES.map(() => ({ lag: 0, lagSeconds: 0 })));
     await jump(-by);
   });
 

@@ -1,6 +1,7 @@
 // Events, deliveries and orders that are forged, from outside and from inside.
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { SERVICES } from '../../common/src/run/parts.ts';
 import { check, takeSnapshot } from '../checker.ts';
 import { get, post, request, until } from '../http.ts';
 import { type System, startSystem } from '../system.ts';
@@ -8,7 +9,6 @@ import { writePost, writesOf } from '../writers.ts';
 
 const TOKEN = createHash('sha256').update(`${process.pid} ${performance.now()}`).digest('hex');
 const BEARER = { authorization: `Bearer ${TOKEN}` };
-const SERVICES = ['posts', 'comments', 'query', 'moderation'];
 
 let system: System;
 const before = { BUS_TOKEN: process.env.BUS_TOKEN, LOG_LEVEL: process.env.LOG_LEVEL };

@@ -1,11 +1,11 @@
 // Any part dies at any moment, again and again, while callers write.
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { SERVERS } from '../../common/src/run/parts.ts';
 import { check, fingerprint, readLog, takeSnapshot } from '../checker.ts';
 import { until } from '../http.ts';
 import { type System, startSystem } from '../system.ts';
 import { startWriters, writesOf } from '../writers.ts';
 
-const PARTS = ['event-bus', 'posts', 'comments', 'query', 'moderation'];
 /** How often each part is killed by itself; and all of them at once. */
 const ROUNDS = process.env.LONG ? 10 : 1;
 
@@ -30,12 +30,12 @@ test('kill -9 of every part, while 16 writers write, loses nothing, doubles noth
   };
   await somePosts();
   for (let round = 0; round < ROUNDS; round++) {
-    for (const part of round % 2 ? PARTS.toReversed() : PARTS) {
+    for (const part of round % 2 ? SERVERS.toReversed() : SERVERS) {
       await system.killPart(part);
       await somePosts();
     }
     await readOn();
-    await Promise.all(PARTS.map(system.killPart));
+    await Promise.all(SERVERS.map(system.killPart));
     await somePosts();
   }
   await writers.stop();

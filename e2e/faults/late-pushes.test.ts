@@ -5,12 +5,12 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { SERVICES } from '../../common/src/run/parts.ts';
 import { check, takeSnapshot } from '../checker.ts';
 import { get, post, until } from '../http.ts';
 import { type System, startProcess, startSystem } from '../system.ts';
 import { startWriters, type Written, writesOf } from '../writers.ts';
 
-const SUBSCRIBERS = ['posts', 'comments', 'query', 'moderation'];
 /** How long the bus waits for an answer here, and how long what is late is held, in milliseconds. */
 const DEADLINE = 400;
 const HELD = 700;
@@ -79,11 +79,11 @@ async function startProxy(name: string): Promise<string> {
 }
 
 beforeAll(async () => {
-  process.env.SUBSCRIPTIONS = (await Promise.all(SUBSCRIBERS.map(startProxy))).join(',');
+  process.env.SUBSCRIPTIONS = (await Promise.all(SERVICES.map(startProxy))).join(',');
   process.env.DELIVERY_TIMEOUT_MS = String(DEADLINE);
   // The proxies know where the services are once the bus is there.
-  system = await startSystem('--production', ...['client', ...SUBSCRIBERS].flatMap((name) => ['--without', name]));
-  await Promise.all(SUBSCRIBERS.map(system.startPart));
+  system = await startSystem('--production', ...['client', ...SERVICES].flatMap((name) => ['--without', name]));
+  await Promise.all(SERVICES.map(system.startPart));
 });
 afterAll(async () => {
   await system?.stop();
@@ -124,7 +124,7 @@ test('pushes and answers that come late or twice, also during replays, have no s
   await writeWhile(async () => {
     disorder = 0.5;
     await manyPushes();
-    for (const name of SUBSCRIBERS) await post(`${system.url('event-bus')}/subscriptions/${name}/replay`);
+    for (const name of SERVICES) await post(`${system.url('event-bus')}/subscriptions/${name}/replay`);
     await manyPushes();
     disorder = 0;
   });

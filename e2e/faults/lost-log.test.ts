@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { SERVICES } from '../../common/src/run/parts.ts';
 import { check, takeSnapshot } from '../checker.ts';
 import { get, post, until } from '../http.ts';
 import { type System, startSystem } from '../system.ts';
 import { type Written, writePost, writesOf } from '../writers.ts';
 
-const SUBSCRIBERS = ['posts', 'comments', 'query', 'moderation'];
 const OWNERS = ['posts', 'comments', 'moderation'];
 
 let system: System;
@@ -30,9 +30,9 @@ afterAll(async () => {
 });
 
 const states = async () => (await system.subscriptions()).map(({ name, state }) => [name, state]);
-const all = (state: string) => SUBSCRIBERS.map((name) => [name, state]);
+const all = (state: string) => SERVICES.map((name) => [name, state]);
 const resume = (name: string) => post(`${bus}/subscriptions/${name}/resume`);
-const stands = () => Promise.all(SUBSCRIBERS.map(async (name) => (await get(`${system.url(name)}/events`)).body));
+const stands = () => Promise.all(SERVICES.map(async (name) => (await get(`${system.url(name)}/events`)).body));
 const whatQueryShows = async () => (await get(`${system.url('query')}/posts`)).body;
 
 /** All are diverged, and say so; what is written now is accepted and waits, and nothing is pushed or published. */
@@ -40,7 +40,7 @@ async function expectDiverged(): Promise<void> {
   await until('all are diverged', async () => (await states()).every(([, state]) => state === 'diverged'));
   const before = { stands: await stands(), log: await system.log(), shown: await whatQueryShows() };
   const { degraded } = (await get(`${bus}/readyz`)).body;
-  expect(degraded.map((text: string) => text.split(':')[0])).toEqual(SUBSCRIBERS.map((name) => `${name} is diverged`));
+  expect(degraded.map((text: string) => text.split(':')[0])).toEqual(SERVICES.map((name) => `${name} is diverged`));
   written.push(await writePost(system, `written without a log, after ${written.length}`, 0));
   await until('posts waits', async () => {
     return `${(await get(`${system.url('posts')}/readyz`)).body.degraded}`.includes('the bus answered 412');
@@ -94,7 +94,7 @@ test('so is one put back from an old backup, also when it has grown longer than 
   // A publisher that keeps no checkpoint goes on.
   for (let n = 0; n < length; n++) await post(`${bus}/events`, { type: 'Noise', data: { n } });
   expect((await system.log()).length).toBeGreaterThan(length);
-  for (const name of SUBSCRIBERS) await resume(name);
+  for (const name of SERVICES) await resume(name);
   await until('asked again', async () =>
     (await stands()).every(({ checkpoint }) => Number.parseInt(checkpoint, 10) === length),
   );

@@ -4,12 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { SERVICES } from '../../common/src/run/parts.ts';
 import { check, takeSnapshot } from '../checker.ts';
 import { get, post, until } from '../http.ts';
 import { type System, startSystem } from '../system.ts';
 import { everything, type Written, writePost, writesOf } from '../writers.ts';
-
-const SERVICES = ['posts', 'comments', 'moderation', 'query'];
 
 let system: System;
 const written: Written[] = [];

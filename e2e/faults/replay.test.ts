@@ -1,11 +1,10 @@
 // Replay of any subscriber, from anywhere, at any time: nothing is published twice, no status goes back, the same read model.
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { SERVICES } from '../../common/src/run/parts.ts';
 import { check, takeSnapshot } from '../checker.ts';
 import { get, post, until } from '../http.ts';
 import { type System, startSystem } from '../system.ts';
 import { commentsOf, everything, startWriters, type Written, writePost, writesOf } from '../writers.ts';
-
-const SUBSCRIBERS = ['posts', 'comments', 'query', 'moderation'];
 
 let system: System;
 const written: Written[] = [];
@@ -33,7 +32,7 @@ async function replay(name: string, part: number): Promise<void> {
   await until(`${name} took the order`, async () => (await get(`${system.url(name)}/events`)).body.replay === id);
 }
 
-test.each(SUBSCRIBERS)('a replay of %s has no second effect and publishes nothing twice', async (name) => {
+test.each(SERVICES)('a replay of %s has no second effect and publishes nothing twice', async (name) => {
   const before = await everything(system, written);
   await replay(name, 1);
   await system.quiet();
@@ -42,7 +41,7 @@ test.each(SUBSCRIBERS)('a replay of %s has no second effect and publishes nothin
 
 test('nor have replays of all of them at once, from anywhere', async () => {
   const before = await everything(system, written);
-  await Promise.all(SUBSCRIBERS.map((name) => replay(name, Math.random())));
+  await Promise.all(SERVICES.map((name) => replay(name, Math.random())));
   await system.quiet();
   expect(await everything(system, written)).toEqual(before);
 });
@@ -77,7 +76,7 @@ test('replays during replays, under load and while the subscriber is killed, cha
   const writers = startWriters(system, 4);
   await until('some posts', () => writers.posts.length >= 8);
   await Promise.all(
-    SUBSCRIBERS.map(async (name) => {
+    SERVICES.map(async (name) => {
       for (let round = 0; round < 2; round++) {
         await order(name, 1);
         await order(name, Math.random());

@@ -2,28 +2,17 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, parseAllDocuments } from 'yaml';
+import { PARTS, PORTS, SERVERS, SERVICES } from '../../common/src/run/parts.ts';
 
 export const root = join(import.meta.dirname, '..', '..');
 
-/** What is where, and who connects to whom. Besides, anybody connects to the client. */
-export const parts: { name: string; service: string; port: number; connectsTo: string[] }[] = [
-  { name: 'posts', service: 'posts-clusterip-srv', port: 4000, connectsTo: ['event-bus'] },
-  { name: 'comments', service: 'comments-srv', port: 4001, connectsTo: ['event-bus'] },
-  { name: 'query', service: 'query-srv', port: 4002, connectsTo: ['event-bus'] },
-  { name: 'moderation', service: 'moderation-srv', port: 4003, connectsTo: ['event-bus'] },
-  {
-    name: 'event-bus',
-    service: 'event-bus-srv',
-    port: 4005,
-    connectsTo: ['posts', 'comments', 'query', 'moderation'],
-  },
-  {
-    name: 'client',
-    service: 'client-srv',
-    port: 3000,
-    connectsTo: ['posts', 'comments', 'query', 'moderation', 'event-bus'],
-  },
-];
+/** A part's Service and port, and the parts that it connects to. Besides, anybody connects to the client. */
+export const parts: { name: string; service: string; port: number; connectsTo: string[] }[] = PARTS.map((name) => ({
+  name,
+  service: name === 'posts' ? 'posts-clusterip-srv' : `${name}-srv`,
+  port: PORTS[name],
+  connectsTo: name === 'client' ? SERVERS : name === 'event-bus' ? SERVICES : ['event-bus'],
+}));
 
 // Of a manifest only what is read here; what is missing in a wrong one is found by the checks.
 type Probe = { httpGet?: { path: string; port: string }; periodSeconds?: number; failureThreshold?: number };

@@ -1,4 +1,5 @@
 import { busSettings, databaseSettings, serverSettings } from '@blog/common/run/config.ts';
+import { PORTS } from '@blog/common/run/parts.ts';
 import { z } from 'zod';
 import { normalize } from './moderation.ts';
 
@@ -10,7 +11,7 @@ const bannedWords = z
   .refine((words) => words.every((word) => word !== ''), 'must be words, separated by commas');
 
 export const configSchema = z.object({
-  ...serverSettings(4003),
+  ...serverSettings(PORTS.moderation),
   ...databaseSettings,
   ...busSettings,
   BANNED_WORDS: bannedWords,

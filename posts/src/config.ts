@@ -1,5 +1,11 @@
 import { corsSettings } from '@blog/common/http/access.ts';
 import { busSettings, databaseSettings, serverSettings } from '@blog/common/run/config.ts';
+import { PORTS } from '@blog/common/run/parts.ts';
 import { z } from 'zod';
 
-export const configSchema = z.object({ ...serverSettings(4000), ...databaseSettings, ...busSettings, ...corsSettings });
+export const configSchema = z.object({
+  ...serverSettings(PORTS.posts),
+  ...databaseSettings,
+  ...busSettings,
+  ...corsSettings,
+});

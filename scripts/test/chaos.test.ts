@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
+import { SERVERS } from '@blog/common/run/parts.ts';
 import { expect, test } from '@jest/globals';
-import { createSchedule, KINDS, SERVERS } from '../chaos-schedule.ts';
+import { createSchedule, KINDS } from '../chaos-schedule.ts';
 
 const options = { seed: 42, seconds: 100, every: 0.5, killsOnly: false };
 

@@ -4,9 +4,9 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } fr
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PARTS } from '@blog/common/run/parts.ts';
 
 const repository = join(import.meta.dirname, '..', '..');
-const names = ['event-bus', 'posts', 'comments', 'query', 'moderation', 'client'];
 
 /** A part that answers with `text`, its process id and its parent's. */
 export const fakePart = (text: string) => `
@@ -55,12 +55,12 @@ export async function createCheckout(name = "[100% blög] (it's) + ") {
   symlinkSync(join(repository, 'node_modules'), join(root, 'node_modules'), 'junction');
   mkdirSync(join(root, 'common', 'src'), { recursive: true });
   const mainOf = (name: string) => join(root, name, name === 'client' ? 'server' : 'src', 'main.ts');
-  for (const name of names) {
+  for (const name of PARTS) {
     mkdirSync(join(mainOf(name), '..'), { recursive: true });
     writeFileSync(mainOf(name), fakePart('first'));
   }
-  const numbers = await freePorts(names.length);
-  const ports = Object.fromEntries(names.map((name, index) => [name, numbers[index] as number]));
+  const numbers = await freePorts(PARTS.length);
+  const ports = Object.fromEntries(PARTS.map((name, index) => [name, numbers[index] as number]));
   const runs: Run[] = [];
 
   /** `by`: the words of a command that runs it. */
@@ -90,8 +90,8 @@ export async function createCheckout(name = "[100% blög] (it's) + ") {
     edit: (name: string, source: string) => writeFileSync(mainOf(name), source),
     /** `npm start`, with only the named parts. */
     start: (only: string[], args: string[] = [], env: NodeJS.ProcessEnv = {}, by: string[] = []) => {
-      const without = names.filter((name) => !only.includes(name)).flatMap((name) => ['--without', name]);
-      const moved = names.flatMap((name) => ['--port', `${name}=${ports[name]}`]);
+      const without = PARTS.filter((name) => !only.includes(name)).flatMap((name) => ['--without', name]);
+      const moved = PARTS.flatMap((name) => ['--port', `${name}=${ports[name]}`]);
       return run('start.ts', [...without, ...moved, ...args], env, by);
     },
     /** What a fake part answers, or undefined while it does not. */

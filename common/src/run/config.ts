@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { tokenSettings } from '../http/access.ts';
 import { failpoints } from '../observe/failpoints.ts';
+import { localUrl } from './parts.ts';
 
 /** Exit code for a setting that is wrong: the runner does not try such a part again (EX_CONFIG of sysexits.h). */
 const EXIT_CONFIG = 78;
@@ -66,7 +67,7 @@ export const databaseSettings = {
 };
 
 /** Where the bus is. */
-export const busUrlSettings = { EVENT_BUS_URL: localDefault(httpUrl, 'http://localhost:4005') };
+export const busUrlSettings = { EVENT_BUS_URL: localDefault(httpUrl, localUrl('event-bus')) };
 
 /** What the four services have besides: where the bus is, and the token between them. */
 export const busSettings = { ...busUrlSettings, ...tokenSettings };

@@ -1,0 +1,29 @@
+/**
+ * The parts of the blog and the port that each listens on: the one list of them. YAML, shell and documents repeat its
+ * numbers; `infra/test` holds the manifests, Skaffold and the images to it.
+ */
+export const PORTS = {
+  posts: 4000,
+  comments: 4001,
+  query: 4002,
+  moderation: 4003,
+  'event-bus': 4005,
+  client: 3000,
+} as const;
+
+export type Part = keyof typeof PORTS;
+export type Server = Exclude<Part, 'client'>;
+export type Service = Exclude<Server, 'event-bus'>;
+
+export const PARTS = Object.keys(PORTS) as Part[];
+export const isPart = (name: string): name is Part => Object.hasOwn(PORTS, name);
+/** The parts with a database. */
+export const SERVERS = PARTS.filter((part): part is Server => part !== 'client');
+/** The subscribers of the bus, unless `SUBSCRIPTIONS` names others. */
+export const SERVICES = SERVERS.filter((part): part is Service => part !== 'event-bus');
+
+/** The address of a part on one machine, as `npm start` runs it. */
+export const localUrl = (part: Part) => `http://localhost:${PORTS[part]}`;
+
+/** `EVENT_BUS_URL`: the setting that says where a part is. */
+export const urlSetting = (part: string): string => `${part.toUpperCase().replace('-', '_')}_URL`;
