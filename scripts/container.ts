@@ -1,11 +1,11 @@
-// `node scripts/container.ts PART`: the first process of a part's container in development. The container outlives what
+// The first process of a part's container in development; the image's `PART` names the part. The container outlives what
 // runs in it: it holds the edits that file sync brought, and Kubernetes would replace it by its image, without them. So a
 // crash, a kill or a saved syntax error ends only the service, which comes back as with `npm start`.
 import { format } from './output.ts';
 import { portsOf, processOf } from './parts.ts';
 import { supervise } from './supervisor.ts';
 
-const name = process.argv[2] ?? '';
+const name = process.env.PART ?? '';
 const port = Number(process.env.PORT) || portsOf([]).get(name);
 if (!port) throw new Error(`There is no part "${name}".`);
 

@@ -38,7 +38,7 @@ function inCluster(): string {
     stop: `scale ${kind}/${part} --replicas=0`,
     start: `scale ${kind}/${part} --replicas=1`,
     kill: `delete pod -l app.kubernetes.io/name=${part} --force`,
-    tables: `exec ${part}-0 -- node common/src/run/tables.ts /data/${part}.db`,
+    tables: `exec ${part}-0 -- node /app/common/src/run/tables.ts /data/${part}.db`,
   };
   return `kubectl -n blog ${lines[verb] ?? 'get pods'}`;
 }

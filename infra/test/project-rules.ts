@@ -1,13 +1,12 @@
 // What the manifests depend on: images, Skaffold, the lists of files. Each rule returns what is wrong, as sentences.
 import { existsSync, globSync } from 'node:fs';
 import { join } from 'node:path';
+import { PORTS } from '../../common/src/run/parts.ts';
 import { compare } from './differences.ts';
 import { type Artifact, type Project, parts, root } from './project.ts';
 
 export function images({ dockerfiles, versions }: Project): string[] {
-  return parts.flatMap(({ name, port }) => {
-    const file = `${name}/Dockerfile`;
-    const text = dockerfiles[name] ?? '';
+  return Object.entries(dockerfiles).flatMap(([file, text]) => {
     const stages = [...text.matchAll(/^FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?/gim)];
     const names = stages.map(([, , stage]) => stage);
     const bases = stages.map(([, base = '']) => base).filter((base) => !names.includes(base));
@@ -23,7 +22,7 @@ export function images({ dockerfiles, versions }: Project): string[] {
       }),
       ...(labels.length > 0 ? [] : [`${file} does not label its version`]),
       ...labels.flatMap(([, version]) => compare(`${file}: version`, version, versions.blog)),
-      ...[...text.matchAll(/^EXPOSE (.*)$/gm)].flatMap(([, it]) => compare(`${file}: port`, it, String(port))),
+      ...[...text.matchAll(/^EXPOSE (.*)$/gm)].flatMap(([, it]) => compare(`${file}: port`, it, String(PORTS.client))),
     ];
   });
 }
@@ -138,6 +137,12 @@ export function hooks({ skaffold: { deploy, profiles = [] } }: Project): string[
   ];
 }
 
+/** The image of a server is the one Dockerfile with the name of its folder. */
+const built = (name: string): Artifact['docker'] => ({
+  ...(name === 'client' ? { dockerfile: 'client/Dockerfile' } : { buildArgs: { PART: name } }),
+  target: 'development',
+});
+
 const isArtifact = (value: unknown): value is Artifact => value instanceof Object && 'image' in value;
 
 export function skaffold({ skaffold: { build, portForward, profiles = [] } }: Project): string[] {
@@ -145,9 +150,10 @@ export function skaffold({ skaffold: { build, portForward, profiles = [] } }: Pr
   const artifacts = [...build.artifacts, ...ofProfiles];
   const forward = portForward.map((it) => [it.port, it.localPort, it.resourceName, it.namespace].join());
   return [
-    ...parts
-      .filter(({ name }) => !artifacts.some(({ image }) => image === `blog-${name}`))
-      .map(({ name }) => `there is no artifact blog-${name}`),
+    ...parts.flatMap(({ name }) => {
+      const artifact = artifacts.find(({ image }) => image === `blog-${name}`);
+      return artifact ? compare(`blog-${name}`, artifact.docker, built(name)) : [`there is no artifact blog-${name}`];
+    }),
     ...artifacts.flatMap(({ image, context = '.', docker, sync }) => [
       ...[join(context, docker?.dockerfile ?? 'Dockerfile')]
         .filter((file) => !existsSync(join(root, file)))

@@ -59,7 +59,7 @@ export type Manifest = {
 export type Artifact = {
   image: string;
   context?: string;
-  docker?: { dockerfile?: string };
+  docker?: { dockerfile?: string; buildArgs?: Record<string, string>; target?: string };
   sync?: { manual: { src: string }[] };
 };
 type Skaffold = {
@@ -81,7 +81,7 @@ export type Project = {
   /** What may stand before the client. */
   optional: Manifest[];
   skaffold: Skaffold;
-  /** By name of part. */
+  /** By path: the one of the five servers, and the client's. */
   dockerfiles: Record<string, string>;
   /** By file name: everything that is given to a cluster. */
   texts: Record<string, string>;
@@ -116,7 +116,7 @@ export function readProject(): Project {
     namespace: readDocuments(read('infra/k8s/namespace.yaml')),
     optional: ['ingress', 'http-route'].flatMap((name) => readDocuments(read(`infra/k8s/optional/${name}.yaml`))),
     skaffold: parse(read('skaffold.yaml')),
-    dockerfiles: Object.fromEntries(parts.map(({ name }) => [name, read(`${name}/Dockerfile`)])),
+    dockerfiles: Object.fromEntries(['Dockerfile', 'client/Dockerfile'].map((file) => [file, read(file)])),
     texts: Object.fromEntries(files.map((file) => [file, read(file)])),
     versions: { blog: version, node: devDependencies.node },
     gatewayEnds: Number(/^worker_shutdown_timeout (\d+)s;$/m.exec(read('client/nginx.conf'))?.[1]),

@@ -9,7 +9,7 @@ beforeEach(async () => {
 afterEach(() => checkout.remove());
 
 const start = (part: string) =>
-  checkout.run('container.ts', [part], { HOST: '127.0.0.1', PORT: String(checkout.ports[part]) });
+  checkout.run('container.ts', [], { PART: part, HOST: '127.0.0.1', PORT: String(checkout.ports[part]) });
 const answer = (part: string, text: string) =>
   until(`${part} says ${text}`, async () => {
     const now = await checkout.get(part);
