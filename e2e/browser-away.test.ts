@@ -68,7 +68,7 @@ test('what is on its way is still shown after a reload while query is away', asy
   await write(page, 'Survives a reload');
   await postOf(page, 'Survives a reload').waitFor();
   await page.reload();
-  await page.getByRole('alert').getByText('The posts cannot be read at the moment.').waitFor();
+  await page.getByRole('alert').getByText('The posts cannot be loaded at the moment.').waitFor();
   await postOf(page, 'Survives a reload').getByText('On its way…').waitFor();
   const loaded = await loadedAt(page);
 
@@ -145,12 +145,12 @@ test.each([
     await blog.system.ready(service);
     await form.getByRole('textbox').fill(text);
     await form.getByRole('button').click();
-    await waits(page, 'The blog cannot take it at the moment. Sending again…');
+    await waits(page, 'The blog cannot store it at the moment. Sending again…');
     expect(await form.getByRole('textbox').inputValue()).toBe(text);
     await dying.stop();
     if (what === 'is loaded again') {
       await page.reload();
-      await waits(page, 'The blog cannot take it at the moment. Sending again…');
+      await waits(page, 'The blog cannot store it at the moment. Sending again…');
     }
     await blog.system.startPart(service);
     await until('an empty field', async () => (await form.getByRole('textbox').inputValue()) === '');

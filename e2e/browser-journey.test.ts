@@ -33,7 +33,7 @@ test('the journey of a comment waits while its judge is away, and ends with the 
   await postOf(page, 'Judged late').waitFor();
   await blog.system.part('stop moderation');
   await writeAndFollow(page, 'Judged late', 'an ORANGE');
-  await journey(page).getByText('moderation has not got it yet. Its lag is 1 event').waitFor();
+  await journey(page).getByText('moderation does not have it yet. Its lag is 1 event').waitFor();
   expect((await steps(page)).map((text) => text.replace(/\d+/, 'N'))).toEqual([
     'Sent from this page',
     'Stored, with its event in the outbox',
@@ -41,7 +41,7 @@ test('the journey of a comment waits while its judge is away, and ends with the 
     'Judged',
   ]);
   await blog.system.startPart('moderation');
-  await journey(page).getByText('in all.').waitFor();
+  await journey(page).getByText('in total.').waitFor();
   expect((await steps(page)).slice(3).map((text) => text.replace(/\d+/, 'N'))).toEqual([
     'Judged: rejected',
     'CommentModerated in the log at N from the outbox of moderation',
@@ -68,9 +68,9 @@ test('a comment that is written while the bus is away is told to wait in the out
   await postOf(page, 'Written without a bus').waitFor();
   await blog.system.part('stop event-bus');
   await writeAndFollow(page, 'Written without a bus', 'a remark');
-  await journey(page).getByText('waits in the outbox of comments: the event bus does not answer').waitFor();
+  await journey(page).getByText('is stored in the outbox of comments: the event bus does not answer').waitFor();
   await blog.system.startPart('event-bus');
-  await journey(page).getByText('in all.').waitFor();
+  await journey(page).getByText('in total.').waitFor();
   const logged = journey(page).locator('.step', { hasText: 'CommentCreated in the log' });
   expect(await logged.locator('.step-head .gap').textContent()).toMatch(/^\+ [\d.]+ (m?s)$/);
 });

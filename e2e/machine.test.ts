@@ -68,7 +68,7 @@ const canLimit = spawnSync('sh', ['-c', `${NO_WATCHES} true`]).status === 0;
       .filter((line) => /inotify|ENOSPC/.test(line));
     expect(lines).toEqual([
       expect.stringMatching(/^Edits do not restart the parts: .*fs.inotify.max_user_watches/),
-      expect.stringMatching(/^client +. Edits of the page are not followed; raise fs.inotify.max_user_watches/),
+      expect.stringMatching(/^client +. Edits of the page are not noticed: raise fs.inotify.max_user_watches/),
     ]);
   } finally {
     await terminal.close();

@@ -48,7 +48,7 @@ export function createGateway({ urls, control, loopback, allowedHosts, headers =
     if (loopback && !hasOwnName) return sendProblem(res, 403, WRONG_HOST);
     if (isInternal(path)) return notFound(res);
     if (!isSafe(req) && !isOwnOrigin(req)) {
-      return sendProblem(res, 403, 'Only its own page can change anything here.');
+      return sendProblem(res, 403, 'Requests from other origins cannot change anything here.');
     }
 
     const mayControl = control && hasOwnName;

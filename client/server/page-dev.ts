@@ -36,7 +36,7 @@ export async function openDevPage(server: Server, allowedHosts: string[]): Promi
   let watched = true;
   logger.error = (message, options) => {
     if (!message.includes('file watcher error')) return logError(message, options);
-    if (watched) logError(`Edits of the page are not followed; raise ${INOTIFY_LIMITS} with sysctl. (${message})`);
+    if (watched) logError(`Edits of the page are not noticed: raise ${INOTIFY_LIMITS} with sysctl. (${message})`);
     watched = false;
   };
   const vite = await createServer({

@@ -67,9 +67,9 @@ describe('an error in one half of the page', () => {
     blog.posts = [{ post: aPost(1), comments: [] }];
     const broken = break_();
     await openPage();
-    await screen.findByText(new RegExp(`${half} cannot be shown: something went wrong`));
+    await screen.findByText(new RegExp(`${half} cannot be shown because of an error`));
     expect(screen.getByRole('heading', { level: 2, name: other })).toBeTruthy();
-    expect(screen.getByRole('link', { name: 'Load the blog anew' }).getAttribute('href')).toBe('/');
+    expect(screen.getByRole('link', { name: 'Reload the blog' }).getAttribute('href')).toBe('/');
 
     broken.mockRestore();
     await userEvent.click(screen.getByRole('button', { name: 'Show it again' }));

@@ -108,7 +108,7 @@ describe('the way of a comment', () => {
     expect(steps.at(-1)).toMatchObject({ name: 'readable', state: 'done', at: undefined, gap: undefined });
   });
 
-  test('an event from before the bus noted when one came is in the log at an unknown time', () => {
+  test('an event from before the bus recorded times one came is in the log at an unknown time', () => {
     const steps = journeyOf([about('CommentCreated', 7, 2, undefined), moderated], new Map());
     expect(short(steps)).toEqual(['written', 'logged', 'judged 8', 'logged 3', 'updated waiting']);
   });

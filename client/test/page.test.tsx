@@ -34,9 +34,9 @@ describe('reading', () => {
     jest.spyOn(Math, 'random').mockReturnValue(0.2);
     blog.onGet = () => ({ status: 503 });
     render(<App />);
-    await screen.findByText(/cannot be read at the moment/);
+    await screen.findByText(/cannot be loaded at the moment/);
     blog.onGet = () => undefined;
-    await screen.findByText(/Nobody has posted/);
+    await screen.findByText(/No posts yet/);
   });
 
   test('older posts and further comments come on demand, and are live there too', async () => {
@@ -58,7 +58,7 @@ describe('reading', () => {
 test('a page in the place of the list is no list: it is tried again', async () => {
   blog.onGet = () => ({ body: '<!doctype html><p>Sign in to the network' });
   render(<App />);
-  await screen.findByText(/cannot be read at the moment/);
+  await screen.findByText(/cannot be loaded at the moment/);
 });
 
 describe('a read model of the classic version', () => {

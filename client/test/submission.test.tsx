@@ -26,10 +26,10 @@ beforeEach(() => {
 describe('what was not answered, or with a 5xx or 429', () => {
   test.each([
     ['no answer', noAnswer, /The blog does not answer\. Sending again…/],
-    ['a 500', () => ({ status: 500 }), /cannot take it at the moment\. Sending again…/],
-    ['a 503', () => ({ status: 503 }), /cannot take it at the moment\. Sending again…/],
-    ['a 507', () => ({ status: 507 }), /cannot take it at the moment\. Sending again…/],
-    ['a 429', () => ({ status: 429 }), /too much at once\. Sending again in a moment…/],
+    ['a 500', () => ({ status: 500 }), /cannot store it at the moment\. Sending again…/],
+    ['a 503', () => ({ status: 503 }), /cannot store it at the moment\. Sending again…/],
+    ['a 507', () => ({ status: 507 }), /cannot store it at the moment\. Sending again…/],
+    ['a 429', () => ({ status: 429 }), /Too many requests at once\. Sending again in a moment…/],
   ])('%s: the page sends it again by itself, with the same key, and says so calmly', async (_, fail, text) => {
     const answers = [fail, fail, fail];
     const hold = later<void>();
@@ -72,7 +72,7 @@ describe('what was not answered, or with a 5xx or 429', () => {
     await openPage();
     await post('Mine');
     await screen.findByText('On its way…');
-    expect(spoken()).toBe('The blog cannot take it at the moment. Sending again…Your post is on its way.');
+    expect(spoken()).toBe('The blog cannot store it at the moment. Sending again…Your post is on its way.');
   });
 
   test('a comment on a post that the comments service has not heard of yet goes as soon as it has', async () => {
@@ -105,7 +105,7 @@ describe('what was not answered, or with a 5xx or 429', () => {
     await waitFor(() => expect(blog.sent).toHaveLength(2));
     await userEvent.type(field(), typed);
     expect(field().value).toBe(left);
-    expect(screen.getByText(/It is not sent again. If the blog has stored it already, it will appear/)).toBeTruthy();
+    expect(screen.getByText(/Sending was cancelled. If the blog has stored it already, it will appear/)).toBeTruthy();
     expect(screen.getByRole('button', { name: 'Post' })).toBeTruthy();
     answer.resolve(later503 as never);
     cleanup();

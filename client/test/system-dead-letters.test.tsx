@@ -34,7 +34,7 @@ async function open(...ids: number[]) {
 describe('what is shown', () => {
   test('without any, what they are', async () => {
     await open();
-    list().getByText(/^None\. An event that its subscriber refuses again and again/);
+    list().getByText(/^None\. An event that its subscriber refuses five times/);
   });
 
   test('newest first, each with its subscription, place, reason, time and event', async () => {
@@ -136,7 +136,7 @@ describe('redeliver', () => {
     system.letters = [aLetter(10)];
     await userEvent.click(button('Redeliver', 4));
     await waitFor(() => expect(positions()).toEqual(['Position 10']));
-    expect(spoken()).toContain('It was gone already.');
+    expect(spoken()).toContain('It was already gone.');
   });
 
   test('once, however often it is pressed', async () => {

@@ -58,7 +58,7 @@ describe('a journey', () => {
     ];
     await waitFor(() => expect(steps()[6]).toMatch(/4 ms/));
     for (const [index, text] of texts.entries()) expect(steps()[index]).toMatch(text);
-    expect(journey().getByText('2.02 s in all.')).toBeTruthy();
+    expect(journey().getByText('2.02 s in total.')).toBeTruthy();
     expect(journey().getByText(/moderation has it/).textContent).toBe('moderation has it + 8 ms at attempt 3');
     expect(journey().getByText('Hello')).toBeTruthy();
     await userEvent.click(journey().getByRole('link', { name: '2' }));
@@ -74,8 +74,8 @@ describe('a journey', () => {
     await comment('Title 1', 'Hello');
     await userEvent.click(await article('Title 1').findByRole('link', { name: 'Journey' }));
     await waitFor(() => expect(steps()[0]).toMatch(/^Sent from this pageclient/));
-    expect(journey().getByText(/the 201 came to this page/)).toBeTruthy();
-    expect(journey().getByText(/waits in the outbox of comments/)).toBeTruthy();
+    expect(journey().getByText(/this page got its 201/)).toBeTruthy();
+    expect(journey().getByText(/is stored in the outbox of comments/)).toBeTruthy();
     publish(...[created, moderated, updated].map((entry) => ({ ...entry, subject: 'mine' })));
     stand();
     act(() =>
@@ -90,7 +90,7 @@ describe('a journey', () => {
     stand(aSubscription('moderation', { lag: 12, state: 'retrying', lastError: 'connect ECONNREFUSED' }));
     await openSystem('/system?comment=c');
     await screen.findByText(
-      'moderation has not got it yet. Its lag is 12 events: it does not take them (connect ECONNREFUSED).',
+      'moderation does not have it yet. Its lag is 12 events: it fails (connect ECONNREFUSED).',
       {},
       { timeout: 5_000 },
     );
@@ -101,14 +101,14 @@ describe('a journey', () => {
     publish(moderated);
     stand(aSubscription('comments', { position: 1, lag: 1, state: 'paused' }));
     await screen.findByText(
-      /^comments has not got it yet. Its lag is 1 event, and its subscription is paused/,
+      /^comments does not have it yet. Its lag is 1 event, and its subscription is paused/,
       {},
       { timeout: 5_000 },
     );
     publish(updated);
     stand();
     delivered(3, 'query', 2_030);
-    await screen.findByText('2.03 s in all.', {}, { timeout: 5_000 });
+    await screen.findByText('2.03 s in total.', {}, { timeout: 5_000 });
     expect(spoken()).toContain('The comment has its verdict, after 2.03 s.');
   });
 
@@ -125,9 +125,9 @@ describe('a journey', () => {
     await openSystem('/system?comment=c');
     await waitFor(() => expect(steps()).toHaveLength(3));
     act(() => system.stopBus());
-    await journey().findByText(/The event bus cannot be asked at the moment/, {}, { timeout: 5_000 });
+    await journey().findByText(/The event bus does not answer at the moment/, {}, { timeout: 5_000 });
     expect(steps()).toHaveLength(3);
-    await journey().findByText(/nothing is delivered until it does/, {}, { timeout: 5_000 });
+    await journey().findByText(/Nothing is delivered until it does/, {}, { timeout: 5_000 });
     system.startBus();
     system.log.push(moderated, updated);
     stand();
@@ -141,7 +141,7 @@ describe('a journey', () => {
     await openSystem('/system?comment=c');
     await waitFor(() => expect(steps().at(-1)).toBe('In the read modelquerytime unknown'), { timeout: 5_000 });
     expect(journey().getAllByText('moderation is past it')).toHaveLength(3);
-    expect(journey().getByText(/the bus remembers deliveries in memory only/)).toBeTruthy();
+    expect(journey().getByText(/the bus remembers deliveries only in memory/)).toBeTruthy();
   });
 
   test('has the first verdict, and names later ones', async () => {
@@ -161,7 +161,7 @@ describe('a journey', () => {
     system.log = [about(1, 'CommentCreated', 0, 4, { traceparent: `00-${trace}-b7ad6b7169203331-01` })];
     stand();
     await openSystem('/system?comment=c');
-    expect((await screen.findByText(trace)).closest('p')?.textContent).toMatch(/the parts' logs have it/);
+    expect((await screen.findByText(trace)).closest('p')?.textContent).toMatch(/look it up in the parts' log lines/);
   });
 });
 

@@ -42,7 +42,7 @@ describe('the log', () => {
   test('where something may have been missed it is read anew', async () => {
     system.log = entries(1, 2);
     await openSystem('/system?type=Rare');
-    await screen.findByText(/No such event is in the log/);
+    await screen.findByText(/No event in the log matches/);
     await waitFor(() => expect(screen.getByText('2 events')).toBeTruthy());
     system.log.push(anEntry(3, { type: 'Rare' }), ...entries(4, 300));
     act(() => system.stream.reset());
@@ -193,13 +193,13 @@ describe('an event', () => {
     system.deliveries.set(1, [{ subscription: 'query', deliveredAt: '2026-01-02T03:04:05.012Z', attempts: 3 }]);
     await openSystem('/system?event=1');
     await waitFor(() => expect(receivers()).toHaveLength(2));
-    expect(receivers()[0]).toMatch(/^query since .*, 12 ms after it came, at attempt 3$/);
+    expect(receivers()[0]).toMatch(/^query since .*, 12 ms after it was recorded, at attempt 3$/);
     expect(receivers()[1]).toBe('moderation not yet: it is retrying, its lag 1');
     system.subscriptions = ['query', 'moderation'].map((name) => aSubscription(name, { position: 1 }));
     system.deliveries
       .get(1)
       ?.push({ subscription: 'moderation', deliveredAt: '2026-01-02T03:04:06.500Z', attempts: 1 });
-    await waitFor(() => expect(receivers()[1]).toMatch(/^moderation since .*, 1.50 s after it came$/), {
+    await waitFor(() => expect(receivers()[1]).toMatch(/^moderation since .*, 1.50 s after it was recorded$/), {
       timeout: 5_000,
     });
   });
@@ -209,7 +209,7 @@ describe('an event', () => {
     system.subscriptions = [aSubscription('query', { position: 2 })];
     await openSystem('/system?event=1');
     await waitFor(() => expect(receivers()).toEqual(['query is past it']), { timeout: 5_000 });
-    expect(view().getByText(/remembers deliveries from its last start on/)).toBeTruthy();
+    expect(view().getByText(/remembers deliveries since its last start/)).toBeTruthy();
   });
 
   test('that is older than what the bus remembers says so', async () => {
@@ -222,7 +222,7 @@ describe('an event', () => {
   test('past the end of the log is not there, and is shown when it comes', async () => {
     system.log = entries(1, 2);
     await openSystem('/system?event=3');
-    await screen.findByText(/There is no event at this place: the newest is at 2/);
+    await screen.findByText(/There is no event at this position yet: the newest is at 2/);
     publish(anEntry(3));
     await waitFor(() => expect(document.querySelector('pre')?.textContent).toContain('Title 3'), { timeout: 5_000 });
   });

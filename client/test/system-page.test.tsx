@@ -101,7 +101,7 @@ describe('behind a bus of somebody else', () => {
       blog.posts = [{ post: aPost(1), comments: [] }];
       history.replaceState(null, '', '/system?event=1&comment=c');
       render(<App />);
-      await screen.findByText(/This event bus is not ours/);
+      await screen.findByText(/This event bus is a foreign one/);
       expect(await screen.findByText('Title 1')).toBeTruthy();
       expect(screen.getByRole('heading', { name: 'How events travel' })).toBeTruthy();
       expect(screen.queryByRole('heading', { name: 'Subscriptions' })).toBeNull();

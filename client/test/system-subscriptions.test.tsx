@@ -40,14 +40,14 @@ describe('what is said', () => {
 
   test.each<[string, Partial<Subscription>, string]>([
     ['Live', { state: 'live' }, ''],
-    ['Starting', { state: 'starting', kind: 'unknown' }, 'The bus is asking where it is.'],
-    ['Paused', { state: 'paused' }, 'Nothing is sent to it until it is resumed.'],
+    ['Starting', { state: 'starting', kind: 'unknown' }, 'The bus is asking for its checkpoint.'],
+    ['Paused', { state: 'paused' }, 'Nothing is delivered to it until it is resumed.'],
     [
       'Retrying',
       { state: 'retrying', lastError: 'answered 422 An event could not be handled.' },
-      'The last attempt failed: answered 422 An event could not be handled. Trying again now.',
+      'The last attempt failed: answered 422 An event could not be handled. Retrying now.',
     ],
-    ['Live', { replay: { id: 'r', from: 7 } }, 'Replaying from position 7, as soon as it can be told.'],
+    ['Live', { replay: { id: 'r', from: 7 } }, 'Replaying from position 7, once it can be reached.'],
     ['Diverged', { state: 'diverged', lastError: 'it stands at 9-abc, which this log does not have' }, ''],
   ])('a state in words: %s %j', async (state, more, details) => {
     await open(more);
@@ -74,7 +74,7 @@ describe('what is said', () => {
     ['comments', /replay it\. .* Never delete its database/],
     ['moderation', /replay it\. .* Never delete its database/],
     ['query', /delete its database .* and start it/],
-    ['my-own', /if it has anything that is nowhere else, replay it/],
+    ['my-own', /if it has data of its own, replay it/],
   ])('what to do with %s when it is diverged', async (name, words) => {
     system.subscriptions.push({ ...(system.subscriptions[0] as Subscription), name: 'my-own' });
     await open({ state: 'diverged', lastError: 'it stands at 9-abc, which this log does not have' }, name);
@@ -107,7 +107,7 @@ describe('what is said', () => {
     system.control = false;
     system.change('query', { state: 'diverged' });
     await openSystem();
-    await screen.findByText(/They can only be looked at from here/);
+    await screen.findByText(/Read-only: the buttons are shown only if/);
     expect(row().queryAllByRole('button')).toEqual([]);
   });
 
@@ -173,7 +173,7 @@ describe('pause and resume', () => {
   });
 
   test.each([
-    [404, 'There is nothing at this address.', 'Not done: the bus does not know it, or may not be controlled.'],
+    [404, 'There is nothing at this address.', 'Not done: the bus does not know it, or control is off.'],
     [409, 'It is stuck', 'It is stuck.'],
     [503, 'event-bus is not answering. Try again in a moment.', 'event-bus is not answering. Try again in a moment.'],
     [500, '', 'Not done: the answer was 500.'],
@@ -196,7 +196,7 @@ describe('pause and resume', () => {
       return undefined;
     };
     await userEvent.click(button('Pause'));
-    expect((await row().findByRole('alert')).textContent).toBe('No answer came: it may have happened or not.');
+    expect((await row().findByRole('alert')).textContent).toBe('No answer: it may or may not have been done.');
   });
 });
 
@@ -204,7 +204,7 @@ describe('skip', () => {
   test('asks first, with the focus on what changes nothing; Escape is no, and the focus comes back', async () => {
     await open({ state: 'retrying', position: 5, lag: 2 });
     await userEvent.click(button('Skip…'));
-    dialog().getByText(/The next event behind position 5 becomes a dead letter/);
+    dialog().getByText(/The next event after position 5 is parked as a dead letter/);
     expect(document.activeElement?.textContent).toBe('Cancel');
     await userEvent.keyboard('{Escape}');
     await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull());
@@ -229,7 +229,7 @@ describe('skip', () => {
     await open({ state: 'retrying', position: 5, lag: 2 });
     await userEvent.click(button('Skip…'));
     system.change('query', { position: 6, lag: 1, state: 'live' });
-    await dialog().findByText(/Meanwhile query has moved on by itself, to position 6/);
+    await dialog().findByText(/Meanwhile query has advanced to position 6/);
     await userEvent.click(dialog().getByRole('button', { name: 'Skip it' }));
     expect(system.pressed).toEqual([]);
   });
@@ -272,8 +272,8 @@ describe('replay', () => {
 
   test.each([
     ['checkpointed', /This is safe/],
-    ['plain', /whatever it does with them it does once more/],
-    ['unknown', /If not, whatever it does with these events it does again/],
+    ['plain', /processes them again/],
+    ['unknown', /If it does not, it processes these events again/],
   ] as const)('says what it does to one that is %s', async (kind, words) => {
     await open({ kind });
     await userEvent.click(button('Replay…'));

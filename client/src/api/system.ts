@@ -128,6 +128,6 @@ async function readPage(params: object, signal: AbortSignal | undefined): Promis
   const config = { url: `${BASE}/log`, params, timeout: SEARCH_MS, ...(signal && { signal }) };
   const { data, headers } = await read(config);
   const head = textOf(headers['event-head']);
-  if (head === undefined) throw new RequestError('this bus does not say where its log ends');
+  if (head === undefined) throw new RequestError('the bus does not name the end of its log');
   return { entries: itemsOf(data, parseEntry), head };
 }

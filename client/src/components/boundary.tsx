@@ -18,14 +18,13 @@ export class Boundary extends Component<Props> {
     return (
       <section className="failed" role="alert">
         <p>
-          {this.props.what} cannot be shown: something went wrong in this page. What was sent is sent, and what was
-          typed is kept.
+          {this.props.what} cannot be shown because of an error in this page. Nothing that was sent or typed is lost.
         </p>
         <p>
           <button type="button" onClick={() => this.setState({ failed: false })}>
             Show it again
           </button>{' '}
-          <a href="/">Load the blog anew</a>
+          <a href="/">Reload the blog</a>
         </p>
       </section>
     );

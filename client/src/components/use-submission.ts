@@ -107,13 +107,13 @@ export function useSubmission({ form, subject, limit, send, announce }: Options)
 /** Counts characters as the services do: code points, without surrounding white space. */
 const countCharacters = (text: string) => [...text].length;
 
-const MEANWHILE = 'It cannot be stored twice. Changing the text ends it.';
-const STOPPED = 'It is not sent again. If the blog has stored it already, it will appear.';
+const MEANWHILE = 'It is stored at most once. Changing the text cancels it.';
+const STOPPED = 'Sending was cancelled. If the blog has stored it already, it will appear.';
 
 function explainWait(failure: RequestError): string {
   if (failure.status === undefined) return 'The blog does not answer. Sending again…';
-  if (failure.status === 429) return 'That was too much at once. Sending again in a moment…';
-  return 'The blog cannot take it at the moment. Sending again…';
+  if (failure.status === 429) return 'Too many requests at once. Sending again in a moment…';
+  return 'The blog cannot store it at the moment. Sending again…';
 }
 
 function explain(refusal: unknown, subject: string): string {

@@ -47,9 +47,7 @@ export function PostList() {
       {phase !== 'loading' && <CommentsBeingSent shown={items.map(({ entry }) => entry.post.id)} />}
       {phase === 'loading' && <p className="state">Loading the posts…</p>}
       {phase === 'failed' && <ListFailed />}
-      {phase === 'ready' && items.length === 0 && (
-        <p className="state">Nobody has posted anything yet. Yours would be the first.</p>
-      )}
+      {phase === 'ready' && items.length === 0 && <p className="state">No posts yet. Yours would be the first.</p>}
       {feed.hasOlder && <OlderPosts />}
     </section>
   );
@@ -99,7 +97,7 @@ function ListFailed() {
   const store = useFeedStore();
   return (
     <div className="state" role="alert">
-      <p>The posts cannot be read at the moment. The page goes on trying by itself.</p>
+      <p>The posts cannot be loaded at the moment. The page keeps trying.</p>
       <button type="button" onClick={store.retry}>
         Try now
       </button>

@@ -45,7 +45,7 @@ function LetterControls({ letter, away, onGone }: { letter: DeadLetter; away: bo
       () => done,
       (error) => {
         if (!isGone(error)) throw error;
-        return 'It was gone already.';
+        return 'It was already gone.';
       },
     );
     setAsking(false);
@@ -91,8 +91,8 @@ function LetterControls({ letter, away, onGone }: { letter: DeadLetter; away: bo
           onNo={() => ask(false)}
         >
           <p>
-            {subscription} will not get the {event.type} at position {position.toLocaleString()}, unless it comes by
-            there again: by a replay, or because it has not come so far yet. The event stays in the log.
+            {subscription} will not get the {event.type} at position {position.toLocaleString()}, unless its
+            subscription passes that position again, as after a replay. The event stays in the log.
           </p>
         </Question>
       )}

@@ -61,10 +61,10 @@ export function DeadLetters() {
 function noteOf(count: number | undefined, away: boolean): string {
   if (away)
     return count === undefined
-      ? 'They cannot be read at the moment.'
+      ? 'They cannot be loaded at the moment.'
       : 'These are the last known ones. Nothing can be done until the bus is back.';
   if (count === undefined) return 'Reading them…';
   return count === 0
-    ? 'None. An event that its subscriber refuses again and again, or that is skipped by hand, is put aside here.'
-    : 'Put aside, so that those after them go on. An event that is redelivered comes out of its order.';
+    ? 'None. An event that its subscriber refuses five times, or that is skipped by hand, is parked here.'
+    : 'Parked, so that they do not block the events after them. A redelivered event arrives out of order.';
 }

@@ -36,7 +36,7 @@ export function Node({ name, box, health, details = [], upright = false, end = f
         </span>
       </button>
       <div role="tooltip" id={id} data-end={end}>
-        {lines.length === 0 ? <p>Nothing to say of it.</p> : lines.map((line) => <p key={line}>{line}</p>)}
+        {lines.length === 0 ? <p>No details.</p> : lines.map((line) => <p key={line}>{line}</p>)}
       </div>
     </div>
   );

@@ -63,7 +63,7 @@ export function Diagram() {
             name="client"
             box={layout.client}
             health={client}
-            details={['The page, and the only way in.']}
+            details={['The page and the gateway, the single way in.']}
             upright
           />
           {members.map((member) => {
@@ -75,7 +75,9 @@ export function Diagram() {
             name="event-bus"
             box={layout.bus}
             health={state.bus === 'away' && bus.tone !== 'bad' ? { ...bus, word: 'away', tone: 'bad' } : bus}
-            details={state.head > 0 ? [`Its log has grown to position ${state.head.toLocaleString()}.`] : []}
+            details={
+              state.head > 0 ? [`The newest event in its log is at position ${state.head.toLocaleString()}.`] : []
+            }
             upright
             end={layout.narrow}
           />

@@ -8,8 +8,8 @@ export function Divergence({ subscription: { name, lastError } }: { subscription
   return (
     <div className="divergence">
       <p>
-        <strong>Not of one history with the log:</strong> {lastError ?? 'they know different events'}. One of the two
-        was lost or put back from an older copy. Nothing is sent to it, so that nothing is skipped unnoticed.
+        <strong>Its history differs from the log's:</strong> {lastError ?? 'they know different events'}. One of the two
+        was lost, or restored from an older backup. Nothing is delivered to it, so that no event is lost unnoticed.
       </p>
       <Repair name={name} />
     </div>
@@ -20,8 +20,8 @@ function Repair({ name }: { name: string }) {
   if (OWNERS.includes(name)) {
     return (
       <p>
-        <strong>What to do:</strong> replay it. It keeps all that it has, and gives the log back what that has lost.
-        Never delete its database: some of that may be nowhere else.
+        <strong>What to do:</strong> replay it. It keeps its data, and publishes again what the log has lost. Never
+        delete its database: it may have the only copy of some data.
       </p>
     );
   }
@@ -29,15 +29,14 @@ function Repair({ name }: { name: string }) {
     return (
       <p>
         <strong>What to do:</strong> first replay posts, comments and moderation if they are diverged, too. Then stop
-        query, delete its database (<code>query.db</code> and what begins like it) and start it: it is made anew from
-        the log.
+        query, delete its database (<code>query.db*</code>) and start it: it is rebuilt from the log.
       </p>
     );
   }
   return (
     <p>
-      <strong>What to do:</strong> if it has anything that is nowhere else, replay it; if all that it keeps comes from
-      the log, stop it, delete its database and start it.
+      <strong>What to do:</strong> if it has data of its own, replay it; if all of its data comes from the log, stop it,
+      delete its database and start it.
     </p>
   );
 }

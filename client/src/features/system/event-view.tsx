@@ -39,12 +39,12 @@ function Event({ position }: { position: number }) {
   const { head } = useSystemState();
   return (
     <>
-      {failed && <p className="waits">The event bus cannot be asked at the moment. It is asked again by itself.</p>}
+      {failed && <p className="waits">The event bus does not answer at the moment. The page keeps trying.</p>}
       {entry === undefined && !failed && <p className="note">Reading it…</p>}
       {entry === null && (
         <p>
-          There is no event at this place{head > 0 && `: the newest is at ${head.toLocaleString()}`}. If it comes, it is
-          shown here.
+          There is no event at this position yet{head > 0 && `: the newest is at ${head.toLocaleString()}`}. Once it
+          exists, it is shown here.
         </p>
       )}
       <Neighbours position={position} head={Math.max(head, entry?.position ?? 0)} />
@@ -82,8 +82,8 @@ function Facts({ entry }: { entry: LogEntry }) {
       <dd>
         {source}, <ClockTime value={time} />
       </dd>
-      <dt>Came to the log</dt>
-      <dd>{recordedtime ? <ClockTime value={recordedtime} /> : 'before the bus noted when'}</dd>
+      <dt>Recorded</dt>
+      <dd>{recordedtime ? <ClockTime value={recordedtime} /> : 'before the bus recorded times'}</dd>
       {isOfComment && (
         <>
           <dt>About</dt>
@@ -107,12 +107,13 @@ function Receivers({ position, reached, head, recorded }: ReceiversProps) {
   const since = Date.parse(recorded ?? '');
   return (
     <>
-      <h5>Who has it</h5>
+      <h5>Deliveries</h5>
       <ul className="receivers">
         {arrivals.map(({ subscription, deliveredAt, attempts }) => (
           <li key={subscription}>
             <strong>{subscription}</strong> since <ClockTime value={deliveredAt} />
-            {!Number.isNaN(since) && `, ${durationText(Math.max(0, Date.parse(deliveredAt) - since))} after it came`}
+            {!Number.isNaN(since) &&
+              `, ${durationText(Math.max(0, Date.parse(deliveredAt) - since))} after it was recorded`}
             {attempts > 1 && `, at attempt ${attempts}`}
           </li>
         ))}
@@ -130,8 +131,8 @@ function Receivers({ position, reached, head, recorded }: ReceiversProps) {
       {passed.length > 0 && (
         <p className="note">
           {head - position >= REMEMBERED
-            ? 'When is not known: the bus remembers the deliveries of the newest 10,000 events, and this one is older.'
-            : 'When is not known: the bus remembers deliveries from its last start on. An event that was parked as a dead letter has none.'}
+            ? 'Time unknown: the bus remembers the deliveries of the newest 10,000 events, and this one is older.'
+            : 'Time unknown: the bus remembers deliveries since its last start. An event that was parked as a dead letter has none.'}
         </p>
       )}
     </>

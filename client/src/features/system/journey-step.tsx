@@ -38,7 +38,7 @@ export function JourneyStep({ step, start, whole }: Props) {
         <ul className="branches">
           {branches.map((branch) => (
             <li key={branch.who}>
-              {branch.who === 'client' ? 'the 201 came to this page' : `${branch.who} has it`}
+              {branch.who === 'client' ? 'this page got its 201' : `${branch.who} has it`}
               <Beside branch={branch} />
             </li>
           ))}
@@ -61,9 +61,7 @@ function textOf({ name, state, who, entry }: Step): string {
     case 'sent':
       return 'Sent from this page';
     case 'written':
-      return who === 'classic'
-        ? 'Made by a service that does not say its name'
-        : 'Stored, with its event in the outbox';
+      return who === 'classic' ? 'Made by a service that does not name itself' : 'Stored, with its event in the outbox';
     case 'logged':
       return `${entry?.type} in the log at`;
     case 'judged':

@@ -35,10 +35,10 @@ export function Journey({ comment }: { comment: string }) {
       <About comment={comment} steps={steps} />
       {failed && (
         <p className="waits">
-          The event bus cannot be asked at the moment: this is what is known. It is asked again by itself.
+          The event bus does not answer at the moment: this is the last known state. The page keeps trying.
         </p>
       )}
-      {entries === undefined && !failed && <p className="note">Looking in the log…</p>}
+      {entries === undefined && !failed && <p className="note">Searching the log…</p>}
       {entries?.length === 0 && !isKnown && <Unknown comment={comment} />}
       {isKnown && <Steps steps={steps} />}
       <Further entries={entries ?? []} />
@@ -64,7 +64,7 @@ function About({ comment, steps }: { comment: string; steps: readonly Step[] }) 
       </p>
       {trace && (
         <p>
-          Trace <code>{trace}</code>: the parts' logs have it, and the traces where they are collected.
+          Trace <code>{trace}</code>: look it up in the parts' log lines, or in the tracing backend if there is one.
         </p>
       )}
     </div>
@@ -99,18 +99,18 @@ function Steps({ steps }: { steps: readonly Step[] }) {
       {isWaiting ? (
         <p className="waits">{whyWaiting(last.name, steps, system)}</p>
       ) : (
-        <p className="whole">{whole > 0 && `${durationText(whole)} in all.`}</p>
+        <p className="whole">{whole > 0 && `${durationText(whole)} in total.`}</p>
       )}
       {isEarly && (
         <p className="note">
-          “about 0”: it bears an earlier time than what came before it. Each part's time is that of its own clock, and a
-          delivery counts from the answer to it, by when what follows from it may have begun.
+          “about 0”: its time is earlier than that of the step before it. Each part uses its own clock (clock skew), and
+          a delivery is timed when its answer arrives, by when the next step may have started.
         </p>
       )}
       {isForgotten && (
         <p className="note">
-          Without a time: the bus remembers deliveries in memory only, of the newest 10,000 events, from its last start
-          on. An event that was parked as a dead letter has none either.
+          Time unknown: the bus remembers deliveries only in memory, for the newest 10,000 events since its last start.
+          An event that was parked as a dead letter has none either.
         </p>
       )}
     </>
@@ -120,8 +120,8 @@ function Steps({ steps }: { steps: readonly Step[] }) {
 function Unknown({ comment }: { comment: string }) {
   return (
     <p>
-      The log has no event about a comment <code>{comment}</code>, nor was it sent from this page. If it comes, it is
-      shown here.
+      The log has no event about a comment <code>{comment}</code>, and this page did not send one. Once there is an
+      event, it is shown here.
     </p>
   );
 }
@@ -134,7 +134,7 @@ function Further({ entries }: { entries: ReturnType<typeof useJourney>['entries'
   if (further.length === 0) return null;
   return (
     <div>
-      <h4>Also in the log about it</h4>
+      <h4>Its other events in the log</h4>
       <ul className="further">
         {further.map((entry) => (
           <li key={entry.position}>

@@ -62,14 +62,14 @@ function Entries({ type, subject }: { type: string | undefined; subject: string 
         <Waiting list={list} state={state} onShow={() => place.current?.scrollIntoView?.({ block: 'start' })} />
       </div>
       {state.phase === 'failed' && (
-        <p className="waits">The log cannot be read at the moment. It is tried again by itself.</p>
+        <p className="waits">The log cannot be read at the moment. The page keeps trying.</p>
       )}
       {state.phase === 'searching' && state.rows.length === 0 && (
         <p className="note">{type && !subject ? 'Searching the whole log for this type…' : 'Reading the log…'}</p>
       )}
       {state.phase === 'ready' && state.rows.length === 0 && (
         <p className="note">
-          {isFiltered ? 'No such event is in the log. If one comes, it is shown here.' : 'The log is empty.'}
+          {isFiltered ? 'No event in the log matches. New ones are shown here.' : 'The log is empty.'}
         </p>
       )}
       {state.rows.length > 0 && (
@@ -92,7 +92,7 @@ function Waiting({ list, state, onShow }: { list: LogList; state: LogState; onSh
   return (
     <button type="button" className="primary" onClick={show}>
       {waitingCount === 0
-        ? 'Back to the newest'
+        ? 'Show the newest'
         : `${waitingCount.toLocaleString()} new ${waitingCount === 1 ? 'event' : 'events'}`}
     </button>
   );
@@ -116,7 +116,7 @@ function Older({ list }: { list: LogList }) {
       </button>
       {older.failed && (
         <p className="error" role="alert">
-          They could not be read. Try again.
+          They could not be loaded. Try again.
         </p>
       )}
     </div>

@@ -15,7 +15,7 @@ export function newsOf(before: SystemState, after: SystemState): string[] {
     const was = states.get(name);
     if (was === undefined || was === state) continue;
     if (state === 'diverged' || state === 'paused') news.push(`The subscription ${name} is ${state}.`);
-    else if (was === 'diverged' || was === 'paused') news.push(`The subscription ${name} goes on.`);
+    else if (was === 'diverged' || was === 'paused') news.push(`The subscription ${name} continues.`);
   }
   return news;
 }

@@ -52,12 +52,12 @@ export function SubscriptionItem({ subscription, samples, control, away }: Props
 
 /** Sentences that explain the state. */
 function detailsOf({ state, lastError, nextAttempt, replay }: Subscription, away: boolean): string[] {
-  const ordered = replay ? [`Replaying from position ${replay.from.toLocaleString()}, as soon as it can be told.`] : [];
+  const ordered = replay ? [`Replaying from position ${replay.from.toLocaleString()}, once it can be reached.`] : [];
   switch (state) {
     case 'starting':
-      return ['The bus is asking where it is.', ...ordered];
+      return ['The bus is asking for its checkpoint.', ...ordered];
     case 'paused':
-      return ['Nothing is sent to it until it is resumed.', ...ordered];
+      return ['Nothing is delivered to it until it is resumed.', ...ordered];
     case 'retrying':
       return [
         `The last attempt failed: ${(lastError ?? 'unknown').replace(/\.$/, '')}.`,
@@ -72,8 +72,8 @@ function detailsOf({ state, lastError, nextAttempt, replay }: Subscription, away
 function nextText(nextAttempt: string | null): string {
   const seconds = Math.ceil((Date.parse(nextAttempt ?? '') - Date.now()) / 1_000);
   // A longer wait than the bus's cap means that its clock and this browser's differ.
-  if (seconds > LONGEST_S) return 'It is tried again by itself.';
-  return seconds > 0 ? `Next attempt in ${seconds} s.` : 'Trying again now.';
+  if (seconds > LONGEST_S) return 'The bus keeps trying.';
+  return seconds > 0 ? `Next attempt in ${seconds} s.` : 'Retrying now.';
 }
 
 function durationText(seconds: number): string {

@@ -23,12 +23,12 @@ export function SkipQuestion({ subscription, busy, refusal, onYes, onNo }: Asked
     >
       {movedOn ? (
         <p role="status">
-          Meanwhile {name} has moved on by itself, to position {position.toLocaleString()}: it is not stuck.
+          Meanwhile {name} has advanced to position {position.toLocaleString()}: it is not stuck.
         </p>
       ) : (
         <p>
-          The next event behind position {position.toLocaleString()} becomes a dead letter: {name} does not get it, and
-          goes on with those after it. From the dead letters it can be redelivered, out of its order.
+          The next event after position {position.toLocaleString()} is parked as a dead letter: {name} does not get it,
+          and continues with the one after it. It can be redelivered from the dead letters, out of order.
         </p>
       )}
     </Question>
@@ -37,11 +37,9 @@ export function SkipQuestion({ subscription, busy, refusal, onYes, onNo }: Asked
 
 const EFFECTS = {
   checkpointed:
-    'This is safe: it keeps a checkpoint, takes the order once, and what it has done already it does not do a second time.',
-  plain:
-    'It keeps no checkpoint: it cannot tell these events from new ones, and whatever it does with them it does once more.',
-  unknown:
-    'It is not known yet whether it keeps a checkpoint. If not, whatever it does with these events it does again.',
+    'This is safe: it keeps a checkpoint, and its processing is idempotent, so what it has done is not done twice.',
+  plain: 'It keeps no checkpoint: it cannot tell these events from new ones, and processes them again.',
+  unknown: 'It is not known yet if it keeps a checkpoint. If it does not, it processes these events again.',
 };
 
 /** Asks before a replay for its first position. */
@@ -59,15 +57,15 @@ export function ReplayQuestion({
   return (
     <Question
       title={`Replay ${name}?`}
-      yes={busy ? 'Ordering…' : 'Replay'}
+      yes={busy ? 'Replaying…' : 'Replay'}
       busy={busy}
       failure={<Failure refusal={refusal} id={`${id}-failure`} />}
       onYes={() => onYes(onlyAll ? 1 : Number.parseFloat(from))}
       onNo={onNo}
     >
       <p>
-        {name} gets the events of the log once more,{' '}
-        {onlyAll ? 'all of them, as a diverged one must' : 'from a position on'}. {EFFECTS[kind]}
+        {name} gets the log's events again, {onlyAll ? 'all of them, because it is diverged' : 'from a position on'}.{' '}
+        {EFFECTS[kind]}
         {state === 'paused' && ' It is paused: the replay waits until it is resumed.'}
       </p>
       {!onlyAll && (

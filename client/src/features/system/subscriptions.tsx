@@ -40,11 +40,11 @@ function Note() {
   if (parts.get('client')?.state === 'ready' && !control) {
     return note(
       <>
-        They can only be looked at from here. The buttons exist where the client runs with <code>CONTROL=on</code>, as
-        in <code>npm start</code> and <code>skaffold dev</code>, at <code>localhost</code> or an IP address; in
-        production never.
+        Read-only: the buttons are shown only if the client runs with <code>CONTROL=on</code>, as in{' '}
+        <code>npm start</code> and <code>skaffold dev</code>, and is opened at <code>localhost</code> or an IP address.
+        In production it is off.
       </>,
     );
   }
-  return note('Each subscriber has a place of its own in the log. One that is stuck does not delay the others.');
+  return note('Each subscription has its own position in the log. One that is stuck does not delay the others.');
 }

@@ -46,7 +46,7 @@ function Bus() {
   if (bus === 'classic') {
     return (
       <p className="system-bus">
-        This event bus is not ours: like the classic one, it has no positions and no subscriptions to show. So only the
+        This event bus is a foreign one: like the classic one, it has no positions or subscriptions to show, so only the
         parts are shown.
       </p>
     );
@@ -54,7 +54,7 @@ function Bus() {
   if (bus === 'away') {
     return (
       <p className="system-bus" data-state="away">
-        The event bus does not answer: this is how things were. It is asked again by itself.
+        The event bus does not answer: this is the last known state. The page keeps trying.
       </p>
     );
   }

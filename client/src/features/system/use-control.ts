@@ -34,9 +34,9 @@ export const isGone = (error: unknown): boolean => error instanceof RequestError
 
 function refusalOf(error: unknown): Refusal {
   const { status, message } = error instanceof RequestError ? error : new RequestError(String(error));
-  if (status === undefined) return { text: 'No answer came: it may have happened or not.', field: false };
+  if (status === undefined) return { text: 'No answer: it may or may not have been done.', field: false };
   if (status === 400) return { text: `The position ${sentence(message)}`, field: true };
-  if (status === 404) return { text: 'Not done: the bus does not know it, or may not be controlled.', field: false };
+  if (status === 404) return { text: 'Not done: the bus does not know it, or control is off.', field: false };
   return { text: message ? sentence(message) : `Not done: the answer was ${status}.`, field: false };
 }
 
