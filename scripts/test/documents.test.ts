@@ -1,4 +1,4 @@
-// The documents as a reader meets them: each link leads somewhere.
+// The documents as a reader meets them: each link leads somewhere, and the README stays a face.
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from '@jest/globals';
@@ -24,6 +24,10 @@ function leadsNowhere(file: string, link: string): boolean {
   const target = path ? join(root, dirname(file), path) : join(root, file);
   return !existsSync(target) || (anchor !== undefined && !anchorsOf(target).includes(anchor));
 }
+
+test('the README has at most 250 lines: what it does not need to say first is in docs/', () => {
+  expect(readFileSync(join(root, 'README.md'), 'utf8').split('\n').length).toBeLessThanOrEqual(251);
+});
 
 test('there are documents', () => {
   expect(documents).toEqual(expect.arrayContaining(['README.md', 'docs/experiments.md', 'posts/README.md']));
