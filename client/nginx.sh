@@ -1,5 +1,5 @@
 #!/bin/sh
-# Starts the gateway of production: checks the settings, writes them into nginx.conf in place of its @NAMES@, and becomes
+# Starts the gateway in production: checks the settings, replaces nginx.conf's @NAMES@ by them, and becomes
 # nginx, so that signals reach it. README.md lists the settings. Only sh, awk and sed, as BusyBox has them.
 #   nginx.sh [nginx.conf [resolv.conf]]
 set -eu
@@ -13,8 +13,8 @@ refuse() {
   exit 78 # EX_CONFIG of sysexits.h
 }
 
-# check NAME VALUE PATTERN RULE: what is not wholly as the pattern says never reaches the configuration, so that no
-# setting can bring a directive in. With awk, because grep would look at each line alone.
+# check NAME VALUE PATTERN RULE: refuses a value that does not match the whole pattern, so that no setting can inject a
+# directive. Uses awk, because grep would match each line alone.
 check() {
   [ -n "$2" ] || refuse "$1" 'must be given'
   VALUE=$2 PATTERN="^($3)\$" awk 'BEGIN { exit ENVIRON["VALUE"] !~ ENVIRON["PATTERN"] }' || refuse "$1" "$4"
@@ -27,8 +27,8 @@ ipv4="$octet[.]$octet[.]$octet[.]$octet"
 ipv6='[0-9a-fA-F:]*:[0-9a-fA-F:.]*'
 name='[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?'
 
-# address NAME VALUE: where that part is, by a name that nginx finds. It asks a name server itself, so it knows neither
-# the search list of resolv.conf, which completes Kubernetes' short names, nor /etc/hosts, where localhost stands.
+# address NAME VALUE: a part's address, with a name that nginx can resolve. It asks a name server directly, so neither
+# the search list of resolv.conf, which completes Kubernetes' short names, nor /etc/hosts, with localhost, applies.
 address() {
   check "$1" "$2" "http://($name|\\[$ipv6\\]):$port" 'must be http://host:port'
   host=${2#http://}
@@ -66,7 +66,7 @@ if [ -n "${TRUSTED_PROXIES-}" ]; then
   trusted=$(echo "$TRUSTED_PROXIES" | sed 's/\([^,]*\),*/set_real_ip_from \1; /g')
 fi
 
-# Link-local name servers have a zone, which nginx cannot read; names come from the others.
+# Link-local name servers have a zone, which nginx cannot parse; the other ones are used.
 resolver=${RESOLVER:-$(awk '$1 == "nameserver" && $2 !~ /%/ { printf "%s" ($2 ~ /:/ ? "[%s]" : "%s"), comma, $2; comma = "," }' "$resolv_conf")}
 server="($ipv4|\\[$ipv6\\])(:$port)?"
 check RESOLVER "$resolver" "$server(,$server)*" 'must be addresses of name servers, separated by commas'
@@ -91,8 +91,8 @@ sed -e "s|@LISTEN@|$host:$listen_port|" \
   -e "s|@VERSION@|$version|" -e "s|@PAGE_DIR@|$page|" \
   "$conf" >"$folder/nginx.conf"
 
-# As many open files as it may have: some systems begin with 1,024.
+# Raises the limit of open files to the maximum: on some systems the default is 1,024.
 ulimit -n "$(ulimit -Hn)" 2>/dev/null || :
 
-# What it keeps in files is in that folder too; before it has read its configuration it logs to stderr.
+# nginx keeps its files in that folder too. Until it has read its configuration it logs to stderr.
 exec nginx -p "$folder/" -e stderr -c "$folder/nginx.conf" -g 'daemon off;'

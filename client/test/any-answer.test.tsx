@@ -1,4 +1,4 @@
-// Whatever the parts answer, ours or somebody else's, the page is not blank: each value that it reads is put out of shape once.
+// The page survives any answer, from our parts or foreign ones: each value that it reads is malformed once.
 import { expect, jest, test } from '@jest/globals';
 import { act, cleanup, render, screen } from '@testing-library/react';
 import { App } from '../src/app.tsx';
@@ -8,7 +8,7 @@ import { blog, media, system } from './page.tsx';
 
 const ODD = [undefined, null, 7, 'text', [], {}, [null], { id: {} }];
 
-/** The value with each part of it replaced, one at a time, by each of the odd ones. */
+/** Yields copies of the value, each with one of its parts replaced by one of the odd values. */
 function* outOfShape(value: unknown): Generator<unknown> {
   yield* ODD;
   if (typeof value !== 'object' || value === null) return;
@@ -69,7 +69,7 @@ async function openWith(answers: Map<string, unknown>) {
   await act(() => jest.advanceTimersByTimeAsync(1_200));
 }
 
-test('whatever is out of shape in any answer, blog and System page are there', async () => {
+test('a malformed value in any answer leaves neither the blog nor the System page blank', async () => {
   jest.useFakeTimers();
   jest.spyOn(console, 'error').mockImplementation(() => undefined);
   media.add('(width >= 75rem)');

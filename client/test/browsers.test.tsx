@@ -1,4 +1,4 @@
-// Things that not every browser gives the page: storage, a quiet document, each part of what it is drawn with.
+// Browsers differ: missing storage, translated pages, errors while rendering.
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { act, cleanup, screen, waitFor } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
@@ -42,7 +42,7 @@ describe('without storage', () => {
     await userEvent.clear(screen.getByLabelText('Title'));
   });
 
-  test('what is kept there by somebody else of this origin is not taken for ours', async () => {
+  test('values kept by another page of this origin are not taken for ours', async () => {
     for (const [name, value] of [
       ['blog.own', '[null, 7, {"id": "x"}, {"id": "y", "kind": "post", "postId": "y", "text": {}, "sentAt": 9e15}]'],
       ['blog.draft.post', '{"text": {"a": 1}, "sending": "yes"}'],
@@ -77,7 +77,7 @@ describe('an error in one half of the page', () => {
   });
 });
 
-/** As translators do it: an element in the place of every text. */
+/** Replaces every text by an element, as translators do. */
 function translate() {
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   const texts: Text[] = [];
@@ -89,7 +89,7 @@ function translate() {
   }
 }
 
-test('a page that is being translated goes on', async () => {
+test('a page that is being translated keeps working', async () => {
   const errors = jest.spyOn(console, 'error').mockImplementation(() => undefined);
   media.add('(width >= 75rem)');
   history.replaceState(null, '', '/system');

@@ -1,5 +1,5 @@
 /** @jest-environment node */
-// The client's types for what it reads are what the contracts say of it: TypeScript itself compares the two.
+// The client's types equal the schemas of the contracts, as compared by TypeScript itself.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { documents, found, type Json } from '../../scripts/api-words.ts';
 const client = join(import.meta.dirname, '..');
 const tsc = join(client, '../node_modules/typescript/bin/tsc');
 
-/** A type of the client's, as an import, and the schema that it stands for. */
+/** A type of the client, as an import, and the schema that it corresponds to. */
 type Pair = [type: string, part: string, schema: string];
 const PAIRS: Pair[] = [
   ["import('api/types').Post", 'query', 'Post'],
@@ -25,7 +25,7 @@ const PAIRS: Pair[] = [
   ["import('api/bus').DeadLetter", 'event-bus', 'DeadLetter'],
 ];
 
-/** The type with nothing missing in it. */
+/** The type with all fields required. */
 const WHOLE = 'type Whole<T> = T extends object ? { [K in keyof T]-?: Whole<Exclude<T[K], undefined>> } : T;';
 
 /** A schema in TypeScript. */
@@ -43,7 +43,7 @@ function typeOf(schema: Json, document: Json): string {
   return types.map((name) => names[name] ?? name).join(' | ');
 }
 
-/** The fields of an object, those of what it extends included. */
+/** The fields of an object, including those of the schemas it extends. */
 function fieldsOf({ allOf = [], properties = {}, required = [] }: Json, document: Json) {
   const base = allOf.map((one: Json) => fieldsOf(found(one, document), document));
   return {
@@ -53,8 +53,8 @@ function fieldsOf({ allOf = [], properties = {}, required = [] }: Json, document
 }
 
 /**
- * What TypeScript says against these being the same: a value as documented that the client's type does not allow, or a field
- * or a value of the client's that never comes. A field that the client does not read may be missing in its type.
+ * TypeScript's errors on comparing each pair: a documented value that the client's type does not allow, or a field or
+ * value of the client's that never comes. Fields that the client does not read may be missing in its type.
  */
 function differences(pairs: [type: string, contract: string][]): string[] {
   const folder = mkdtempSync(join(tmpdir(), 'types-'));

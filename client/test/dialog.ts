@@ -1,4 +1,4 @@
-// What jsdom lacks of a dialog: it takes the focus, gives it back when it is closed, and Escape closes it.
+// A fake of the dialog features that jsdom lacks: taking the focus, restoring it on close, and closing on Escape.
 let openers = new WeakMap<HTMLDialogElement, Element | null>();
 
 function onKey(this: HTMLDialogElement, event: KeyboardEvent) {

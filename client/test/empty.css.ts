@@ -1,2 +1,2 @@
-/** Stands for every style sheet: the tests look at what is there, not at how it looks. */
+/** Replaces every style sheet: the tests check content, not style. */
 export {};

@@ -1,3 +1,5 @@
+// The comments of one post, as the page merges them from reads and the stream.
+
 import { describe, expect, test } from '@jest/globals';
 import type { Comment } from '../src/api/types.ts';
 import { createEntry, type Entry, hiddenCount, withFreshRead, withMessage, withNextPage } from '../src/feed/entry.ts';

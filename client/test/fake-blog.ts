@@ -1,3 +1,5 @@
+// Fakes of the gateway's blog routes and of the browser's EventSource.
+
 import { type AxiosAdapter, AxiosError } from 'axios';
 import type { Comment, Message, Post, Status } from '../src/api/types.ts';
 
@@ -17,7 +19,7 @@ export function aMessage(post: Post, comments: Comment[] = [], more?: true): Mes
   return { post, comments, ...(more && { more }) };
 }
 
-/** Stands for the browser's EventSource: the test is the server. */
+/** A fake EventSource, whose server is the test. */
 export class FakeEventSource extends EventTarget {
   static opened: FakeEventSource[] = [];
   static get last(): FakeEventSource {
@@ -51,7 +53,7 @@ export class FakeEventSource extends EventTarget {
   reset() {
     this.dispatchEvent(new Event('reset'));
   }
-  /** Sends messages of one group; only the last carries the id. */
+  /** Sends the messages of one group; only the last has an id. */
   send(id: string, ...messages: object[]) {
     messages.forEach((message, index) => {
       if (index === messages.length - 1) this.lastEventId = id;
@@ -69,16 +71,16 @@ type Sent = {
   body: Record<string, string> | undefined;
 };
 
-/** Stands for the gateway: lists from what it is given, answers to POST as the test says. */
+/** A fake gateway: lists what it is given, and answers POST as the test defines. */
 export class FakeBlog {
   posts: { post: Post; comments: Comment[] }[] = [];
   sent: Sent[] = [];
   pageSize = 50;
-  /** How a POST is answered; and a GET, unless it is left to the list with undefined. */
+  /** Answers a POST; also a GET, unless it returns undefined. */
   onPost: (sent: Sent) => Answer | Promise<Answer> = () => ({ status: 201, body: { id: `made-${++count}` } });
   onGet: (path: string) => Answer | undefined | Promise<undefined> = () => undefined;
 
-  /** In place of the one that axios sends with. */
+  /** Replaces the adapter with which axios sends. */
   readonly adapter: AxiosAdapter = async (config) => {
     const { method, url = '', params, headers, data } = config;
     const key = headers.get('Idempotency-Key') as string | null;

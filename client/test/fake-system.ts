@@ -1,4 +1,4 @@
-// The system behind the page: its parts, its bus and its log. What it is not asked of `/api/system` the fake blog answers.
+// A fake of the gateway's `/api/system` routes. All other requests go to the fake blog.
 import { type AxiosAdapter, AxiosError, CanceledError } from 'axios';
 import type { Arrival, DeadLetter, LogEntry, Subscription } from '../src/api/bus.ts';
 import { PARTS, type PartName } from '../src/api/system.ts';
@@ -36,29 +36,29 @@ const AWAY = (part: string): Answer => ({
   body: { type: 'about:blank', title: 'Service Unavailable', status: 503, detail: `${part} is not answering.` },
 });
 
-/** Stands for what the gateway gives at `/api/system`; the test changes its fields as it likes. */
+/** A fake system: parts, bus and log. Tests change its fields. */
 export class FakeSystem {
   /** The log, oldest first. */
   log: LogEntry[] = [];
   subscriptions: Subscription[] = ['posts', 'comments', 'query', 'moderation'].map((name) => aSubscription(name));
-  /** What a part answers; one that is missing here is away. */
+  /** The answers of the parts; one that is missing is away. */
   parts = new Map<PartName, Answer>(PARTS.map((name) => [name, { body: { status: 'ready', degraded: [] } }]));
   control = false;
   /** Newest first. */
   letters: DeadLetter[] = [];
   lettersOnPage = 50;
-  /** How a request is answered instead; undefined leaves it as it is. */
+  /** Overrides the answer to a request, unless it returns undefined. */
   onAsk: (method: string, path: string, query: URLSearchParams) => Answer | undefined | Promise<Answer | undefined> =
     () => undefined;
-  /** All that was asked for: `GET /log?limit=1`; and what of it the page gave up before it was answered. */
+  /** The requests received: `GET /log?limit=1`; and those that the page aborted before the answer. */
   asked: string[] = [];
   givenUp: string[] = [];
-  /** Who has got the event at a position. */
+  /** The deliveries of the event at a position. */
   deliveries = new Map<number, Arrival[]>();
-  /** What was done to it: `/subscriptions/query/replay 3`. */
+  /** The control actions received: `/subscriptions/query/replay 3`. */
   pressed: string[] = [];
 
-  /** The bus does not answer; its stream breaks. */
+  /** Stops the bus: it no longer answers, and its stream breaks. */
   stopBus() {
     this.parts.delete('event-bus');
     this.stream.fail();
@@ -71,7 +71,7 @@ export class FakeSystem {
     return `${position}-${String(position).padStart(32, '0')}`;
   }
 
-  /** Appends events; who reads the stream gets them. */
+  /** Appends events and sends them to the readers of the stream. */
   publish(...entries: LogEntry[]) {
     this.log.push(...entries);
     for (const entry of entries) this.streamOrNone?.send(this.checkpoint(entry.position), entry);
@@ -85,7 +85,7 @@ export class FakeSystem {
     return FakeEventSource.opened.findLast(({ url, closed }) => url.startsWith('/api/system/log/stream') && !closed);
   }
 
-  /** In place of the one that axios sends with; `blog` is that of a FakeBlog. */
+  /** Replaces the adapter with which axios sends; `blog` is that of a FakeBlog. */
   adapter =
     (blog: AxiosAdapter): AxiosAdapter =>
     async (config) => {
@@ -150,7 +150,7 @@ export class FakeSystem {
     return { body: this.subscriptions.find((one) => one.name === name) };
   }
 
-  /** A subscription is otherwise from now on. */
+  /** Changes a subscription. */
   change(name: string, more: Partial<Subscription>) {
     this.subscriptions = this.subscriptions.map((one) => (one.name === name ? { ...one, ...more } : one));
   }

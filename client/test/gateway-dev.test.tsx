@@ -1,5 +1,5 @@
 /** @jest-environment node */
-// The gateway of development as a process, with Vite behind it: what Vite could do besides serving the page.
+// The gateway in development as a process with Vite behind it: no feature of Vite's but the page is reachable.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { until } from '../../e2e/http.ts';
 import { ask, listen, send, startParts } from './gateways.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-/** As Vite names a file by its whole path. */
+/** A file's absolute path in Vite's notation. */
 const FS = `/@fs/${ROOT.split(/[\\/]/).filter(Boolean).map(encodeURIComponent).join('/')}`;
 let parts: Awaited<ReturnType<typeof startParts>>;
 let gateway: ChildProcess;
@@ -28,7 +28,7 @@ afterAll(async () => {
   await parts.close();
 });
 
-/** The answer to an offer to change the protocol, on a connection that the server is asked to close. */
+/** The answer to an upgrade request, on a connection that the server is asked to close. */
 const offer = (path: string, protocol: string, ...headers: string[]) =>
   send(url, [`GET ${path} HTTP/1.1`, 'Host: localhost', `Upgrade: ${protocol}`, ...headers, '', ''].join('\r\n'));
 const websocket = [
@@ -37,7 +37,7 @@ const websocket = [
   'Sec-WebSocket-Version: 13',
 ];
 
-test('who offers another protocol is answered in HTTP/1.1', async () => {
+test('an upgrade to another protocol is answered in HTTP/1.1', async () => {
   const h2c = ['Connection: Upgrade, HTTP2-Settings, close', 'HTTP2-Settings: AAMAAABkAAQAAP__'];
   expect(await offer('/posts', 'h2c', ...h2c)).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*query$/);
   expect(await offer('/posts', 'websocket', ...websocket)).toMatch(/^HTTP\/1\.1 200 OK\r\n[\s\S]*query$/);

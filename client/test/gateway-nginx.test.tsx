@@ -1,5 +1,5 @@
 /** @jest-environment node */
-// What only nginx does, the gateway of production: limits, compression, names, settings, the end.
+// Features of nginx, the gateway in production, alone: limits, compression, names, settings, graceful shutdown.
 import { spawnSync } from 'node:child_process';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
@@ -35,7 +35,7 @@ afterEach(async () => {
 });
 afterAll(() => parts.close());
 
-/** Until the end of the test. */
+/** Closes a resource at the end of the test. */
 async function open<T extends { close: () => unknown }>(opening: Promise<T>): Promise<T> {
   const one = await opening;
   opened.push(one);
@@ -62,7 +62,7 @@ describeNginx('nginx: limits', () => {
   const ten = (gateway: Gateway, line: string, headers: (i: number) => Record<string, string> = () => ({})) =>
     Promise.all(Array.from({ length: 10 }, (_, i) => ask(gateway.url, line, headers(i))));
   const statuses = (answers: { status?: number }[]) => answers.map(({ status }) => status).sort();
-  // One that fits the rate, two that make the burst, and what a slow machine may let through meanwhile.
+  // One request within the rate, two in the burst, and some that a slow machine may let through meanwhile.
   const limited = [200, 200, 200, ...Array(5).fill(expect.any(Number)), 429, 429];
 
   test('too many writes from one address are 429 with Retry-After, and do not concern its reads', async () => {
@@ -84,7 +84,7 @@ describeNginx('nginx: limits', () => {
     expect(statuses(await ten(gateway, 'POST /posts'))).toEqual(Array(10).fill(200));
   });
 
-  test('nobody escapes the limit by naming an address', async () => {
+  test('a client does not escape the limit by claiming another address', async () => {
     const gateway = await start({ RATE_WRITES: '1' });
     const named = (i: number) => ({ 'x-forwarded-for': `192.0.2.${i}` });
     expect(statuses(await ten(gateway, 'POST /posts', named))).toEqual(limited);
@@ -99,7 +99,7 @@ describeNginx('nginx: limits', () => {
     expect(statuses(await ten(gateway, 'POST /posts', forged))).toEqual(limited);
   });
 
-  test('one address has only so many streams open; others have theirs, and so has it again when one is closed', async () => {
+  test('one address may open only so many streams, independently of others, and another one after one was closed', async () => {
     const gateway = await start({ STREAMS: '2', TRUSTED_PROXIES: '127.0.0.1' });
     parts.handle = (req, res) => {
       if (req.url?.startsWith('/stream'))
@@ -170,7 +170,7 @@ describeNginx('nginx: limits', () => {
 });
 
 describeNginx('nginx: answers', () => {
-  test('text and JSON are compressed for who takes it', async () => {
+  test('text and JSON are compressed for clients that accept it', async () => {
     const gateway = await start();
     const json = JSON.stringify({ text: 'long enough '.repeat(200) });
     parts.handle = (req, res) => {
@@ -191,7 +191,7 @@ describeNginx('nginx: answers', () => {
     expect((await response('/posts', 'GET', 'identity')).headers.get('content-encoding')).toBeNull();
   });
 
-  test('what a part has compressed itself passes as it is', async () => {
+  test('an answer that a part has compressed passes unchanged', async () => {
     const gateway = await start();
     const body = gzipSync('text '.repeat(1_000));
     parts.handle = (_req, res) =>
@@ -209,7 +209,7 @@ describeNginx('nginx: answers', () => {
     expect(second.headers['cache-control']).toBe('no-cache');
   });
 
-  test('a part cannot send nginx elsewhere', async () => {
+  test('a part cannot redirect nginx internally', async () => {
     const gateway = await start();
     parts.handle = (_req, res) => res.writeHead(200, { 'x-accel-redirect': '/api/internal/own' }).end('mine');
     expect((await ask(gateway.url, 'GET /posts')).text).toBe('mine');
@@ -269,7 +269,7 @@ describeNginx('nginx: answers', () => {
   });
 });
 
-/** Answers a name server's questions (RFC 1035): every name has these addresses, or does not exist. */
+/** Answers DNS queries (RFC 1035): every name has these addresses, or does not exist. */
 async function startNames() {
   const socket: Socket = createSocket('udp4');
   const names = {
@@ -291,7 +291,7 @@ async function startNames() {
     const records = names.addresses
       .filter((one) => one.includes(':') === isIpv6)
       .map((one) => {
-        // Kept for an hour, if it were for this server.
+        // A TTL of an hour, which this server ignores.
         const record = Buffer.from([0xc0, 12, 0, isIpv6 ? 28 : 1, 0, 1, 0, 0, 14, 16, 0, isIpv6 ? 16 : 4]);
         return Buffer.concat([
           record,
@@ -317,7 +317,7 @@ describeNginx('nginx: names', () => {
     const names = await open(startNames());
     const first = await open(listen((_req, res) => res.end('127.0.0.1')));
     const { port } = new URL(first.url);
-    // Not every system has more than one loopback address.
+    // Some systems have only one loopback address.
     const others: string[] = [];
     for (const host of ['127.0.0.2', '::1']) {
       const other = await listen((_req, res) => res.end(host), Number(port), host).catch(() => undefined);
@@ -414,7 +414,7 @@ describeNginx('nginx: settings', () => {
 });
 
 describeNginx('nginx: the end', () => {
-  test('after SIGQUIT answers under way are sent to their end, and a stream does not hold it up', async () => {
+  test('after SIGQUIT answers in flight are completed, and a stream does not delay the end', async () => {
     const gateway = await start();
     let finish: () => void = () => undefined;
     const asked = new Promise<void>((resolve) => {

@@ -1,5 +1,5 @@
 /** @jest-environment node */
-// What both gateways do alike: the one of development (server/) and nginx with its configuration of production.
+// The common behaviour of both gateways: the one in development (server/), and nginx with its production configuration.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import {
   ASSET,
@@ -155,7 +155,7 @@ for (const { name, start, describe: describeGateway } of gateways) {
       'DELETE /api/system/dead-letters/7',
       'GET /api/system/subscriptions/query/pause',
       'PUT /api/system/dead-letters/7',
-    ])('%s reaches nothing and is 404, whoever asks', (line) => expectProblem(line, 404, 'Not Found'));
+    ])('%s reaches no part and is 404, from any client', (line) => expectProblem(line, 404, 'Not Found'));
 
     test.each(['GET /unknown', 'GET /assets/missing.js', 'GET /assets/', 'GET /posts/'])(
       '%s is 404 for a script, not the page',
@@ -201,7 +201,7 @@ for (const { name, start, describe: describeGateway } of gateways) {
       ['PATCH /api/system/log/12/deliveries', 'GET, HEAD'],
       ['PUT /api/system/parts/query', 'GET, HEAD'],
       ['OPTIONS /posts', 'POST, GET, HEAD'],
-    ])('%s is 405 and names what can be used', async (line, allow) => {
+    ])('%s is 405 and names the allowed methods', async (line, allow) => {
       const { headers, text } = await expectProblem(line, 405, 'Method Not Allowed');
       expect(headers.allow).toBe(allow);
       expect(JSON.parse(text).detail).toBe(`Only ${allow} can be used here.`);
@@ -216,7 +216,7 @@ for (const { name, start, describe: describeGateway } of gateways) {
     });
     afterAll(() => gateway?.close());
 
-    test('body, key, trace and answer pass unchanged; origin, authorization and what belongs to the connection do not', async () => {
+    test('body, key, trace and answer pass unchanged; origin, authorization and hop-by-hop headers do not', async () => {
       const long = 'x'.repeat(10_000);
       parts.handle = (_req, res) => {
         res.writeHead(201, { Location: '/posts/1', 'X-Kept': long, 'Cache-Control': 'private' });
@@ -264,7 +264,7 @@ for (const { name, start, describe: describeGateway } of gateways) {
       },
     );
 
-    test('from the page itself it is let in, whatever the scheme was and however its name is written', async () => {
+    test('a request from the page itself is allowed, with any scheme and any spelling of the host', async () => {
       const { host } = new URL(gateway.url);
       for (const headers of [
         { origin: `http://${host}` },
@@ -304,7 +304,7 @@ for (const { name, start, describe: describeGateway } of gateways) {
       },
     );
 
-    test('a body where none belongs does not reach the part', async () => {
+    test('an unexpected body does not reach the part', async () => {
       await ask(gateway.url, 'GET /posts', { 'transfer-encoding': 'chunked' }, 'GET /events HTTP/1.1\r\n\r\n');
       expect(parts.seen.map(({ line, body }) => [line, body])).toEqual([['GET /posts', '']]);
     });
@@ -352,7 +352,7 @@ for (const { name, start, describe: describeGateway } of gateways) {
       }
     });
 
-    test('a part that goes before it answers is a 503 that says when to try again; a write is not repeated', async () => {
+    test('a part that dies before it answers is a 503 that says when to try again; a write is not repeated', async () => {
       parts.handle = (req) => req.socket.destroy();
       const answer = await ask(gateway.url, 'POST /posts', {}, '{}');
       expect(answer.status).toBe(503);
@@ -541,7 +541,7 @@ describe('development: control of the bus', () => {
         expect([type, status, headers['content-type']]).toEqual([type, 415, 'application/problem+json']);
       }
     }
-    // As a script sends bytes that have no type.
+    // A script may send bytes without a type.
     expect((await ask(on.url, line, { 'transfer-encoding': 'chunked' }, '{}')).status).toBe(415);
     expect((await ask(on.url, line, { 'content-length': '2' }, '{}')).status).toBe(415);
     expect(parts.seen).toEqual([]);
@@ -558,7 +558,7 @@ describe('development: control of the bus', () => {
     ['GET /api/system/dead-letters/7', 'DELETE'],
     ['POST /api/system/dead-letters/7', 'DELETE'],
     ['DELETE /api/system/dead-letters', 'GET, HEAD'],
-  ])('%s is 405 and names what can be used', async (line, allow) => {
+  ])('%s is 405 and names the allowed methods', async (line, allow) => {
     const { status, headers } = await ask(on.url, line);
     expect([status, headers['content-type'], headers.allow]).toEqual([405, 'application/problem+json', allow]);
     expect(parts.seen).toEqual([]);
@@ -591,7 +591,7 @@ describe('development: control of the bus', () => {
     expect((await ask(on.url, 'POST /api/system/log')).status).toBe(405);
   });
 
-  test('what the connection names as its own stays behind', async () => {
+  test('headers that `Connection` names are not passed on', async () => {
     await ask(on.url, 'POST /posts', { connection: 'x-hop', 'x-hop': '1' }, '{}');
     expect(parts.seen[0]?.headers['x-hop']).toBeUndefined();
   });

@@ -1,4 +1,5 @@
-// Both gateways, before parts that a test plays. Without nginx its tests are skipped; with REQUIRE_NGINX set they fail.
+// Starts either gateway, with fake parts behind it. Without nginx its tests are skipped; with REQUIRE_NGINX set they
+// fail.
 import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type RequestListener, request } from 'node:http';
@@ -23,7 +24,7 @@ type Seen = { part: Server; line: string; headers: IncomingMessage['headers']; b
 export type Urls = Record<Server, string>;
 export type Gateway = { url: string; close: () => Promise<unknown> };
 
-/** Listens on loopback; `port` 0 is a free one. */
+/** Listens on loopback; `port` 0 picks a free one. */
 export async function listen(
   listener: RequestListener,
   port = 0,
@@ -41,7 +42,7 @@ export async function listen(
   return { url: `http://${at}:${(server.address() as AddressInfo).port}`, close };
 }
 
-/** Five parts that remember what they were asked, and answer with their name or as `handle` does. */
+/** Five fake parts that record requests, and answer with their name or as `handle` does. */
 export async function startParts() {
   const parts = {
     urls: {} as Urls,
@@ -68,7 +69,7 @@ export async function startParts() {
   return parts;
 }
 
-/** A folder with a built page in it. Others may read it: started by root, nginx's workers are somebody else. */
+/** A folder with a built page, readable by all users: nginx, started by root, runs its workers as another user. */
 function makeFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'gateway-'));
   chmodSync(folder, 0o755);
@@ -91,14 +92,14 @@ export async function startDevelopment(
   return listen(answer, 0, '127.0.0.1', createHttpServer());
 }
 
-/** NGINX if it is set, else on the PATH or where systems keep it that do not put it there. */
+/** Finds nginx: NGINX if set, else on the PATH or where systems keep it outside of the PATH. */
 function findNginx(): string | undefined {
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin', '/opt/homebrew/bin'];
   return process.env.NGINX || folders.map((folder) => join(folder, 'nginx')).find(existsSync);
 }
 const nginx = findNginx();
 
-/** Of Jest: skipped where there is no nginx. */
+/** Jest's `describe`, skipped without nginx. */
 export const describeNginx = nginx || process.env.REQUIRE_NGINX ? describe : describe.skip;
 
 /** The environment of nginx.sh, with these settings. */
@@ -114,7 +115,7 @@ export const settingsFor = (urls: Urls, settings: NodeJS.ProcessEnv = {}): NodeJ
   ...settings,
 });
 
-/** nginx with the configuration of production. Its process is nginx itself: the script has become it. */
+/** Starts nginx with the production configuration. The process is nginx itself, because the script execs it. */
 export async function startNginx(urls: Urls, settings: NodeJS.ProcessEnv = {}, resolvConf = '/dev/null') {
   if (!nginx) throw new Error('REQUIRE_NGINX is set, but no nginx was found: install it, or set NGINX to its path.');
   const free = await listen(() => undefined);
@@ -129,7 +130,7 @@ export async function startNginx(urls: Urls, settings: NodeJS.ProcessEnv = {}, r
       PAGE_DIR: join(folder, 'page'),
       TMPDIR: folder,
     },
-    // Files: nginx opens /dev/stdout anew, which a pipe of Node's, a socket in truth, does not allow.
+    // Files, because nginx reopens /dev/stdout, which fails for Node's pipes (they are sockets).
     stdio: ['ignore', openSync(join(folder, 'stdout'), 'a'), openSync(join(folder, 'stderr'), 'a')],
   });
   const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
@@ -156,7 +157,7 @@ export async function startNginx(urls: Urls, settings: NodeJS.ProcessEnv = {}, r
 
 type Answer = { status?: number; headers: IncomingMessage['headers']; raw: string[]; text: string };
 
-/** Sends a line as it is typed: fetch would put the path in order before. */
+/** Sends the request line unchanged; fetch would normalize the path. */
 export function ask(base: string, line: string, headers: Record<string, string> = {}, body?: string): Promise<Answer> {
   const [method, path] = line.split(' ');
   return new Promise((resolve, reject) => {
@@ -176,7 +177,7 @@ export function ask(base: string, line: string, headers: Record<string, string> 
   });
 }
 
-/** Sends bytes that no client library would, and resolves to what came until the connection was closed. */
+/** Sends raw bytes that no client library would, and resolves to the answer once the connection was closed. */
 export function send(base: string, text: string): Promise<string> {
   const { hostname, port } = new URL(base);
   return new Promise((resolve, reject) => {

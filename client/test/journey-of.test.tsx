@@ -1,3 +1,5 @@
+// The steps of a comment's journey, reconstructed from its events.
+
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Arrival, LogEntry } from '../src/api/bus.ts';
@@ -9,7 +11,7 @@ const time = (ms: number) => new Date(START + ms).toISOString();
 const TYPES = { CommentCreated: 'comments', CommentModerated: 'moderation', CommentUpdated: 'comments' };
 type Type = keyof typeof TYPES;
 
-/** An event about the comment, made and come to the log so many milliseconds after the start. */
+/** An event about the comment, made and recorded this many milliseconds after the start. */
 function about(
   type: Type,
   position: number,

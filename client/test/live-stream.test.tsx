@@ -1,3 +1,5 @@
+// A window's stream: reconnection, resuming, and hidden tabs.
+
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { type LiveStream, openLiveStream } from '../src/api/live-stream.ts';
 import type { StreamState } from '../src/api/source.ts';

@@ -1,4 +1,4 @@
-// Which rows of the log are shown, whatever comes and whatever the reader does.
+// The rows of the log, under any sequence of events and actions of the reader.
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import {
@@ -38,7 +38,7 @@ test('rows have no gap, stay while they are held, and are the newest hundred oth
         known = withOlder(known, newestFirst(last - 1));
         expect(known.rows.slice(0, rows.length)).toEqual(rows);
       } else {
-        // Some of it may have come already.
+        // Some of them may be duplicates.
         known = withNews(known, range(Math.max(1, head - next.again + 1), head + next.come), held);
         head += next.come;
         if (held || isExtended) expect(known.rows).toBe(rows);

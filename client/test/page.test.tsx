@@ -1,3 +1,5 @@
+// The blog page: reading, live changes and sending.
+
 import { beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { act, cleanup, render, screen, waitFor } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
@@ -30,7 +32,7 @@ describe('reading', () => {
     expect(document.querySelector('img')).toBeNull();
   });
 
-  test('an empty blog says so, and one that cannot be read says so and goes on trying', async () => {
+  test('an empty blog says so, and one that cannot be read says so and keeps trying', async () => {
     jest.spyOn(Math, 'random').mockReturnValue(0.2);
     blog.onGet = () => ({ status: 503 });
     render(<App />);
@@ -89,7 +91,7 @@ describe('a read model of the classic version', () => {
   });
 });
 
-describe('what a service of somebody else answers to what is sent', () => {
+describe('answers of a foreign service to a write', () => {
   test.each([
     ['a list of all comments', [{ id: 'c0' }, { id: 'c1' }]],
     ['a message and the thing', { message: 'Created', post: { id: 'p' }, comment: { id: 'c' } }],
@@ -164,7 +166,7 @@ describe('what arrives', () => {
     expect(spoken()).toBe('');
   });
 
-  test('many changes at once are applied together', async () => {
+  test('many changes at once are applied as one batch', async () => {
     blog.posts = [{ post: aPost(1), comments: [] }];
     await openPage();
     await screen.findByText('Title 1');
@@ -179,7 +181,7 @@ describe('what arrives', () => {
     expect(renders).toBeLessThan(5);
   });
 
-  test('a lost connection is said, tried again, and said to be back', async () => {
+  test('a lost connection is announced, retried, and announced again when it is back', async () => {
     jest.spyOn(Math, 'random').mockReturnValue(0.1);
     blog.posts = [{ post: aPost(1), comments: [] }];
     await openPage();

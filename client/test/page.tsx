@@ -1,4 +1,4 @@
-// The page before a fake blog, and what a reader does and hears there.
+// Renders the page with a fake blog, and acts as its reader.
 import { afterEach, beforeEach, expect, jest } from '@jest/globals';
 import { act, cleanup, render, screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
@@ -13,7 +13,7 @@ import { FakeSystem } from './fake-system.ts';
 export let blog: FakeBlog;
 /** The system behind it. */
 export let system: FakeSystem;
-/** Media queries that hold, as they stand in the code. */
+/** Media queries that match, as written in the code. */
 export const media = new Set<string>();
 
 beforeEach(() => {
@@ -22,7 +22,7 @@ beforeEach(() => {
   client.defaults.adapter = system.adapter(blog.adapter);
   globalThis.EventSource = FakeEventSource as unknown as typeof EventSource;
   const connect = createHub();
-  /** The worker that the windows of a browser share; here each message is there at once. */
+  /** The worker shared by the windows of a browser; here messages are delivered synchronously. */
   globalThis.SharedWorker = class {
     readonly port = new FakePort(connect);
   } as unknown as typeof SharedWorker;
@@ -75,7 +75,7 @@ const write = async (label: string, text: string, button: string, scope = within
 export const post = (text: string) => write('Title', text, 'Post');
 export const comment = (title: string, text: string) => write('Your comment', text, 'Comment', article(title));
 
-/** An animation that ends when it should and moves nothing: jsdom has none. */
+/** A fake animation that ends on time and moves nothing: jsdom has none. */
 function animate(_keyframes: unknown, options?: number | KeyframeAnimationOptions): Animation {
   const { duration = 0, delay = 0 } = typeof options === 'object' ? options : {};
   const animation = { onfinish: null as (() => void) | null };
@@ -83,7 +83,7 @@ function animate(_keyframes: unknown, options?: number | KeyframeAnimationOption
   return animation as unknown as Animation;
 }
 
-/** Opens the System page; its log is being followed by then. */
+/** Opens the System page and waits until its log is followed. */
 export async function openSystem(address = '/system') {
   history.replaceState(null, '', address);
   render(<App />);
@@ -91,7 +91,7 @@ export async function openSystem(address = '/system') {
   act(() => system.stream.open());
 }
 
-/** An answer that the test gives when it is time. */
+/** An answer that the test gives at a time of its choice. */
 export function later<T>() {
   let resolve: (value: T) => void = () => undefined;
   const promise = new Promise<T>((done) => {

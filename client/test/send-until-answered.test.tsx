@@ -1,3 +1,5 @@
+// Retrying a request until it is answered.
+
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { RequestError } from '../src/api/http.ts';
 import { sendUntilAnswered } from '../src/api/send-until-answered.ts';
@@ -7,7 +9,7 @@ const answered = (status: number, retryAfterMs?: number) => new RequestError('',
 
 let sent: AbortSignal[];
 let ended: unknown[];
-/** What the next requests come to; none: they hang. */
+/** The outcomes of the next requests; if there are none, requests hang. */
 let answers: (RequestError | 'acknowledged')[];
 let stop: () => void;
 
@@ -40,7 +42,7 @@ async function start() {
   await jest.advanceTimersByTimeAsync(0);
 }
 
-/** Lets time go by until another request is sent, and tells how long that took, in milliseconds. */
+/** Advances the clock to the next request, and returns the wait in milliseconds. */
 async function nextAfter(atMost = 120_000): Promise<number> {
   const before = sent.length;
   let waited = 0;
@@ -90,7 +92,7 @@ test.each([noAnswer(), answered(503)])(
   },
 );
 
-test('a hidden tab goes on', async () => {
+test('a hidden tab keeps retrying', async () => {
   jest.spyOn(document, 'hidden', 'get').mockReturnValue(true);
   answers = [noAnswer(), 'acknowledged'];
   await start();

@@ -1,4 +1,4 @@
-// One connection for the windows of a browser: none of them misses anything, and none waits for another.
+// One connection for all windows of a browser: none misses a message, and none waits for another.
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
 import { createHub, type FromHub, type ToHub } from '../src/api/stream-hub.ts';
@@ -14,7 +14,7 @@ beforeEach(() => {
 });
 afterEach(() => void jest.useRealTimers());
 
-/** A window that joins the stream; what it hears. */
+/** A window that joins the stream, and the messages it gets. */
 function join(path = '/stream', hub = connect) {
   const heard: FromHub[] = [];
   const say = hub((message) => heard.push(message));
@@ -51,7 +51,7 @@ test('two that joined at once and read different lists: the one for which the st
   expect(again.heard).not.toContain('reset');
 });
 
-test('one that comes back goes on only where nothing came meanwhile', () => {
+test('a window that comes back resumes only if nothing came meanwhile', () => {
   const stays = join();
   stays.say(follow('db-1'));
   open()[0]?.send('db-2', { n: 2 });
@@ -61,7 +61,7 @@ test('one that comes back goes on only where nothing came meanwhile', () => {
   expect([same.heard.includes('reset'), missed.heard.includes('reset')]).toEqual([false, true]);
 });
 
-test('when the server cannot go on, all read anew, and the next connection begins where they have read', () => {
+test('when the server cannot resume, all windows read anew, and the next connection begins at their position', () => {
   const windows = [join(), join()];
   for (const { say } of windows) say(follow('db-1'));
   open()[0]?.reset();
@@ -99,12 +99,15 @@ test('where only one connection may be open, the second stream is read anew agai
   expect(open().map(({ url }) => url)).toEqual(['/api/system/log/stream?after=6-x']);
 });
 
-/** A window as live-stream.ts has it: what it knows of a log, and up to where; undefined until it has read and follows. */
+/**
+ * A window as live-stream.ts has it: its known part of a log, up to a position; undefined until it has read and
+ * follows.
+ */
 type Window = {
   say: ((message: ToHub) => void) | undefined;
   known: Set<number> | undefined;
   position: number;
-  /** Read, and not followed from yet. `isFresh`: since it joined. */
+  /** Read, but not followed from yet. `isFresh`: read since it joined. */
   read: number | undefined;
   isFresh: boolean;
   held: number[];
@@ -115,7 +118,7 @@ const step = fc.tuple(
   fc.nat({ max: 2 }),
 );
 
-test('whatever windows do, and in whatever order, none misses anything in the end', () => {
+test('under any sequence of actions no window misses a message in the end', () => {
   const property = fc.property(fc.array(step, { maxLength: 60, size: 'max' }), (steps) => {
     connect = createHub();
     FakeEventSource.opened = [];

@@ -1,4 +1,4 @@
-// What becomes of something that is sent: it ends up stored once, or its writer hears why not.
+// Submissions: each ends up stored once, or its writer is told why not.
 
 import { parseTraceparent } from '@blog/common/observe/traces.ts';
 import { beforeEach, describe, expect, jest, test } from '@jest/globals';
@@ -13,7 +13,7 @@ const field = () => screen.getByLabelText<HTMLInputElement>('Title');
 const press = (button: string) => userEvent.click(screen.getByRole('button', { name: button }));
 const keys = () => blog.sent.map(({ key }) => key);
 const created = { status: 201, body: { id: 'mine', createdAt: null } };
-/** Answers that keep the page waiting for as long as a test lasts. */
+/** Answers that keep the page waiting for the whole test. */
 const later503 = { status: 503, headers: { 'retry-after': '60' } };
 
 const noAnswer = () => Promise.reject(new Error('refused'));
@@ -172,7 +172,7 @@ describe('what was not answered, or with a 5xx or 429', () => {
     await openPage();
     await userEvent.click(await screen.findByRole('button', { name: 'Show older posts' }));
     await screen.findByText('Title 1');
-    // What is shown then gets the focus: whoever types before that types into nothing.
+    // The new content gets the focus, so text typed before that is lost.
     await waitFor(() => expect(document.activeElement?.textContent).toBe('Title 1'));
     await comment('Title 1', 'Hello');
     await article('Title 1').findByRole('button', { name: 'Try now' });

@@ -1,4 +1,4 @@
-// The dead letters on the System page: what is shown, and what a person does to them.
+// The dead letters on the System page, and the actions on them.
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { act, screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
@@ -27,7 +27,7 @@ async function open(...ids: number[]) {
   system.letters = ids.map((id) => aLetter(id));
   await openSystem();
   await heading(String(ids.length));
-  // Once at the start, and once more when the subscriptions are known.
+  // Once at the start, and again when the subscriptions are known.
   await waitFor(() => expect(reads()).toBe(2));
 }
 
@@ -53,7 +53,7 @@ describe('what is shown', () => {
     expect(location.pathname + location.search).toBe('/system?event=9');
   });
 
-  test('a text of somebody else’s is text', async () => {
+  test('a text from outside is shown as text', async () => {
     system.letters = [aLetter(1, { reason: '<img src=x onerror=alert(1)>' })];
     await openSystem();
     await list().findByText('<img src=x onerror=alert(1)>');

@@ -1,4 +1,4 @@
-// The living diagram: who is in it, how they are, what travels; and that its table says the same.
+// The live diagram: its nodes, their health, travelling events, and its equal table.
 import { SERVICES } from '@blog/common/run/parts.ts';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { act, screen, waitFor, within } from '@testing-library/react';
@@ -26,7 +26,7 @@ const change = (name: string, more: Parameters<typeof aSubscription>[1]) => {
   system.subscriptions = system.subscriptions.map((one) => (one.name === name ? { ...one, ...more } : one));
 };
 
-/** What was given to the browser to move, by type and number. */
+/** The animations started, by type and number. */
 let moved: { type: string | undefined; text: string | null }[];
 beforeEach(() => {
   moved = [];
@@ -48,7 +48,7 @@ describe('who is in it', () => {
     expect(row('words')).toEqual(['words', 'ready', '–', 'live', '0/s', '0', '0']);
   });
 
-  test('sources that nobody here has as a name are the others', async () => {
+  test('unknown sources are shown together as others', async () => {
     await openSystem();
     await waitFor(() => expect(nodes()).toHaveLength(6));
     act(() => system.publish(anEntry(1, { source: 'classic' }), anEntry(2, { source: 'elsewhere' })));
@@ -82,7 +82,7 @@ describe('who is in it', () => {
 });
 
 describe('how they are', () => {
-  test('ready, degraded, not ready and away, with the reasons for who points at it, in picture and table alike', async () => {
+  test('ready, degraded, not ready and away, with the reasons on hover, in picture and table alike', async () => {
     system.parts.set('posts', { body: { degraded: ['1 event in the outbox is refused.'] } });
     system.parts.set('comments', { status: 503, body: { detail: 'The database cannot be read.' } });
     system.parts.delete('moderation');
@@ -141,15 +141,15 @@ describe('how they are', () => {
 describe('figures', () => {
   const sample = (at: number, position: number, lag: number, lagSeconds = 0) => ({ at, position, lag, lagSeconds });
 
-  test('what has only just come is no lag; what has waited is', () => {
+  test('events that have just come are no lag; those that have waited are', () => {
     expect(lagOf([sample(0, 10, 0), sample(250, 10, 5)])).toEqual({ events: 0, seconds: 0 });
-    // Always a few behind, and always others: it keeps up.
+    // Always a few behind, but different ones: it keeps up.
     expect(lagOf([sample(0, 10, 5), sample(400, 15, 5), sample(800, 20, 5)])).toEqual({ events: 0, seconds: 0 });
     expect(lagOf([sample(0, 10, 5), sample(400, 12, 8)])).toEqual({ events: 8, seconds: 0 });
     expect(lagOf([sample(0, 10, 3, 2)])).toEqual({ events: 3, seconds: 2 });
   });
 
-  test('who publishes how much is counted over five seconds', () => {
+  test('publications are counted by source over five seconds', () => {
     const publishing = createPublishing();
     publishing.add(
       1_000,
@@ -160,8 +160,8 @@ describe('figures', () => {
   });
 });
 
-describe('what travels', () => {
-  test('an event goes to the bus when it is in the log, and on to who has got it, as its type; then nothing is left', async () => {
+describe('travelling events', () => {
+  test('an event goes to the bus when it is in the log, and on to each subscriber that got it, in the colour of its type; nothing is left', async () => {
     await openSystem();
     await waitFor(() => expect(nodes()).toHaveLength(6));
     act(() => system.publish(anEntry(1)));
@@ -184,7 +184,7 @@ describe('what travels', () => {
     ]);
   });
 
-  test('who prefers reduced motion sees numbers, and nothing moves', async () => {
+  test('with reduced motion numbers are shown, and nothing moves', async () => {
     media.add('(prefers-reduced-motion: reduce)');
     await openSystem();
     await waitFor(() => expect(nodes()).toHaveLength(6));

@@ -1,4 +1,4 @@
-// One comment's journey on the System page.
+// A comment's journey on the System page.
 import { describe, expect, test } from '@jest/globals';
 import { act, screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
@@ -10,7 +10,7 @@ import { article, blog, comment, media, openPage, openSystem, spoken, system } f
 const START = Date.parse('2026-01-02T03:04:05.000Z');
 const time = (ms: number) => new Date(START + ms).toISOString();
 
-/** An event about a comment, made and come to the log so many milliseconds after the start. */
+/** An event about a comment, made and recorded this many milliseconds after the start. */
 function about(position: number, type: string, made: number, logged: number, more: Partial<LogEntry> = {}): LogEntry {
   const source = type === 'CommentModerated' ? 'moderation' : 'comments';
   const status = type === 'CommentCreated' ? 'pending' : 'approved';
@@ -25,7 +25,7 @@ const delivered = (position: number, subscription: string, ms: number, attempts 
     ...(system.deliveries.get(position) ?? []),
     { subscription, deliveredAt: time(ms), attempts },
   ]);
-/** All subscribers stand at the end of the log, except these. */
+/** Puts all subscribers at the end of the log, except these. */
 const stand = (...others: ReturnType<typeof aSubscription>[]) => {
   const usual = ['posts', 'comments', 'query', 'moderation'].map((name) =>
     aSubscription(name, { position: system.log.length }),
@@ -112,14 +112,14 @@ describe('a journey', () => {
     expect(spoken()).toContain('The comment has its verdict, after 2.03 s.');
   });
 
-  test('of a comment that nobody knows says so, and begins when it comes', async () => {
+  test('of an unknown comment says so, and begins when it comes', async () => {
     await openSystem('/system?comment=c');
     await screen.findByText(/The log has no event about a comment/);
     publish(created);
     await waitFor(() => expect(steps()[0]).toMatch(/^Stored/), { timeout: 5_000 });
   });
 
-  test('keeps what it has while the bus is away, says so, and goes on by itself', async () => {
+  test('keeps what it has while the bus is away, says so, and continues by itself', async () => {
     system.log = [created];
     stand();
     await openSystem('/system?comment=c');

@@ -1,4 +1,4 @@
-// The log on the System page, and one event of it.
+// The log and single events on the System page.
 import { describe, expect, test } from '@jest/globals';
 import { act, fireEvent, screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
@@ -10,7 +10,7 @@ import { later, openSystem, spoken, system } from './page.tsx';
 const entries = (from: number, upto: number, more: Partial<LogEntry> = {}) =>
   Array.from({ length: upto - from + 1 }, (_, index) => anEntry(from + index, more));
 const table = () => screen.queryByRole('table', { name: /Events of the log/ });
-/** The positions that are shown, from top to bottom. */
+/** The positions shown, from top to bottom. */
 const positions = () =>
   [...(table()?.querySelectorAll('tbody th') ?? [])].map((cell) => Number(cell.textContent?.replaceAll(',', '')));
 const shows = (...wanted: number[]) => waitFor(() => expect(positions()).toEqual(wanted), { timeout: 5_000 });
@@ -39,7 +39,7 @@ describe('the log', () => {
     await shows(3, 2, 1);
   });
 
-  test('where something may have been missed it is read anew', async () => {
+  test('after a possible gap it is read anew', async () => {
     system.log = entries(1, 2);
     await openSystem('/system?type=Rare');
     await screen.findByText(/No event in the log matches/);
@@ -184,7 +184,7 @@ describe('an event', () => {
     expect(location.search).toBe('?type=PostCreated');
   });
 
-  test('tells who has it, when, at which attempt, and who has not, until all have it', async () => {
+  test('lists its deliveries with time and attempt, and the missing ones, until there are none', async () => {
     system.log = [anEntry(1, { recordedtime: '2026-01-02T03:04:05.000Z' })];
     system.subscriptions = [
       aSubscription('query', { position: 1 }),

@@ -1,4 +1,4 @@
-// The System page's address, its place beside the blog, and what it says of the whole.
+// The System page's address, its place beside the blog, and its summary.
 import { describe, expect, test } from '@jest/globals';
 import { act, fireEvent, render, screen, waitFor } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
@@ -90,8 +90,8 @@ describe('the whole', () => {
   });
 });
 
-describe('behind a bus of somebody else', () => {
-  /** As the classic bus answers, or one in Go or Python. */
+describe('behind a foreign bus', () => {
+  /** The statuses of the classic bus, and of one in Go or Python. */
   test.each([404, 405, 501])(
     'without subscriptions (%d) and positions the page says so, and shows the parts',
     async (status) => {

@@ -1,4 +1,4 @@
-// What the System page knows, before a fake system and without a page.
+// The System page's state, with a fake system and without a page.
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { waitFor } from '@testing-library/react';
 import { createSystemStore, type SystemStore } from '../src/features/system/system-store.ts';
@@ -24,7 +24,7 @@ const show = (shown: boolean) => {
 };
 const positions = () => store.getState().recent.map(({ position }) => position);
 const entries = (from: number, upto: number) => Array.from({ length: upto - from + 1 }, (_, i) => anEntry(from + i));
-/** What a bus sends behind the checkpoint that the stream was opened with. */
+/** The events that a bus sends after the checkpoint with which the stream was opened. */
 const streamBehind = () => {
   const after = Number.parseInt(new URL(system.stream.url, 'http://x').searchParams.get('after') ?? '', 10);
   for (const entry of system.log.slice(after)) system.stream.send(system.checkpoint(entry.position), entry);
@@ -38,12 +38,12 @@ async function start() {
 }
 
 describe('the log', () => {
-  test('what comes while it is being read is missed by nobody and known once', async () => {
+  test('an event that comes during the read is neither missed nor duplicated', async () => {
     system.log = entries(1, 2);
     let lists = 0;
     system.onAsk = (_method, path) => {
       if (path !== '/log' || ++lists < 2) return undefined;
-      // As the bus does it: the end is looked up when the page has been read.
+      // As in the bus: the head is read after the page.
       const body = [...system.log].reverse();
       system.log.push(anEntry(3));
       return { body, headers: { 'event-head': system.checkpoint() } };
@@ -77,7 +77,7 @@ describe('the log', () => {
     await waitFor(() => expect(positions()).toEqual([2, 1]));
   });
 
-  test('at four thousand events a second readers are told ten times, and two hundred events are held', async () => {
+  test('at four thousand events a second listeners are called ten times (throttle), and two hundred events are held', async () => {
     await start();
     let told = 0;
     store.subscribe(() => {
@@ -123,7 +123,7 @@ describe('the subscriptions', () => {
 });
 
 describe('away and back', () => {
-  test('a bus that is away is said, what was known stays, and it comes back by itself with what was missed', async () => {
+  test('a bus that is away is announced, what was known stays, and it comes back by itself with what was missed', async () => {
     system.log = entries(1, 2);
     await start();
     system.stopBus();
@@ -140,7 +140,7 @@ describe('away and back', () => {
     expect(spoken).toEqual(['The event bus does not answer.', 'The event bus answers again.']);
   });
 
-  test('a part that goes away and one that is not ready are said, and that they are back', async () => {
+  test('outages and recoveries of parts are announced', async () => {
     await start();
     await waitFor(() => expect(store.getState().parts.size).toBe(6));
     system.parts.delete('moderation');
@@ -157,7 +157,7 @@ describe('away and back', () => {
     expect(spoken).toContain('moderation is ready again.');
   });
 
-  test('a part of somebody else that has no /readyz is there', async () => {
+  test('a foreign part without /readyz counts as ready', async () => {
     system.parts.set('moderation', { status: 404, body: 'Cannot GET /readyz' });
     await start();
     const there = { state: 'ready', degraded: [] };
@@ -168,7 +168,7 @@ describe('away and back', () => {
     await start();
     await waitFor(() => expect(store.getState().parts.size).toBe(6));
     show(false);
-    // What was under way is answered first.
+    // Requests in flight are answered first.
     await new Promise((resolve) => setTimeout(resolve, 100));
     const before = system.asked.length;
     await new Promise((resolve) => setTimeout(resolve, 800));
@@ -178,7 +178,7 @@ describe('away and back', () => {
     await waitFor(() => expect(system.asked.length).toBeGreaterThan(before));
   });
 
-  test('whether the bus may be controlled is learnt from the gateway', async () => {
+  test('the gateway decides if the bus may be controlled', async () => {
     system.control = true;
     await start();
     await waitFor(() => expect(store.getState().control).toBe(true));

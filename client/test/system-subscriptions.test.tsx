@@ -1,4 +1,4 @@
-// The subscriptions on the System page: what is said of them, and what a person does to them.
+// The subscriptions on the System page, and the actions on them.
 import { beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { act, fireEvent, screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
@@ -19,14 +19,14 @@ const answers = (status: number, detail = '') => {
   system.onAsk = (method) => (method === 'GET' ? undefined : { status, body: { status, detail } });
 };
 
-/** The page with one subscription that is as given. */
+/** Opens the page with one subscription, with these fields. */
 async function open(more: Partial<Subscription> = {}, name = 'query') {
   system.change(name, more);
   await openSystem();
   await waitFor(() => button('Pause|Resume'.split('|')[more.state === 'paused' ? 1 : 0] as string, name));
 }
 
-describe('what is said', () => {
+describe('what is shown', () => {
   test('name, kind, position of the head, lag in events and time', async () => {
     await open({ kind: 'plain', position: 1_200, lag: 34, lagSeconds: 250 });
     expect(row().getByRole('heading', { level: 4 }).textContent).toBe('query');
@@ -144,7 +144,7 @@ describe('pause and resume', () => {
     await waitFor(() => button('Resume'));
     expect(system.pressed).toEqual(['/subscriptions/query/pause']);
 
-    // The second click of a double one, where the first was answered in between.
+    // The second click of a double click, after the answer to the first.
     fireEvent.click(button('Resume'), { detail: 2 });
     expect(system.pressed).toHaveLength(1);
 

@@ -1,4 +1,4 @@
-// What any read model may answer, ours or somebody else's, becomes posts that the page can show.
+// Any answer of a read model, ours or foreign, becomes posts that the page can show.
 import { afterEach, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { readPosts } from '../src/api/blog.ts';
@@ -27,7 +27,7 @@ const post = fc.record(
   { id, title: text, createdAt: text, comments: fc.array(comment, { maxLength: 4 }) },
   { requiredKeys: ['id'] },
 );
-/** A list in the order of its seq, oldest first; with them or without. */
+/** A list in ascending order of seq, with or without the seq itself. */
 const list = fc
   .uniqueArray(post, { selector: ({ id }) => id, maxLength: 8 })
   .chain((posts) => fc.tuple(fc.constant(posts), seqs(posts.length), seqs(4), fc.boolean(), fc.boolean()));
@@ -50,7 +50,7 @@ test('every post and comment is there once, in the order of seq, with nothing mi
         comments: post.comments.map((comment, at) => ({ ...comment, ...(hasSeq && { seq: rising(commentSeqs)[at] }) })),
       }),
     }));
-    // With a seq any order of arrival is the same; without one the order of arrival counts.
+    // With a seq any order of arrival gives the same result; without one the order of arrival counts.
     const arriving = <Item,>(items: Item[]) => (hasSeq && shuffled ? items.toReversed() : items);
     const body = Object.fromEntries(
       arriving(sent).map(({ comments, ...item }) => [
