@@ -9,8 +9,8 @@ COPY --chown=node:node common/package.json common/
 ARG PART
 COPY --chown=node:node $PART/package.json $PART/
 
-# The target of `skaffold dev`. Its first process is the supervisor. The user it runs as owns the sources, because file sync
-# writes as that user.
+# The target of `skaffold dev`. Its first process is the supervisor. The user it runs as owns the sources, because file
+# sync writes as that user.
 FROM base AS development
 ARG PART
 COPY --chown=node:node scripts/package.json scripts/

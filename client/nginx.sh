@@ -1,6 +1,6 @@
 #!/bin/sh
-# Starts the gateway in production: checks the settings, replaces nginx.conf's @NAMES@ by them, and becomes
-# nginx, so that signals reach it. README.md lists the settings. Only sh, awk and sed, as BusyBox has them.
+# Starts the gateway in production: checks the settings (docs/settings.md), replaces nginx.conf's @NAMES@ by them, and
+# becomes nginx, so that signals reach it. Uses only sh, awk and sed, as BusyBox has them.
 #   nginx.sh [nginx.conf [resolv.conf]]
 set -eu
 

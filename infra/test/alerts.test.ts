@@ -19,7 +19,7 @@ test('each alert says where it is explained, and docs/observability.md explains 
   }
 });
 
-/** alerts.yml against these rules: the files lie as they do here, only elsewhere. */
+/** Runs alerts.yml against these rules, in a copy of the folders. */
 function testRules(text: string) {
   const folder = mkdtempSync(join(tmpdir(), 'blog rules '));
   try {

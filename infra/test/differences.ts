@@ -1,6 +1,6 @@
 type Difference = { path: string; is: unknown; should: unknown };
 
-/** The paths at which two values differ. Where one side has nothing, the path of what is missing. */
+/** The paths at which two values differ. A key that one side lacks counts with its path. */
 export function differences(is: unknown, should: unknown, path = ''): Difference[] {
   const isObject = (value: unknown) => typeof value === 'object' && value !== null;
   if (isObject(is) && isObject(should)) {

@@ -6,26 +6,26 @@ import * as surroundings from './project-rules.ts';
 
 const rules: Record<string, (project: Project) => string[]> = {
   'every container has no more rights than Pod Security "restricted" leaves it': (project) => pods.rights(project),
-  'names, ports and addresses are those of the table': pods.namesAndPorts,
-  'labels and selectors find what they mean': pods.labels,
+  'names, ports and addresses are those of the list of parts': pods.namesAndPorts,
+  'labels and selectors match': pods.labels,
   'a corrected setting reaches its pods': pods.settings,
   'in production each of the five servers has the token from the Secret and knows its pod, and the client has neither':
     pods.environment,
   'every part has probes, and says what it needs': pods.probesAndResources,
-  'every part has the time that it needs to end': pods.endings,
-  'nodes can be emptied, one client at a time': pods.disruptions,
+  'every part has the time that its graceful shutdown needs': pods.endings,
+  'nodes can be drained, one client at a time': pods.disruptions,
   'all parts together request at most 1 CPU and 1 GiB': (project) => pods.totals(project, { cpu: 1, memory: 2 ** 30 }),
   'a database runs once, on any cluster’s default volumes': pods.databases,
   'an image that was loaded into the node is used': pods.pulls,
   'every image has a development and a production target, of pinned versions': surroundings.images,
-  'nothing here is secret': surroundings.secrets,
+  'no file holds a secret': surroundings.secrets,
   'the kustomization lists the parts and the network, and never the Namespace': surroundings.lists,
   'the namespace refuses pods with more rights than "restricted"': surroundings.namespace,
-  'what may stand before the client sends everything to it': surroundings.front,
-  'Skaffold builds, syncs and forwards what there is': surroundings.skaffold,
+  'an Ingress or HTTPRoute sends everything to the client': surroundings.front,
+  'Skaffold builds, syncs and forwards every part': surroundings.skaffold,
   'the token is made in the Namespace that was made before, in production only': surroundings.hooks,
-  'who may connect to whom are exactly the arrows of the design': network.arrows,
-  'every pod may ask DNS, wherever it is': network.dns,
+  'the network policies allow exactly the connections of the design': network.arrows,
+  'every pod may query DNS, wherever it runs': network.dns,
 };
 
 const project = readProject();
@@ -36,7 +36,8 @@ describe('the manifests', () => {
   });
 });
 
-// What is put where (of posts, unless it says otherwise), and the problem that it must be found as. `undefined` takes away.
+// Spoiled manifests: a path (in posts, unless another part is named), the value put there (`undefined` deletes), and the
+// problem that a rule must report.
 type Wrong = [what: string, path: string, value: unknown, found: RegExp];
 const node = 'FROM node:26.10.0-slim AS base';
 

@@ -1,11 +1,11 @@
-// Who may connect to whom, computed from the policies for every pair of places.
+// The allowed connections, computed from the policies for every pair of places.
 import { isAllowed, type Place, type Policy } from './policies.ts';
 import { type Project, parts, workloads } from './project.ts';
 
 type Places = Record<string, Place>;
 type IsArrow = (from: string, to: string, port: number) => boolean;
 
-/** Not in the namespace: outside of the cluster, another namespace's pods that call themselves client or prometheus, DNS. */
+/** Places outside the namespace: outside the cluster, pods elsewhere labelled client or prometheus, and DNS. */
 export const FOREIGN: Places = {
   outside: 'outside',
   neighbour: { namespace: 'default', labels: { 'app.kubernetes.io/name': 'client' } },
@@ -13,7 +13,7 @@ export const FOREIGN: Places = {
   dns: { namespace: 'kube-system', labels: { 'k8s-app': 'kube-dns' } },
 };
 
-/** The parts, under the labels that their pods have, and a pod that no file knows. */
+/** The parts, with the labels of their pods, and a pod that is in no manifest. */
 export const own = (project: Project): Places => ({
   stranger: { namespace: 'blog', labels: {} },
   ...Object.fromEntries(
@@ -36,7 +36,7 @@ export function isArrow(from: string, to: string, port: number): boolean {
 export const arrows = (project: Project): string[] =>
   otherArrows(policies(project), { ...FOREIGN, ...own(project) }, isArrow);
 
-/** For every pair of these places and every port: where the policies allow what is no arrow, or forbid what is one. */
+/** The differences between policies and design, for every pair of these places and every port. */
 export function otherArrows(policies: Policy[], places: Places, isArrow: IsArrow, more: number[] = []): string[] {
   const ports = [...parts.map(({ port }) => port), ...more, 53, 80, 443, 8080];
   return Object.entries(places).flatMap(([from, source]) =>

@@ -1,4 +1,4 @@
-// What the tools' manifests must be, and that their files fit each other and the blog. Each rule returns what is wrong.
+// The rules for the tools' manifests and files, with each other and with the blog. Each rule returns the problems.
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
@@ -20,7 +20,7 @@ import { namespace as namespaceRule } from './project-rules.ts';
 
 export const NAMESPACE = 'blog-observability';
 
-/** `ports`: the first is what people look at. Each runs as the user that its image is made for. */
+/** `ports`: the first is that of the tool's page. `user`: the one that the image is made for. */
 export const tools = [
   { name: 'prometheus', ports: { http: 9090 }, user: { runAsUser: 65534, runAsGroup: 65534, fsGroup: 65534 } },
   { name: 'grafana', ports: { http: 3000 }, user: { runAsUser: 472, runAsGroup: 0, fsGroup: 472 } },
@@ -41,7 +41,7 @@ export type Tools = {
     panels: { title: string; datasource: { type: string; uid: string }; targets: { refId: string; expr: string }[] }[];
   };
   datasources: { datasources: { uid: string; type: string; url: string }[] };
-  /** Where the five servers send their spans. */
+  /** The address that the five servers send spans to. */
   endpoint: string;
 };
 
@@ -72,7 +72,7 @@ export const images = (project: Tools) =>
     ...compare(`${name}: imagePullPolicy`, imagePullPolicy, 'IfNotPresent'),
   ]);
 
-/** What a tool keeps is bounded, and goes with its pod: no claim. */
+/** A tool's storage is bounded and ends with its pod: no claim. */
 export const storage = (project: Tools) =>
   workloads(project).flatMap(({ name, pod: { volumes = [] } }) =>
     volumes.flatMap(({ name: volume, configMap, emptyDir }) =>
@@ -80,7 +80,7 @@ export const storage = (project: Tools) =>
     ),
   );
 
-// Nothing that gives rights in the cluster, and no Secret.
+// No kind that gives rights in the cluster, and no Secret.
 const KINDS = ['ConfigMap', 'Deployment', 'NetworkPolicy', 'Service'];
 
 export const placesAndNames = ({ manifests }: Tools) =>
@@ -116,7 +116,7 @@ export const services = (project: Tools) =>
 
 export const needs = (project: Tools) => tools.flatMap(({ name }) => pods.resources(project, name));
 
-// Besides the tools: a pod beside them that no file knows, one of the blog's names beside them, one of theirs elsewhere.
+// The tools; besides them a pod in no manifest, a pod with a name of the blog's, and pods with their names in the blog.
 const beside = (name: string): Place => ({ namespace: NAMESPACE, labels: { 'app.kubernetes.io/name': name } });
 const places = {
   ...Object.fromEntries(tools.map(({ name }) => [name, beside(name)])),
@@ -132,7 +132,7 @@ const toolArrows = [
   'grafana,jaeger,16686',
 ];
 
-/** With the tools: the arrows of the blog as they are without them, those of the tools, and no other. */
+/** With the tools, the allowed connections are those of the blog, those of the tools, and no other. */
 export const arrows = ({ blog, manifests }: Tools) =>
   network.otherArrows(
     [...network.policies(blog), ...network.policies({ manifests })],
@@ -165,7 +165,7 @@ export const dashboard = ({ dashboard: { panels }, datasources: { datasources } 
     ...(targets.length > 0 ? [] : [`${title} asks nothing`]),
   ]);
 
-// Left to itself Grafana asks its makers at every start, and replaces its plugins: on a read-only root it then loses them.
+// By default Grafana reports to its vendor at every start, and replaces its plugins, which a read-only root makes it lose.
 const QUIET = {
   GF_ANALYTICS_REPORTING_ENABLED: 'false',
   GF_ANALYTICS_CHECK_FOR_UPDATES: 'false',
@@ -183,7 +183,7 @@ export function grafana({ manifests }: Tools): string[] {
 
 export const namespaces = ({ namespace }: Tools) => namespaceRule({ namespace }, NAMESPACE);
 
-/** The ports that people open: those of the tools' pages, where none of the blog's is. */
+/** The forwarded ports: those of the tools' pages, none of which is one of the blog's. */
 export function forwards({ blog: { skaffold } }: Tools): string[] {
   const profile = skaffold.profiles?.find(({ name }) => name === 'observability');
   const added = (profile?.patches ?? []).filter(({ path }) => path === '/portForward/-').map(({ value }) => value);

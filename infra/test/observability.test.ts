@@ -6,18 +6,18 @@ import { totals } from './pod-rules.ts';
 const titles: Record<string, (tools: Tools) => string[]> = {
   'every tool has no more rights than Pod Security "restricted" leaves it': rules.rights,
   'every image is one version': rules.images,
-  'every tool says what it needs': rules.needs,
+  'every tool has requests and limits': rules.needs,
   'all tools together request at most 0.2 CPU and 512 MiB': (tools) => totals(tools, { cpu: 0.2, memory: 2 ** 29 }),
-  'what a tool keeps is bounded, and goes with it': rules.storage,
+  'the storage of a tool is bounded and ends with its pod': rules.storage,
   'the tools are in a Namespace of their own, with no rights in the cluster and no Secret': rules.placesAndNames,
   'that Namespace refuses pods with more rights than "restricted"': rules.namespaces,
   'selectors, ports and Services fit': rules.services,
   'each of the five servers is scraped': rules.scraping,
-  'what is asked is where it is': rules.addresses,
-  'Grafana asks nobody outside, and keeps the plugins that it has': rules.grafana,
-  'every panel asks a datasource that there is': rules.dashboard,
+  'spans and queries go to the right addresses': rules.addresses,
+  'Grafana sends no requests outside, and keeps its plugins': rules.grafana,
+  'every panel queries an existing data source': rules.dashboard,
   'Skaffold forwards their pages, to ports that are free': rules.forwards,
-  'who may connect to whom are the arrows of the blog, those of the tools, and no other': rules.arrows,
+  'the policies allow the connections of the blog, those of the tools, and no other': rules.arrows,
 };
 
 describe('the tools', () => {
@@ -26,7 +26,7 @@ describe('the tools', () => {
   });
 });
 
-// What is put where, and the problem that it must be found as. `undefined` takes away.
+// Spoiled files: a path, the value put there (`undefined` deletes), and the problem that a rule must report.
 const wrong: [what: string, path: string, value: unknown, found: RegExp][] = [
   ['root', 'jaeger spec template spec securityContext runAsUser', 0, /jaeger: .*runAsUser is 0/],
   ['a writable root', 'grafana container securityContext readOnlyRootFilesystem', false, /grafana: .*readOnly/],

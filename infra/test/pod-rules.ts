@@ -1,9 +1,9 @@
-// What a part's own manifests must be. Each rule returns what is wrong, as a list of sentences.
+// The rules for a part's own manifests. Each rule returns the problems, as sentences.
 import { LONGEST_END } from '../../common/src/run/server.ts';
 import { compare } from './differences.ts';
 import { named, type Project, parts, type Workload, workloads } from './project.ts';
 
-// Pod Security "restricted", and more: as whole objects, so that nothing can stand beside what is asked.
+// Pod Security "restricted", and more. Compared as whole objects, so that no further field is accepted.
 const POD_SECURITY = {
   runAsNonRoot: true,
   runAsUser: 1000,
@@ -45,7 +45,7 @@ export function rights(
 const UNITS: Record<string, number> = { m: 1e-3, '': 1, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30 };
 const amount = (text = '') => parseFloat(text) * (UNITS[text.replace(/[\d.]+/, '')] ?? Number.NaN);
 
-/** What all pods together request: at most `cpu` cores, and `memory` bytes. */
+/** The requests of all pods together: at most `cpu` cores and `memory` bytes. */
 export function totals(project: Pick<Project, 'manifests'>, limits: { cpu: number; memory: number }): string[] {
   return (['cpu', 'memory'] as const).flatMap((what) => {
     const requested = workloads(project).map(
@@ -95,7 +95,7 @@ export function labels(project: Project): string[] {
   });
 }
 
-/** By envFrom, and by a name that changes with the content. */
+/** Settings come by envFrom, under a name that changes with the content. */
 export const settings = (project: Project): string[] =>
   workloads(project).flatMap(({ name, container }) => {
     const annotations = named(project, 'ConfigMap', `${name}-settings`)?.metadata.annotations;
@@ -108,16 +108,16 @@ export const settings = (project: Project): string[] =>
 /** Without the Secret, or without its key, a pod waits; with `optional`, or by `envFrom`, it would start without a token. */
 const TOKEN = { name: 'BUS_TOKEN', valueFrom: { secretKeyRef: { name: 'bus-token', key: 'token' } } };
 
-/** By which a second pod of a StatefulSet knows itself, and ends. */
+/** The name that tells the second pod of a StatefulSet to exit. */
 const POD_NAME = { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } };
 
-/** The client has neither: it sends no events, control of the bus is off in it, and it may have copies. */
+/** The client has neither: it sends no events, does not control the bus, and may have replicas. */
 export const environment = (project: Project): string[] =>
   workloads(project).flatMap(({ name, container }) =>
     compare(`${name}: env`, container.env, name === 'client' ? undefined : [TOKEN, POD_NAME]),
   );
 
-/** A server's is one command that waits, so that a start leaves no warning; nginx's image need not have its shell. */
+/** A server's probe is one command that waits, so that a start logs no warning; nginx's image may lack that shell. */
 const STARTED = {
   exec: { command: ['bash', '-c', 'until true > /dev/tcp/127.0.0.1/$PORT; do sleep 0.1; done 2> /dev/null'] },
   ...{ periodSeconds: 1, timeoutSeconds: 120, failureThreshold: 1 },
@@ -135,7 +135,7 @@ export const probesAndResources = (project: Project): string[] =>
     ...resources(project, name),
   ]);
 
-/** A signal and SIGKILL are at least 2 s further apart than the longest end of a part. */
+/** SIGKILL follows at least 2 s after the longest graceful shutdown of a part. */
 export const endings = (project: Project): string[] =>
   workloads(project).flatMap(({ name, pod, container: { lifecycle } }) => {
     const ends = name === 'client' ? project.gatewayEnds : LONGEST_END / 1000;
@@ -144,7 +144,7 @@ export const endings = (project: Project): string[] =>
     return given >= needed ? [] : [`${name}: is killed after ${given} s, and needs ${needed}`];
   });
 
-/** Emptying nodes takes one client at a time, and is never held up by a server, which runs once. */
+/** A drain evicts one client at a time, and is never blocked by a server, which runs once. */
 export const disruptions = ({ manifests }: Project): string[] =>
   compare(
     'budgets',
@@ -161,7 +161,7 @@ export const disruptions = ({ manifests }: Project): string[] =>
     ],
   );
 
-/** That a workload says what it needs, and what it may take at most. */
+/** Every workload has requests and limits. */
 export const resources = (project: Pick<Project, 'manifests'>, of: string): string[] =>
   workloads(project)
     .filter(({ name }) => name === of)

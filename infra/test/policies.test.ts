@@ -5,7 +5,7 @@ const a = { namespace: 'blog', labels: { app: 'a' } };
 const b = { namespace: 'blog', labels: { app: 'b' } };
 const stranger = { namespace: 'other', labels: { app: 'a' }, namespaceLabels: { team: 'other' } };
 const policy = (spec: Policy['spec'], name = 'p'): Policy => ({ metadata: { name, namespace: 'blog' }, spec });
-/** A policy for b: who may come in. */
+/** A policy with an ingress rule for b. */
 const into = (...ingress: object[]) => policy({ podSelector: { matchLabels: { app: 'b' } }, ingress });
 const deny = policy({ podSelector: {}, policyTypes: ['Ingress', 'Egress'] });
 

@@ -1,19 +1,19 @@
-// What NetworkPolicies allow, computed as a cluster would. Only what these manifests use is known; anything else throws, so
+// Evaluates NetworkPolicies as a cluster does. Knows only the fields that these manifests use, and throws at any other, so
 // that a rule is never taken for narrower than it is.
 
 type Labels = Record<string, string>;
 type Rule = Record<string, unknown>;
 export type Policy = { metadata: { name: string; namespace?: string }; spec: Record<string, unknown> };
 
-/** A pod, or what is outside of the cluster. */
+/** A pod, or any place outside the cluster. */
 export type Place = 'outside' | { namespace: string; labels: Labels; namespaceLabels?: Labels };
 
-/** Both must agree: the egress of where it comes from, and the ingress of where it goes. */
+/** True if both ends agree: the egress of the source and the ingress of the target. */
 export function isAllowed(policies: Policy[], from: Place, to: Place, port: number, protocol = 'TCP'): boolean {
   return side(policies, 'Egress', from, to, port, protocol) && side(policies, 'Ingress', to, from, port, protocol);
 }
 
-/** Whether the policies that select `pod` let it exchange with `peer`; where none does, everything is allowed. */
+/** True if the policies that select `pod` allow `peer`, or if none selects it. */
 function side(policies: Policy[], type: string, pod: Place, peer: Place, port: number, protocol: string): boolean {
   if (pod === 'outside') return true;
   const selecting = policies.filter((policy) => {
@@ -39,7 +39,7 @@ function side(policies: Policy[], type: string, pod: Place, peer: Place, port: n
   );
 }
 
-/** So that what is not known throws also where another rule allows it already. */
+/** Throws at unknown fields, also where another rule already allows the connection. */
 function checkRule(rule: Rule): void {
   const { from, to, ports } = known(rule, ['from', 'to', 'ports']);
   for (const peer of [...list(from), ...list(to)]) isPeer(peer, '', { namespace: '', labels: {} });

@@ -1,4 +1,4 @@
-// What the manifests depend on: images, Skaffold, the lists of files. Each rule returns what is wrong, as sentences.
+// The rules for the surroundings of the manifests: images, Skaffold, lists of files. Each rule returns the problems.
 import { existsSync, globSync } from 'node:fs';
 import { join } from 'node:path';
 import { PORTS } from '../../common/src/run/parts.ts';
@@ -39,7 +39,7 @@ export const secrets = ({ texts }: Project): string[] =>
     SECRETS.flatMap((pattern) => text.match(pattern)?.[0] ?? []).map((found) => `${file}: a secret? ${found.trim()}`),
   );
 
-// Of each kind the rules know what it may do. A Namespace would be deleted by Skaffold, with all data.
+// The kinds that the rules cover. Skaffold would delete a Namespace on exit, with all data.
 const KINDS = ['ConfigMap', 'Deployment', 'NetworkPolicy', 'PodDisruptionBudget', 'Service', 'StatefulSet'];
 
 export const lists = ({ listed, manifests }: Project): string[] => {
@@ -74,7 +74,7 @@ export const namespace = ({ namespace }: Pick<Project, 'namespace'>, name = 'blo
     },
   ]);
 
-/** One plain path: the client routes, and a second router would be a second way in. */
+/** One plain path: the client does the routing, and a second router would be a second way in. */
 export const front = ({ optional: [ingress, route] }: Project): string[] => [
   ...[ingress, route].flatMap((it) => compare(`${it?.kind}: namespace`, it?.metadata.namespace, 'blog')),
   ...compare('Ingress', ingress?.spec.rules, [
@@ -96,12 +96,12 @@ export const front = ({ optional: [ingress, route] }: Project): string[] => [
   ]),
 ];
 
-/** The hook's commands for the tools, which Skaffold deploys without a pod: it stops waiting for them, and they start. */
+/** The hook's commands for the tools, which Skaffold deploys without pods: end its waiting, and start them. */
 const START = ['label deployment --all skaffold.dev/run-id-', 'scale deployment --all --replicas=1'];
 
 /**
- * Before everything else the Namespace, on any system; in production then the token, which lies in it, and with the tools
- * their own Namespace. After everything, when the blog is ready, the tools are started.
+ * The hooks before the deployment: the Namespace, on any system; then in production the token in it, and with the tools
+ * their own Namespace. The hook after it, when the blog is ready, starts the tools.
  */
 export function hooks({ skaffold: { deploy, profiles = [] } }: Project): string[] {
   const before = deploy.kubectl.hooks.before.map(({ host }) => host);
@@ -137,7 +137,7 @@ export function hooks({ skaffold: { deploy, profiles = [] } }: Project): string[
   ];
 }
 
-/** The image of a server is the one Dockerfile with the name of its folder. */
+/** A server's image is built from the one Dockerfile, with the name of its folder as the argument. */
 const built = (name: string): Artifact['docker'] => ({
   ...(name === 'client' ? { dockerfile: 'client/Dockerfile' } : { buildArgs: { PART: name } }),
   target: 'development',

@@ -1,4 +1,4 @@
-// The manifests and what belongs to them, read as data, and the table that they are held to.
+// Reads the manifests and their surroundings as data, and derives the table that they must match.
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, parseAllDocuments } from 'yaml';
@@ -6,7 +6,7 @@ import { PARTS, PORTS, SERVERS, SERVICES } from '../../common/src/run/parts.ts';
 
 export const root = join(import.meta.dirname, '..', '..');
 
-/** A part's Service and port, and the parts that it connects to. Besides, anybody connects to the client. */
+/** The Service and port of each part, and the parts that it connects to. Besides, every place may connect to the client. */
 export const parts: { name: string; service: string; port: number; connectsTo: string[] }[] = PARTS.map((name) => ({
   name,
   service: name === 'posts' ? 'posts-clusterip-srv' : `${name}-srv`,
@@ -14,7 +14,7 @@ export const parts: { name: string; service: string; port: number; connectsTo: s
   connectsTo: name === 'client' ? SERVERS : name === 'event-bus' ? SERVICES : ['event-bus'],
 }));
 
-// Of a manifest only what is read here; what is missing in a wrong one is found by the checks.
+// Only the fields of a manifest that the rules read; the rules report missing ones.
 type Probe = { httpGet?: { path: string; port: string }; periodSeconds?: number; failureThreshold?: number };
 type Amounts = { cpu?: string; memory?: string };
 type Container = {
@@ -78,22 +78,22 @@ export type Project = {
   listed: string[];
   manifests: Manifest[];
   namespace: Manifest[];
-  /** What may stand before the client. */
+  /** The Ingress and the HTTPRoute that may stand before the client. */
   optional: Manifest[];
   skaffold: Skaffold;
-  /** By path: the one of the five servers, and the client's. */
+  /** By path: that of the five servers, and the client's. */
   dockerfiles: Record<string, string>;
-  /** By file name: everything that is given to a cluster. */
+  /** By path: every file that is given to a cluster. */
   texts: Record<string, string>;
   versions: { blog: string; node: string };
-  /** The longest time between a signal and the end of nginx, in seconds. */
+  /** The longest graceful shutdown of nginx, in seconds. */
   gatewayEnds: number;
 };
 
 export const named = ({ manifests }: Project, kind: string, name: string) =>
   manifests.find((manifest) => manifest.kind === kind && manifest.metadata.name === name);
 
-/** What runs pods, taken apart. */
+/** The workloads, taken apart. */
 export const workloads = ({ manifests }: Pick<Project, 'manifests'>) =>
   manifests
     .filter(({ spec }) => spec && 'template' in spec)

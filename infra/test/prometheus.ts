@@ -1,4 +1,4 @@
-// The real Prometheus and its promtool, where they are installed.
+// Finds the real Prometheus and its promtool.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
@@ -7,23 +7,23 @@ import { root } from './project.ts';
 
 const name = (tool: string) => (process.platform === 'win32' ? `${tool}.exe` : tool);
 
-/** PROMETHEUS if it is set, else on the PATH. */
+/** The path in PROMETHEUS if it is set, else on the PATH. */
 function find(): string | undefined {
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/opt/homebrew/bin'];
   return process.env.PROMETHEUS || folders.map((folder) => join(folder, name('prometheus'))).find(existsSync);
 }
 const found = find();
 
-/** Of Jest: skipped where there is no Prometheus; with REQUIRE_PROMETHEUS set it fails there. */
+/** Jest's `describe`, skipped without Prometheus; with REQUIRE_PROMETHEUS set its tests fail instead. */
 export const describePrometheus = found || process.env.REQUIRE_PROMETHEUS ? describe : describe.skip;
 
-/** The path of its program; promtool lies beside it. */
+/** The path of its program; promtool is beside it. */
 export function prometheus(): string {
   if (found && existsSync(found)) return found;
   throw new Error('No Prometheus was found: install it, or set PROMETHEUS to its path.');
 }
 
-/** What `promtool` says, and its exit code. */
+/** The output of `promtool`, and its exit code. */
 export function promtool(...args: string[]) {
   const tool = join(dirname(prometheus()), name('promtool'));
   const { status, stdout, stderr, error } = spawnSync(tool, args, { cwd: root, encoding: 'utf8' });

@@ -1,4 +1,4 @@
-// What kustomize makes of the manifests. `kubectl` has it built in; where there is none, these tests are skipped.
+// The manifests as kustomize renders them. `kubectl` has it built in; without kubectl these tests are skipped.
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,7 +20,7 @@ function render(overlay: string): Manifest[] {
   return readDocuments(stdout);
 }
 
-/** By kind and name, the hash left out of the names of settings. */
+/** The manifests by kind and name, without the hash in the names of settings. */
 const byName = (manifests: Manifest[]) =>
   Object.fromEntries(
     manifests.map((manifest) => {

@@ -6,7 +6,7 @@ import { named, readProject, root } from './project.ts';
 
 const OTLP = 'OTEL_EXPORTER_OTLP_ENDPOINT';
 
-// In production a part asks for what has a default elsewhere: so its schema is read as one would be there.
+// Production has no defaults for addresses and folders, so the schemas are loaded as in production.
 process.env.NODE_ENV = 'production';
 const schemas = {
   posts: (await import('../../posts/src/config.ts')).configSchema,
@@ -23,7 +23,7 @@ describe('settings', () => {
       const settings = named(readProject(), 'ConfigMap', `${name}-settings`)?.data ?? {};
       expect(schema.safeParse(settings).error?.issues ?? []).toEqual([]);
       expect(Object.keys(settings).filter((key) => !(key in schema.shape))).toEqual([]);
-      // From the Secret and from the pod, see pod-rules.ts.
+      // Set from the Secret and from the pod (pod-rules.ts).
       expect(Object.keys(schema.shape)).toEqual(expect.arrayContaining(['BUS_TOKEN', 'POD_NAME']));
       expect(schema.safeParse({}).success).toBe(false);
     },
