@@ -1,5 +1,5 @@
-// `npm run backup -- DIR`: a consistent copy of all data, while the parts run or not. Exit code 0: it is complete and on
-// disk, 1: it is not, 2: wrong usage.
+// `npm run backup -- DIR`: a consistent copy of all data, with the parts running or stopped. Exit code 0: the backup is
+// complete and on disk, 1: it failed, 2: wrong usage.
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -14,7 +14,7 @@ import { foldersOrUsage } from './usage.ts';
 
 const USAGE = 'Usage: npm run backup -- DIR [--data DIR]';
 
-/** One database, as it is at this moment: writers go on meanwhile. */
+/** Copies one database as a snapshot; writers continue meanwhile. */
 async function copy(part: string, from: string, to: string): Promise<void> {
   const source = new DatabaseSync(from, { readOnly: true, timeout: 5_000 });
   try {
@@ -27,7 +27,7 @@ async function copy(part: string, from: string, to: string): Promise<void> {
   console.log(`${part}: ${Math.ceil(statSync(to).size / 1024)} KiB${content}`);
 }
 
-/** A copy of a damaged log would be of no use, and nobody would know until it is needed. */
+/** Verifies the copied log: a damaged copy is useless, which otherwise would show only when it is needed. */
 async function contentOfLog(file: string): Promise<string> {
   const db = openDatabase(file, migrations);
   const verdict = await verifyLog(db).finally(() => db.close());
@@ -44,7 +44,8 @@ async function backUp(): Promise<void> {
   if (existsSync(folder) && readdirSync(folder).length > 0)
     throw new Error(`${folder} is not empty: name a new folder.`);
   mkdirSync(folder, { recursive: true });
-  // Our own: a second backup that begins at the same moment cannot make it. The copies get their names when all are on disk.
+  // Created exclusively, so that of two backups started at the same time one fails. The copies are renamed when all are
+  // on disk.
   const partial = join(folder, 'partial');
   mkdirSync(partial);
   try {

@@ -1,15 +1,16 @@
-// A hook of skaffold.yaml, before a production deployment: makes the Secret `bus-token` in the Namespace `blog` where there
-// is none. Its key `token` is the BUS_TOKEN of the five servers. By hand, for the current context: node scripts/bus-token.mjs
-// Exit code 0: there is one; 1: kubectl says why not. It runs where nothing is installed: plain JavaScript, Node 20 or newer.
+// A Skaffold hook, run before a production deployment: makes the Secret `bus-token` in the Namespace `blog` if there is
+// none. Its key `token` is the BUS_TOKEN of the five servers. By hand, for the current context: node
+// scripts/bus-token.mjs. Exit code 0: the Secret exists; 1: kubectl's error is printed. It runs before anything is
+// installed, so it is plain JavaScript for Node 20 or newer.
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 
 const NAME = 'bus-token';
-// Skaffold names the context that it deploys to, which need not be the current one.
+// Skaffold names the context that it deploys to, which may differ from the current one.
 const context = process.env.SKAFFOLD_KUBE_CONTEXT;
 const cluster = [...(context ? ['--context', context] : []), '--namespace', 'blog'];
 
-/** What kubectl prints. What it complains about goes straight to the terminal. */
+/** Runs kubectl and returns its output. Its errors go straight to the terminal. */
 function kubectl(args, input = '') {
   const { status, stdout, error } = spawnSync('kubectl', [...cluster, ...args], {
     input,
@@ -21,7 +22,7 @@ function kubectl(args, input = '') {
   process.exit(1);
 }
 
-// Only the name is asked for, so the token of an installation never leaves its cluster.
+// Asks only for the name, so an installation's token never leaves its cluster.
 if (kubectl(['get', 'secret', NAME, '--ignore-not-found', '--output=name'])) {
   console.log(`Secret ${NAME}: kept.`);
 } else {
@@ -31,8 +32,8 @@ if (kubectl(['get', 'secret', NAME, '--ignore-not-found', '--output=name'])) {
     metadata: { name: NAME, labels: { 'app.kubernetes.io/part-of': 'blog' } },
     stringData: { token: randomBytes(32).toString('base64url') },
   };
-  // By stdin: the arguments of a process can be read by others. `create`, because `apply` would leave a second copy of the
-  // token in an annotation, and replace one that was made meanwhile.
+  // Passed by stdin, because other users can read a process's arguments. `create`, because `apply` would copy the token
+  // into an annotation, and overwrite one that was made meanwhile.
   kubectl(['create', '--filename=-'], JSON.stringify(secret));
   console.log(`Secret ${NAME}: created.`);
 }

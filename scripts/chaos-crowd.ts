@@ -1,4 +1,5 @@
-// Many writers and readers at once. What the writers were told is remembered, for the checker.
+// The load of a chaos run: many concurrent writers and readers. The answers that the writers got are recorded for the
+// checker.
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fingerprint, readLog, type Write } from '../e2e/checker.ts';
@@ -6,35 +7,35 @@ import { type Answer, get, idOf, request } from '../e2e/http.ts';
 import { openStream } from '../e2e/stream.ts';
 
 const WRITERS = 16;
-/** Every so manieth writer goes through the gateway. */
+/** One writer in this many goes through the gateway. */
 const THROUGH_GATEWAY = 4;
-/** How long a writer waits for an answer, before it sends again, and on average between two writes, in milliseconds. */
+/** A writer's timeout before it retries, and its average pause between two writes, in milliseconds. */
 const WITHIN = 5_000;
 const AGAIN = 50;
 const THINK = 80;
-/** How long a writer goes on sending again after it was told to stop, in milliseconds. */
+/** The time for which a stopped writer continues to retry an unanswered write, in milliseconds. */
 const PATIENCE = 60_000;
-/** How long a reader keeps a stream or waits between two lists, in milliseconds. */
+/** The time for which a reader keeps a stream, or waits between two lists, in milliseconds. */
 const READ = 500;
 
 const oneOf = <T>(items: T[]) => items[Math.floor(Math.random() * items.length)];
 
 export type Crowd = ReturnType<typeof startCrowd>;
 
-/** `url`: where a part is; the log is read along only where it can be, as ours. */
+/** Starts the load. `url` gives a part's address. The log's stream is followed only if the bus has one, as ours. */
 export function startCrowd(url: (part: string) => string, { followsLog }: { followsLog: boolean }) {
   const writes: Write[] = [];
   const seen = new Map<number, string>();
   const postIds: string[] = [];
-  /** How often each status but 201 was answered; 0: no answer. */
+  /** Number of answers by status, other than 201; 0: no answer. */
   const refused = new Map<number, number>();
   const counts = { inFlight: 0, acknowledged: 0, repeated: 0, givenUp: 0, reads: 0 };
-  /** Writes that were not answered, or with 5xx, at least once; and what became of them when they were sent again. */
+  /** Writes that at least once got no answer or a 5xx, and the outcome of their retries. */
   const uncertain = { writes: 0, acknowledged: 0, refused: 0 };
   let going = true;
   let patience = Number.POSITIVE_INFINITY;
 
-  /** Sends it, always with the same key, until it is acknowledged or refused for good. */
+  /** Sends a write, always with the same key, until it is acknowledged or refused for good. */
   async function send(write: Write, to: string, body: object): Promise<void> {
     const headers = { 'idempotency-key': write.key };
     for (let isUncertain = false; performance.now() < patience; counts.repeated++, await pause(AGAIN)) {
@@ -53,7 +54,8 @@ export function startCrowd(url: (part: string) => string, { followsLog }: { foll
         return;
       }
       refused.set(status, (refused.get(status) ?? 0) + 1);
-      // Not heard of the post yet (404): whoever may have been heard before asks until it is known.
+      // The post is not known yet (404). An attempt before may have been stored, so the writer retries until it is
+      // known.
       if (status === 429 || (status === 404 && isUncertain)) continue;
       if (status >= 400 && status < 500) {
         write.outcome = 'refused';
@@ -86,17 +88,17 @@ export function startCrowd(url: (part: string) => string, { followsLog }: { foll
         postIds.push(latest);
       }
       if (Math.random() < 0.03) {
-        // As after an answer that never came.
+        // Treated as if its answer had been lost.
         const again: Write = { ...one, outcome: 'unknown' };
         writes.push(again);
         counts.repeated += 1;
         await send(again, to(kind === 'post' ? 'posts' : 'comments') + path, body);
-        counts.acknowledged -= 1; // it is one write
+        counts.acknowledged -= 1; // counted once
       }
     }
   }
 
-  /** Reads again and again; whoever is away now may be there the next time. */
+  /** Reads repeatedly and ignores failures: the part may be back by the next time. */
   async function read(work: () => Promise<unknown>): Promise<void> {
     while (going) {
       await work()
@@ -136,7 +138,7 @@ export function startCrowd(url: (part: string) => string, { followsLog }: { foll
     refused,
     counts,
     uncertain,
-    /** Done when every write that was begun is acknowledged or refused, or its writer has given up. */
+    /** Resolves once every write that was begun is acknowledged or refused, or its writer has given up. */
     async stop(): Promise<void> {
       going = false;
       patience = performance.now() + PATIENCE;

@@ -1,4 +1,4 @@
-// The hand that carries out a schedule.
+// Injects the faults of a schedule.
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -8,22 +8,22 @@ import type { System } from '../e2e/system.ts';
 import { startLiar } from './chaos-liar.ts';
 import { EVERYBODY, type Fault, type FaultKind } from './chaos-schedule.ts';
 
-/** How many events a replay delivers again. */
+/** The number of events that a replay delivers again. */
 const REPLAYED = 500;
-/** How long a liar waits for somebody to lie to, in milliseconds: the bus tries again at most every 5 s. */
+/** The time in milliseconds for which a fake subscriber waits to be asked: the bus retries at most every 5 s. */
 const HEARD_WITHIN = 8_000;
 
 type Disk = { fill(): void; free(): void };
 export type Causes = Record<FaultKind, (fault: Fault) => Promise<unknown>>;
 
 /**
- * How each kind of fault is made. Without a disk of its own that can be filled, all databases are locked instead. Once
+ * The implementation of each kind of fault. Without a disk that can be filled, all databases are locked instead. Once
  * `signal` is aborted nothing is stopped or started any more.
  */
 export function createCauses(system: System, disk: Disk | undefined, signal: AbortSignal): Causes {
   const lasting = (milliseconds: number) => pause(milliseconds, undefined, { signal });
 
-  /** Stops a part in good order, and starts it again when `meanwhile` is over. */
+  /** Stops a part gracefully, and starts it again after `meanwhile`. */
   async function without(part: string, meanwhile: () => unknown): Promise<void> {
     await system.part(`stop ${part}`);
     await meanwhile();
@@ -31,7 +31,7 @@ export function createCauses(system: System, disk: Disk | undefined, signal: Abo
     await system.part(`start ${part}`);
   }
 
-  /** Another process's lock on these parts' databases, for so long. */
+  /** Locks the databases of these parts from another process. */
   async function lock(parts: string[], milliseconds: number): Promise<void> {
     const locks: DatabaseSync[] = [];
     try {
@@ -68,7 +68,7 @@ export function createCauses(system: System, disk: Disk | undefined, signal: Abo
       await lasting(lasts).finally(disk.free);
     },
     replay: ({ part }) =>
-      // The bus itself may be away.
+      // The bus itself may be down.
       until(`the replay of ${part} is ordered`, async () => {
         const from = Math.max(1, Number.parseInt(await system.head(), 10) - REPLAYED);
         return (await post(`${system.url('event-bus')}/subscriptions/${part}/replay`, { from })).status === 200;
@@ -76,7 +76,7 @@ export function createCauses(system: System, disk: Disk | undefined, signal: Abo
   };
 }
 
-/** What became of a fault. `inFlight`: how many writes were waiting for an answer. */
+/** The outcome of a fault. `inFlight`: the number of writes waiting for an answer. */
 export type Done = Fault & { failed?: string; inFlight: number };
 
 export type Target = {
@@ -87,8 +87,8 @@ export type Target = {
 };
 
 /**
- * Carries out a schedule. A part's faults come one after the other, each when the part is ready again, those of different
- * parts at once: so none hits a part that is away anyway.
+ * Runs a schedule. Faults of one part come one after another, each once the part is ready again; those of different
+ * parts run concurrently. So none hits a part that is down already.
  */
 export function startFaults(schedule: Fault[], { isReady, causes, inFlight, signal }: Target) {
   const done: Done[] = [];
@@ -123,14 +123,14 @@ export function startFaults(schedule: Fault[], { isReady, causes, inFlight, sign
       );
     }
     await Promise.all(last.values());
-    first.resolve(); // there may have been none
+    first.resolve(); // a schedule may be empty
   })();
 
   return {
     done,
-    /** When the first fault comes. */
+    /** Resolves at the first fault. */
     begun: () => first.promise,
-    /** When the last fault is over. */
+    /** Resolves after the last fault. */
     finished: () => going,
   };
 }

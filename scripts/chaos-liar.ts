@@ -1,4 +1,4 @@
-// Something that listens where a subscriber was, and lies to the bus.
+// A fake subscriber that takes a stopped part's port and gives the bus wrong answers.
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 
@@ -27,7 +27,7 @@ const ANSWERS = {
 export type Lie = keyof typeof ANSWERS;
 export const LIES = Object.keys(ANSWERS) as Lie[];
 
-/** Answers the bus with this lie and nobody else with anything. `told`: how often somebody was lied to. */
+/** Gives the bus this wrong answer, and other clients none. `told`: the number of wrong answers given. */
 export async function startLiar(port: number, lie: Lie) {
   let told = 0;
   const server = createServer((req, res) => {

@@ -1,4 +1,4 @@
-// The classic version (bench/naive) in the place of ours: kept alive by the same supervisor, behind the same gateway.
+// The classic version (bench/naive) under the same faults: run by the same supervisor, behind the same gateway.
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { PARTS, urlSetting } from '@blog/common/run/parts.ts';
@@ -9,13 +9,16 @@ import { HOST, root, specOf } from './parts.ts';
 import { supervise } from './supervisor.ts';
 
 const READY_WITHIN = 60_000;
-/** It has no word for being done: so long nothing may change, and at most so long that is waited for, in milliseconds. */
+/**
+ * It has no signal for being idle: it counts as idle once nothing has changed for this long, in milliseconds, or after
+ * the maximum.
+ */
 const STILL = 2_000;
 const STILL_WITHIN = 60_000;
 
 const silent = { line() {}, note() {}, ready() {}, ended() {}, invalidSetting() {}, unwatched() {} };
 
-/** Starts its five parts and our gateway; done when all of them answer. */
+/** Starts its five parts and our gateway; resolves once all of them answer. */
 export async function startNaive(production: boolean) {
   const numbers = await freePorts(PARTS.length);
   const ports = new Map<string, number>(PARTS.map((name, i) => [name, numbers[i] as number]));
@@ -50,7 +53,7 @@ export async function startNaive(production: boolean) {
     stop,
     kill: async (name: string) => partOf(name)?.kill(),
 
-    /** Done when nothing changes any more. */
+    /** Resolves once nothing changes any more. */
     async quiet(): Promise<void> {
       let before = '';
       await until(
@@ -66,7 +69,7 @@ export async function startNaive(production: boolean) {
       );
     },
 
-    /** Its answers as ours would be: an event's id and its place in the log are made from what it says. */
+    /** Its answers in our form: event ids and positions are derived from the events' content. */
     async snapshot(writes: Write[]): Promise<Snapshot> {
       const events: LogEvent[] = await body(`${url('event-bus')}/events`);
       const comments: Snapshot['comments'] = [];

@@ -1,4 +1,4 @@
-// What `npm run chaos` prints in the end.
+// The report at the end of `npm run chaos`.
 import { printable } from '@blog/common/core/printable.ts';
 import { PARTS, SERVERS } from '@blog/common/run/parts.ts';
 import type { Kind, Violation } from '../e2e/checker.ts';
@@ -9,19 +9,22 @@ import { EVERYBODY, KINDS } from './chaos-schedule.ts';
 const FIRST_COLUMN = 33;
 const SHOWN: Kind[] = ['lost', 'duplicated', 'wrong', 'pending'];
 
-/** A run is evidence with so many kills of each server, ready and with writes in flight, and so many writes acknowledged. */
+/**
+ * The minimum for a run to count as evidence: kills of each ready server with writes in flight, and acknowledged
+ * writes.
+ */
 const KILLS = 30;
 const WRITES = 20_000;
 
 export type Results = {
   options: { seed: number; seconds: number; every: number };
-  /** Whether there is a disk of its own that can be filled. */
+  /** True if a disk of its own could be filled. */
   hasDisk: boolean;
   done: Done[];
   crowd: Crowd;
   /** Writes acknowledged between the first and the last fault. */
   between: number;
-  /** Undefined where nobody tells. */
+  /** Undefined if no subscription is observed. */
   longest?: { events: number; seconds: number };
   quietAfter: string;
   /** Events in the log. */
@@ -32,7 +35,7 @@ export type Results = {
 const hits = (part: string) => (fault: Done) => fault.part === part || (fault.part === EVERYBODY && part !== 'client');
 const inFlight = (fault: Done) => fault.kind === 'kill' && fault.inFlight > 0;
 
-/** The faults by kind and by part; and those that could not be caused. */
+/** Prints the faults by kind and by part, and those that could not be injected. */
 function printFaults({ done, hasDisk }: Results): void {
   const row = (name: string, cells: (string | number)[]) =>
     console.log(
@@ -57,7 +60,7 @@ function printFaults({ done, hasDisk }: Results): void {
   for (const { part, kind, failed } of done) if (failed) console.log(`not caused: ${kind} ${part} (${failed})`);
 }
 
-/** Why a run is too small to be evidence; empty if it is not. */
+/** The reasons for which a run is too small to be evidence; empty if it is not. */
 function tooFew({ done, crowd, between }: Results): string[] {
   const { acknowledged, givenUp } = crowd.counts;
   const killed = SERVERS.map((part) => [part, done.filter(inFlight).filter(hits(part)).length] as const);

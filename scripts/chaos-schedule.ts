@@ -1,39 +1,39 @@
-// What goes wrong, and when: all of it decided by a seed, before anything has begun.
+// The schedule of a chaos run: all faults and their times, derived from a seed before the run begins.
 import { PARTS, SERVERS, SERVICES } from '@blog/common/run/parts.ts';
 import { createRandom } from '../e2e/random.ts';
 import { LIES, type Lie } from './chaos-liar.ts';
 
 // The gateway is hit half as often as each server.
 const DECK = [...SERVERS, ...PARTS];
-/** A full disk is everybody's. */
+/** A full disk affects all servers. */
 export const EVERYBODY = 'the servers';
 
 export type FaultKind = 'kill' | 'pause' | 'stop' | 'lie' | 'disk' | 'lock' | 'replay' | 'wipe';
-/** How often each kind comes, of a hundred, to whom, and how long at least it goes on, in milliseconds. */
+/** Each kind's share of a hundred faults, its targets, and its minimum duration in milliseconds. */
 const FAULTS: Record<FaultKind, { share: number; parts: string[]; atLeast?: number }> = {
   kill: { share: 60, parts: DECK },
   pause: { share: 12, parts: DECK },
   stop: { share: 5, parts: DECK },
   lie: { share: 8, parts: SERVICES },
-  // Databases go on for a while in what their files have of free room.
+  // Databases continue for a while in the free pages of their files.
   disk: { share: 3, parts: [EVERYBODY], atLeast: 2_000 },
   lock: { share: 4, parts: SERVERS },
   replay: { share: 5, parts: SERVICES },
   wipe: { share: 3, parts: ['query'] },
 };
 export const KINDS = Object.keys(FAULTS) as FaultKind[];
-/** Times in milliseconds; `at` from the start, `lasts` how long it goes on, where it does. */
+/** A fault. Times in milliseconds: `at` from the start, `lasts` its duration if it has one. */
 export type Fault = { at: number; kind: FaultKind; part: string; lasts: number; lie: Lie };
 
 const AT_LEAST = 200;
-/** How much longer a fault may go on, in milliseconds. */
+/** The maximum addition to a fault's duration, in milliseconds. */
 const LONGER = 3_800;
 
 type Options = { seed: number; seconds: number; every: number; killsOnly: boolean };
 
 /**
- * The same for the same options. Every kind comes at least once, if there are as many faults; then chance decides. Parts are
- * dealt like cards: none comes again before all have had their turn.
+ * Creates a schedule, the same for the same options. Every kind comes at least once if there are enough faults, then at
+ * random. Parts are shuffled like cards: none comes again before all others had their turn.
  */
 export function createSchedule({ seed, seconds, every, killsOnly }: Options): Fault[] {
   const random = createRandom(seed);

@@ -1,6 +1,6 @@
-// `npm run chaos`: all parts on ports and with data of their own, a crowd that writes and reads, and everything goes wrong.
-// Then it is compared what the writers were told with what is there. Exit code 0: all is right (with --naive: whatever is
-// lost, which is what it shows), 1: it is not, 2: wrong usage, 130: interrupted.
+// `npm run chaos`: runs all parts on their own ports and data, under load, and injects faults. Afterwards it compares
+// the answers that the writers got with the data. Exit code 0: nothing was lost or doubled (with --naive: always), 1:
+// something was, 2: wrong usage, 130: interrupted.
 import { randomInt } from 'node:crypto';
 import { cpSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -21,10 +21,10 @@ const USAGE = `Usage: npm run chaos -- [--seconds 60] [--every SECONDS] [--seed 
 --every: from one fault to the next, on average (1)
 --naive: the classic version in the place of ours, and of the same faults the kills`;
 const QUIET_WITHIN_MS = 120_000;
-/** Of the disk that is filled: enough for what a run writes, in megabytes and for each second. */
+/** The size of the disk that is filled, in megabytes: a base, and an addition for each second of the run. */
 const DISK_MB = 64;
 const DISK_MB_A_SECOND = 1;
-/** So many writes are acknowledged before anything goes wrong: there has to be something to lose. */
+/** The number of writes acknowledged before the first fault, so that there is something to lose. */
 const BEFORE = 20;
 const PROGRESS_MS = process.stdout.isTTY ? 1_000 : 10_000;
 
@@ -51,14 +51,14 @@ const options = optionsOrUsage(parseOptions, USAGE);
 const schedule = createSchedule(options).filter(({ kind }) => kind === 'kill' || !options.naive);
 const interruption = new AbortController();
 
-/** What is run and broken: ours, or the classic version. */
+/** The system under test: ours, or the classic version. */
 type Blog = Pick<Target, 'isReady' | 'causes'> & {
   url: (part: string) => string;
   hasDisk: boolean;
-  /** Done when all that was written has had all its effects. */
+  /** Resolves once all writes have had all their effects. */
   quiet: () => Promise<void>;
   snapshot: (writes: Write[], seen: Snapshot['seen']) => Promise<Snapshot>;
-  /** Where its data is kept, if it is. */
+  /** Resolves to the folder of the data, if it is kept. */
   stop: (keep: boolean) => Promise<string | undefined>;
 };
 
@@ -99,7 +99,7 @@ async function startTheirs(): Promise<Blog> {
   };
 }
 
-/** The longest lag of any subscriber, as the bus tells it from time to time. */
+/** Samples the subscriptions' consumer lag and keeps the maximum. */
 function observeLag(bus: string) {
   const longest = { events: 0, seconds: 0 };
   const observe = async () => {
@@ -109,12 +109,12 @@ function observeLag(bus: string) {
       longest.seconds = Math.max(longest.seconds, lagSeconds);
     }
   };
-  // While the bus is away there is nothing to learn.
+  // Samples are skipped while the bus is down.
   const timer = setInterval(() => void observe().catch(() => {}), 500);
   return { longest, stop: () => clearInterval(timer) };
 }
 
-/** Lets everything go wrong, and says whether all is right afterwards. */
+/** Runs the faults and returns true if all is right afterwards. */
 async function run({ url, isReady, causes, hasDisk, quiet, snapshot }: Blog): Promise<boolean> {
   const began = performance.now();
   const secondsSince = (start: number) => ((performance.now() - start) / 1_000).toFixed(1);
@@ -157,14 +157,14 @@ async function run({ url, isReady, causes, hasDisk, quiet, snapshot }: Blog): Pr
   return violations.length === 0 && isQuiet && crowd.counts.givenUp === 0;
 }
 
-// The bus gives up a subscriber that hangs sooner than in real life.
+// Shorter than the default, so that hanging subscribers are given up sooner.
 process.env.DELIVERY_TIMEOUT_MS ??= '2000';
 process.env.LOG_LEVEL ??= 'warn';
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, async () => {
     interruption.abort();
     console.log(`\n${signal}: stopping …`);
-    await starting.then((blog) => blog.stop(false).catch(console.error)).catch(() => {}); // ended before it began
+    await starting.then((blog) => blog.stop(false).catch(console.error)).catch(() => {}); // the start failed
     process.exit(130);
   });
 }

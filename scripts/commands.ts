@@ -1,10 +1,10 @@
-// What can be asked of a running runner: stop, start or kill a part, or the state of all.
+// The commands of the runner: stop, start or kill a part, and the state of all.
 import type { Answer } from './control.ts';
 import type { Part, Status } from './supervisor.ts';
 
 const usage = 'Commands: stop PART, start PART, kill PART, status';
 
-/** `blocked` says why a part cannot be started now, if so. */
+/** Creates the commands. `blocked` returns the reason why a part cannot be started now, if there is one. */
 export function createCommands(parts: Part[], blocked: (name: string) => Promise<string | undefined>) {
   const names = parts.map((part) => part.name).join(', ');
 

@@ -1,6 +1,6 @@
-// The first process of a part's container in development; the image's `PART` names the part. The container outlives what
-// runs in it: it holds the edits that file sync brought, and Kubernetes would replace it by its image, without them. So a
-// crash, a kill or a saved syntax error ends only the service, which comes back as with `npm start`.
+// The first process of a part's container in development; the image's `PART` names the part. The container outlives its
+// service, because it holds the edits that file sync brought: Kubernetes would replace it by its image, without them.
+// So a crash, a kill or a saved syntax error ends only the service, which is restarted as by `npm start`.
 import { format } from './output.ts';
 import { portsOf, processOf } from './parts.ts';
 import { supervise } from './supervisor.ts';

@@ -1,4 +1,4 @@
-// The blog's files in a data folder, and the lock for a command that deletes or replaces them.
+// The blog's files in a data folder, and the lock for commands that delete or replace them.
 import { mkdtempSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { filesOf } from '@blog/common/run/data.ts';
@@ -10,13 +10,17 @@ export const withData = ['query', ...inBackup];
 
 const PARTIAL = 'restore.partial-';
 
-/** A fresh folder for a restore: beside what it replaces, so that each file then takes its place in one step. */
+/**
+ * Makes a fresh folder for a restore, on the same disk as the files it replaces, so that each is replaced atomically.
+ */
 export const makePartial = (dataDir: string): string => mkdtempSync(join(dataDir, PARTIAL));
 
-/** Recognises what an interrupted restore left: the only folder among what is the blog's. */
+/** Recognises the folder that an interrupted restore left. */
 export const isPartial = (path: string): boolean => basename(path).startsWith(PARTIAL);
 
-/** All that is the blog's in there, as paths; the lock, under which the others may be deleted, comes last. */
+/**
+ * The paths of all the blog's files in a folder. The lock comes last, because the others may be deleted only under it.
+ */
 export function filesIn(dataDir: string): string[] {
   const partial = readdirSync(dataDir).filter((name) => name.startsWith(PARTIAL));
   return [
@@ -27,13 +31,13 @@ export function filesIn(dataDir: string): string[] {
 }
 
 /**
- * Locks the data: nothing else has it open, and nothing can be started meanwhile.
+ * Locks the data exclusively: no other process has it open, and none can be started meanwhile.
  * @throws if anything runs on this data
  */
 export function lockAlone(dataDir: string, script: string) {
   const lock = lockData(dataDir, 'replace');
   if (lock) return lock;
-  // Beside parts alone, a runner could start now.
+  // Next to parts started by hand a runner could still start, so its lock is taken too.
   const byHand = lockData(dataDir, 'run');
   byHand?.unlock();
   const what = byHand

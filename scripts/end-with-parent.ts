@@ -1,6 +1,6 @@
-// Loaded (--import) into every process that the runner starts. The channel to the parent closes when the parent asks for
-// an end, and also when it is gone, even by `kill -9`: on every system, also where there are no signals. So nothing is
-// left running, and a service stops as cleanly as on SIGTERM.
+// Loaded (--import) into every process that the runner starts. The IPC channel closes when the parent asks for the end,
+// and also when the parent dies, even by `kill -9`, on every system, also those without signals. So no process is left
+// running, and a service shuts down as gracefully as on SIGTERM.
 import { isMainThread } from 'node:worker_threads';
 
 const PATIENCE_MS = 4_500;
@@ -11,10 +11,10 @@ function end(): void {
 }
 
 if (!isMainThread) {
-  // a worker ends with its process
+  // A worker thread ends with its process.
 } else if (process.channel) {
   process.once('disconnect', end);
-  process.channel.unref(); // it is no reason to stay alive
+  process.channel.unref(); // does not keep the process alive
 } else {
-  process.exit(143); // the parent went before this was loaded
+  process.exit(143); // the parent died before this was loaded
 }

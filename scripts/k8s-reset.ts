@@ -1,5 +1,5 @@
-// `npm run k8s:reset`: deletes the Namespace `blog`, with all its data, from a cluster. It says which one and asks first.
-// Exit code 0: it is gone, or never was there; 1: it is still there; 2: wrong usage.
+// `npm run k8s:reset`: deletes the Namespace `blog`, with all its data, from a cluster, after naming the cluster and
+// asking. Exit code 0: the Namespace is gone, 1: it may still exist, 2: wrong usage.
 import { spawnSync } from 'node:child_process';
 import { createInterface } from 'node:readline/promises';
 import { parseArgs } from 'node:util';
@@ -17,18 +17,18 @@ const options = optionsOrUsage(() => {
   const { values } = parseArgs({
     options: { context: { type: 'string' }, yes: { type: 'boolean', default: false } },
   });
-  // As `--context "$UNSET"` is: not the current cluster, with `--yes` unasked.
+  // As with `--context "$UNSET"`: kubectl would use the current cluster, with `--yes` without asking.
   if (values.context?.trim() === '') throw new Error('--context is empty: name a context.');
   return values;
 }, 'Usage: npm run k8s:reset -- [--context NAME] [--yes]');
 
-/** What kubectl prints; `otherwise` says what it means when it fails. */
+/** Runs kubectl and returns its output; `otherwise` explains a failure. */
 function kubectl(args: string[], otherwise: string): string {
   const { status, stdout, stderr, error } = spawnSync('kubectl', args, { encoding: 'utf8' });
   if ((error as NodeJS.ErrnoException)?.code === 'ENOENT') {
     stop('kubectl is not installed, or not on the PATH (https://kubernetes.io/docs/tasks/tools/).');
   }
-  // It may log its own retries before the line that says why.
+  // kubectl may log its own retries before the line with the reason.
   if (status !== 0) stop(`${otherwise} kubectl says: ${stderr?.trim().split('\n').at(-1) || error?.message}`);
   return stdout.trim();
 }
@@ -47,7 +47,7 @@ async function isWanted(question: string): Promise<boolean> {
 const context =
   options.context ??
   kubectl(['config', 'current-context'], 'There is no current cluster: choose one with --context NAME.');
-// Named each time: the current context may be another one by the time that the question is answered.
+// Named in every call, because the current context may change while the question is open.
 const cluster = [`--context=${context}`];
 
 const found = kubectl(

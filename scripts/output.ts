@@ -1,4 +1,4 @@
-// What people read: every line says which part it comes from.
+// Formats the output of all parts for people: every line names its part.
 import { stripVTControlCharacters, styleText } from 'node:util';
 import { printable } from '@blog/common/core/printable.ts';
 import type { LogRecord } from './supervisor.ts';
@@ -8,9 +8,9 @@ const levels: Record<number, string> = { 40: 'WARN', 50: 'ERROR', 60: 'FATAL' };
 const unsaid = new Set(['level', 'time', 'pid', 'hostname', 'name', 'msg', 'err']);
 
 type Style = Parameters<typeof styleText>[0];
-const paint = (style: Style, text: string) => styleText(style, text, { stream: process.stdout }); // NO_COLOR is obeyed
+const paint = (style: Style, text: string) => styleText(style, text, { stream: process.stdout }); // respects NO_COLOR
 
-/** Prints lines of the named parts, aligned and in a colour for each. */
+/** Prints lines of the named parts, aligned, each part in its own colour. */
 export function createPrinter(names: string[]) {
   const width = Math.max(...names.map((name) => name.length));
   const print = (name: string, text: string, style?: Style) => {
@@ -19,15 +19,15 @@ export function createPrinter(names: string[]) {
     for (const line of text.split('\n')) process.stdout.write(`${prefix} ${style ? paint(style, line) : line}\n`);
   };
   return {
-    /** A line of the part itself: a log record, or any text. */
+    /** Prints a line of the part itself: a log record, or any text. */
     line: (name: string, line: string | LogRecord) =>
       print(name, typeof line === 'string' ? printable(stripVTControlCharacters(line)) : format(line)),
-    /** What the runner has to say about a part. */
+    /** Prints a remark of the runner about a part. */
     note: (name: string, text: string) => print(name, text, 'bold'),
   };
 }
 
-/** A log record as text: its time, its level if something is wrong, its message and its fields. */
+/** Formats a log record: its time, its level if that is a warning or worse, its message and its fields. */
 export function format(record: LogRecord): string {
   const time = new Date(record.time).toTimeString().slice(0, 8);
   const level = levels[record.level];

@@ -1,5 +1,5 @@
-// `npm run part -- stop moderation`: a command for the runner that another terminal runs. `npm run part -- tables posts` looks
-// into a part's database itself: no runner has to be there.
+// `npm run part -- stop moderation`: sends a command to the runner from another terminal. `npm run part -- tables
+// posts` reads a part's database directly, without a runner.
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { printable } from '@blog/common/core/printable.ts';
@@ -16,7 +16,7 @@ const { command, dataDir } = optionsOrUsage(() => {
 }, 'Usage: npm run part -- COMMAND [--data DIR]');
 const [verb = '', name = ''] = command;
 
-/** Undefined: there is no database here. */
+/** The newest rows of a part's tables; undefined if there is no database. */
 function tables(): Answer | undefined {
   if (!withData.includes(name)) {
     return { code: 2, text: `There is no part "${name}" with tables. Those that have some: ${withData.join(', ')}` };
@@ -30,7 +30,7 @@ function tables(): Answer | undefined {
   }
 }
 
-/** The same command for a blog in a cluster, which `skaffold dev` runs without a runner here. */
+/** The same command for a cluster, which `skaffold dev` runs without a runner on this machine. */
 function inCluster(): string {
   const part = isPart(name) ? name : 'posts';
   const kind = part === 'client' ? 'deployment' : 'statefulset';

@@ -6,18 +6,18 @@ import type { PartSpec } from './supervisor.ts';
 export const root = join(import.meta.dirname, '..');
 export const defaultDataDir = join(root, '.data');
 
-/** Loopback only: nothing here is reachable from another machine. */
+/** Loopback only: not reachable from another machine. */
 export const HOST = '127.0.0.1';
 
 /**
- * Whose databases are backed up, in the order of copying. The bus comes last: so no checkpoint is ahead of the log, and what
- * has left an outbox meanwhile is in it. Query's is rebuilt from the log.
+ * The parts whose databases are backed up, in the order of copying. The bus comes last, so that no checkpoint is ahead
+ * of the copied log, and events that have left an outbox meanwhile are in it. Query's is rebuilt from the log.
  */
 export const inBackup = ['posts', 'comments', 'moderation', 'event-bus'];
 
 export type Options = { dataDir: string; production: boolean; ports: Map<string, number> };
 
-/** The settings that `npm start` does not take from the environment, because it decides them, and what to use instead. */
+/** Settings that `npm start` sets itself and refuses in the environment, with the alternative to each. */
 export const decidedSettings = new Map([
   ['HOST', 'the parts listen on this machine only'],
   ['PORT', 'use --port PART=NUMBER'],
@@ -29,7 +29,7 @@ export const decidedSettings = new Map([
   ]),
 ]);
 
-/** The ports of all parts, some of them moved, as `posts=14000`. */
+/** The ports of all parts; `moved` overrides some, as `posts=14000`. */
 export function portsOf(moved: string[]): Map<string, number> {
   const ports = new Map<string, number>(Object.entries(PORTS));
   for (const setting of moved) {
@@ -43,7 +43,7 @@ export function portsOf(moved: string[]): Map<string, number> {
   return ports;
 }
 
-/** What runs a part, wherever it runs. In development its sources are watched; the page's are watched by Vite. */
+/** The process of a part, wherever it runs. In development its sources are watched; Vite watches the page's. */
 export function processOf(name: string, production: boolean) {
   const source = name === 'client' ? 'server' : 'src';
   const watch = production ? undefined : [source, join('..', 'common', 'src')];
@@ -52,14 +52,14 @@ export function processOf(name: string, production: boolean) {
 }
 
 /**
- * In production a service's heap is kept small, as in its image: 8 MiB for what is new instead of 16, since most of that is
- * garbage at once; 192 MiB in all, ten times what is in use; one thread for V8's own work instead of four.
+ * In production a service's heap is kept small, as in its image: 8 MiB of semi-space instead of 16, because most new
+ * objects are garbage at once; 192 MiB in total, ten times the usual use; one V8 worker thread instead of four.
  */
 const SMALL_HEAP = '--max-semi-space-size=8 --max-old-space-size=192 --v8-pool-size=1';
 
 export function specOf(name: string, { dataDir, production, ports }: Options): PartSpec {
   const port = ports.get(name) as number;
-  // A part of one's own may listen on either address of loopback.
+  // A swapped-in part may listen on either loopback address.
   const url = (part: string) => `http://localhost:${ports.get(part)}`;
   const env: NodeJS.ProcessEnv = {
     HOST,
@@ -67,7 +67,7 @@ export function specOf(name: string, { dataDir, production, ports }: Options): P
     DATA_DIR: dataDir,
     EVENT_BUS_URL: url('event-bus'),
     NODE_ENV: production ? 'production' : 'development',
-    // Compiled code is kept between runs: eleven processes start at once.
+    // Caches compiled code between runs, because eleven processes start at once.
     NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'compile'),
   };
   if (production && name !== 'client') env.NODE_OPTIONS = [SMALL_HEAP, process.env.NODE_OPTIONS].join(' ');

@@ -1,13 +1,14 @@
-// Whether a port is free, and who has it if not.
+// Checks if a port is free, and finds the process that uses it.
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 
-/** Why nothing can listen on this port of the loopback interface ("in use by node (process 123)"), or undefined. */
+/** The reason why this port of the loopback interface cannot be used ("in use by node (process 123)"), or undefined. */
 export async function whyTaken(port: number): Promise<string | undefined> {
   const error = await tryToListen(port);
   if (error && error.code !== 'EADDRINUSE') return `not available (${error.code})`;
-  // Some systems let one process listen on 127.0.0.1 and another on all addresses or ::1, which a browser may then reach.
+  // On some systems one process can listen on 127.0.0.1 and another on all addresses or ::1, which a browser may then
+  // reach.
   if (!error && !(await answers(port, '127.0.0.1')) && !(await answers(port, '::1'))) return undefined;
   const owner = ownerOf(port);
   return owner ? `in use by ${owner}` : 'in use';
@@ -21,7 +22,7 @@ function tryToListen(port: number): Promise<NodeJS.ErrnoException | undefined> {
   });
 }
 
-/** Whether something accepts connections there. */
+/** Resolves to true if a connection to the port is accepted. */
 export function answers(port: number, host: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ port, host });
@@ -43,7 +44,7 @@ function ownerOf(port: number): string | undefined {
       return `${/^c(.*)$/m.exec(fields)?.[1]} (process ${/^p(\d+)$/m.exec(fields)?.[1]})`;
     }
   } catch {
-    // Another user's process, or no such tool: the port alone is named.
+    // Another user's process, or the tool is missing: only the port is named.
   }
   return undefined;
 }
@@ -63,7 +64,7 @@ function linuxOwner(port: number): string | undefined {
         return `${readFileSync(`/proc/${id}/comm`, 'utf8').trim()} (process ${id})`;
       }
     } catch {
-      // ended meanwhile, or another user's
+      // The process ended meanwhile, or is another user's.
     }
   }
   return undefined;

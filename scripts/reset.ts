@@ -1,5 +1,5 @@
-// `npm run reset`: forgets all posts, comments and events. It deletes what the blog keeps in its folder, and nothing else.
-// Exit code 0: they are gone, 1: they are not, 2: wrong usage.
+// `npm run reset`: deletes all posts, comments and events: the blog's own files in its folder, and nothing else. Exit
+// code 0: they are deleted, 1: they are not, 2: wrong usage.
 import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { filesIn, isPartial, lockAlone } from './data-folder.ts';
@@ -10,20 +10,20 @@ const dataDir = optionsOrUsage(
   'Usage: npm run reset -- [--data DIR]',
 );
 
-/** @returns what is left in the folder, because it is not the blog's */
+/** @returns the names left in the folder, because they are not the blog's */
 function reset(): string[] {
   const files = filesIn(dataDir);
   const { unlock } = lockAlone(dataDir, 'reset');
   const lock = files.pop() as string;
   for (const file of files) rmSync(file, { recursive: isPartial(file), force: true });
-  // Deleted while it is held, so that nothing can begin under it. Windows deletes no file that is open.
+  // The lock is deleted while it is held, so that nothing can start meanwhile. Windows deletes no open file.
   if (process.platform === 'win32') unlock();
   rmSync(lock, { force: true });
   const left = readdirSync(dataDir);
   try {
     if (left.length === 0) rmdirSync(dataDir);
   } catch {
-    // A link or a mounted disk: it stays, empty.
+    // A symbolic link or a mounted disk stays, empty.
   }
   return left;
 }

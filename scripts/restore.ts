@@ -1,5 +1,5 @@
-// `npm run restore -- DIR`: puts back what `npm run backup` copied, while nothing runs. Exit code 0: it is done, 1: it is not,
-// 2: wrong usage.
+// `npm run restore -- DIR`: restores a backup of `npm run backup`, while nothing runs. Exit code 0: it is restored, 1:
+// it is not, 2: wrong usage.
 import { copyFileSync, existsSync, renameSync, rmSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { openDatabase } from '@blog/common/core/database.ts';
@@ -21,7 +21,7 @@ const schemas: Record<string, readonly string[]> = { posts, comments, moderation
 
 const { folder, dataDir } = foldersOrUsage(USAGE);
 
-/** @throws if a copy cannot be trusted, or is of a newer version */
+/** @throws if a copy is damaged, or of a newer version */
 function check(part: string, copy: string): void {
   const db = new DatabaseSync(copy, { readOnly: true });
   try {
@@ -37,7 +37,9 @@ function check(part: string, copy: string): void {
   }
 }
 
-/** Every subscriber begins again at the first event, and every owner publishes again what the log may lack. */
+/**
+ * Resets the subscriptions: each starts again at the first event, and each owner publishes again what the log may lack.
+ */
 async function prepareLog(copy: string): Promise<number> {
   const db = openDatabase(copy, eventBus);
   try {
@@ -51,8 +53,8 @@ async function prepareLog(copy: string): Promise<number> {
 }
 
 /**
- * Makes sure that nobody has it open, and takes its journal into the file: an old journal beside a new file would be
- * applied to it.
+ * Makes sure that no process has the database open, and checkpoints its write-ahead log: SQLite would apply an old one
+ * to the new file.
  */
 function release(part: string): void {
   const file = fileOf(dataDir, part);
@@ -61,7 +63,7 @@ function release(part: string): void {
   try {
     db.exec('PRAGMA journal_mode = DELETE');
   } catch (error) {
-    // What else is wrong with it does not matter any more.
+    // Other damage does not matter: the file is replaced.
     if ((error as { errcode?: number }).errcode === SQLITE_BUSY)
       throw new Error(`${file} is in use: stop ${part}, which somebody has started by hand`);
   } finally {
@@ -69,7 +71,7 @@ function release(part: string): void {
   }
 }
 
-/** Puts the copy in the place of the file; a part of which there was none begins anew, and gets from the log what it kept. */
+/** Replaces the file by its copy. A part without a copy starts empty, and gets its data back from the log. */
 function replace(part: string, copy: string): void {
   const [file = '', ...journals] = filesOf(dataDir, part);
   for (const journal of journals) rmSync(journal, { force: true });
@@ -80,7 +82,7 @@ function replace(part: string, copy: string): void {
 
 let begun = false;
 
-/** Checks the copies in `ready`, a fresh folder, and makes them ready there; then each takes the place of what it replaces. */
+/** Checks and prepares the copies in `ready`, a fresh folder, then moves each over the file it replaces. */
 async function restore(ready: string): Promise<void> {
   const copyOf = (part: string) => fileOf(ready, part);
   if (!existsSync(fileOf(folder, 'event-bus'))) throw new Error(`there is no complete backup in ${folder}`);
@@ -96,7 +98,7 @@ async function restore(ready: string): Promise<void> {
 
   for (const part of withData) release(part);
   begun = true;
-  // The bus last: until then the old log is there, and gives the services back what their copies lack.
+  // The bus comes last: until then the old log exists, from which the services get what their copies lack.
   for (const part of withData) replace(part, copyOf(part));
   console.log(`Restored ${parts.join(', ')}, with a log up to position ${newest}; query is rebuilt.`);
   console.log('At the next start everything is delivered again.');

@@ -1,7 +1,6 @@
-// `node scripts/setup.mjs [SCRIPT [ARGUMENTS]]` installs what is missing, then runs one of these scripts (or
-// ../bench/main.ts) on the Node of this project. Every npm script begins here (and has no `pre` script: with
-// `ignore-scripts` npm leaves those out). It starts on whatever Node the machine has: plain JavaScript, nothing imported
-// that has to be installed.
+// `node scripts/setup.mjs [SCRIPT [ARGUMENTS]]` installs missing packages, then runs one of these scripts (or
+// ../bench/main.ts) on this project's Node. Every npm script starts here (without a `pre` script, which npm skips under
+// `ignore-scripts`). It must start on any Node with nothing installed, so it is plain JavaScript without packages.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, readlinkSync, realpathSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -9,20 +8,20 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const OLDEST_NODE = 20;
 
-/** npm's fields `os`, `cpu` and `libc`: the values that a package is for, or with a `!` those that it is not for. */
+/** npm's fields `os`, `cpu` and `libc`: the values that a package supports, or with a `!` those that it does not. */
 const fits = (list, value) =>
   !list || list.includes(value) || list.every((item) => item[0] === '!' && item !== `!${value}`);
 
 /**
- * Of the optional packages, those with native code for this platform are needed: node_modules that were copied from another one
- * have others. (The Node that npm brings for Linux needs glibc.)
+ * Of the optional packages, those with native code for this platform are required. They are missing in node_modules
+ * copied from another platform. (npm's Node for Linux needs glibc.)
  */
 const isNeeded = ({ optional, os, cpu, libc }) =>
   !optional || ((os || cpu) && fits(os, process.platform) && fits(cpu, process.arch) && fits(libc, 'glibc'));
 
 /**
- * Whether node_modules holds what the lock file asks for. npm keeps its own record of what it installed; so an install
- * made by hand counts, and one that was interrupted (npm writes the record last) does not.
+ * Compares node_modules with the lock file by npm's own record of an install. An install by hand counts; an interrupted
+ * one does not, because npm writes the record last.
  */
 export function isInstalled(root) {
   try {
@@ -39,12 +38,12 @@ export function isInstalled(root) {
   }
 }
 
-/** The Node that the scripts run on: npm's package `node` brings it. */
+/** The Node of this project, from npm's package `node`. */
 export function nodeBinary(root) {
   return join(root, 'node_modules', 'node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
 }
 
-/** Without starting it: npm's package `node` keeps the binary in one that is called after the platform. */
+/** Checks for the binary without starting it: the package `node` keeps it in a package named after the platform. */
 function hasNodeBinary(root, pinned) {
   const platform = process.platform === 'win32' ? 'win' : process.platform;
   try {
@@ -77,8 +76,8 @@ exit 127
 `;
 
 /**
- * Points npm's link `.bin/node` at a script: it runs the project's Node, or on another platform, to which node_modules were
- * copied, the next Node on the PATH, so that this file is run at all. There, sh would only say `1: ????: not found`.
+ * Replaces npm's link `.bin/node` by a launcher script: it runs the project's Node, or if node_modules were copied from
+ * another platform, the next Node on the PATH. Otherwise sh would only say `1: ????: not found`.
  */
 export function writeLauncher(root) {
   const link = join(root, 'node_modules', '.bin', 'node');
@@ -92,7 +91,7 @@ export function writeLauncher(root) {
     symlinkSync(target, draft);
     renameSync(draft, link);
   } catch {
-    // npm's own link stays: somebody else's node_modules, for example
+    // The user may not own node_modules: npm's link stays.
   }
 }
 
@@ -104,7 +103,7 @@ function fail(message) {
 function npm(root, ...args) {
   const cli = process.env.npm_execpath;
   if (!cli || !/npm-cli\.c?js$/.test(cli)) fail('Packages are missing. Install them with: npm ci --include=dev');
-  // The Node that npm itself runs on: this script's own may be the one in node_modules that is about to be replaced.
+  // The Node that runs npm, because this script's own may be the one in node_modules that is about to be replaced.
   const node = process.env.npm_node_execpath || process.execPath;
   const quiet = ['--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
   const { status } = spawnSync(node, [cli, ...args, ...quiet], { cwd: root, stdio: 'inherit' });
@@ -121,7 +120,8 @@ function install(root) {
   if (major < OLDEST_NODE) {
     fail(`Node ${process.versions.node} is too old: Node ${OLDEST_NODE} or newer is needed (https://nodejs.org).`);
   }
-  // Vite cuts a path off at # or ?, and writes it unescaped where " and $ have a meaning; Node replaces a * by the imported name.
+  // Vite cuts paths off at # or ?, and writes them unescaped where " and $ have a meaning; Node replaces a * by the
+  // imported name.
   if (/[#?*"$]/.test(root))
     fail(`The blog cannot run in a folder with # ? * " or $ in its name: rename ${root}, then start again.`);
   const installed = isInstalled(root);
@@ -130,13 +130,13 @@ function install(root) {
 
   if (!installed) {
     console.log('Installing packages (the first time this takes about half a minute) …');
-    // Windows cannot delete a program that runs, and this script may be running on the Node in node_modules: there an
-    // existing install is brought up to date in place.
+    // Windows cannot delete a running program, and this script may run on the Node in node_modules, so there an
+    // existing install is updated in place.
     const inPlace = process.platform === 'win32' && process.execPath.startsWith(join(root, 'node_modules'));
     npm(root, ...(inPlace ? ['install', '--no-save'] : ['ci']));
   }
   if (versionOf(nodeBinary(root)) !== `v${pinned}`) {
-    // With `ignore-scripts` npm leaves the binary out, and every script would silently run on the machine's own Node.
+    // Under `ignore-scripts` npm leaves the binary out, and every script would silently run on the machine's own Node.
     console.log(`Installing Node v${pinned} for this project …`);
     npm(root, 'rebuild', 'node', '--ignore-scripts=false');
     const found = versionOf(nodeBinary(root));
@@ -145,7 +145,10 @@ function install(root) {
   }
 }
 
-/** In this process if it is that Node, else (right after an install) in one that ends with this one. */
+/**
+ * Runs the script in this process if it is the project's Node, else (right after an install) in a child that ends with
+ * it.
+ */
 async function run(node, script, args) {
   if (realpathSync(node) === process.execPath) {
     process.argv.splice(1, process.argv.length, script, ...args);

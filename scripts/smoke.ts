@@ -1,5 +1,5 @@
-// `npm run smoke -- URL`: does a running blog work, seen from outside, through its gateway? It writes one post with two
-// comments and changes nothing else. A line for each check; exit code 0: all is well, 1: something is not, 2: wrong usage.
+// `npm run smoke -- URL`: tests a running blog from outside, through its gateway. Writes one post with two comments and
+// changes nothing else. Prints a line for each check. Exit code 0: all passed, 1: one failed, 2: wrong usage.
 import { randomUUID } from 'node:crypto';
 import dns from 'node:dns';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -35,14 +35,14 @@ const { origin, seconds } = optionsOrUsage(parseOptions, USAGE);
 const deadline = performance.now() + seconds * 1000;
 const left = () => Math.max(1, deadline - performance.now());
 
-// Every name under localhost is this machine (RFC 6761 §6.3): browsers know that, not every system's resolver does.
+// Every name under localhost is this machine (RFC 6761 §6.3). Browsers know that, some systems' resolvers do not.
 const lookup = dns.lookup as (host: string, ...rest: unknown[]) => void;
 const lookupHere = (host: string, ...rest: unknown[]) =>
   lookup(host.endsWith('.localhost') ? 'localhost' : host, ...rest);
 dns.lookup = lookupHere as unknown as typeof dns.lookup;
 
 let failures = 0;
-/** The gateway gave no answer at all: nothing more can be learned. */
+/** The gateway did not answer at all: the remaining checks are skipped. */
 let away = false;
 
 async function check<T>(title: string, work: () => Promise<T>): Promise<T | undefined> {
@@ -67,7 +67,7 @@ const reasonOf = (error: Error & { cause?: NodeJS.ErrnoException }) =>
 
 type Sent = { body?: unknown; headers?: Record<string, string> };
 
-/** One request. To whoever says "later" (429, 503) it is sent again, the same with the same key, until the deadline. */
+/** Sends one request. After "later" (429, 503) it is retried with the same key, until the deadline. */
 async function send(method: string, path: string, sent: Sent = {}): Promise<Answer> {
   for (;;) {
     const answer = await request(origin + path, { method, ...sent }).catch((error) => {
@@ -80,7 +80,7 @@ async function send(method: string, path: string, sent: Sent = {}): Promise<Answ
   }
 }
 
-/** "POST /posts answered 503: posts is not answering." A page instead of JSON is only named. */
+/** "POST /posts answered 503: posts is not answering." An HTML page is not quoted. */
 function said(request: string, { status, headers, body }: Answer): string {
   const told = typeof body === 'object' && detailOf({ body, text: JSON.stringify(body) });
   return `${request} answered ${status}${told ? `: ${told}` : ` (${headers.get('content-type') ?? 'no body'})`}`;
@@ -88,7 +88,7 @@ function said(request: string, { status, headers, body }: Answer): string {
 
 const isType = ({ headers }: Answer, type: string) => (headers.get('content-type') ?? '').startsWith(type);
 
-/** Which parts are not ready, as the gateway sees them: what is missing is seldom the fault of the one that misses it. */
+/** The parts that are not ready, by the gateway: a missing effect is seldom the fault of the part that misses it. */
 async function whoIsAway(): Promise<string> {
   const answers = await Promise.all(
     SERVERS.map((part) => request(`${origin}/api/system/parts/${part}`).catch(() => undefined)),
@@ -97,7 +97,7 @@ async function whoIsAway(): Promise<string> {
   return names.length > 0 ? `; not ready: ${names.join(', ')}` : '';
 }
 
-/** What this answer lacks of the headers that protect a reader's browser. */
+/** The security headers that an answer lacks. */
 function lacks({ headers }: Answer): string[] {
   const policy = headers.get('content-security-policy') ?? '';
   const directive = (name: string) => new RegExp(`(?:^|;)\\s*${name}\\s([^;]*)`, 'i').exec(policy)?.[1];
@@ -132,14 +132,14 @@ if (page) {
     expect(/\.[jt]sx?(\n|$)/.test(addresses.join('\n')), 'it names no script');
     for (const path of addresses) {
       const answer = await send('GET', path);
-      // A gateway that does not find a file may answer with the page.
+      // A gateway without the file may answer with the page.
       expect(answer.status === 200 && !isType(answer, 'text/html'), said(`GET ${path}`, answer));
     }
     return `${addresses.length} files`;
   });
 }
 
-// Opened before anything is written: it begins right behind this list.
+// Opened before the first write, from the position of this list.
 const stream = await check('GET /stream opens', async () => {
   const list = await send('GET', '/posts');
   const position = list.headers.get('stream-position');
@@ -218,7 +218,7 @@ await check('what is internal cannot be reached', async () => {
     ['GET', '/posts/x/events'],
     ['GET', '/metrics'],
   ] as const) {
-    // No event: if it gets through, the bus refuses it.
+    // Not an event: if it gets through, the bus refuses it.
     const answer = await send(method, path, { body: method === 'POST' ? {} : undefined });
     if (![404, 405].includes(answer.status)) open.push(said(`${method} ${path}`, answer));
   }
@@ -226,7 +226,7 @@ await check('what is internal cannot be reached', async () => {
 });
 
 await check('the bus can be controlled from no other origin', async () => {
-  // Without effect where it gets through: no position is called that, and the bus answers 400.
+  // Without effect if it gets through: the bus answers 400 to an invalid position.
   const replay = (from: string) =>
     send('POST', '/api/system/subscriptions/query/replay', { body: { from: 'nowhere' }, headers: { origin: from } });
   const foreign = await replay('http://elsewhere.example');

@@ -13,10 +13,10 @@ import { whyTaken } from './ports.ts';
 import { INVALID_SETTING, supervise } from './supervisor.ts';
 import { dataDirOf, dataOption } from './usage.ts';
 
-/** A part that neither answers nor ends is named by then. */
+/** The deadline for a part to answer or end; after it, the part is listed as not ready. */
 const GREET_WITHIN_MS = 15_000;
 
-process.stdout.on('error', () => {}); // a closed terminal is no reason to leave children behind
+process.stdout.on('error', () => {}); // after the terminal was closed, children still have to be stopped
 
 function fail(message: string, code = 1): never {
   console.error(message);
@@ -50,11 +50,11 @@ if (process.env.NODE_ENV === 'production' && !options.production) {
   fail('npm start does not take NODE_ENV=production from the environment: use --production. Unset it.', 2);
 }
 const printer = createPrinter(PARTS);
-const settled = new Set(options.without); // parts that have become ready, or failed, or are not to run
-const notReady: string[] = []; // when it greeted, and since then
+const settled = new Set(options.without); // parts that became ready, failed, or do not run
+const notReady: string[] = []; // since the greeting
 let greeted = false;
 let stopping = false;
-let unwatched = false; // the reason is the same for every part
+let unwatched = false; // warned once, because the reason is the same for every part
 
 const parts = PARTS.map((name) =>
   supervise(specOf(name, options), {
@@ -99,7 +99,7 @@ function settle(name: string): void {
   const lines = [
     notReady.length === 0 ? `Ready after ${seconds} s.` : `Ready after ${seconds} s, without what did not start:`,
     ...notReady.map((name) => `  ${name.padEnd(12)} ${lastWordOf(name)}`),
-    // The blog first: the parts are started in the other direction.
+    // The blog comes first here, though the parts are started in the other order.
     ...wanted
       .filter(({ name }) => isReady(name))
       .map(({ name }) => `  ${name.padEnd(12)} ${addressOf(name)}`)
@@ -120,14 +120,14 @@ function lastWordOf(name: string): string {
   return `${said} (${part?.state === 'starting' && part.restarts === 0 ? 'does not answer yet' : 'is tried again'})`;
 }
 
-/** The first address of a part for a browser or curl. */
+/** A part's main address for a browser or curl. */
 function addressOf(name: string): string {
   const origin = `http://localhost:${options.ports.get(name)}`;
   if (name === 'client') return `${origin}   (the blog; what happens in it: ${origin}/system)`;
   return origin + ({ posts: '/posts', query: '/posts', 'event-bus': '/events' }[name] ?? '');
 }
 
-/** Experiments with the parts that run. */
+/** Suggested experiments with the running parts. */
 function suggestions(): string[] {
   const edits = !options.production && !unwatched;
   const all: [part: string, line: string][] = [
@@ -147,7 +147,7 @@ const obey = createCommands(parts, async (name) => {
   return taken && `${name} cannot listen on port ${port}: it is ${taken}.`;
 });
 
-/** False: another process has the data. */
+/** Locks the data folder. False: another process has it. */
 async function takeFolder(): Promise<boolean> {
   try {
     if (!lockData(options.dataDir, 'run')) return false;

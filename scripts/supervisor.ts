@@ -1,4 +1,4 @@
-// Keeps one part alive: starts it, reads what it says, and starts it again when it ends.
+// Keeps one part alive: starts it, reads its output, and restarts it when it ends.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -13,10 +13,10 @@ const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
 const STABLE_AFTER_MS = 5_000;
 const STOP_WITHIN_MS = 4_000;
-/** EX_CONFIG of sysexits.h: a setting is invalid, and starting again would not help. */
+/** EX_CONFIG of sysexits.h: a setting is invalid, so a restart would not help. */
 export const INVALID_SETTING = 78;
 
-/** The lines that Node prints around an uncaught error: the place, the stack, its own version. */
+/** The lines that Node prints around an uncaught error: the source line, the stack, its own version. */
 const ASIDE = /^(\s|[})\]]|Node\.js v)/;
 
 const here = import.meta.dirname;
@@ -25,27 +25,27 @@ const ownGroup = process.platform !== 'win32';
 
 export type PartSpec = {
   name: string;
-  /** The part's folder, in which it runs. */
+  /** The part's working directory. */
   folder: string;
   main: string;
-  /** It is ready when it answers here, on the loopback interface. */
+  /** The port on loopback at which the part answers once it is ready. */
   port: number;
   args?: string[];
   env: NodeJS.ProcessEnv;
-  /** Folders whose edits start it again; none: no watching. Relative to `folder`. */
+  /** Folders, relative to `folder`, whose edits restart the part; none: no watching. */
   watch?: string[];
 };
 
 export type LogRecord = { level: number; time: number; msg?: string; [field: string]: unknown };
 
-/** What the supervisor tells about its part. */
+/** The supervisor's notifications about its part. */
 export type Tell = {
   line(line: string | LogRecord): void;
   note(text: string): void;
   ready(): void;
   ended(): void;
   invalidSetting(): void;
-  /** Edits are not followed: the part runs without a watcher. */
+  /** Called if edits cannot be watched. */
   unwatched(reason: string): void;
 };
 
@@ -56,7 +56,7 @@ export type Status = {
   pid?: number;
   restarts: number;
   since?: Date;
-  /** The last line that it said; of an uncaught error, the line that says what is wrong. */
+  /** The last line of output; of an uncaught error, the line with the message. */
   said: string;
 };
 
@@ -64,7 +64,7 @@ export function supervise(spec: PartSpec, tell: Tell) {
   let child: ChildProcess | undefined;
   let pid: number | undefined;
   let state: State = 'stopped';
-  let watch: Watch | undefined; // from the start to the stop
+  let watch: Watch | undefined; // between start and stop
   let starts = 0;
   let since: Date | undefined;
   let readyAt = Number.POSITIVE_INFINITY;
@@ -74,8 +74,8 @@ export function supervise(spec: PartSpec, tell: Tell) {
   let stopped: Promise<void> | undefined;
   let announced: string | undefined;
   let said = '';
-  let errors = new Set<string>(); // of this run
-  let knownErrors = new Set<string>(); // of the runs before it that crashed
+  let errors = new Set<string>(); // in this run
+  let knownErrors = new Set<string>(); // in the crashed runs before it
 
   const isStable = () => Date.now() - readyAt > STABLE_AFTER_MS;
 
@@ -92,7 +92,7 @@ export function supervise(spec: PartSpec, tell: Tell) {
       env: { ...process.env, ...spec.env },
       execArgv: endWithParent,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      // A Ctrl-C or a closed terminal reaches only the runner, which then stops its parts in its own way.
+      // Ctrl-C or a closed terminal then reaches only the runner, which stops its parts in its own way.
       detached: ownGroup,
       windowsHide: true,
     });
@@ -105,7 +105,7 @@ export function supervise(spec: PartSpec, tell: Tell) {
     }
     running.once('spawn', () => started(running.pid as number));
     running.on('error', (error) => {
-      if (running.pid !== undefined) return; // a message to one that has just ended
+      if (running.pid !== undefined) return; // a message to a process that has just ended
       tell.note(`cannot be started: ${error.message}`);
       child = undefined;
       ended(1, null);
@@ -125,7 +125,7 @@ export function supervise(spec: PartSpec, tell: Tell) {
   }
 
   async function edited(): Promise<void> {
-    if (state === 'stopping') return; // it reads its sources when it starts again
+    if (state === 'stopping') return; // the next start reads the sources anyway
     tell.note('edited, starts again');
     forget();
     await end();
@@ -175,7 +175,7 @@ export function supervise(spec: PartSpec, tell: Tell) {
     again = setTimeout(launch, pause);
     pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
     const how = signal ? `by ${signal}` : `with code ${code}`;
-    // A moment later: its last lines may still be in the pipe.
+    // Delayed a little, because its last lines may still be in the pipe.
     announcement = setTimeout(() => {
       if (announced !== how) tell.note(`ended ${how}, is started again${spec.watch ? ' (at once on an edit)' : ''}`);
       announced = how;
@@ -191,7 +191,7 @@ export function supervise(spec: PartSpec, tell: Tell) {
     if (running) {
       state = 'stopping';
       const deadline = setTimeout(kill, STOP_WITHIN_MS, running);
-      // Not its event 'close', which Node omits after disconnect().
+      // Not the event 'close', which Node omits after disconnect().
       const streams = [running.stdout, running.stderr].filter((stream) => stream && !stream.closed) as Readable[];
       const closed = Promise.all([once(running, 'exit'), ...streams.map((stream) => once(stream, 'close'))]);
       if (running.connected) running.disconnect(); // asks it to end, see end-with-parent.ts
@@ -211,7 +211,7 @@ export function supervise(spec: PartSpec, tell: Tell) {
       watch ??= watchSources(folders, edited, tell.unwatched);
       launch();
     },
-    /** Done when nothing of it runs any more: cleanly, or after 4 s by SIGKILL. */
+    /** Resolves once no process of the part runs any more: after a graceful shutdown, or after 4 s by SIGKILL. */
     stop(): Promise<void> {
       watch?.close();
       watch = undefined;
@@ -220,7 +220,7 @@ export function supervise(spec: PartSpec, tell: Tell) {
       });
       return stopped;
     },
-    /** SIGKILL to the service itself; it then comes back. False: it does not run. */
+    /** Sends SIGKILL to the service itself, which is then restarted. False: it does not run. */
     kill(): boolean {
       return pid !== undefined && process.kill(pid, 'SIGKILL');
     },
@@ -246,6 +246,6 @@ function kill({ pid = 0 }: ChildProcess): void {
   try {
     process.kill(ownGroup ? -pid : pid, 'SIGKILL');
   } catch {
-    // already gone
+    // it has already ended
   }
 }

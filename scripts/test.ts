@@ -1,6 +1,5 @@
-// `npm test`: types, lint, then all tests; ends with one line that counts them. Arguments go to Jest:
-// npm test -- --selectProjects posts
-// `npm run test:long` (--long): the fault suite in full size, with LONG=1.
+// `npm test`: types, lint, then all tests; the last line counts them. Arguments go to Jest: npm test --
+// --selectProjects posts. `npm run test:long` (--long) runs the fault suite in full size, with LONG=1.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -38,7 +37,7 @@ function jest(title: string, ...args: string[]): void {
     total.failed += passed ? failed : Math.max(1, failed);
     total.skipped += result.numPendingTests + result.numTodoTests;
   } catch {
-    total.failed += 1; // Jest itself failed, and has said why
+    total.failed += 1; // Jest itself failed, and has printed the reason
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

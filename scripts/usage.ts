@@ -1,20 +1,22 @@
+// Parses the options that several scripts share.
+
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { defaultDataDir } from './parts.ts';
 
-/** `--data DIR`, for `parseArgs`. */
+/** The option `--data DIR`, for `parseArgs`. */
 export const dataOption = { type: 'string', default: defaultDataDir } as const;
 
 /**
- * The folder that `--data` names.
- * @throws if it names none, as `--data "$UNSET"` does: that would be the current folder
+ * The folder named by `--data`.
+ * @throws if the name is empty, as in `--data "$UNSET"`, which would mean the current folder
  */
 export function dataDirOf(data: string): string {
   if (data.trim() === '') throw new Error('--data is empty: name a folder.');
   return resolve(data);
 }
 
-/** The options of a script; wrong ones are told with the usage, and end it with exit code 2. */
+/** Parses a script's options. Wrong ones are reported with the usage, and end the script with exit code 2. */
 export function optionsOrUsage<T>(parseOptions: () => T, usage: string): T {
   try {
     return parseOptions();
@@ -24,7 +26,7 @@ export function optionsOrUsage<T>(parseOptions: () => T, usage: string): T {
   }
 }
 
-/** `DIR [--data DIR]`: the folder of a backup, and that of the data. */
+/** Parses `DIR [--data DIR]`: the folder of a backup, and that of the data. */
 export function foldersOrUsage(usage: string): { folder: string; dataDir: string } {
   return optionsOrUsage(() => {
     const { values, positionals } = parseArgs({

@@ -5,15 +5,15 @@ import { join } from 'node:path';
 const SOURCE = /\.(ts|js|json|sql)$/;
 /** Debounce: an editor or `git checkout` changes a file in several steps. */
 const SETTLE_MS = 50;
-/** The interval at which a watched folder that is gone is looked for. */
+/** The polling interval in milliseconds for a watched folder that is missing. */
 const GONE_MS = 500;
 
 export type Watch = { close(): void };
 
 /**
- * Calls `edited` after a source below `folders` is changed, added or removed. Calls `failed` once, and then watches nothing,
- * where the system has no watch left. Paths are taken literally, never as patterns. Every folder is watched by itself: that
- * works the same on all systems, and costs one watch for each folder.
+ * Calls `edited` after a source below `folders` was changed, added or removed. Calls `failed` once, and stops watching,
+ * when the system's limit of watches is reached. Paths are taken literally, not as patterns. Each folder is watched
+ * singly, which works the same on all systems and costs one watch for each folder.
  */
 export function watchSources(folders: string[], edited: () => void, failed: (reason: string) => void): Watch {
   let watchers: FSWatcher[] = [];
@@ -33,12 +33,12 @@ export function watchSources(folders: string[], edited: () => void, failed: (rea
     const before = watchers;
     watchers = [];
     const sources = folders.flatMap(visit).join('\n');
-    // The new watchers are there before the old ones go: no edit falls between them.
+    // New watchers are opened before the old ones are closed, so that no edit is missed.
     for (const watcher of before) watcher.close();
     return sources;
   };
 
-  /** Watches a folder and those in it; returns the state of each source. A folder that is gone for the moment has none. */
+  /** Watches a folder and its subfolders; returns the state of each source. A missing folder has none. */
   function visit(folder: string): string[] {
     try {
       watchers.push(watch(folder, settle).on('error', giveUp));
@@ -60,7 +60,7 @@ export function watchSources(folders: string[], edited: () => void, failed: (rea
     timer = setTimeout(() => {
       try {
         const now = look();
-        // A folder that is gone tells nothing when it comes back.
+        // The watch of a removed folder does not report that it is back.
         if (!folders.every((folder) => existsSync(folder))) timer = setTimeout(settle, GONE_MS);
         if (now === known) return;
         known = now;
@@ -82,7 +82,7 @@ export function watchSources(folders: string[], edited: () => void, failed: (rea
 const more = (setting: string, value: number) =>
   `the limit of ${setting} is reached; raise it: sudo sysctl ${setting}=${value}`;
 
-/** inotify(7): the two limits of a user on Linux. */
+/** The limits of inotify(7) for a user on Linux. */
 function reasonOf(error: NodeJS.ErrnoException): string {
   if (error.code === 'ENOSPC') return more('fs.inotify.max_user_watches', 524_288);
   if (error.code === 'EMFILE') return more('fs.inotify.max_user_instances', 1_024);

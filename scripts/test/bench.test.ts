@@ -1,3 +1,5 @@
+// The benchmark's own code: options, statistics, its table and plot, its load generator.
+
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
@@ -54,7 +56,7 @@ test('the median of an odd number of values is the one in the middle, of an even
   expect(spreadOf([7]).median).toBe(7);
 });
 
-test('a percentile is a value that was measured, and that so many percent are not above', () => {
+test('a percentile is a measured value that this percentage of values do not exceed', () => {
   const hundred = Array.from({ length: 100 }, (_, i) => 100 - i);
   expect([50, 99, 100].map((percent) => percentile(hundred, percent))).toEqual([50, 99, 100]);
   expect(percentile([1, 2, 3, 4], 99)).toBe(4);
@@ -113,13 +115,13 @@ test('the plot has a bar for each goal that was measured: to the right of the go
   expect(svg).not.toMatch(/NaN|undefined|memory/);
 });
 
-test('of a port in use one line is told, whoever says it', () => {
+test('a port in use is reported in one line, whichever process finds it', () => {
   const line = 'posts cannot listen on port 4000: it is already in use.';
   expect(oneLine(new Error(`the runner ended\n\n${line}\nmore`))).toBe(line);
   expect(oneLine(new Error('the database is locked\n    at somewhere'))).toBe('the database is locked');
 });
 
-test('a server that finds its port taken is told at once, not waited for', async () => {
+test('a server that finds its port taken is reported at once, without a timeout', async () => {
   const other = createServer().listen(0, '127.0.0.1').unref();
   await once(other, 'listening');
   const port = (other.address() as AddressInfo).port;

@@ -1,3 +1,5 @@
+// The Skaffold hook that makes an installation's token.
+
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,7 +14,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-/** A kubectl that notes what it is asked, and keeps what it is given as a cluster does; `fails` at one command. */
+/** A fake kubectl that records its calls and stores what it is given, as a cluster does; `fails` at one command. */
 function createKubectl(fails?: 'get' | 'create') {
   const source = `#!/usr/bin/env node
 const { appendFileSync, existsSync, readFileSync, writeFileSync } = require('node:fs');
@@ -39,13 +41,13 @@ const calls = (): string[][] =>
     : [];
 const secret = () => JSON.parse(readFileSync(join(folder, 'secret'), 'utf8'));
 
-/** As Skaffold runs it: with nothing of ours installed, only Node and kubectl on the PATH. */
+/** Runs it as Skaffold does: with no packages installed, and only Node and kubectl on the PATH. */
 function run(env: NodeJS.ProcessEnv = { SKAFFOLD_KUBE_CONTEXT: 'kind-blog' }): SpawnSyncReturns<string> {
   const path = [folder, dirname(process.execPath)].join(delimiter);
   return spawnSync(process.execPath, [script], { env: { PATH: path, ...env }, encoding: 'utf8' });
 }
 
-// On Windows no script can stand in for kubectl.exe.
+// On Windows a script cannot replace kubectl.exe.
 (process.platform === 'win32' ? describe.skip : describe)('the token of an installation', () => {
   test('is made where it is missing: 32 random bytes, in the Namespace and the cluster that Skaffold deploys to', () => {
     createKubectl();
@@ -107,7 +109,7 @@ function run(env: NodeJS.ProcessEnv = { SKAFFOLD_KUBE_CONTEXT: 'kind-blog' }): S
     expect(calls().flat()).not.toContain('--context');
   });
 
-  test('a kubectl that is missing is said', () => {
+  test('a missing kubectl is reported', () => {
     const { status, stderr } = run({ PATH: folder });
     expect({ status, stderr }).toMatchObject({ status: 1, stderr: expect.stringMatching(/kubectl.*ENOENT/) });
   });

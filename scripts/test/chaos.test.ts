@@ -1,3 +1,5 @@
+// The schedule of a chaos run.
+
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { SERVERS } from '@blog/common/run/parts.ts';

@@ -1,4 +1,4 @@
-// A checkout of its own for each test: these scripts, and six small parts that can be edited, broken and killed.
+// A checkout for one test: these scripts, and six small parts that can be edited, broken and killed.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
@@ -63,7 +63,7 @@ export async function createCheckout(name = "[100% blög] (it's) + ") {
   const ports = Object.fromEntries(PARTS.map((name, index) => [name, numbers[index] as number]));
   const runs: Run[] = [];
 
-  /** `by`: the words of a command that runs it. */
+  /** `by`: the command that runs it. */
   function run(script: string, args: string[] = [], env: NodeJS.ProcessEnv = {}, by: string[] = []): Run {
     const [program = '', ...words] = [...by, process.execPath, join(root, 'scripts', script), ...args];
     const child = spawn(program, words, {
@@ -88,13 +88,13 @@ export async function createCheckout(name = "[100% blög] (it's) + ") {
     ports,
     run,
     edit: (name: string, source: string) => writeFileSync(mainOf(name), source),
-    /** `npm start`, with only the named parts. */
+    /** Runs `npm start` with only the named parts. */
     start: (only: string[], args: string[] = [], env: NodeJS.ProcessEnv = {}, by: string[] = []) => {
       const without = PARTS.filter((name) => !only.includes(name)).flatMap((name) => ['--without', name]);
       const moved = PARTS.flatMap((name) => ['--port', `${name}=${ports[name]}`]);
       return run('start.ts', [...without, ...moved, ...args], env, by);
     },
-    /** What a fake part answers, or undefined while it does not. */
+    /** A fake part's answer, or undefined while it has none. */
     get: async (name: string): Promise<Reply | undefined> => {
       try {
         return (await (await fetch(`http://127.0.0.1:${ports[name]}/`)).json()) as Reply;

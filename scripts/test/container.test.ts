@@ -1,3 +1,5 @@
+// The first process of a development container.
+
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { until } from '../../e2e/http.ts';
 import { createCheckout, fakePart } from './checkout.ts';

@@ -1,3 +1,5 @@
+// `npm run k8s:reset`, with a fake kubectl.
+
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,7 +15,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-/** A kubectl that notes what it is asked, and whose cluster is in `state`; the current context changes with every look. */
+/** A fake kubectl that records its calls, with a cluster in `state`; the current context changes with every call. */
 function createKubectl(state: { labels?: object; fails?: string }) {
   const source = `#!/usr/bin/env node
 const { appendFileSync, readFileSync } = require('node:fs');
@@ -44,7 +46,7 @@ function collect(command: string, args: string[], path: string, input?: string):
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (data) => {
       output += data;
-      // As a person does: answers when asked.
+      // Answers when asked, as a person does.
       if (input && output.includes('[y/N]')) child.stdin.end(input);
     });
   }
@@ -54,11 +56,11 @@ function collect(command: string, args: string[], path: string, input?: string):
 
 const withKubectl = () => `${folder}${delimiter}${process.env.PATH}`;
 const reset = (...args: string[]) => collect(process.execPath, [script, ...args], withKubectl());
-/** In a terminal (that of util-linux's `script`), where the question is answered with `input`. */
+/** Runs it in a terminal (`script` of util-linux), where the question is answered with `input`. */
 const resetInTerminal = (input: string) =>
   collect('script', ['-qec', '"$NODE" "$SCRIPT"', '/dev/null'], withKubectl(), input);
 
-// On Windows no script can stand in for kubectl.exe.
+// On Windows a script cannot replace kubectl.exe.
 const describeWithKubectl = process.platform === 'win32' ? describe.skip : describe;
 
 describeWithKubectl('npm run k8s:reset', () => {
@@ -109,7 +111,7 @@ describeWithKubectl('npm run k8s:reset', () => {
     expect(deletions()).toEqual([]);
   });
 
-  // `script` takes other arguments elsewhere.
+  // `script` takes other arguments on other systems.
   const testInTerminal = process.platform === 'linux' ? test : test.skip;
   testInTerminal.each([
     ['n\n', 1, 0],
@@ -127,7 +129,7 @@ describeWithKubectl('npm run k8s:reset', () => {
     if (times === 0) expect(result.output).toContain('Nothing is deleted.');
   });
 
-  test('a cluster that does not answer is said in one line', async () => {
+  test('a cluster that does not answer is reported in one line', async () => {
     createKubectl({ fails: 'Unable to connect to the server: dial tcp 127.0.0.1:6443: connection refused' });
     const { code, output } = await reset('--yes');
     expect(code).toBe(1);
@@ -136,7 +138,7 @@ describeWithKubectl('npm run k8s:reset', () => {
     ]);
   });
 
-  test('a kubectl that is missing is said in one line', async () => {
+  test('a missing kubectl is reported in one line', async () => {
     const { code, output } = await collect(process.execPath, [script, '--yes'], folder);
     expect({ code, lines: output.trim().split('\n') }).toEqual({
       code: 1,

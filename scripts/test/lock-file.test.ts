@@ -1,3 +1,5 @@
+// The packages that npm installs, and the scripts that they may run.
+
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
@@ -13,7 +15,7 @@ const { workspaces, allowScripts } = readJson('package.json') as {
   allowScripts: Record<string, boolean>;
 };
 
-/** What npm would install that is not what was locked, or would run that is not expected; as sentences. */
+/** Packages that npm would install unlike the lock, or whose install scripts are not expected, as sentences. */
 function problems({ packages }: Lock): string[] {
   return Object.entries(packages).flatMap(([path, { resolved, integrity, link, hasInstallScript }]) => {
     const name = path.split('node_modules/').at(-1) ?? '';
@@ -22,7 +24,7 @@ function problems({ packages }: Lock): string[] {
     if (link) return workspaces.includes(resolved ?? '') ? [] : [`${path} is a link to ${resolved}`];
     return [
       ...scripts,
-      // For a package of the registry, .npmrc leaves out where that is; what the package is, is said by the hash.
+      // For a registry package .npmrc omits the address; its hash identifies it.
       ...(resolved === undefined ? [] : [`${path} comes from ${resolved}`]),
       ...(/^sha512-[\w+/]{86}==$/.test(integrity ?? '') ? [] : [`${path} has no hash`]),
     ];

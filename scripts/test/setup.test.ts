@@ -1,3 +1,5 @@
+// The installation of missing packages and of the project's Node.
+
 import { spawnSync } from 'node:child_process';
 import {
   cpSync,
@@ -95,7 +97,7 @@ test('packages without the Node that they bring are repaired, or the script fail
   writeFileSync(join(root, 'package.json'), JSON.stringify({ devDependencies: { node: '26.0.0' } }));
   lock({});
   found({});
-  // In place of npm: it says what it is asked for, and changes nothing.
+  // A fake npm that prints its arguments and changes nothing.
   const npm = join(root, 'npm-cli.cjs');
   writeFileSync(npm, 'console.log("npm", process.argv.slice(2).join(" "))');
   const env = { ...process.env, npm_execpath: npm, npm_node_execpath: '' };

@@ -1,3 +1,5 @@
+// `npm start`, `npm run part` and `npm run reset`, with small fake parts.
+
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
@@ -45,7 +47,7 @@ describe('npm start', () => {
     const posts = await until('posts', () => checkout.get('posts'));
     const client = await until('client', () => checkout.get('client'));
     runner.process.kill('SIGKILL');
-    // Its output closes only when the last process that holds it has ended: the watcher, too.
+    // Its output closes only when the last process that holds it has ended, including the watcher.
     await runner.exited;
     await until('all ended', () => !isAlive(posts.pid) && !isAlive(client.pid), 5_000);
   });
@@ -103,7 +105,7 @@ describe('npm start', () => {
     await until('posts again', () => checkout.get('posts'));
   });
 
-  test('a syntax error is printed once, however often it is tried, and an edit brings the part back at once', async () => {
+  test('a syntax error is printed once, however often the part is restarted, and an edit brings the part back at once', async () => {
     checkout.edit('posts', 'const = 1;');
     const runner = checkout.start(['posts', 'query']);
     await until('ready without it', () => runner.output().includes('Ready after'));
@@ -111,11 +113,11 @@ describe('npm start', () => {
     expect(occurrences(runner.output(), '| SyntaxError')).toBe(1);
     expect(occurrences(runner.output(), 'ended with code 1')).toBe(1);
     checkout.edit('posts', fakePart('repaired'));
-    // The pause is more than a second long by now.
+    // The backoff is longer than a second by now.
     await until('repaired', async () => (await checkout.get('posts'))?.text === 'repaired', 3_000);
   });
 
-  test('an invalid setting is not tried again and ends the runner with 78', async () => {
+  test('an invalid setting is not retried and ends the runner with 78', async () => {
     checkout.edit('posts', 'console.error("POSTS_COLOUR must be a colour"); process.exit(78);');
     const runner = checkout.start(['posts', 'query']);
     expect(await runner.exited).toBe(78);
@@ -194,7 +196,7 @@ describe('npm start', () => {
   );
 });
 
-// Windows has no ? * and " in names.
+// Windows does not allow ? * and " in names.
 test.each(
   process.platform === 'win32' ? ['C# blog ', 'blog $& '] : ['C# blog ', 'blog? ', '* blog ', '"blog" ', 'blog $& '],
 )('a folder called %p is refused in one sentence that names it', async (name) => {
@@ -260,7 +262,7 @@ describe('what is ready', () => {
     expect(await runner.exited).toBe(0);
   });
 
-  test('a part that crashes may have said anything last', async () => {
+  test('a part that crashes may have printed anything last', async () => {
     const line = '{"level":30,"msg":7}';
     checkout.edit('client', `console.log('${line}'); process.exitCode = 1;`);
     const runner = checkout.start(['posts', 'client']);
@@ -278,7 +280,7 @@ describe('what is ready', () => {
     );
   });
 
-  test('only what runs is offered', async () => {
+  test('only running parts are suggested', async () => {
     const runner = checkout.start(['posts', 'client']);
     await until('the greeting', () => runner.output().includes('Ctrl-C stops all'));
     expect(runner.output()).toContain(`http://localhost:${checkout.ports.client}/system`);
@@ -312,7 +314,7 @@ const hasLimits =
 });
 
 describe('what comes from outside', () => {
-  // C0 but the line feed, C1, and what turns the direction of text.
+  // Control characters (C0 but the line feed, C1), and the one that reverses the direction of text.
   const UNSAFE = /[\p{Cc}\u202e]/gu;
   const evil = '\u001b]0;title\u0007\u001b[2J\u009b31m\u202e\r';
 
@@ -340,7 +342,7 @@ describe('what comes from outside', () => {
     ['numbers', '[1]\n'],
     ['null', 'null\n'],
     ['a line without an end', 'x'.repeat(200_000)],
-  ])('what is no command is answered with an error, and the runner goes on: %s', async (_, sent) => {
+  ])('an invalid command is answered with an error, and the runner continues: %s', async (_, sent) => {
     const runner = checkout.start(['posts']);
     await until('ready', () => runner.output().includes('Ready after'));
     const socket = connect(addressOf(join(checkout.root, '.data')));
