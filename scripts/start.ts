@@ -123,7 +123,10 @@ function lastWordOf(name: string): string {
 /** A part's main address for a browser or curl. */
 function addressOf(name: string): string {
   const origin = `http://localhost:${options.ports.get(name)}`;
-  if (name === 'client') return `${origin}   (the blog; what happens in it: ${origin}/system)`;
+  if (name === 'client') {
+    const api = options.production ? '' : `; its API: ${origin}/docs`;
+    return `${origin}   (the blog; what happens in it: ${origin}/system${api})`;
+  }
   return origin + ({ posts: '/posts', query: '/posts', 'event-bus': '/events' }[name] ?? '');
 }
 

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import type { IncomingMessage, Server } from 'node:http';
 import { join } from 'node:path';
 import { isForLocalhost, WRONG_HOST } from '@blog/common/http/access.ts';
+import { serveDocs } from './docs.ts';
 import type { Middleware } from './gateway.ts';
 import { notFound, wantsPage } from './gateway.ts';
 import { sendProblem } from './problem.ts';
@@ -71,7 +72,7 @@ export async function openDevPage(server: Server, allowedHosts: string[]): Promi
       }
     };
     if (OF_PAGE.test(req.url ?? '')) vite.middlewares(req, res, answer);
-    else answer();
+    else serveDocs(req, res, answer);
   };
   return { serve, close: () => vite.close() };
 }

@@ -1,13 +1,25 @@
 /** @jest-environment node */
-// The client's types equal the schemas of the contracts, as compared by TypeScript itself.
+// The client's types equal the schemas of the contracts, as compared by TypeScript itself. The gateway's routes are in the
+// contracts.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { SERVERS } from '@blog/common/run/parts.ts';
 import { expect, test } from '@jest/globals';
-import { documents, found, type Json } from '../../scripts/api-words.ts';
+import { parse } from 'yaml';
+import type { Json } from '../../common/test/fake-bus.ts';
+import { findTarget, ROUTES } from '../server/routes.ts';
 
 const client = join(import.meta.dirname, '..');
+const documents: Json = Object.fromEntries(
+  SERVERS.map((part) => [part, parse(readFileSync(join(client, '..', part, 'openapi.yaml'), 'utf8'))]),
+);
+/** A piece of a document, or the one that it refers to. */
+function found(piece: Json, document: Json): Json {
+  if (!piece.$ref) return piece;
+  return piece.$ref.split('/').reduce((node: Json, key: string) => (key === '#' ? node : node[key]), document);
+}
 const tsc = join(client, '../node_modules/typescript/bin/tsc');
 
 /** A type of the client, as an import, and the schema that it corresponds to. */
@@ -114,4 +126,32 @@ test.each<[string, string, (schema: Json) => void, RegExp]>([
   ['a field of the client that never comes', `${Subscription} & { colour?: string }`, () => {}, /"colour"/],
 ])('a difference is noticed: %s', (_what, type, change, message) => {
   expect(differences([[type, contractOf('event-bus', 'Subscription', change)]]).join('\n')).toMatch(message);
+});
+
+/** The addresses of a pattern: its choices spelled out, and 1 for what may be anything. */
+function addressesOf(pattern: string): string[] {
+  const [group, choices, optional] = /\((?:\?:)?([^()]*)\)(\?)?/.exec(pattern) ?? [];
+  if (group === undefined || choices === undefined) return [pattern];
+  return [...(optional ? [''] : []), ...choices.split('|')].flatMap((one) => addressesOf(pattern.replace(group, one)));
+}
+
+test('every route of the gateway leads to an operation that is documented', () => {
+  const requests = ROUTES.flatMap(({ methods, path }) => {
+    const pattern = path.source
+      .slice(1, -1)
+      .replaceAll('\\/', '/')
+      .replace(/\(\[.*?\]\+\)/g, '1');
+    return addressesOf(pattern).flatMap((address) => methods.map((method) => [method, address] as const));
+  });
+  expect(requests.length).toBeGreaterThan(2 * ROUTES.length);
+  const isDocumented = ([method, address]: readonly [string, string]) => {
+    const target = findTarget(method, address, true);
+    if (!target || !('part' in target)) return false;
+    return Object.entries<Json>(documents[target.part].paths).some(
+      ([path, operations]) =>
+        method.replace('HEAD', 'GET').toLowerCase() in operations &&
+        new RegExp(`^${path.replace(/\{\w+\}/g, '[^/]+')}$`).test(target.path),
+    );
+  };
+  expect(requests.filter((request) => !isDocumented(request))).toEqual([]);
 });

@@ -62,7 +62,7 @@ test("Vite's own socket is opened", async () => {
   socket.close();
 });
 
-test.each(['/src/main.tsx', '/@vite/client', '/@react-refresh', '/icon.svg', `${FS}/client/src/main.tsx`])(
+test.each(['/src/main.tsx', '/@vite/client', '/@react-refresh', '/icon.svg', '/docs', `${FS}/client/src/main.tsx`])(
   'the page gets %s',
   async (path) => {
     expect((await ask(url, `GET ${path}`)).status).toBe(200);
@@ -73,6 +73,7 @@ test.each([
   ['/__open-in-editor?file=src/main.tsx', 404],
   ['/server/main.ts', 404],
   ['/vite.config.ts', 404],
+  ['/docs/openapi.yaml', 404],
   ['/@fs/etc/hosts', 403],
   [`${FS}/package.json`, 403],
   [`${FS}/package.json?import&raw`, 403],

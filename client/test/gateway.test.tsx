@@ -157,10 +157,14 @@ for (const { name, start, describe: describeGateway } of gateways) {
       'PUT /api/system/dead-letters/7',
     ])('%s reaches no part and is 404, from any client', (line) => expectProblem(line, 404, 'Not Found'));
 
-    test.each(['GET /unknown', 'GET /assets/missing.js', 'GET /assets/', 'GET /posts/'])(
-      '%s is 404 for a script, not the page',
-      (line) => expectProblem(line, 404, 'Not Found', '*/*'),
-    );
+    test.each([
+      'GET /unknown',
+      'GET /assets/missing.js',
+      'GET /assets/',
+      'GET /posts/',
+      'GET /docs',
+      'GET /docs/docs.js',
+    ])('%s is 404 for a script, not the page', (line) => expectProblem(line, 404, 'Not Found', '*/*'));
 
     test.each([
       'GET /../events',
