@@ -1,4 +1,4 @@
-// The blog as its readers and writers meet it: through the gateway, on the client's port.
+// The blog as readers and writers use it: through the gateway, on the client's port.
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { get, type Post, pages, post, request, until } from './http.ts';
 import { openStream } from './stream.ts';
@@ -20,7 +20,7 @@ const comment = async (postId: string, content: string): Promise<string> =>
   (await post(`${gateway}/posts/${postId}/comments`, { content })).body.id;
 const shown = async (postId: string): Promise<Post> => (await get(`${gateway}/posts/${postId}`)).body;
 
-/** Comments that are written in it stay pending until it ends. */
+/** Runs work whose comments stay pending until it ends. */
 async function withoutVerdicts(work: () => Promise<void>): Promise<void> {
   await post(`${bus}/subscriptions/moderation/pause`);
   await work().finally(() => post(`${bus}/subscriptions/moderation/resume`));

@@ -1,4 +1,4 @@
-// What a reader sees while parts are away, and when they come back.
+// The page during outages of parts and after them.
 import { expect } from '@jest/globals';
 import type { Page, Route } from 'playwright-core';
 import { loadedAt, openBlog, postOf, test } from './browser.ts';
@@ -17,7 +17,7 @@ const write = async (page: Page, title: string) => {
   await postButton(page).click();
 };
 
-/** The keys that this page's posts were sent with, each time. */
+/** Records the keys with which this page sent posts, of each attempt. */
 function keysOf(page: Page): (string | undefined)[] {
   const keys: (string | undefined)[] = [];
   page.on('request', (request) => {
@@ -26,7 +26,7 @@ function keysOf(page: Page): (string | undefined)[] {
   return keys;
 }
 
-/** It was sent more than once, always with the same key, and is in the log once. */
+/** Checks that a post was sent more than once, always with the same key, and is in the log once. */
 async function expectOnce(text: string, keys: (string | undefined)[]): Promise<void> {
   expect(keys.length).toBeGreaterThan(1);
   expect(keys).toEqual(keys.map(() => expect.stringMatching(/.{16}/)));
@@ -118,7 +118,7 @@ test('when query lost its database and builds it anew, an open page ends with wh
   expect(await loadedAt(page)).toBe(loaded);
 });
 
-/** The page's random waits, in this browser all near their shortest. */
+/** Keeps the page's random waits short in this browser. */
 const SHORT_WAITS = 'Math.random = () => 0.05';
 
 const waits = (page: Page, text: string) => page.locator('.waits').getByText(text).waitFor();

@@ -1,4 +1,4 @@
-// One comment's journey and the log on the System page, before real parts, with the built page and its security headers.
+// A comment's journey and the log on the System page, with real parts, the built page and its security headers.
 import { expect } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { openBlog, postOf, test } from './browser.ts';
@@ -6,7 +6,7 @@ import { post, until } from './http.ts';
 
 const blog = openBlog({ partsGoAway: true });
 
-/** Writes a comment in the blog and opens its journey from there. */
+/** Writes a comment on the blog page and opens its journey from there. */
 async function writeAndFollow(page: Page, title: string, text: string): Promise<void> {
   const article = postOf(page, title);
   await article.getByLabel('Your comment').fill(text);
@@ -14,7 +14,7 @@ async function writeAndFollow(page: Page, title: string, text: string): Promise<
   await article.locator('.comment', { hasText: text }).getByRole('link', { name: 'Journey' }).click();
 }
 
-/** A thousand events that nobody handles. */
+/** Publishes a thousand events that no service handles. */
 async function flood(batch: number): Promise<void> {
   const about = { specversion: '1.0', source: 'flood', type: 'Flood', data: null };
   const events = Array.from({ length: 1_000 }, (_, n) => ({ ...about, id: `${batch}-${n}` }));

@@ -1,4 +1,4 @@
-// What a reader sees of what others write, without a reload.
+// Live changes: the page shows what others write, without a reload.
 import { parseTraceparent, traceIdOf } from '@blog/common/observe/traces.ts';
 import { expect } from '@jest/globals';
 import type { Page } from 'playwright-core';
@@ -70,7 +70,7 @@ test('what is written in the page begins a trace, which all events that follow h
 
 test('a comment with a banned word turns rejected in both windows, and no other reader ever gets to see its text', async () => {
   await blog.post('Citrus');
-  // Looks at the whole page after every change of it.
+  // Checks the whole page after each of its changes.
   const other = await blog.open(`
     new MutationObserver(() => { window.leaked ||= document.documentElement.outerHTML.includes('squeezed'); })
       .observe(document, { childList: true, subtree: true, characterData: true });`);

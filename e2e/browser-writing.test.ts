@@ -1,4 +1,4 @@
-// Writing: what arrives meanwhile, drafts, mistakes, and no hand on the mouse.
+// Writing in the page: concurrent arrivals, drafts, mistakes, and use by keyboard alone.
 import { expect } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { openBlog, postOf, test } from './browser.ts';
@@ -6,7 +6,7 @@ import { until } from './http.ts';
 
 const blog = openBlog();
 
-/** Notes at every frame how far the focused field is from where it was. */
+/** Records at every frame the distance of the focused field from its first position. */
 const WATCH_PLACE = `(() => {
   const field = document.activeElement;
   const top = field.getBoundingClientRect().top;

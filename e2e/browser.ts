@@ -1,4 +1,4 @@
-// A real browser before a whole blog. Without a browser these tests are skipped; with REQUIRE_BROWSER set they fail.
+// Runs a real browser with a whole blog. Without a browser these tests are skipped; with REQUIRE_BROWSER set they fail.
 import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
@@ -14,7 +14,7 @@ const ON_WINDOWS = [
   ['Microsoft', 'Edge', 'Application', 'msedge.exe'],
 ];
 
-/** CHROMIUM if it is set, else what is installed: on the PATH, in the usual places, or by Playwright itself. */
+/** Finds a browser: CHROMIUM if set, else an installed one, on the PATH, in the usual places, or Playwright's own. */
 function findBrowser(): string | undefined {
   const { CHROMIUM, PATH = '', HOME = '', ProgramFiles, LOCALAPPDATA, 'ProgramFiles(x86)': x86 } = process.env;
   if (CHROMIUM) return CHROMIUM;
@@ -32,13 +32,13 @@ function findBrowser(): string | undefined {
 
 const executablePath = findBrowser();
 
-/** Of Jest: skipped where there is no browser. */
+/** Jest's `test`, skipped without a browser. */
 export const test = executablePath || process.env.REQUIRE_BROWSER ? jestTest : jestTest.skip;
 
 const FLAGS = [
   ...['--disable-gpu', '--disable-quic', '--no-first-run'],
   ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
-  // Chromium's sandbox does not work for root, as which containers often run.
+  // Chromium's sandbox does not work for root, the user of many containers.
   ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
 ];
 
@@ -50,14 +50,14 @@ export async function launch(...flags: string[]): Promise<Browser> {
   return chromium.launch({ executablePath, args: [...FLAGS, ...flags] });
 }
 
-/** What the browser logs itself when a part does not answer, or a new read model does not have a post yet. */
+/** Errors that the browser itself logs when a part does not answer, or a new read model does not have a post yet. */
 const NETWORK =
   /^Failed to load resource: (net::ERR_|the server responded with a status of (404|503))|^EventSource's response/;
 
 /**
- * One blog and one browser for a test file. After every test its windows are closed, and nothing may have been logged as
- * an error, no dialog opened, nothing asked of another origin. `partsGoAway`: requests may fail. `development`: the bus can
- * be controlled from the page, as in `npm start`.
+ * One blog and one browser for a test file. After each test its windows are closed; no error may have been logged, no
+ * dialog opened, and no other origin requested. `partsGoAway`: requests may fail. `development`: the page may control
+ * the bus, as under `npm start`.
  */
 export function openBlog({ partsGoAway = false, development = false } = {}) {
   let system: System;
@@ -103,18 +103,18 @@ export function openBlog({ partsGoAway = false, development = false } = {}) {
     get url() {
       return system.url('client');
     },
-    /** All that pages have asked for. */
+    /** All requests of the pages. */
     requests,
     watch,
 
-    /** What was logged or asked for and must not be, up to now: for a test that provokes it. */
+    /** Returns and clears the problems so far, for a test that provokes them. */
     takeProblems(): string[] {
       const seen = problems;
       problems = [];
       return seen;
     },
 
-    /** A window of one more reader, with the page. `init` is run in it before the page's own scripts. */
+    /** Opens the page in a window of another reader. `init` runs before the page's own scripts. */
     async open(init?: string, path = '/'): Promise<Page> {
       const page = await blog.openEmpty();
       watch(page);
@@ -124,14 +124,14 @@ export function openBlog({ partsGoAway = false, development = false } = {}) {
       return page;
     },
 
-    /** An empty window, for what is not our page: nobody watches it. */
+    /** Opens an empty window for a foreign page; its problems are not recorded. */
     async openEmpty(): Promise<Page> {
       const context = await browser.newContext({ viewport: { width: 1_000, height: 700 } });
       contexts.push(context);
       return context.newPage();
     },
 
-    /** So many windows of one reader, all in front, with room for the blog beside the System page. */
+    /** Opens several windows of one reader, all in front, wide enough to show the blog beside the System page. */
     async openWindows(...paths: string[]): Promise<Page[]> {
       const context = await browser.newContext({ viewport: { width: 1_400, height: 700 } });
       contexts.push(context);
@@ -146,14 +146,14 @@ export function openBlog({ partsGoAway = false, development = false } = {}) {
       return pages;
     },
 
-    /** The number of connections to the stream of query, and to that of the log. */
+    /** The number of connections to query's stream, and to the log's. */
     async streams(): Promise<number[]> {
       const readers = async (part: string) =>
         Number(/^stream_readers (\d+)$/m.exec((await get(`${system.url(part)}/metrics`)).body)?.[1]);
       return Promise.all(['query', 'event-bus'].map(readers));
     },
 
-    /** Somebody else's post, once pages can read it. Resolves to its id. */
+    /** Creates another reader's post and waits until pages can read it. Resolves to its id. */
     async post(title: string): Promise<string> {
       const id = await blog.send('/posts', { title });
       await until(`${title} can be read`, async () => (await get(`${blog.url}/posts/${id}`)).status === 200);
@@ -166,7 +166,7 @@ export function openBlog({ partsGoAway = false, development = false } = {}) {
       return answer.body.id;
     },
 
-    /** Comments that are written meanwhile stay pending until it ends. */
+    /** Runs work whose comments stay pending until it ends. */
     async withoutVerdicts(work: () => Promise<void>): Promise<void> {
       const moderation = `${system.url('event-bus')}/subscriptions/moderation`;
       await post(`${moderation}/pause`);
@@ -177,9 +177,9 @@ export function openBlog({ partsGoAway = false, development = false } = {}) {
 }
 
 /**
- * A browser window with tabs as a reader has them. Playwright's own pages all believe that they are in front
- * (Emulation.setFocusEmulationEnabled); these, in the browser's default context and without its overrides, are hidden
- * behind one another.
+ * A browser window with real tabs. All of Playwright's own pages believe that they are in front
+ * (Emulation.setFocusEmulationEnabled); these, in the browser's default context without its overrides, hide one
+ * another.
  */
 export async function openWindowWithTabs() {
   const port = await new Promise<number>((resolve) => {
@@ -201,8 +201,9 @@ export async function openWindowWithTabs() {
 }
 
 /**
- * Two windows of the blog and three of the System page, all in front, each with the blog: a browser has six connections to an
- * origin. What one sends, all get, over one connection for each stream; also while one hangs, and when the first is closed.
+ * Checks that windows share connections, of which a browser has six to an origin: two windows of the blog and three of
+ * the System page, all in front, each with the blog. A message of one reaches all, over one connection per stream, also
+ * while one window hangs, and after the first was closed.
  */
 export async function expectWindowsShareStreams(blog: ReturnType<typeof openBlog>): Promise<void> {
   const title = 'Before the windows';
@@ -234,8 +235,8 @@ export async function expectWindowsShareStreams(blog: ReturnType<typeof openBlog
   await until('none is left', async () => `${await blog.streams()}` === '0,0');
 }
 
-/** The article of a post. */
+/** The `article` element of a post. */
 export const postOf = (page: Page, title: string) => page.getByRole('article', { name: title, exact: true });
 
-/** Tells documents apart: a reload makes another one. */
+/** Identifies a document: a reload creates another one. */
 export const loadedAt = (page: Page) => page.evaluate<number>('performance.timeOrigin');

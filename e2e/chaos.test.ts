@@ -1,4 +1,5 @@
-// `npm run chaos` itself: for a few seconds with all its kinds of faults, interrupted, and against the classic version.
+// `npm run chaos` itself: some seconds with all kinds of faults, an interruption, and a run against the classic
+// version.
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,7 +10,7 @@ import { root } from '../scripts/parts.ts';
 
 const PATIENCE = 120_000;
 
-/** Runs it with a folder for temporary files of its own. `interruptAt`: when it has printed this it gets a SIGINT. */
+/** Runs it with its own folder for temporary files. `interruptAt`: sends SIGINT once this text was printed. */
 async function runChaos(args: string, interruptAt?: string) {
   const folder = mkdtempSync(join(tmpdir(), 'blog chaos '));
   const file = join(root, 'scripts', 'chaos.ts');
@@ -29,7 +30,7 @@ test(
   'some seconds of chaos with faults of every kind lose nothing, and end with code 0',
   async () => {
     const ended = await runChaos('--seed 1 --seconds 4 --every 0.4');
-    expect(ended).toEqual({ code: 0, output: expect.stringContaining('All is right.'), left: [] });
+    expect(ended).toEqual({ code: 0, output: expect.stringContaining('All checks passed.'), left: [] });
     const { output } = ended;
     expect(output).toContain('Seed 1: 10 faults in 4 s.');
     for (const kind of KINDS) expect(output).toMatch(new RegExp(`^${kind} .*[1-9]$`, 'm'));

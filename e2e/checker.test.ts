@@ -1,4 +1,4 @@
-// The checker itself: silent about a blog where all is right, and never about one where something is not.
+// The checker itself: it reports nothing about a correct blog, and something about each incorrect one.
 import { expect, test } from '@jest/globals';
 import { check, fingerprint, type Kind, type LogEvent, type Snapshot, type Write } from './checker.ts';
 
@@ -9,7 +9,7 @@ const COMMENTS = [
   { id: 'c3', postId: 'p1', content: 'fine, too', status: 'approved' },
 ];
 
-/** Two posts with three comments, as everybody has to have them. */
+/** Two posts with three comments, as every part should have them. */
 function rightSnapshot(): Snapshot {
   const log: LogEvent[] = [];
   const append = (source: string, type: string, data: LogEvent['data']) =>
@@ -58,7 +58,7 @@ test('a write whose caller learned nothing may be there, once', () => {
   expect(check(writes, rightSnapshot())).toEqual([]);
 });
 
-/** An item that must be there. */
+/** An item that must exist. */
 function at<T>(items: T[], index: number): T {
   const item = items.at(index);
   if (item === undefined) throw new Error(`nothing at ${index}`);

@@ -1,11 +1,11 @@
-// Compares what callers were told with the log, with what every service answers, and with the read model rebuilt from the
-// log: the invariants that have to hold once the faults have stopped and everything has caught up.
+// Checks the invariants of a blog after faults, once it has caught up: compares the answers that callers got with the
+// log, with every service's answers, and with the read model rebuilt from the log.
 import { get, type Post, pages, readModel } from './http.ts';
 import type { System } from './system.ts';
 
 /**
- * A write as its caller knows it. Its text (title or content) is like no other's: by that it is found if no id was given.
- * Unknown: never answered, or only by a 5xx; a refused one was answered by nothing but a 4xx.
+ * A write as its caller knows it. Its text (title or content) is unique, so it is found without an id. `unknown`: never
+ * answered, or only with a 5xx; `refused`: answered only with 4xx.
  */
 export type Write = {
   kind: 'post' | 'comment';
@@ -26,18 +26,18 @@ export type LogEvent = {
 type OwnPost = { id: string; title: string };
 type OwnComment = { id: string; postId: string; content: string; status: string; seq: number };
 
-/** What is there: the log, and the answers of every service. */
+/** The state of a blog: the log, and the answers of every service. */
 export type Snapshot = {
   log: LogEvent[];
-  /** What readers saw meanwhile at a position of the log. */
+  /** The events that readers saw, by position. */
   seen: Map<number, string>;
   posts: OwnPost[];
   comments: OwnComment[];
-  /** In query's own order: newest post first, oldest comment first. */
+  /** Query's own order: newest post first, oldest comment first. */
   query: Post[];
   subscriptions: { name: string; state: string; lag: number }[];
   deadLetters: object[];
-  /** What the bus says of the checksums of its log. */
+  /** The bus's verification of its log's checksums. */
   verdict: { ok: boolean; position?: number; reason?: string };
 };
 
@@ -55,17 +55,17 @@ export type Kind =
   | 'not rebuilt'
   | 'lag'
   | 'dead letter';
-/** `count`: of how many writes or events; `at`: at how many of them in each place, where it is one of a place. */
+/** `count`: the number of writes or events; `at`: their number for each place, if there is one. */
 export type Violation = { kind: Kind; count: number; at: Record<string, number>; examples: string[] };
 
 const EXAMPLES = 3;
 const PAGE = 5_000;
 const AT_ONCE = 16;
 
-/** What a reader remembers of an event, to see that it never changes. */
+/** A reader's memory of an event, to detect any change of it. */
 export const fingerprint = ({ source, id, data }: LogEvent): string => `${source} ${id} ${JSON.stringify(data)}`;
 
-/** The log, or what is behind a position, page by page. */
+/** Reads the log after a position, page by page. */
 export async function* readLog(bus: string, after = 0): AsyncGenerator<LogEvent[]> {
   for (let position = after; ; ) {
     const { body }: { body: LogEvent[] } = await get(`${bus}/events?after=${position}&limit=${PAGE}`);
@@ -75,7 +75,7 @@ export async function* readLog(bus: string, after = 0): AsyncGenerator<LogEvent[
   }
 }
 
-/** Asks everybody for everything. */
+/** Reads the state of all parts. */
 export async function takeSnapshot(system: Pick<System, 'url'>, seen = new Map<number, string>()): Promise<Snapshot> {
   const bus = system.url('event-bus');
   const log: LogEvent[] = [];
@@ -104,7 +104,10 @@ export async function takeSnapshot(system: Pick<System, 'url'>, seen = new Map<n
 
 type Built = { id: string; title?: string; comments: { id: string; content?: string; status: string }[] };
 
-/** The read model as the log says it has to be, in query's order. A comment is shown with its post, whichever came first. */
+/**
+ * The read model as the log defines it, in query's order. A comment is shown with its post, in whichever order the two
+ * came.
+ */
 export function rebuild(log: LogEvent[]): Built[] {
   const posts = new Map<string, Built>();
   const comments = new Map<string, Built['comments'][number] & { postId?: string }>();
@@ -124,10 +127,10 @@ export function rebuild(log: LogEvent[]): Built[] {
 
 const normalize = (text: string) => text.normalize('NFKC').toLowerCase();
 
-/** Everything that is not as it has to be; nothing if all is right. */
+/** Finds all violations of the invariants. */
 export function check(writes: Write[], snapshot: Snapshot, bannedWords = ['orange']): Violation[] {
   const { log, seen, posts, comments, query, subscriptions, deadLetters, verdict } = snapshot;
-  /** By kind: what is not as it has to be, and in which places. */
+  /** Violations by kind and place. */
   const found = new Map<Kind, Map<string, Set<string>>>();
   function violated(kind: Kind, what: string, place?: string): void {
     const same = found.get(kind) ?? new Map<string, Set<string>>();
@@ -139,7 +142,7 @@ export function check(writes: Write[], snapshot: Snapshot, bannedWords = ['orang
   const judge = (text: string) =>
     bannedWords.some((word) => normalize(text).includes(normalize(word))) ? 'rejected' : 'approved';
 
-  // The log: no gap, one entry for each source and id, nothing that a reader saw otherwise.
+  // The log: no gap, one entry for each source and id, and no event that a reader saw differently.
   const entries = new Map<string, number>();
   log.forEach((event, index) => {
     const { position, source, id } = event;
@@ -154,7 +157,7 @@ export function check(writes: Write[], snapshot: Snapshot, bannedWords = ['orang
     if (!event || fingerprint(event) !== was) violated('log', `position ${position} was ${was} when it was read`);
   }
 
-  // Order: each owner's as in its database; verdicts as the comments, updates as the verdicts.
+  // Order: each owner's events as in its database, verdicts as the comments, updates as the verdicts.
   const subjects = (type: string) => log.filter((event) => event.type === type).map(({ data }) => data.id);
   const sameOrder = (what: string, are: string[], wanted: string[]) => {
     const place = wanted.findIndex((id, index) => are[index] !== id);
@@ -169,7 +172,7 @@ export function check(writes: Write[], snapshot: Snapshot, bannedWords = ['orang
   sameOrder('CommentUpdated against CommentCreated', subjects('CommentUpdated'), created);
   sameOrder('query against the log', ids(query), subjects('PostCreated').reverse());
 
-  // Query shows what the log says.
+  // Query equals the read model rebuilt from the log.
   const rebuilt = new Map(rebuild(log).map((post) => [post.id, post]));
   for (const { id, title, comments, commentCount } of query) {
     const wanted = rebuilt.get(id);
@@ -180,7 +183,7 @@ export function check(writes: Write[], snapshot: Snapshot, bannedWords = ['orang
       violated('not rebuilt', `post ${id} is not what the log gives`);
   }
 
-  // What is there, by id and by text, at the owner and at query.
+  // The items at their owner and at query, by id and by text.
   type Item = { id: string; postId?: string; text: string; status?: string };
   const own: Item[] = [
     ...posts.map(({ id, title }) => ({ id, text: title })),
@@ -225,7 +228,7 @@ export function check(writes: Write[], snapshot: Snapshot, bannedWords = ['orang
   }
   for (const id of atQuery.keys()) violated('services disagree', `${id} is only at query`);
 
-  // The same key is the same write.
+  // Writes with the same key are one write.
   for (const [key, same] of Map.groupBy(writes, ({ key }) => key)) {
     const all = new Set(same.flatMap(({ id }) => id ?? []));
     if (all.size > 1) violated('duplicated', `key ${key} made ${[...all].join(', ')}`);

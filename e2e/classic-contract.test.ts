@@ -1,5 +1,5 @@
-// Classic parts that work together also work with one of ours between them: with numbers for ids and texts, fields that are
-// missing or unknown, addresses in any case.
+// Classic parts work with any one of ours among them: with numbers as ids and texts, missing and unknown fields, and
+// paths in any case.
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { startComments } from '../comments/test/comments-service.ts';
 import { FakeBus, type Json } from '../common/test/fake-bus.ts';

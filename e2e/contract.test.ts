@@ -1,4 +1,4 @@
-// What the running parts say to each other and to readers is what asyncapi.yaml and the openapi.yaml say of it.
+// The messages of running parts conform to asyncapi.yaml and the openapi.yaml files.
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Contract } from '../common/test/contract.ts';
 import { eventErrors } from '../event-bus/test/asyncapi.ts';

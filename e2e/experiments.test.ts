@@ -1,7 +1,7 @@
-// Types the lines of docs/experiments.md into a terminal, in order, and checks what is promised there. It is a real terminal
-// in a copy of the repository: `npm start`, `npm run part` and `.data` are those of the copy, and all is typed as it
-// stands but the port numbers; `npm start` and the parts of bench/naive are told theirs in their own ways. What needs a
-// cluster, or a disk that cannot be made here, is reported as skipped.
+// Types the lines of docs/experiments.md into a terminal, in order, and checks the promised results. It is a real
+// terminal in a copy of the repository, with the copy's own `npm start`, `npm run part` and `.data`. Lines are typed
+// unchanged but for the ports, which `npm start` and the parts of bench/naive get in their own ways. Experiments that
+// need a cluster, or a disk that cannot be made here, are reported as skipped.
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
@@ -28,7 +28,7 @@ const moved = movePorts(ports, { words: 4006 });
 const url = (name: string) => `http://127.0.0.1:${ports[name]}`;
 
 let copy: ReturnType<typeof copyRepository>;
-/** `npm start` runs in the first, all else is typed into the second. */
+/** `npm start` runs in the first terminal, all other lines in the second. */
 let first: Terminal;
 let second: Terminal;
 
@@ -37,11 +37,11 @@ beforeAll(async () => {
   const urls = PARTS.map((name) => [urlSetting(name), url(name)]);
   first = openTerminal(copy.folder);
   second = openTerminal(copy.folder, Object.fromEntries(urls)); // for the parts of bench/naive
-  await second.type('type sudo || sudo() { "$@"; }'); // root may have none
+  await second.type('type sudo || sudo() { "$@"; }'); // root may lack sudo
   await typeAll(stepsOf(introduction));
 });
 afterAll(async () => {
-  // Of an experiment that failed half way.
+  // Cleans up after an experiment that failed half way.
   if (copy && existsSync(join(copy.folder, '..', 'small-disk'))) await second.type('sudo umount -l ../small-disk');
   await second?.close();
   await first?.close();
@@ -56,7 +56,7 @@ function here(command: string): string {
     .replace(/npx node bench\/naive\/([a-z-]+)\.ts/, (run, name) => `PORT=${ports[name]} ${run}`);
 }
 
-/** Where nothing is printed behind a line, nothing comes. */
+/** Types the steps of an experiment. A line without a printed answer must print nothing. */
 async function typeAll(steps: Step[]): Promise<void> {
   for (const { command, answer = '' } of steps) {
     if (/\bnpm start\b/.test(command)) await start(here(command));
@@ -67,7 +67,7 @@ async function typeAll(steps: Step[]): Promise<void> {
   }
 }
 
-/** Ctrl-C and this line, in the first terminal; done when it says that all is ready. */
+/** Presses Ctrl-C in the first terminal and types this line; resolves once all parts are ready. */
 async function start(line: string): Promise<void> {
   await first.interrupt();
   const { since } = await first.type(`${line} &`);
@@ -80,14 +80,14 @@ const echo = async (variable: string) => (await second.type(`echo "$${variable}"
 type Event = { type: string; subject?: string; data: { postId?: string } };
 const log = async (): Promise<Event[]> => (await get(`${url('event-bus')}/events`)).body;
 
-/** What the text promises, and no answer shows. */
+/** Promises of the text that no printed answer shows. */
 const promises: Record<number, () => Promise<void>> = {
   1: async () => {
     const comment = await echo('COMMENT');
     const types = (await log()).filter(({ subject }) => subject === comment).map(({ type }) => type);
     expect(types).toEqual(['CommentCreated', 'CommentModerated', 'CommentUpdated']);
   },
-  // Sent again, but in the log once.
+  // Sent more than once, but in the log once.
   2: async () => {
     const post = await echo('POST');
     const created = (await log()).filter(({ type, data }) => type === 'CommentCreated' && data.postId === post);
@@ -96,7 +96,7 @@ const promises: Record<number, () => Promise<void>> = {
   3: async () => {
     expect(await databaseOfQuery()).not.toBe(databaseAtFirst);
   },
-  // It is discarded, and in the log for ever.
+  // Discarded, but still in the log.
   4: async () => {
     const poison = (await log()).filter(({ type, subject }) => type === 'CommentUpdated' && !subject);
     expect(poison).toHaveLength(1);
@@ -107,7 +107,7 @@ let databaseAtFirst: string;
 const databaseOfQuery = async () =>
   `${(await get(`${url('query')}/posts`)).headers.get('stream-position')}`.slice(0, 36);
 
-/** Everything runs and nothing waits. */
+/** Checks that everything runs and nothing waits. */
 async function expectNormal(): Promise<void> {
   const now = async () => ({
     subscriptions: (await get(`${url('event-bus')}/subscriptions`)).body.map(

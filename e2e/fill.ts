@@ -1,4 +1,4 @@
-// Fills databases straight, while nobody uses them: a history that would take hours to be written over HTTP.
+// Fills databases directly, while no part uses them: a history that would take hours over HTTP.
 import { DatabaseSync } from 'node:sqlite';
 import { openDatabase } from '../common/src/core/database.ts';
 import type { CloudEvent } from '../common/src/core/events.ts';
@@ -6,8 +6,8 @@ import { chain } from '../event-bus/src/log.ts';
 import { migrations } from '../event-bus/src/schema.ts';
 
 /**
- * Opens a database, made with its schema where it is missing, in one transaction, journalled in memory: quick, and lost if it
- * does not come to `close`.
+ * Opens a database for filling, made with its schema if missing: one transaction with an in-memory journal, which is
+ * fast, and lost without `close`.
  */
 export async function openToFill(file: string, schema: readonly string[]) {
   await openDatabase(file, schema).close();

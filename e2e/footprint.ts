@@ -1,12 +1,12 @@
-// What a process takes, by Linux's own account: memory, and time of the processor, which other load does not change.
+// The resources that a process uses, from Linux's /proc: memory and processor time, both independent of other load.
 import { readFileSync } from 'node:fs';
 
 const account = (pid: number, file: string) => readFileSync(`/proc/${pid}/${file}`, 'utf8');
 
-/** What is resident, in KiB; of what is shared with other processes only the part of this one. */
+/** Resident memory in KiB; memory shared with other processes counts in proportion (PSS). */
 export const memoryOf = (pid: number): number => Number(/^Pss: +(\d+) kB/m.exec(account(pid, 'smaps_rollup'))?.[1]);
 
-/** The processor's time so far, in milliseconds, to 10 (proc_pid_stat(5): fields 14 and 15). */
+/** The processor time so far in milliseconds, with a resolution of 10 (proc_pid_stat(5): fields 14 and 15). */
 export function processorTimeOf(pid: number): number {
   const fields = account(pid, 'stat')
     .replace(/^.*\) /, '')
@@ -14,14 +14,14 @@ export function processorTimeOf(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
-/** Looks again and again; the function that it returns ends that and gives the most that was seen, in KiB. */
+/** Samples memory until the returned function is called, which returns the maximum in KiB. */
 export function watchMemory(pid: number): () => number {
   let most = 0;
   const look = () => {
     try {
       most = Math.max(most, memoryOf(pid));
     } catch {
-      // it has ended
+      // the process has ended
     }
   };
   look();

@@ -1,4 +1,4 @@
-// Parts of the classic version beside ours, unchanged: in the place of one of ours, and as the bus behind which ours run.
+// Parts of the classic version, unchanged: one in the place of ours, or the bus behind which ours run.
 import { networkInterfaces } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -33,8 +33,8 @@ const sorted = (posts: Written[]) =>
   posts.map(({ comments, ...post }) => ({ ...post, comments: comments.toSorted((a, b) => (a.id < b.id ? -1 : 1)) }));
 
 /**
- * Every post and comment once, each comment with its verdict: in our query, or in a classic one. In any order, because a
- * classic bus keeps none.
+ * Checks that each post and comment is shown once, with its verdict, by our query or a classic one. In any order,
+ * because a classic bus keeps none.
  */
 async function expectAllShown(): Promise<void> {
   const all = sorted(expected(written));
@@ -60,7 +60,7 @@ describe('behind our bus', () => {
         await write(`by the classic ${name}`);
         await write(`by the classic ${name} again`);
         await expectAllShown();
-        // The bus asks again after a pause that grew while the part was away.
+        // The bus asks again after a backoff that grew while the part was down.
         await until(`${name} is known as plain`, async () =>
           (await system.subscriptions()).some((one) => one.name === name && one.kind === 'plain'),
         );
@@ -72,7 +72,7 @@ describe('behind our bus', () => {
       await write(`after the classic ${name}`);
       await system.quiet();
       await expectAllShown();
-      // The owners have it all, too: what was written through the classic ones came from the log.
+      // The owners have everything too: writes through the classic parts came back from the log.
       const owned = Object.keys((await get(`${system.url('posts')}/posts`)).body);
       expect(owned.sort()).toEqual(written.map(({ id }) => id).sort());
       for (const { id, comments } of written) {
@@ -81,7 +81,7 @@ describe('behind our bus', () => {
     },
   );
 
-  /** A classic part takes the place of ours, and is away again. */
+  /** Replaces a part by a classic one, and ends that again. */
   async function swapAndStop(name: string): Promise<void> {
     await system.part(`stop ${name}`);
     const classic = await startClassic(name);
@@ -123,7 +123,7 @@ describe('behind our bus', () => {
       const shown = async () => (await get(`${system.url('query')}/posts`)).body[old.id]?.comments;
       await until('the history', async () => (await shown())?.length === 1);
       await control('resume');
-      // It does not go by the ids, and so shows it twice.
+      // It ignores event ids, and so shows the comment twice.
       await until('both', async () => (await shown()).length === 2);
       expect(await shown()).toMatchObject([{ id }, { id }]);
     } finally {
@@ -140,7 +140,7 @@ describe('behind our bus', () => {
     await system.part('stop moderation');
     const classic = await startClassic('moderation');
     const url = `${system.url('comments')}/posts/${postId}/comments`;
-    // The classic one looks for the word as it is spelled.
+    // The classic one matches case-sensitively.
     const { id } = (await post(url, { content: 'an ORANGE' })).body;
     const statuses = async () => (await get(`${system.url('query')}/posts/${postId}`)).body.comments;
     await until('its verdict', async () => (await statuses())[0]?.status === 'approved').finally(classic.stop);
@@ -162,7 +162,7 @@ describe('behind a classic bus', () => {
   beforeAll(async () => {
     await start('client', 'event-bus');
     bus = await startClassic('event-bus');
-    // Each asks once what kind of bus there is, and applies its history then: better while there is none.
+    // Each service asks once which kind of bus there is, and then applies its history; better while there is none.
     await Promise.all(SERVICES.map(hearsBus));
   });
   afterAll(async () => {
@@ -190,7 +190,7 @@ describe('behind a classic bus', () => {
     ['moderation', 5],
     ['comments', 1], // the post; its comments are not accepted meanwhile
   ])('a %s that was away gets the events that it missed, %i or more', async (name, events) => {
-    // What was said before may be said again meanwhile (a classic bus recognises nothing), so it may be more.
+    // A classic bus repeats events, because it recognises none, so there may be more.
     const missed = () => bus.output().split(`127.0.0.1:${system.ports[name]}`).length - 1;
     const before = missed();
     await system.part(`stop ${name}`);

@@ -1,4 +1,4 @@
-// Small HTTP for tests: JSON in and out, status and headers as they are; and lists read to their end.
+// A small HTTP client for tests: JSON in and out, with status and headers, and lists read to their end.
 import { setTimeout as pause } from 'node:timers/promises';
 
 // biome-ignore lint/suspicious/noExplicitAny: a test says by its expectations what a body is
@@ -6,7 +6,7 @@ export type Answer<Body = any> = { status: number; headers: Headers; body: Body 
 type Sent = { method?: string; body?: unknown; headers?: Record<string, string>; within?: number };
 
 /**
- * One request; a body is sent as JSON, an answer that is JSON comes parsed. Throws when there is no answer within so many
+ * Sends one request; a body is sent as JSON, and a JSON answer is parsed. Throws if there is no answer within `within`
  * milliseconds.
  */
 export async function request(
@@ -31,7 +31,7 @@ export const post = (url: string, body?: unknown, headers?: Sent['headers']) =>
 
 type Truthy<T> = Exclude<T, false | '' | 0 | null | undefined>;
 
-/** Waits until `check` gives something truthy; while it throws, it has not. */
+/** Waits until `check` returns a truthy value; a throwing check counts as false. */
 export async function until<T>(what: string, check: () => T | Promise<T>, within = 20_000): Promise<Truthy<T>> {
   let last: unknown;
   for (const end = performance.now() + within; performance.now() < end; await pause(20)) {
@@ -45,7 +45,7 @@ export async function until<T>(what: string, check: () => T | Promise<T>, within
   throw new Error(`not within ${within} ms: ${what}`, { cause: last });
 }
 
-/** The pages of a list, from one to the next by their `Link`. */
+/** The pages of a list, following their `Link`. */
 export async function pages(first: string): Promise<Answer['body'][]> {
   const bodies: Answer['body'][] = [];
   for (let url: string | undefined = first; url; ) {
@@ -61,7 +61,7 @@ export async function pages(first: string): Promise<Answer['body'][]> {
 export type Comment = { id: string; content: string; status: string; seq: number };
 export type Post = { id: string; title: string; seq: number; commentCount: number; comments: Comment[] };
 
-/** All that query shows: every post, in its order, with all of its comments. */
+/** Everything that query shows: all posts in order, with all of their comments. */
 export async function readModel(query: string): Promise<Post[]> {
   const posts = (await pages(`${query}/posts`)).flatMap((page) => Object.values(page) as Post[]);
   for (const shown of posts) {
@@ -71,7 +71,7 @@ export async function readModel(query: string): Promise<Post[]> {
   return posts;
 }
 
-/** The id of the post or comment that was made. The classic comments answers with all comments of the post. */
+/** The id of the post or comment just made. The classic comments service answers with all comments of the post. */
 // biome-ignore lint/suspicious/noExplicitAny: the answer of any part
 export const idOf = (body: any, text: string): string =>
   (Array.isArray(body) ? body.findLast(({ content }) => content === text) : body).id;

@@ -1,4 +1,4 @@
-// What the parts write while they work: enough to follow one comment through all of them, and nothing that people wrote.
+// The parts' log lines: enough to follow one comment through all parts, without any text that people wrote.
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { post, until } from './http.ts';
 import { openStream } from './stream.ts';
@@ -31,7 +31,7 @@ test('one trace id leads through the lines of every part, and no line has a titl
   const { body } = await post(`${system.url('client')}/posts?x=a-secret-query`, { title });
   const comments = `${system.url('client')}/posts/${body.id}/comments`;
   const { id } = (await post(comments, { content }, headers)).body;
-  // What goes wrong is told, too: an answer, a poison event, a verdict that does not fit.
+  // Failures are logged too: a refused request, a poison event, a conflicting verdict.
   await post(comments, { content: [content] }, headers);
   const event = { type: 'CommentModerated', data: { content }, traceparent: headers.traceparent };
   expect((await post(`${system.url('event-bus')}/events`, event, { authorization })).status).toBe(201);
@@ -43,7 +43,7 @@ test('one trace id leads through the lines of every part, and no line has a titl
     lines().filter(
       (line) => line.startsWith(part) && line.includes(` ${what} `) && line.includes(`traceId=${traceId}`),
     );
-  // The last that is told of it, to each of the two services that handle such events.
+  // The last log line about it, from each of the two services that handle such events.
   await until('the poison event is parked', () => told('event-bus', 'event parked').length === 2);
   expect(told('client', 'request').length).toBe(2);
   expect(told('comments', 'request').length).toBeGreaterThanOrEqual(2);

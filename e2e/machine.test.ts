@@ -1,4 +1,4 @@
-// The whole blog as people's own machines have it: in a folder whose name has a meaning in patterns and URLs, at a system limit.
+// The whole blog on unusual machines: in a folder whose name is special in patterns and URLs, and at a system limit.
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -41,7 +41,7 @@ test('the page is shown from a folder of any name, and follows edits of the page
     edit('client/src/app.tsx', '<main', '<main data-edited');
     await page.locator('main[data-edited]').waitFor();
     edit('posts/src/main.ts', "'posts'", "'posts' ");
-    await until('posts starts again', () => since().includes('posts      | edited, starts again'));
+    await until('posts starts again', () => since().includes('posts      | edited, restarting'));
     edit('common/src/core/events.ts', 'export', 'export ');
     await until('all start again', () => PARTS.every((name) => new RegExp(`${name} +. edited`).test(since())));
     await terminal.interrupt();

@@ -1,4 +1,4 @@
-// What the cluster's Prometheus and Grafana would have: the real Prometheus before a real blog, with their files.
+// The cluster's Prometheus rules and Grafana panels, in a real Prometheus with a real blog.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
@@ -29,7 +29,7 @@ describePrometheus('the real Prometheus', () => {
     await system?.stop();
   });
 
-  /** Waits until this alert fires for all of these (parts or subscriptions, by the label that it has), and for no other. */
+  /** Waits until this alert fires for all of these (parts or subscriptions, by its label), and for no other. */
   const fires = (alert: string, label: 'part' | 'subscription', ...whom: string[]) =>
     until(
       `${alert} fires for ${whom}`,
@@ -77,7 +77,7 @@ describePrometheus('the real Prometheus', () => {
     await fires('SubscriptionDiverged', 'subscription', 'posts', 'comments', 'query', 'moderation');
   });
 
-  // Now, when there is something to see everywhere.
+  // Last, when there is data in every panel.
   test.each(panels.map((panel): [string, Panel] => [panel.title, panel]))('answers "%s"', async (_, { targets }) => {
     for (const { expr, legendFormat } of targets) {
       const series = await prometheus.query(expr);
@@ -85,7 +85,7 @@ describePrometheus('the real Prometheus', () => {
       for (const [, label = ''] of legendFormat.matchAll(/\{\{(\w+)\}\}/g)) {
         expect(series.filter(({ metric }) => metric[label])).not.toEqual([]);
       }
-      // NaN: a quantile where nothing was measured in the last minute.
+      // NaN is a quantile without measurements in the last minute.
       expect(series.filter(({ value }) => Number(value[1]) >= 0)).not.toEqual([]);
       if (process.env.E2E_LOG) {
         console.log(expr, ...series.map(({ metric, value }) => `\n  ${JSON.stringify(metric)} ${value[1]}`));

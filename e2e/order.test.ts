@@ -1,4 +1,4 @@
-// Comments and query, each with a database of its own, on what comes in whatever order.
+// Comments and query, each with its own database, fed with events in any order.
 import type { Tx } from '@blog/common/core/database.ts';
 import { afterAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';

@@ -1,4 +1,4 @@
-// A receiver of spans: OpenTelemetry Protocol over HTTP, in JSON.
+// A receiver of spans: the OpenTelemetry Protocol over HTTP, in JSON.
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
@@ -13,7 +13,7 @@ type Wire = {
 };
 
 export type Span = {
-  /** The part that it comes from. */
+  /** The part that sent the span. */
   service: string;
   name: string;
   /** 2 server, 4 producer, 5 consumer. */
@@ -33,7 +33,7 @@ const plain = (attributes: Attribute[]) =>
     attributes.map(({ key, value }) => [key, value.stringValue ?? Number(value.intValue ?? value.doubleValue)]),
   );
 
-/** Takes spans; `answer` decides what they are answered with, a success unless set. */
+/** Receives spans; `answer` decides the response, by default a success. */
 export async function startReceiver(port = 0) {
   const receiver = {
     spans: [] as Span[],

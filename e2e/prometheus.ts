@@ -1,5 +1,5 @@
-// The real Prometheus with the files that the cluster gets, before a system of a test: its ports in the place of the Services,
-// and every time shortened.
+// The real Prometheus with the cluster's files, for a test's system: with its ports instead of the Services, and
+// shorter times.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -18,7 +18,7 @@ type Labels = Record<string, string>;
 export type Series = { metric: Labels; value: [at: number, value: string] };
 export type Alert = { labels: Labels; annotations: { summary: string }; state: 'pending' | 'firing' };
 
-/** Minutes become seconds, and what has to be older than ten seconds one. */
+/** Shortens times: minutes become seconds, and ten seconds one. */
 const hurry = (rules: string) => rules.replace(/\b(\d+)m\b/g, '$1s').replace(/_seconds > 10\b/g, '_seconds > 1');
 
 /** `ports`: of the parts, by name. */
@@ -53,7 +53,7 @@ export async function startPrometheus(ports: Record<string, number>) {
   });
   if (child.exitCode !== null) throw new Error(`Prometheus ended\n${output}`);
 
-  /** The data of an answer of its API. Throws with what it says if it refuses. */
+  /** Queries its API and returns the data of the answer. Throws its error message if it refuses. */
   async function ask(path: string) {
     const { body } = await get(`${url}/api/v1/${path}`);
     if (body.status !== 'success') throw new Error(`${path}: ${body.error}`);

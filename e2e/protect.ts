@@ -1,4 +1,4 @@
-// Files and folders that can only be read: really, also by root, for whom no permission bit decides.
+// Makes files and folders read-only even for root, for whom permission bits have no effect.
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { chmodSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ export function setWritable(path: string, writable: boolean): void {
   else chmodSync(path, bits | (writable ? 0o644 : 0o444));
 }
 
-/** False where it has no effect: for root it takes Linux, and a file system that knows such files. */
+/** False if it is not possible: for root it takes Linux, and a file system with such flags. */
 export function canProtect(folder: string): boolean {
   const file = join(folder, `blog probe ${randomUUID()}`);
   writeFileSync(file, '');

@@ -13,7 +13,7 @@ let system: System;
 let terminal: Terminal;
 beforeEach(async () => {
   copy = copyRepository();
-  // The data of the folder in which is typed: so `npm run part` finds this system.
+  // The data of the folder in which the lines are typed, so that `npm run part` finds this system.
   system = await startSystem('--data', join(copy.folder, '.data'));
   terminal = openTerminal(copy.folder);
 });

@@ -1,4 +1,4 @@
-// `npm run smoke` itself: it must be quiet about a blog that works, and name what does not.
+// `npm run smoke` itself: it reports nothing about a working blog, and names each failure.
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type RequestListener, request } from 'node:http';
@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => system?.stop());
 
-/** What the script prints, and the code with which it ends. */
+/** Runs the script; returns its output and exit code. */
 function smoke(...args: string[]): Promise<{ code: number; output: string; failed: string[] }> {
   return new Promise((resolve) => {
     execFile(process.execPath, [join(root, 'scripts', 'smoke.ts'), ...args], (error, stdout, stderr) => {
@@ -26,10 +26,10 @@ function smoke(...args: string[]): Promise<{ code: number; output: string; faile
   });
 }
 
-/** Something truthy: it has answered itself. */
+/** Returns a truthy value if it has answered the request itself. */
 type Interloper = (...args: Parameters<RequestListener>) => unknown;
 
-/** A gateway before the real one. */
+/** Starts a gateway in front of the real one. */
 async function behind(answer: Interloper, work: (url: string) => Promise<void>): Promise<void> {
   const server = createServer((req, res) => {
     if (answer(req, res)) return;
@@ -109,12 +109,12 @@ describe('what does not work is named, and the exit code is 1:', () => {
   test.each<[string, string, Interloper]>([
     [
       'a gateway that lets events in',
-      'what is internal cannot be reached: POST /events answered 201',
+      'internal addresses cannot be reached: POST /events answered 201',
       ({ url, method }, res) => url === '/events' && method === 'POST' && res.writeHead(201).end(),
     ],
     [
       'control of the bus from anywhere',
-      'the bus can be controlled from no other origin: a foreign replay answered 400',
+      'other origins cannot control the bus: a foreign replay answered 400',
       ({ headers }) => {
         delete headers.origin;
       },
@@ -154,7 +154,7 @@ describe('what does not work is named, and the exit code is 1:', () => {
     await behind(
       () => false,
       async (url) => {
-        nobody = url; // free again afterwards
+        nobody = url; // its port is free again afterwards
       },
     );
     const { code, output, failed } = await smoke(nobody);

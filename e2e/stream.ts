@@ -1,10 +1,10 @@
-// A reader of Server-Sent Events (HTML Standard §9.2) that remembers what came.
+// A reader of Server-Sent Events (HTML Standard §9.2) that records the messages.
 import { until } from './http.ts';
 
-/** `at`: when it came, by `performance.now()`. */
+/** `at`: its arrival, by `performance.now()`. */
 type Message = { at: number; event: string; id?: string; data: ReturnType<typeof JSON.parse> };
 
-/** Throws if its answer does not begin within so many milliseconds. */
+/** Opens a stream. Throws if its answer does not begin within `within` milliseconds. */
 export async function openStream(url: string, within = 30_000) {
   const ending = new AbortController();
   const late = setTimeout(() => ending.abort(), within);
@@ -22,12 +22,12 @@ export async function openStream(url: string, within = 30_000) {
         if (data) messages.push({ at: performance.now(), event, id: field('id'), data: JSON.parse(data) });
       }
     }
-  })().catch(() => {}); // the part ended it, or we did
+  })().catch(() => {}); // ended by the part, or by us
 
   return {
     status: answer.status,
     messages,
-    /** Waits until this comment has come with this status. */
+    /** Waits for this comment with this status. */
     comment: (id: string, status: string) =>
       until(`${id} ${status} in the stream`, () =>
         messages.some(({ data }) =>

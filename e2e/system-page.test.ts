@@ -1,4 +1,4 @@
-// What a learner sees and does on the System page, before real parts: with control, as `npm start` has it, and without.
+// The System page with real parts: with control, as under `npm start`, and without.
 import { expect } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { SERVICES, urlSetting } from '../common/src/run/parts.ts';
@@ -21,7 +21,7 @@ const press = (page: Page, label: string, name: string) => button(page, label, n
 const answer = (page: Page, label: string) => page.getByRole('dialog').getByRole('button', { name: label }).click();
 const lag = (page: Page, name: string, text: RegExp) => row(page, name).locator('.lag', { hasText: text }).waitFor();
 
-/** Has the page note every dot on its way: of what type, from and to whom, how far it was seen to move, whether it is gone. */
+/** Makes the page record each travelling dot: its type, source and target, the distance moved, and its removal. */
 const WATCH_DOTS = `{
   window.travels = [];
   const nodeAt = (transform) => {
@@ -82,7 +82,7 @@ test('where nothing may move, a number says that events went', async () => {
 test('a part that is killed is seen to be away, and to come back and catch up', async () => {
   const id = await blog.post('Killed');
   const page = await openSystem();
-  // Every state that was to be seen, however shortly.
+  // Every state that was visible, however shortly.
   await page.evaluate(`{
     window.seen = new Set();
     const look = () => {
@@ -102,7 +102,7 @@ test('a part that is killed is seen to be away, and to come back and catch up', 
 test('a subscription that is paused by its button falls behind, and once resumed catches up', async () => {
   const id = await blog.post('Paused');
   const page = await openSystem();
-  // A slow double click: by the second one the button says Resume.
+  // A slow double click: by the second click the button is Resume.
   await button(page, 'Pause', 'query').dblclick({ delay: 400 });
   await row(page, 'query').getByText('Paused', { exact: true }).waitFor();
   await blog.comment(id, 'one');
@@ -196,7 +196,7 @@ test('behind a classic bus the page says what it is and goes on, and is whole ag
   try {
     await page.getByText('This event bus is a foreign one').waitFor();
     await blog.post('By the classic bus');
-    // Its events have neither a position nor, from a classic service, a time.
+    // Its events have no position and, from a classic service, no time.
     await page.goto(`${blog.url}/system?event=1`);
     await page.getByText('This event bus is a foreign one').waitFor();
     await postOf(page, 'By the classic bus').waitFor();
@@ -230,7 +230,7 @@ test('a page of another origin controls nothing, whatever it sends', async () =>
         ({ type, status }) => type + ' ' + status, (error) => error.name)`);
     const seen = method === 'POST' && foreign.waitForResponse((response) => response.url() === url);
     if (seen) {
-      // As it is sent without asking first: the answer is not for the page, but we see it.
+      // Sent without a CORS preflight: the page cannot read the answer, but we see it.
       expect(await sends({ mode: 'no-cors', body: '{}', headers: { 'content-type': 'text/plain' } })).toBe('opaque 0');
       expect((await seen).status()).toBe(403);
     }

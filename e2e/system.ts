@@ -1,4 +1,4 @@
-// All parts as real processes, on ports of their own and with data in a folder of their own: it runs beside `npm start`.
+// Runs all parts as real processes, on their own ports and data, independently of `npm start`.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -27,7 +27,7 @@ export type Subscription = {
 };
 export type System = Awaited<ReturnType<typeof startSystem>>;
 
-/** Ports that no outgoing connection is given: a part that is away for a while finds its own free when it comes back. */
+/** Free ports outside of the range for outgoing connections, so that a stopped part finds its own still free. */
 export async function freePorts(count: number): Promise<number[]> {
   const found = new Set<number>();
   while (found.size < count) {
@@ -42,7 +42,7 @@ export async function freePorts(count: number): Promise<number[]> {
   return [...found];
 }
 
-/** A process that ends when the tests do, however they end. */
+/** Starts a process that ends when the tests do, however they end. */
 function launch(file: string, args: string[], env: NodeJS.ProcessEnv = {}) {
   const endWithParent = pathToFileURL(join(root, 'scripts', 'end-with-parent.ts')).href;
   const child = fork(join(root, file), args, {
@@ -68,7 +68,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** SIGTERM; resolves to its exit code, null if a signal has ended it. */
+/** Sends SIGTERM; resolves to the exit code, or null if a signal ended it. */
 async function end(child: ChildProcess): Promise<number | null> {
   if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
   const closed = once(child, 'close');
@@ -77,7 +77,9 @@ async function end(child: ChildProcess): Promise<number | null> {
   return child.exitCode;
 }
 
-/** A single part of somebody else's, as `bench/naive/query.ts`; it says so when it listens. Throws when it ends instead. */
+/**
+ * Starts a single foreign part, such as `bench/naive/query.ts`, and waits until it listens. Throws if it ends instead.
+ */
 export async function startProcess(file: string, env: NodeJS.ProcessEnv) {
   const { child, output } = launch(file, [], env);
   let ended = false;
@@ -91,8 +93,8 @@ export async function startProcess(file: string, env: NodeJS.ProcessEnv) {
 
 /**
  * Runs `scripts/start.ts` with these options (`--production`, `--without`, `moderation`, …) and waits until every part
- * that it starts is ready, and has heard from the bus. Its data is in a new folder, or in that of `--data`; it is deleted
- * at the end.
+ * that it starts is ready and has heard from the bus. The data is in a new folder, or in that of `--data`, and is
+ * deleted at the end.
  */
 export async function startSystem(...options: string[]) {
   const given = options.indexOf('--data');
@@ -104,7 +106,7 @@ export async function startSystem(...options: string[]) {
   const runner = launch('scripts/start.ts', ['--data', dataDir, ...moved, ...options]);
   const wanted = PARTS.filter((name) => !options.includes(name));
 
-  /** `npm run part -- stop posts`: what it prints. */
+  /** Runs `npm run part -- stop posts` or another command; returns its output. */
   async function part(command: string): Promise<string> {
     const answer = await ask(dataDir, command.split(' '));
     if (answer?.code !== 0) throw new Error(`${command}: ${answer?.text}\n${runner.output()}`);
@@ -125,7 +127,7 @@ export async function startSystem(...options: string[]) {
     });
   }
 
-  /** Has the bus try a part at once that it would try again, or ask again, some seconds later; not one that is paused. */
+  /** Makes the bus retry, or ask, a part now instead of in some seconds; not a paused one. */
   async function nudge(name: string): Promise<void> {
     const subscription = (await subscriptions()).find((one) => one.name === name);
     if (subscription?.state !== 'paused') await post(`${url('event-bus')}/subscriptions/${name}/resume`);
@@ -134,16 +136,19 @@ export async function startSystem(...options: string[]) {
   const head = async () => (await get(`${url('event-bus')}/events?limit=1`)).headers.get('event-head') ?? '';
   const subscriptions = async (): Promise<Subscription[]> => (await get(`${url('event-bus')}/subscriptions`)).body;
 
-  /** By the services' own word, because what the bus keeps of theirs is only a cache. */
+  /**
+   * Checks a subscriber's position. Services are asked themselves, because the bus's copy of their checkpoints is only
+   * a cache.
+   */
   async function hasReached({ name, kind, state, lag, replay }: Subscription, place: string): Promise<boolean> {
     if (state !== 'live' || lag > 0 || replay) return false;
     const { checkpoint } = (await get(`${url(name)}/events`)).body ?? {};
-    // One that was just swapped for ours is plain until the bus has asked again.
+    // A part that was just swapped is plain until the bus has asked again.
     if (checkpoint === undefined) return kind === 'plain';
     return checkpoint === place || place.startsWith('0-');
   }
 
-  /** Rows of a part's database, as committed, whether the part runs or not. */
+  /** Committed rows of a part's database, whether the part runs or not. */
   function rows(name: string, sql: string): Record<string, SQLOutputValue>[] {
     const db = new DatabaseSync(join(dataDir, `${name}.db`), { readOnly: true });
     try {
@@ -156,7 +161,7 @@ export async function startSystem(...options: string[]) {
 
   const forget = () => rmSync(dataDir, { recursive: true, force: true, maxRetries: 5 });
 
-  /** The processes of the parts, by name. */
+  /** The process ids of the parts, by name. */
   async function pids(): Promise<Map<string, number>> {
     const table = (await ask(dataDir, ['status']))?.text ?? '';
     const rows = table.matchAll(/^(\S+) +(?:ready|starting) +(\d+)/gm);
@@ -166,7 +171,7 @@ export async function startSystem(...options: string[]) {
   const ended: Promise<never> = once(runner.child, 'exit').then(() => {
     throw new Error(`the runner ended\n${runner.output()}`);
   });
-  ended.catch(() => {}); // later that is as it should be
+  ended.catch(() => {}); // later an end is expected
   await Promise.race([Promise.all(wanted.map(ready)), ended]).catch(async (error) => {
     await end(runner.child);
     forget();
@@ -185,11 +190,11 @@ export async function startSystem(...options: string[]) {
     rows,
     output: runner.output,
 
-    /** The log, whole. */
+    /** The whole log. */
     log: async (): Promise<{ position: number; source: string; id: string; type: string; subject: string }[]> =>
       (await get(`${url('event-bus')}/events`)).body,
 
-    /** SIGKILL to the part's process; done when the runner has brought it back. */
+    /** Kills a part's process; resolves once the runner has restarted it. */
     async killPart(name: string): Promise<void> {
       await part(`kill ${name}`);
       await ready(name);
@@ -201,8 +206,8 @@ export async function startSystem(...options: string[]) {
     },
 
     /**
-     * Stops a part and runs it outside the runner with this failpoint, so that it dies there and stays dead; done when it
-     * listens, or is dead by then. The function that is returned waits for its death.
+     * Stops a part and runs it outside of the runner with this failpoint, at which it dies and stays dead. Resolves
+     * once it listens, or is dead already. The returned function waits for its death.
      */
     async runTo(point: Parameters<typeof failpoint>[0], name: string): Promise<() => Promise<void>> {
       await part(`stop ${name}`);
@@ -218,12 +223,12 @@ export async function startSystem(...options: string[]) {
       };
     },
 
-    /** Deletes the database of a part that is stopped. */
+    /** Deletes the database of a stopped part. */
     deleteDatabase(name: string): void {
       for (const suffix of ['', '-wal', '-shm']) rmSync(join(dataDir, `${name}.db${suffix}`), { force: true });
     },
 
-    /** Waits until all that was written has had all its effects: every subscriber at the head, every outbox empty. */
+    /** Waits until all writes have had all their effects: every subscriber at the head, every outbox empty. */
     async quiet(within = 30_000): Promise<void> {
       await until(
         'quiet',
@@ -236,7 +241,9 @@ export async function startSystem(...options: string[]) {
       );
     },
 
-    /** SIGTERM to the runner; throws if any of its processes is left. The data is deleted, unless it is to be kept. */
+    /**
+     * Sends SIGTERM to the runner; throws if any of its processes is left. Deletes the data, unless it is to be kept.
+     */
     async stop({ keep = false } = {}): Promise<void> {
       const running = await pids();
       await end(runner.child);

@@ -1,4 +1,4 @@
-// A terminal as a reader has one: a bash in a folder, into which lines are typed one after the other.
+// A terminal as a reader uses it: a bash in a folder, into which lines are typed one after another.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
@@ -9,7 +9,8 @@ import { root } from '../scripts/parts.ts';
 import { isInstalled } from '../scripts/setup.mjs';
 import { until } from './http.ts';
 
-// Jobs have groups of their own, as where a person types. Its input ends when we do, even by SIGKILL: so do they then.
+// Jobs have their own process groups, as in an interactive shell. Its input ends when this process does, even by
+// SIGKILL, and then the jobs end too.
 const BEGIN = `set -m
 trap 'for job in $(jobs -p); do kill -TERM -- -$job; done; wait' EXIT
 `;
@@ -32,12 +33,14 @@ export function openTerminal(folder: string, env: NodeJS.ProcessEnv = {}) {
   shell.stdin.write(BEGIN);
   let typed = 0;
 
-  /** What the line has printed when it is done; `since` says what has come meanwhile, also later from the background. */
+  /**
+   * Types a line and waits until it is done; returns its output. `since` returns later output, also of background jobs.
+   */
   async function type(line: string, within = 30_000): Promise<{ printed: string; since(): string }> {
     const start = output.length;
     typed += 1;
     const prompt = `\n<prompt ${typed}>\n`;
-    // A group is read whole before it runs; nothing in it may read our next lines.
+    // bash reads a group completely before running it; no command in it may read our next lines.
     shell.stdin.write(`{\n${line}\n} < /dev/null 2>&1\nprintf '\\n<prompt %s>\\n' ${typed}\n`);
     const since = () => output.slice(start).replace(/\n<prompt \d+>\n/g, '');
     await until(`done: ${line}`, () => output.indexOf(prompt, start) >= 0, within).catch((error) => {
@@ -48,7 +51,7 @@ export function openTerminal(folder: string, env: NodeJS.ProcessEnv = {}) {
 
   return {
     type,
-    /** Ctrl-C, for what was begun with `&`; done when it has ended. */
+    /** Presses Ctrl-C for a line that was started with `&`; resolves once it has ended. */
     interrupt: () => type('kill -INT %%; wait'),
     async close(): Promise<void> {
       const closed = once(shell, 'close');
@@ -58,9 +61,9 @@ export function openTerminal(folder: string, env: NodeJS.ProcessEnv = {}) {
   };
 }
 
-/** A copy of this repository with packages installed and no data, in a folder of this name; `remove` deletes it. */
+/** Copies this repository, with packages installed and no data, into a folder of this name; `remove` deletes it. */
 export function copyRepository(name = 'blog') {
-  // Else `npm start` would install them there.
+  // Otherwise `npm start` would install them there.
   if (!isInstalled(root)) throw new Error('The packages are not those of package-lock.json: npm ci');
   const around = mkdtempSync(join(tmpdir(), 'blog typed '));
   const folder = join(around, name);
@@ -70,7 +73,7 @@ export function copyRepository(name = 'blog') {
       recursive: true,
       filter: (path) => !path.endsWith('node_modules'),
     });
-  // A folder of its own, because tools keep their caches in it.
+  // A real folder, because tools keep their caches in it.
   for (const packages of ['node_modules', join('client', 'node_modules')]) {
     mkdirSync(join(folder, packages));
     for (const { name, isDirectory } of entriesOf(join(root, packages))) {
@@ -82,7 +85,7 @@ export function copyRepository(name = 'blog') {
   return { folder, remove: () => rmSync(around, { recursive: true, force: true, maxRetries: 5 }) };
 }
 
-/** What is installed, without the caches of `.cache`, `.vite` and the like. */
+/** The installed packages, without caches such as `.cache` and `.vite`. */
 const entriesOf = (folder: string) =>
   readdirSync(folder, { withFileTypes: true })
     .filter(({ name }) => name === '.bin' || name === '.package-lock.json' || !name.startsWith('.'))

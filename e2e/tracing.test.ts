@@ -1,4 +1,5 @@
-// What is seen of an event's way by OpenTelemetry, and that it costs nothing where it is not wanted or not taken.
+// The spans of an event's journey in OpenTelemetry, and that tracing costs nothing if it is off or its endpoint is
+// down.
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -14,7 +15,7 @@ import { freePorts, type System, startProcess, startSystem } from './system.ts';
 
 const [SERVER, PRODUCER, CONSUMER] = [2, 4, 5];
 
-/** The place in a trace that a page begins at; each its own. */
+/** The span in which a page's request begins; each in its own trace. */
 const begin = (digit: number) => `00-${`${digit}`.repeat(32)}-b7ad6b7169203331-01`;
 
 describe('with OTEL_EXPORTER_OTLP_ENDPOINT', () => {
@@ -49,7 +50,7 @@ describe('with OTEL_EXPORTER_OTLP_ENDPOINT', () => {
     await reader.comment(comment.id, 'approved');
     await system.quiet();
     await reader.close();
-    // Once each, whatever went together in one exchange.
+    // Once each, even if events were sent in one batch.
     const steps = [
       'comments: POST /posts/:id/comments',
       ...['comments', 'moderation', 'comments'].flatMap((owner) => [
@@ -63,14 +64,14 @@ describe('with OTEL_EXPORTER_OTLP_ENDPOINT', () => {
     const stepsOf = (spans: Span[]) => spans.filter(({ name }) => !/^deliver/.test(name)).map(named);
     const spans = await until('the end of the trace', () => {
       const spans = spansOf(begin(2));
-      // Who is not in a hurry gets its events a little later, and the spans are sent once a second.
+      // Events may be delivered a little later, because of batching, and spans are sent once per second.
       return stepsOf(spans).length >= steps.length && isDelivered(spans) && spans;
     });
     expect(stepsOf(spans).sort()).toEqual(steps.sort());
     for (const name of SERVICES)
       expect(spans.filter((span) => named(span) === `event-bus: deliver ${name}`).length).toBeGreaterThan(0);
 
-    // One tree: everything hangs below something of it, and the whole below the page's request.
+    // One tree: every span has its parent in it, and the root's parent is the page's request.
     const byId = new Map(spans.map((span) => [span.spanId, span]));
     const parentOf = ({ parentSpanId = '' }: Span) => byId.get(parentSpanId);
     const [request] = spans.filter((span) => !parentOf(span));
@@ -78,7 +79,7 @@ describe('with OTEL_EXPORTER_OTLP_ENDPOINT', () => {
     expect(request).toMatchObject({ parentSpanId: begin(2).slice(36, 52), kind: SERVER });
     expect(request?.attributes).toMatchObject({ 'http.response.status_code': 201 });
 
-    // Each event was made in one of the spans, and what happens to it hangs below that one, or is linked with it.
+    // Each event was made in one of the spans; its later spans are children of that one, or linked with it.
     const events = (await system.log()).filter(({ subject }) => subject === comment.id);
     const madeBy = events.map(({ type, ...event }) => {
       const { traceparent = '' } = event as { traceparent?: string };
@@ -123,7 +124,7 @@ describe('with OTEL_EXPORTER_OTLP_ENDPOINT', () => {
     for (const traceparent of traces) await write('/posts', { title: traceparent }, traceparent);
     await system.startPart('event-bus');
     await system.quiet();
-    // The first goes alone, because a bus that is not known may be a classic one; the others together.
+    // The first event goes alone, because an unknown bus may be a classic one; the others go in one batch.
     const [, lead, ...others] = traces as [string, string, string, string];
     const sent = await until('all that is sent', () => {
       const sent = traces.map((one) =>
@@ -195,7 +196,7 @@ describe('one part alone', () => {
     );
     return { ...running, url: `http://127.0.0.1:${port}` };
   };
-  /** Tells of every module of OpenTelemetry's that is loaded, but not of the types that prom-client shares with it. */
+  /** Reports every module of OpenTelemetry that is loaded, but not the types that prom-client shares with it. */
   const TELL_LOADED = `--import data:text/javascript,${encodeURIComponent(
     `import { registerHooks } from 'node:module';
     registerHooks({ resolve(name, context, next) {
@@ -250,7 +251,7 @@ describe('one part alone', () => {
     expect(length).toBeLessThan(150);
   });
 
-  /** An address that takes spans in one of these ways. */
+  /** Endpoints that receive spans in different ways. */
   const ways: Record<string, () => Promise<string>> = {
     'is away': async () => 'http://127.0.0.1:9',
     hangs: async () => (await receiving(() => {})).url,
@@ -280,7 +281,7 @@ describe('one part alone', () => {
     return receiver;
   };
 
-  /** Again, if more was asked than could be done: there is a machine to share. */
+  /** Retries when load is shed, because tests share the machine. */
   const write = async (url: string): Promise<number> => {
     const { status } = await post(`${url}/posts`, { title: 'a' });
     return status === 503 ? write(url) : status;
@@ -292,7 +293,7 @@ describe('one part alone', () => {
     'an endpoint that %s: all is answered, one line at most says so, and the end is not held up',
     async (way, open) => {
       const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: await open() };
-      // What hangs is waited for as long as it is by default, and still does so at the end.
+      // A hanging endpoint is waited for up to the default timeout, and still hangs at the end.
       const { url, output, stop } = await startPosts(way === 'hangs' ? endpoint : { ...HURRIED, ...endpoint });
       const writeAll = async () => {
         for (let i = 0; i < 50; i += 1) expect(await write(url)).toBe(201);

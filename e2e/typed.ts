@@ -1,4 +1,4 @@
-// What a document has its reader type, and how what comes is compared with what is printed there.
+// The commands of a document and their expected answers, as they are typed and compared.
 import { PARTS } from '../common/src/run/parts.ts';
 import { portsOf } from '../scripts/parts.ts';
 import { until } from './http.ts';
@@ -6,7 +6,7 @@ import type { Terminal } from './terminal.ts';
 
 export type Step = { command: string; answer?: string };
 
-/** Each `sh` block is typed; a block of another kind right behind it, with nothing between but space, is its answer. */
+/** The steps of a document: each `sh` block is typed; a block of another kind right after it is its expected answer. */
 export function stepsOf(markdown: string): Step[] {
   const steps: Step[] = [];
   let end = 0;
@@ -20,12 +20,12 @@ export function stepsOf(markdown: string): Step[] {
   return steps;
 }
 
-/** A line that asks and changes nothing. */
+/** Matches a line that only reads. */
 const onlyAsks = (line: string) => /^(curl (?![\s\S]* -X )|cat |grep |lag |seen |\[ |echo \$)/.test(line);
 
 /**
- * Types a line and gives what it prints, alike. One that only asks is typed again until this answer comes, as a reader who
- * asked too early would; after one that ends with `&` the answer may come later. After ten seconds it is what came last.
+ * Types a line and returns its output, normalized. A line that only reads is repeated until the expected answer comes;
+ * after one that ends with `&` the answer may come later. After ten seconds the last output is returned.
  */
 export async function answerOf(terminal: Terminal, line: string, wanted: string, back = (text: string) => text) {
   const { printed, since } = await terminal.type(line);
@@ -39,7 +39,7 @@ export async function answerOf(terminal: Terminal, line: string, wanted: string,
   return seen;
 }
 
-/** Ids, times and places differ from run to run, and how a shell tells that a job was ended or stopped. */
+/** Normalizes ids, times, positions, and the shell's messages about jobs, which differ from run to run. */
 export const alike = (text: string) =>
   text
     .replace(/^(\[\d+\]|.*bash: line \d+:).*(Terminated|Stopped).*$/gm, '')
@@ -49,9 +49,9 @@ export const alike = (text: string) =>
     .replace(/"position":\d+/g, '"position":N')
     .replace(/"checkpoint":"[^"]*"/g, '"checkpoint":"C"')
     .replace(/[ \t]+/g, ' ')
-    .replace(/^ /gm, ''); // some wc indent
+    .replace(/^ /gm, ''); // some versions of wc indent
 
-/** Takes default ports (and these) to others, and back: that is all that a test changes in a line before it is typed. */
+/** Replaces the default ports (and these) by others, and back: the only change made to a line before it is typed. */
 export function movePorts(ports: Record<string, number>, more: Record<string, number> = {}) {
   const defaults = { ...Object.fromEntries(portsOf([])), ...more };
   const pairs = [...PARTS, ...Object.keys(more)].map((name) => [`${defaults[name]}`, `${ports[name]}`] as const);

@@ -1,4 +1,4 @@
-// Writes posts and comments, and remembers what was acknowledged: what a test then has to find again.
+// Writes posts and comments, and records the acknowledged ones, which a test must find again.
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Write } from './checker.ts';
@@ -8,11 +8,11 @@ import type { System } from './system.ts';
 export type Written = { id: string; title: string; comments: { id: string; content: string; status: string }[] };
 
 const BANNED = 'orange';
-/** How long a writer waits before it sends again what was not acknowledged, and when it gives up, in milliseconds. */
+/** A writer's pause before a retry, and its deadline, in milliseconds. */
 const AGAIN = 25;
 const PATIENCE = 25_000;
 
-/** Sends it, always with the same key, until it is acknowledged. `refusals` collects what else was answered. */
+/** Sends a request, always with the same key, until it is acknowledged. `refusals` collects all other answers. */
 async function acknowledged(url: string, body: object, refusals: string[]): Promise<Answer['body']> {
   const headers = { 'idempotency-key': randomUUID() };
   for (const end = performance.now() + PATIENCE; ; ) {
@@ -24,7 +24,7 @@ async function acknowledged(url: string, body: object, refusals: string[]): Prom
   }
 }
 
-/** One comment more on a post, one in five with the banned word. */
+/** Writes one more comment on a post; one in five has the banned word. */
 export async function writeComment(
   system: System,
   { id: postId, title, comments }: Written,
@@ -37,7 +37,7 @@ export async function writeComment(
   comments.push({ id, content, status: banned ? 'rejected' : 'approved' });
 }
 
-/** One post and its comments. */
+/** Writes one post and its comments. */
 export async function writePost(
   system: System,
   title: string,
@@ -52,7 +52,7 @@ export async function writePost(
 
 let crowds = 0;
 
-/** So many writers at once, each with one post after the other, until told to stop. */
+/** Starts concurrent writers, each with one post after another, until told to stop. */
 export function startWriters(system: System, count: number) {
   crowds += 1;
   const crowd = crowds;
@@ -64,7 +64,7 @@ export function startWriters(system: System, count: number) {
       posts.push(await writePost(system, `post ${n} of writer ${writer} in crowd ${crowd}`, 4, refusals));
   };
   const writing = Promise.all(Array.from({ length: count }, (_, writer) => write(writer)));
-  writing.catch(() => {}); // told by stop()
+  writing.catch(() => {}); // reported by stop()
   return {
     posts,
     refusals,
@@ -75,7 +75,7 @@ export function startWriters(system: System, count: number) {
   };
 }
 
-/** All of it, as the checker takes it. */
+/** The posts and comments as the checker's writes. */
 export const writesOf = (posts: Written[]): Write[] =>
   posts.flatMap(({ id: postId, title, comments }): Write[] => [
     { kind: 'post', id: postId, text: title, key: postId, outcome: 'acknowledged' },
@@ -86,7 +86,7 @@ export const writesOf = (posts: Written[]): Write[] =>
 
 const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1);
 
-/** What the read model has to show, and what it shows: as lists that can be compared. */
+/** The expected read model and the actual one, as lists that can be compared. */
 export const expected = (posts: Written[]): Written[] => [...posts].sort(byId);
 export const shown = (posts: Post[]): Written[] =>
   posts
@@ -97,13 +97,13 @@ export const shown = (posts: Post[]): Written[] =>
     }))
     .sort(byId);
 
-/** A list in its order; the numbers behind that order may have gaps, and others after a loss. */
+/** A list in its order, without the sequence numbers, which may have gaps and differ after a loss. */
 const inOrder = (items: object) => Object.values(items).map(({ seq, ...item }) => item);
 
 export const commentsOf = async (system: System, postId: string) =>
   (await get(`${system.url('comments')}/posts/${postId}/comments`)).body;
 
-/** All that the services answer about these posts, and the log. */
+/** The services' answers about these posts, and the log. */
 export async function everything(system: System, posts: Written[]) {
   return {
     posts: inOrder((await get(`${system.url('posts')}/posts`)).body),

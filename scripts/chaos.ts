@@ -178,6 +178,6 @@ const right = await run(blog).catch((error) => {
 if (!interruption.signal.aborted) {
   const kept = await blog.stop(!right);
   if (options.naive) console.log('\nThis was the classic version.');
-  else console.log(right ? '\nAll is right.' : `\nSomething is not right. The data is kept in ${kept}`);
+  else console.log(right ? '\nAll checks passed.' : `\nA check failed. The data is kept in ${kept}`);
   process.exitCode = right || options.naive ? 0 : 1;
 }

@@ -19,7 +19,7 @@ export function createCommands(parts: Part[], blocked: (name: string) => Promise
     }
     if (verb === 'kill') {
       return part.kill()
-        ? { code: 0, text: `${name} is killed and comes back.` }
+        ? { code: 0, text: `${name} is killed and will restart.` }
         : { code: 1, text: `${name} does not run.` };
     }
     if (part.status().state !== 'stopped') return { code: 0, text: `${name} already runs.` };

@@ -17,7 +17,7 @@ const part = supervise(
     ready: () => {},
     ended: () => {},
     invalidSetting: () => console.log(`${name} has an invalid setting (see above), and waits for an edit or a new pod`),
-    unwatched: (reason) => console.log(`${name} does not follow edits: ${reason}`),
+    unwatched: (reason) => console.log(`${name} does not notice edits: ${reason}`),
   },
 );
 

@@ -42,7 +42,7 @@ async function readLine(socket: Socket): Promise<string> {
     if (text.length > LONGEST) throw new Error('The line is too long.');
     if (text.includes('\n')) return text.slice(0, text.indexOf('\n'));
   }
-  throw new Error('The line has no end.');
+  throw new Error('The line is incomplete.');
 }
 
 function parseAnswer(line: string): Answer {

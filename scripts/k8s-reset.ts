@@ -34,7 +34,7 @@ function kubectl(args: string[], otherwise: string): string {
 }
 
 async function isWanted(question: string): Promise<boolean> {
-  if (!process.stdin.isTTY) stop('Not without a terminal to ask in: --yes answers the question beforehand.');
+  if (!process.stdin.isTTY) stop('There is no terminal to ask in: confirm with --yes.');
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
   const answer = await new Promise<string>((resolve) => {
     terminal.once('close', () => resolve('')); // Ctrl-C, Ctrl-D
@@ -52,7 +52,7 @@ const cluster = [`--context=${context}`];
 
 const found = kubectl(
   [...cluster, 'get', 'namespace', NAMESPACE, '--ignore-not-found', '--output=json', '--request-timeout=10s'],
-  `The cluster of context "${context}" gives no answer about the Namespace ${NAMESPACE}.`,
+  `The cluster of context "${context}" does not answer.`,
 );
 if (!found) {
   console.log(`There is no Namespace ${NAMESPACE} in the cluster of context "${context}": nothing to delete.`);

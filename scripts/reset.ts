@@ -32,7 +32,7 @@ try {
   const found = existsSync(dataDir);
   const left = found ? reset() : [];
   console.log(
-    found ? `Forgotten: all posts, comments and events in ${dataDir}.` : `Nothing to forget: there is no ${dataDir}.`,
+    found ? `Deleted: all posts, comments and events in ${dataDir}.` : `Nothing to delete: there is no ${dataDir}.`,
   );
   if (left.length > 0) console.log(`Not the blog's, and left there: ${left.join(', ')}.`);
 } catch (error) {

@@ -65,7 +65,7 @@ function release(part: string): void {
   } catch (error) {
     // Other damage does not matter: the file is replaced.
     if ((error as { errcode?: number }).errcode === SQLITE_BUSY)
-      throw new Error(`${file} is in use: stop ${part}, which somebody has started by hand`);
+      throw new Error(`${file} is in use: stop ${part}, which was started by hand`);
   } finally {
     db.close();
   }

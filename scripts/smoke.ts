@@ -147,7 +147,7 @@ const stream = await check('GET /stream opens', async () => {
   expect(position, 'GET /posts has no Stream-Position');
   const url = `${origin}/stream?after=${encodeURIComponent(position)}`;
   const opened = await openStream(url, left()).catch((error) => {
-    throw new Error(`GET /stream does not begin (${reasonOf(error)}); is it buffered?`);
+    throw new Error(`GET /stream sends nothing (${reasonOf(error)}); is it buffered?`);
   });
   expect(opened.status === 200, `GET /stream answered ${opened.status}`);
   return opened;
@@ -160,11 +160,11 @@ const write = async (path: string, body: object): Promise<{ id: string }> => {
 };
 
 const title = `Smoke test ${new Date().toISOString()}`;
-const post = await check('a post is taken', () => write('/posts', { title }));
+const post = await check('a post is accepted', () => write('/posts', { title }));
 
 const comments =
   post &&
-  (await check('two comments are taken', async () => {
+  (await check('two comments are accepted', async () => {
     const written: { id: string; content: string; verdict: string }[] = [];
     for (const comment of COMMENTS) {
       const { id } = await write(`/posts/${encodeURIComponent(post.id)}/comments`, { content: comment.content });
@@ -209,7 +209,7 @@ if (stream && comments) {
 }
 await stream?.close();
 
-await check('what is internal cannot be reached', async () => {
+await check('internal addresses cannot be reached', async () => {
   const open: string[] = [];
   for (const [method, path] of [
     ['POST', '/events'],
@@ -225,7 +225,7 @@ await check('what is internal cannot be reached', async () => {
   expect(open.length === 0, open.join('; '));
 });
 
-await check('the bus can be controlled from no other origin', async () => {
+await check('other origins cannot control the bus', async () => {
   // Without effect if it gets through: the bus answers 400 to an invalid position.
   const replay = (from: string) =>
     send('POST', '/api/system/subscriptions/query/replay', { body: { from: 'nowhere' }, headers: { origin: from } });

@@ -79,7 +79,7 @@ async function stop(code: number, why: string): Promise<void> {
   stopping = true;
   console.log(`\n${why}: stopping …`);
   await Promise.all(parts.map((part) => part.stop()));
-  console.log(code === 0 ? 'Stopped. The data is kept; npm run reset forgets it.' : 'Stopped.');
+  console.log(code === 0 ? 'Stopped. The data is kept; npm run reset deletes it.' : 'Stopped.');
   process.exit(code);
 }
 
@@ -97,7 +97,9 @@ function settle(name: string): void {
   );
   const seconds = (performance.now() / 1000).toFixed(1);
   const lines = [
-    notReady.length === 0 ? `Ready after ${seconds} s.` : `Ready after ${seconds} s, without what did not start:`,
+    notReady.length === 0
+      ? `Ready after ${seconds} s.`
+      : `Ready after ${seconds} s, except for parts that did not start:`,
     ...notReady.map((name) => `  ${name.padEnd(12)} ${lastWordOf(name)}`),
     // The blog comes first here, though the parts are started in the other order.
     ...wanted
@@ -116,8 +118,8 @@ const isReady = (name: string) => partOf(name)?.state === 'ready';
 
 function lastWordOf(name: string): string {
   const part = partOf(name);
-  const said = printable(part?.said || 'has said nothing').slice(0, 200);
-  return `${said} (${part?.state === 'starting' && part.restarts === 0 ? 'does not answer yet' : 'is tried again'})`;
+  const said = printable(part?.said || 'no output').slice(0, 200);
+  return `${said} (${part?.state === 'starting' && part.restarts === 0 ? 'does not answer yet' : 'keeps restarting'})`;
 }
 
 /** A part's main address for a browser or curl. */
@@ -125,7 +127,7 @@ function addressOf(name: string): string {
   const origin = `http://localhost:${options.ports.get(name)}`;
   if (name === 'client') {
     const api = options.production ? '' : `; its API: ${origin}/docs`;
-    return `${origin}   (the blog; what happens in it: ${origin}/system${api})`;
+    return `${origin}   (the blog; its inner workings: ${origin}/system${api})`;
   }
   return origin + ({ posts: '/posts', query: '/posts', 'event-bus': '/events' }[name] ?? '');
 }
@@ -139,7 +141,7 @@ function suggestions(): string[] {
       'Write a comment with the word "orange". Type "stop moderation", comment again, then "start moderation".',
     ],
     ['event-bus', 'Type "kill event-bus" while you write.'],
-    ...(edits ? ([['posts', 'Edit posts/src and go on writing.']] as [string, string][]) : []),
+    ...(edits ? ([['posts', 'Edit posts/src while you keep writing.']] as [string, string][]) : []),
   ];
   return all.filter(([part]) => isReady(part)).map(([, line]) => `Try: ${line}`);
 }

@@ -126,7 +126,7 @@ export function supervise(spec: PartSpec, tell: Tell) {
 
   async function edited(): Promise<void> {
     if (state === 'stopping') return; // the next start reads the sources anyway
-    tell.note('edited, starts again');
+    tell.note('edited, restarting');
     forget();
     await end();
     if (watch && state === 'stopped') launch();
@@ -177,7 +177,7 @@ export function supervise(spec: PartSpec, tell: Tell) {
     const how = signal ? `by ${signal}` : `with code ${code}`;
     // Delayed a little, because its last lines may still be in the pipe.
     announcement = setTimeout(() => {
-      if (announced !== how) tell.note(`ended ${how}, is started again${spec.watch ? ' (at once on an edit)' : ''}`);
+      if (announced !== how) tell.note(`ended ${how}, restarting${spec.watch ? ' (at once on an edit)' : ''}`);
       announced = how;
       tell.ended();
     }, 50);

@@ -1,5 +1,5 @@
-// A large backlog: 50,000 events, a million with LONG=1. Memory of bus and subscribers stays bounded while they catch up, the
-// bus starts as fast as with an empty log, and everything is applied.
+// A large backlog: 50,000 events, a million with LONG=1. The memory of bus and subscribers stays bounded while they
+// catch up, the bus starts as fast as with an empty log, and all events are applied.
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
@@ -12,16 +12,16 @@ import { type System, startSystem } from '../system.ts';
 const LONG = process.env.LONG === '1';
 const EVENTS = LONG ? 1_000_000 : 50_000;
 const COMMENTS = 5_000; // of a post
-/** With it the log is larger than the heap: who kept it would end. */
+/** Makes the log larger than the heap, so that a part which kept the log in memory would crash. */
 const CONTENT = 'x'.repeat(LONG ? 200 : 1_000);
 const HEAP = 48; // MiB
-/** How much a process may grow, in KiB: less than the log, and than the heap. */
+/** The maximum growth of a process in KiB: less than the log, and than the heap. */
 const MOST_GROWTH = 40 * 1024;
 
 let system: System;
 
 beforeAll(async () => {
-  // Left alone, the runtime lets garbage lie for as long as there is room.
+  // By default V8 delays garbage collection as long as there is memory.
   process.env.NODE_OPTIONS = `--max-old-space-size=${HEAP}`;
   const without = ['client', 'posts', 'comments', 'moderation'].flatMap((name) => ['--without', name]);
   system = await startSystem('--production', ...without);
@@ -30,7 +30,7 @@ afterAll(() => system?.stop());
 
 const lagOfQuery = async () => (await system.subscriptions()).find(({ name }) => name === 'query')?.lag;
 
-/** What the bus takes of the processor from its start until it is ready, at best, in milliseconds. */
+/** The bus's processor time from its start until it is ready, at best, in milliseconds. */
 async function startTime(): Promise<number> {
   const times: number[] = [];
   for (let n = 0; n < 3; n++) {
@@ -42,7 +42,7 @@ async function startTime(): Promise<number> {
   return Math.min(...times);
 }
 
-/** Posts, and comments that were approved at once, which only query cares for. */
+/** Posts, and comments that are approved at once, which only query handles. */
 function* backlog(): Generator<CloudEvent> {
   let postId = '';
   for (let n = 0; n < EVENTS; n++) {
@@ -80,7 +80,7 @@ function* backlog(): Generator<CloudEvent> {
     );
     const shown = posts.reduce((sum, { commentCount }) => sum + 1 + commentCount, 0);
     expect(shown).toBe(EVENTS + 1);
-    // Nobody ended meanwhile, for want of memory or otherwise.
+    // No process ended meanwhile, for lack of memory or otherwise.
     expect(await system.pids()).toEqual(pids);
 
     const startedFull = await startTime();

@@ -1,4 +1,4 @@
-// A backup that is made while everybody writes, put back after everything was lost.
+// A backup made under load, restored after all data was lost.
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -34,7 +34,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** `npm run backup` or `restore`: its exit code, and what it prints. */
+/** Runs `npm run backup` or `restore`; returns its exit code and output. */
 function run(script: 'backup' | 'restore', ...args: string[]): Promise<{ code: number; text: string }> {
   return new Promise((resolve) => {
     execFile(process.execPath, [join(root, 'scripts', `${script}.ts`), ...args], (error, stdout, stderr) =>
@@ -54,7 +54,7 @@ const contents = (path: string) =>
         .digest('hex'),
     ]);
 
-/** How many posts are in a file. */
+/** The number of posts in a database file. */
 function postsIn(file: string): number {
   const db = new DatabaseSync(file, { readOnly: true });
   const count = Number(db.prepare('SELECT count(*) AS count FROM posts').get()?.count);
@@ -76,7 +76,7 @@ test('a backup is made while 8 writers write; a restore is refused meanwhile', a
   });
   await writers.stop();
   expect(readdirSync(copies).sort()).toEqual(['comments.db', 'event-bus.db', 'moderation.db', 'posts.db']);
-  // What was acknowledged later may be in some of the copies.
+  // Writes acknowledged later may be in some of the copies.
   const later = writesOf(writers.posts.slice(before.length)).map((write): Write => ({ ...write, outcome: 'unknown' }));
   writes.push(...writesOf(before), ...later);
   await system.stop({ keep: true });
@@ -89,7 +89,7 @@ test('restored into an empty folder, it has everything from before the backup on
   system = await startSystem(...PARTS, '--data', restored);
   await system.quiet();
   expect(check(writes, await takeSnapshot(system))).toEqual([]);
-  // Everybody has been told to begin again, and has: what the copies may lack of each other is there now.
+  // Every subscriber has taken its replay order, so whatever the copies lack of each other is there now.
   for (const name of SERVICES) expect((await get(`${system.url(name)}/events`)).body.replay).toMatch(/^[0-9a-f-]{36}$/);
   writes.push(...writesOf([await writePost(system, 'life goes on', 4)]));
   await system.quiet();
@@ -109,7 +109,7 @@ if (process.env.LONG)
     system = await startSystem(...PARTS, '--data', restored);
     await system.quiet();
     const violations = check(writes, await takeSnapshot(system));
-    // What waits in an outbox goes into the log before what is published again.
+    // Outbox rows go into the log before the republished events.
     expect(violations.filter(({ kind }) => kind !== 'order')).toEqual([]);
   }, 90_000);
 
@@ -118,7 +118,7 @@ describe('without a blog that runs', () => {
 
   test('a restore replaces what is there: older files, nothing of the newer ones', async () => {
     const newer = postsIn(join(data, 'posts.db'));
-    // A journal of the newer file would be applied to the older one.
+    // SQLite would apply the newer file's write-ahead log to the older one.
     const journal = new DatabaseSync(join(data, 'posts.db'));
     journal.exec("INSERT INTO posts (id, event) VALUES ('newest', '')");
     cpSync(join(data, 'posts.db-wal'), join(folder, 'wal'));

@@ -1,4 +1,4 @@
-// What no part can make sense of is refused by every part that takes something, and leaves nothing behind.
+// Invalid input is refused by every part that accepts any, and leaves nothing behind.
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { check, takeSnapshot } from '../checker.ts';
@@ -20,7 +20,7 @@ const latin1 = (text: string): Bytes => new Uint8Array(Buffer.from(text, 'latin1
 const JSON_TYPE = { 'content-type': 'application/json' };
 const GZIP = { ...JSON_TYPE, 'content-encoding': 'gzip' };
 
-/** Where something is taken, the field of its text, and the rest of what it needs. */
+/** The routes that accept input, the field of their text, and their other required fields. */
 const doors = () => [
   { url: `${system.url('posts')}/posts`, field: 'title', rest: '' },
   { url: `${system.url('comments')}/posts/${known.id}/comments`, field: 'content', rest: '' },

@@ -1,4 +1,4 @@
-// A subscriber that is away, hangs, or answers nonsense: it is tried again for ever, and nobody else feels it.
+// A subscriber that is down, hangs, or answers nonsense is retried for ever, and affects no other one.
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
@@ -9,16 +9,16 @@ import { type System, startSystem } from '../system.ts';
 import { type Written, writePost, writesOf } from '../writers.ts';
 
 const LONG = process.env.LONG !== undefined;
-/** How long the bus waits for an answer, and how long each fault lasts at the least, in milliseconds. */
+/** The bus's deadline for an answer, and the minimum duration of each fault, in milliseconds. */
 const DEADLINE = LONG ? 5_000 : 2_000;
 const LASTS = LONG ? 10_000 : 0;
-/** What the bus's process may hold in memory at the most, in KiB; writing for minutes takes some, whoever subscribes. */
+/** The maximum memory of the bus's process, in KiB; minutes of writing take some, whatever the subscribers do. */
 const MEMORY = (LONG ? 400 : 200) * 1024;
 
 type Answer = (req: IncomingMessage, res: ServerResponse) => void;
 
 let system: System;
-/** Where moderation stood when it was stopped: what the bad subscriber in its place says of itself. */
+/** Moderation's answer to `GET /events` when it was stopped, which the bad subscriber in its place repeats. */
 let stand: object;
 let behave: Answer = (_, res) => res.destroy();
 let redirected = 0;
@@ -26,7 +26,7 @@ let mostMemory = () => 0;
 const written: Written[] = [];
 
 const bad = createServer((req, res) => behave(req, res));
-/** Where redirects lead to. */
+/** The target of redirects, which must never be called. */
 const elsewhere = createServer((_, res) => {
   redirected += 1;
   res.end();
@@ -50,7 +50,7 @@ afterAll(async () => {
   await system?.stop();
 });
 
-/** Says properly where it stands, and only fails when it is pushed to. */
+/** Answers `GET /events` properly, and fails only when it is pushed to. */
 const whenPushedTo =
   (answer: Answer): Answer =>
   (req, res) => {
@@ -73,7 +73,7 @@ const redirects: Answer = (req, res) =>
 
 const moderation = async () => (await system.subscriptions()).find(({ name }) => name === 'moderation');
 
-/** Puts a bad subscriber in the place of moderation; the bus tries it at once. */
+/** Replaces moderation by a bad subscriber; the bus tries it at once. */
 async function misbehave(how: Answer): Promise<void> {
   if (!bad.listening) await once(bad.listen(system.ports.moderation, '127.0.0.1'), 'listening');
   behave = how;
@@ -81,7 +81,10 @@ async function misbehave(how: Answer): Promise<void> {
   await post(`${system.url('event-bus')}/subscriptions/moderation/resume`);
 }
 
-/** Writes; the others have it all sooner than the bus gives up on an answer, and the bad one's events wait for the next attempt. */
+/**
+ * Writes while one subscriber is bad: the others get all events before the bus's deadline passes, and the bad one's
+ * wait for the next attempt.
+ */
 async function expectOnlyItselfHarmed(what: string, error: string): Promise<void> {
   const begin = performance.now();
   do written.push(await writePost(system, `${what} ${written.length}`, 2));
@@ -123,7 +126,7 @@ test.each<[what: string, error: string, Answer]>([
 test.each([429, 503])('a subscriber that answers %i with Retry-After is left alone so long', async (status) => {
   await misbehave(answers(status, { 'retry-after': '10' }));
   await expectOnlyItselfHarmed(`answers ${status}`, `answered ${status}`);
-  // Its own pauses are 5 s at the most.
+  // The bus's own pauses are at most 5 s.
   const next = Date.parse((await moderation())?.nextAttempt ?? '');
   expect(next - Date.now()).toBeGreaterThan(5_000);
 });

@@ -1,4 +1,4 @@
-// Without its bus the blog takes what it can take, says honestly what it cannot, and everything arrives later.
+// Without its bus the blog accepts what it can, refuses honestly what it cannot, and all accepted writes arrive later.
 import { randomUUID } from 'node:crypto';
 import { setInterval as every } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
@@ -7,7 +7,7 @@ import { post } from '../http.ts';
 import { type System, startSystem } from '../system.ts';
 import { type Written, writePost, writesOf } from '../writers.ts';
 
-/** How long the bus is away, in milliseconds. */
+/** The duration of the bus's outage, in milliseconds. */
 const AWAY = process.env.LONG ? 60_000 : 3_000;
 
 let system: System;
@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => system?.stop());
 
-/** Of the log, the subjects of one type, in order. */
+/** The subjects of one type in the log, in order. */
 async function subjects(type: string): Promise<string[]> {
   return (await system.log()).filter((event) => event.type === type).map(({ subject }) => subject);
 }
@@ -48,7 +48,7 @@ test('while the bus is away, posts and comments on known posts are 201, on posts
     const refusal = await post(url, { content: tooEarly.content }, tooEarly.headers);
     expect(refusal.status).toBe(503);
     expect(Number(refusal.headers.get('retry-after'))).toBeGreaterThan(0);
-    // At once, not after a long wait, as soon as the bus has failed to answer.
+    // Refused at once, without a long wait, as soon as the bus has failed to answer.
     if (early.length > 0) expect(performance.now() - asked).toBeLessThan(1_000);
     early.push({ ...tooEarly, of: written });
   }
@@ -60,7 +60,7 @@ test('while the bus is away, posts and comments on known posts are 201, on posts
   expect(await subjects('CommentCreated')).toEqual(ids(known.comments));
   expect(check(writesOf([known, ...meanwhile]), await takeSnapshot(system))).toEqual([]);
 
-  // What was refused was not written, and is taken now.
+  // Refused comments were not written, and are accepted now.
   for (const { url, content, headers, of } of early) {
     const { status, body } = await post(url, { content }, headers);
     expect(status).toBe(201);

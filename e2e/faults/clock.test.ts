@@ -18,7 +18,7 @@ let folder: string;
 let clock: string;
 let shift = 0;
 const written: Written[] = [];
-/** The titles, in the order in which they were acknowledged. */
+/** The titles, in the order of their acknowledgements. */
 const titles: string[] = [];
 
 beforeAll(async () => {
@@ -41,7 +41,7 @@ async function writeTitled(title: string): Promise<string> {
   return post.id;
 }
 
-/** Every process but ours sees another time from now on. */
+/** Shifts the clock of every process but this one. */
 async function jump(milliseconds: number): Promise<void> {
   shift += milliseconds;
   writeFileSync(clock, String(shift));
@@ -64,7 +64,7 @@ describe.each([
     await writeTitled(`before ${way}`);
     await jump(by);
     const id = await writeTitled(`after ${way}`);
-    // What it says of its time is what the clock said; only nothing is sorted by it.
+    // The recorded time is the clock's, but nothing is sorted by it.
     const { createdAt } = (await get(`${system.url('posts')}/posts`)).body[id];
     expect(Math.abs(Date.parse(createdAt) - Date.now() - shift)).toBeLessThan(60_000);
     await system.quiet();
@@ -144,7 +144,7 @@ test('jumps under load lose, double and reorder nothing, and every part ends pro
     await jump(-HOUR);
     const began = performance.now();
     await system.part(`stop ${name}`);
-    // The runner ends by SIGKILL, after four seconds, what does not end by itself.
+    // After four seconds the runner kills a process that does not end by itself.
     expect([name, performance.now() - began < 3_000]).toEqual([name, true]);
   }
 });

@@ -1,4 +1,4 @@
-// A torn last write recovers to the last commit; what is damaged is reported and never skipped.
+// A torn last write recovers to the last commit; other damage is reported and never skipped.
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { type System, startSystem } from '../system.ts';
 import { startWriters, type Written, writePost, writesOf } from '../writers.ts';
 
 const PAGE = 4096;
-/** A journal (sqlite.org/walformat.html): its header, then frames of a header and a page each. */
+/** SQLite's write-ahead log (sqlite.org/walformat.html): its header, then frames of a header and a page each. */
 const WAL_HEADER = 32;
 const FRAME = 24 + PAGE;
 
@@ -37,11 +37,11 @@ const states = async () => (await system.subscriptions()).map(({ state }) => sta
 async function expectEverything(): Promise<void> {
   await system.quiet();
   const violations = check(writesOf(written), await takeSnapshot(system));
-  // After a loss of the log what waited in an outbox goes before what is published again.
+  // After a loss of the log, outbox rows go before the republished events.
   expect(violations.filter(({ kind }) => kind !== 'order')).toEqual([]);
 }
 
-/** SIGKILL, and the runner does not bring it back: it is told to stop while the process cannot hear it. */
+/** Kills a part for good: the runner is told to stop it while the process is suspended. */
 async function killForGood(name: string): Promise<void> {
   const pid = (await system.pids()).get(name) as number;
   process.kill(pid, 'SIGSTOP');
@@ -56,14 +56,14 @@ async function start(name: string): Promise<void> {
   await until(`${name} listens`, async () => (await get(`${system.url(name)}/healthz`)).status === 200);
 }
 
-/** The part is stopped and its file changed while nobody has it open. */
+/** Stops a part, changes its file while no process has it open, and starts the part again. */
 async function restartWith(name: string, change: (file: string) => void): Promise<void> {
   await system.part(`stop ${name}`);
   change(fileOf(name));
   await start(name);
 }
 
-/** Where the journal ends: behind the last frame that SQLite would take (stale ones have another salt). */
+/** The end of the write-ahead log: after the last frame that SQLite would apply (stale ones have another salt). */
 function framesOf(journal: Buffer): number {
   const salt = journal.subarray(16, 24);
   let frames = 0;
@@ -72,7 +72,7 @@ function framesOf(journal: Buffer): number {
   return frames;
 }
 
-/** Half a frame behind the last commit, as a machine leaves it that died while it wrote. */
+/** Appends half a frame after the last commit, as a machine leaves it that crashed while writing. */
 function tearNextWrite(name: string): void {
   const file = `${fileOf(name)}-wal`;
   const journal = readFileSync(file);
@@ -81,7 +81,9 @@ function tearNextWrite(name: string): void {
   writeFileSync(file, Buffer.concat([journal.subarray(0, end), half]));
 }
 
-/** Cuts the journal in the middle of the frame in which this text stands first: it was told to be on disk, and was not. */
+/**
+ * Cuts the write-ahead log within the first frame that contains this text: a write reported as on disk that was not.
+ */
 function tearWriteOf(name: string, text: string): void {
   const file = `${fileOf(name)}-wal`;
   const journal = readFileSync(file);
@@ -173,10 +175,10 @@ test('a damaged page of the log is told with its first position, and nobody gets
   const unreadable = await get(`${bus}/events?after=${position - 1}&limit=1`);
   expect(unreadable.status).toBe(503);
   expect(unreadable.body.detail).toBe('The database cannot be used at the moment; nothing was stored.');
-  // Behind the damage nothing is appended; it waits where it was acknowledged.
+  // Nothing is appended after the damage; publications wait in their outboxes.
   expect((await post(`${bus}/events`, { type: 'T', data: {} })).status).toBe(503);
   written.push(await writePost(system, 'written on a damaged log', 0));
-  // Whoever needs the log from the start gets what is before it, and then waits.
+  // A subscriber that starts over gets the events before the damage, and then waits.
   await restartWith('query', () => system.deleteDatabase('query'));
   await post(`${bus}/subscriptions/query/resume`);
   await until('query stands before it', async () => {

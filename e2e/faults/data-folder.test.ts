@@ -1,5 +1,5 @@
-// A data folder that is in use is deleted, replaced and run twice by nobody, whatever path leads to it; and what is not the
-// blog's is never deleted.
+// A data folder in use is never deleted, replaced or used twice, by whatever path; and files that are not the blog's
+// are never deleted.
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,7 +24,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** One of the scripts, in an empty folder: its exit code, and what it prints. */
+/** Runs a script in an empty folder; returns its exit code and output. */
 function run(script: string, args: string[], env: NodeJS.ProcessEnv = {}): Promise<{ code: number; text: string }> {
   const cwd = join(folder, 'elsewhere');
   mkdirSync(cwd, { recursive: true });
@@ -97,7 +97,7 @@ test('what is written after the folder was deleted is acknowledged by nobody, an
     expect([status, body.degraded.join()]).toEqual([200, expect.stringContaining('was deleted or replaced')]);
   }
   expect((await get(`${bus.url}/log/verify`)).status).toBe(503);
-  // The path leads to another database by then.
+  // By then the path leads to another database.
   const again = await startByHand('posts');
   expect((await post(`${posts.url}/posts`, { title: 'lost' })).status).toBe(503);
   expect((await post(`${bus.url}/events`, { type: 'Lost', data: {} })).status).toBe(503);
@@ -105,7 +105,7 @@ test('what is written after the folder was deleted is acknowledged by nobody, an
   expect((await post(`${again.url}/posts`, { title: 'stored' })).status).toBe(201);
 });
 
-// On Windows the folder's permission bits do not decide what a process may do in it.
+// On Windows a folder's permission bits do not decide what a process may do in it.
 const canDeny = process.platform !== 'win32' && canProtect(tmpdir());
 (canDeny ? test : test.skip)(
   'data that cannot be written is told in one line, with the path and the owner',
@@ -145,7 +145,7 @@ describe('npm run reset', () => {
 
   test('deletes what the blog keeps, and names what else is there', async () => {
     const posts = await startByHand('posts');
-    process.kill(posts.pid, 'SIGKILL'); // its journal stays
+    process.kill(posts.pid, 'SIGKILL'); // its write-ahead log stays
     mkdirSync(join(data, 'copies'));
     for (const file of ['notes.txt', 'other.db', join('copies', 'posts.db')]) writeFileSync(join(data, file), '');
     mkdirSync(join(data, 'restore.partial-a1b2c3'));

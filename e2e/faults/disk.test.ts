@@ -1,5 +1,5 @@
-// A disk that is full, a database that is locked or can only be read: 503 or 507 and never a 2xx for what is not stored,
-// reads go on, and so does everything else as soon as it can.
+// A full disk, or a locked or read-only database: writes that are not stored get 503 or 507 and never a 2xx, reads
+// continue, and so does everything else once it can.
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,10 +15,10 @@ import { type System, startSystem } from '../system.ts';
 const WRITERS = ['posts', 'comments', 'event-bus'];
 const SUBSCRIBERS = ['query', 'moderation'];
 const TROUBLE = /^The (disk is full|database cannot be used at the moment)/;
-/** Text that fills what is left on a disk after a few writes. */
+/** A text of which a few writes fill the rest of a disk. */
 const LONG = 'x'.repeat(1_900);
 
-// Two disks, one for those who are written to by callers, one for those who are pushed to.
+// Two disks: one for the parts with callers, one for the pure subscribers.
 const writersDisk = await mountSmallDisk('24m');
 const subscribersDisk = writersDisk && (await mountSmallDisk('24m'));
 
@@ -40,7 +40,7 @@ beforeAll(async () => {
   system = await startSystem('--production', '--without', 'client', ...data);
   await writePost();
   known = writes[0]?.id as string;
-  // Before anything breaks, comments has heard of it.
+  // Waits until comments knows the post, before anything breaks.
   await until('a comment', async () => (await writeComment()) === 201);
 });
 afterAll(async () => {
@@ -49,7 +49,7 @@ afterAll(async () => {
   await subscribersDisk?.unmount();
 });
 
-/** Sends it once, and remembers what its caller was told. A refusal says when to try again, and means what it says. */
+/** Sends a write once, and records its caller's answer. A refusal must have `Retry-After` and leave nothing behind. */
 async function write(kind: Write['kind'], url: string, body: object, text: string, postId?: string): Promise<number> {
   const answer = await post(url, body);
   if (answer.status === 201) {
@@ -87,7 +87,7 @@ const degraded = async (name: string): Promise<string> =>
   (await get(`${system.url(name)}/readyz`)).body.degraded.join();
 const isInTrouble = async (name: string) => (await degraded(name)).split(',').some((text) => TROUBLE.test(text));
 
-/** Everybody still answers with what was there before. */
+/** Checks that every part still answers reads with the data from before. */
 async function expectReads(): Promise<void> {
   const { url } = system;
   expect(Object.keys((await get(`${url('posts')}/posts`)).body)).toContain(known);
@@ -97,7 +97,9 @@ async function expectReads(): Promise<void> {
   expect((await get(`${url('event-bus')}/events?limit=1`)).body).toHaveLength(1);
 }
 
-/** Of those who are written to: they refuse, say why, and take everything again once `end` has ended it. */
+/**
+ * Checks the parts with callers: they refuse, give the reason, and accept writes again once `end` has ended the fault.
+ */
 async function expectHonestWriters(status: number, end: () => void): Promise<void> {
   for (const send of [writePost, writeComment, writeNote])
     await until('a refusal', async () => {
@@ -113,7 +115,7 @@ async function expectHonestWriters(status: number, end: () => void): Promise<voi
   for (const name of WRITERS) await until(`${name} is well`, async () => !(await isInTrouble(name)));
 }
 
-/** Of those who are pushed to: what they cannot store waits in the log, and nobody else does. */
+/** Checks the subscribers: events that they cannot store wait in the log, and other subscribers do not. */
 async function expectHonestSubscribers(status: number, end: () => void): Promise<void> {
   const refused = async (name: string) => {
     const response = await get(`${system.url('event-bus')}/subscriptions`);

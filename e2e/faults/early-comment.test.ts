@@ -1,4 +1,4 @@
-// Events that tell of what is not there yet: a comment before its post, a verdict before its comment.
+// Events that arrive before the one they depend on: a comment before its post, a verdict before its comment.
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { check, takeSnapshot, type Write } from '../checker.ts';
 import { get, post } from '../http.ts';
@@ -31,7 +31,7 @@ test('a comment before its post is kept, judged, and shown and counted as soon a
   expect(await atComments('late-post')).toMatchObject(judged);
   expect((await atQuery('late-post')).status).toBe(404);
 
-  // What is kept is on disk.
+  // Early events are kept on disk.
   await Promise.all(['query', 'comments'].map(system.killPart));
   await publish('PostCreated', { id: 'late-post', title: 'late' });
   await system.quiet();

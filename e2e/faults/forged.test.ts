@@ -1,4 +1,4 @@
-// Events, deliveries and orders that are forged, from outside and from inside.
+// Forged events, deliveries and replay orders, from outside and from inside.
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { SERVICES } from '../../common/src/run/parts.ts';
@@ -25,7 +25,7 @@ afterAll(async () => {
 });
 
 const forged = { type: 'PostCreated', data: { id: 'forged', title: 'forged' } };
-/** All that a forgery could have changed. */
+/** The state that a forgery could change. */
 const state = async () => ({
   head: await system.head(),
   posts: (await get(`${system.url('posts')}/posts`)).body,
@@ -41,7 +41,7 @@ test('with a token set the blog works, nothing forged gets in, and no log line h
   const bus = system.url('event-bus');
   const gateway = system.url('client');
 
-  // From outside: whatever it carries, there is nothing.
+  // From outside, with any headers: 404.
   for (const path of ['/events', '/posts/x/events', '/api/system/events']) {
     expect((await post(gateway + path, forged, BEARER)).status).toBe(404);
   }
@@ -49,7 +49,7 @@ test('with a token set the blog works, nothing forged gets in, and no log line h
     expect((await post(gateway + path, undefined, BEARER)).status).toBe(404);
     expect((await post(`${gateway}/api/system${path}`, undefined, BEARER)).status).toBe(404);
   }
-  // From inside, without the token or with another one.
+  // From inside, without the token or with a wrong one.
   for (const headers of [undefined, { authorization: `Bearer ${'0'.repeat(64)}` }]) {
     for (const url of [bus, ...SERVICES.map(system.url)]) {
       const { status, headers: answered } = await post(`${url}/events`, forged, headers);
@@ -70,13 +70,13 @@ test('with a token set the blog works, nothing forged gets in, and no log line h
   expect((await post(`${system.url('posts')}/posts`, { title: 'forged' }, foreign)).status).toBe(403);
   expect(await state()).toEqual(untouched);
 
-  // With the token it is no forgery.
+  // A request with the token is genuine.
   expect((await post(`${bus}/subscriptions/query/replay`, undefined, BEARER)).status).toBe(200);
   await system.quiet();
   const own = await post(`${bus}/events`, { type: 'Noted', data: {} }, BEARER);
   expect(own.status).toBe(201);
 
-  // While the bus is away every service fails to reach it, and says so.
+  // While the bus is down every service fails to reach it, and reports that.
   await system.part('stop event-bus');
   writes.push(...writesOf([await writePost(system, 'without the bus', 0)]));
   await until('it is said', () => system.output().includes('cannot publish for now'));

@@ -1,4 +1,5 @@
-// A delivery that is cut between its effect and the answer, or between the answer and the position that the bus keeps.
+// A crash during a delivery: between its effect and the answer, or between the answer and the bus's write of the
+// position.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -22,7 +23,7 @@ const order = (name: string, command: string) =>
 /** The position that the bus keeps of a subscription, on disk. */
 const kept = (name: string) =>
   Number(system.rows('event-bus', `SELECT position FROM subscriptions WHERE name = '${name}'`)[0]?.position);
-/** Where a subscriber stands by its own word, on disk. */
+/** The checkpoint that a subscriber keeps in its own database. */
 const stand = (name: string) => positionOf(String(system.rows(name, 'SELECT checkpoint FROM stand')[0]?.checkpoint));
 const head = async () => Number.parseInt(await system.head(), 10);
 
@@ -73,7 +74,7 @@ describe('the bus, killed between answer and position,', () => {
     await system.part('stop query');
     await once(plain.listen(system.ports.query, '127.0.0.1'), 'listening');
     try {
-      // Only the plain subscriber's position can move, so that is where the bus dies.
+      // Only the plain subscriber's position is advanced by the bus, so only that is where it dies.
       for (const name of others) await order(name, 'pause');
       const died = await system.runTo('answered-not-advanced', 'event-bus');
       written.push(await writePost(system, 'the bus dies before it moves on', 0));

@@ -1,4 +1,4 @@
-// Any part dies at any moment, again and again, while callers write.
+// Kills any part at any time, repeatedly, under load.
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { SERVERS } from '../../common/src/run/parts.ts';
 import { check, fingerprint, readLog, takeSnapshot } from '../checker.ts';
@@ -6,7 +6,7 @@ import { until } from '../http.ts';
 import { type System, startSystem } from '../system.ts';
 import { startWriters, writesOf } from '../writers.ts';
 
-/** How often each part is killed by itself; and all of them at once. */
+/** The number of kills of each part alone, and of all parts at once. */
 const ROUNDS = process.env.LONG ? 10 : 1;
 
 let system: System;
@@ -39,7 +39,7 @@ test('kill -9 of every part, while 16 writers write, loses nothing, doubles noth
     await somePosts();
   }
   await writers.stop();
-  // A comment may come before its post has gone round; nothing else is refused.
+  // A comment may come before its post has been delivered; nothing else is refused.
   expect(writers.refusals.filter((refusal) => !/^(503|404) /.test(refusal))).toEqual([]);
   await system.quiet();
   expect(check(writesOf(writers.posts), await takeSnapshot(system, seen))).toEqual([]);

@@ -1,4 +1,5 @@
-// A publisher that dies between its commit and the bus's answer, or between that answer and the end of its rows.
+// A publisher's crash between its commit and the bus's answer, or between that answer and the deletion of its outbox
+// rows.
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { check, takeSnapshot, type Write } from '../checker.ts';
 import { post } from '../http.ts';
@@ -16,14 +17,14 @@ afterAll(() => system?.stop());
 
 const outbox = (name: string) => system.rows(name, 'SELECT event FROM outbox').map(({ event }) => String(event));
 
-/** One post with a comment, each sent until it is acknowledged. */
+/** Writes one post with a comment, each retried until it is acknowledged. */
 function startWriting(title: string): Promise<Written> {
   const writing = writePost(system, title, 1);
-  writing.catch(() => {}); // a test that has failed before does not wait for it
+  writing.catch(() => {}); // not awaited by a test that fails earlier
   return writing;
 }
 
-/** How often this event is in the log. */
+/** The number of entries of this event in the log. */
 async function inLog(event: string): Promise<number> {
   const { source, id } = JSON.parse(event);
   return (await system.log()).filter((entry) => entry.source === source && entry.id === id).length;

@@ -1,5 +1,5 @@
 // Pushes and answers that arrive late, twice or after a replay, and two processes of one part: no second effect, no
-// skipped event. Everything that the bus pushes goes through proxies that hold, repeat and remember it.
+// skipped event. All pushes go through proxies that delay, repeat and record them.
 import { createServer, type IncomingHttpHeaders, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -11,7 +11,7 @@ import { get, post, until } from '../http.ts';
 import { type System, startProcess, startSystem } from '../system.ts';
 import { startWriters, type Written, writesOf } from '../writers.ts';
 
-/** How long the bus waits for an answer here, and how long what is late is held, in milliseconds. */
+/** The bus's deadline for an answer, and the delay of late messages, in milliseconds. */
 const DEADLINE = 400;
 const HELD = 700;
 
@@ -22,9 +22,9 @@ let system: System;
 const written: Written[] = [];
 const proxies = new Map<string, Server>();
 const pushes: Push[] = [];
-/** How often something is held or repeated, from 0 to 1. */
+/** The share of messages that are delayed or repeated, from 0 to 1. */
 let disorder = 0;
-/** What late and repeated pushes were answered with. */
+/** The answers to late and repeated pushes. */
 const answered: Told[] = [];
 const late: Promise<unknown>[] = [];
 
@@ -36,7 +36,7 @@ const deliver = (url: string, { headers, body }: Push) =>
     sent.end(body);
   });
 
-/** Brings a push to a process again; what it says to that. */
+/** Repeats a push to a process and records its answer. */
 async function push(url: string, again: Push): Promise<void> {
   const { status, text } = await deliver(url, again);
   answered.push({ status, stand: JSON.parse(text) });
@@ -44,7 +44,7 @@ async function push(url: string, again: Push): Promise<void> {
 
 const after = (milliseconds: number, work: () => Promise<void>) => late.push(pause(milliseconds).then(work));
 
-/** Listens in the place of a subscriber. */
+/** Starts a proxy in front of a subscriber. */
 async function startProxy(name: string): Promise<string> {
   const server = createServer(async (req, res) => {
     const url = `${system?.url(name)}/events`;
@@ -59,7 +59,7 @@ async function startProxy(name: string): Promise<string> {
       pushes.push(pushed);
       const lot = Math.random() / disorder;
       if (lot < 0.3) {
-        // It comes too late, when the bus has given it up and has sent it again: and then twice.
+        // Delayed until the bus has given it up and repeated it, so it arrives twice.
         after(HELD, () => push(url, pushed));
         after(2 * HELD, () => push(url, pushed));
         return;
@@ -81,7 +81,7 @@ async function startProxy(name: string): Promise<string> {
 beforeAll(async () => {
   process.env.SUBSCRIPTIONS = (await Promise.all(SERVICES.map(startProxy))).join(',');
   process.env.DELIVERY_TIMEOUT_MS = String(DEADLINE);
-  // The proxies know where the services are once the bus is there.
+  // The services' ports are known to the proxies only once the system runs.
   system = await startSystem('--production', ...['client', ...SERVICES].flatMap((name) => ['--without', name]));
   await Promise.all(SERVICES.map(system.startPart));
 });
@@ -98,7 +98,9 @@ async function expectEverythingOnce(): Promise<void> {
   expect(check(writesOf(written), await takeSnapshot(system))).toEqual([]);
 }
 
-/** Whatever came late or again was told where the part stands; only what happened to join on was taken. */
+/**
+ * Checks that each late or repeated push was answered with the part's checkpoint, unless it happened to follow on it.
+ */
 function expectStaleRefused(): void {
   const stale = answered.filter(({ status }) => status === 409);
   expect(stale.length).toBeGreaterThan(10);
@@ -114,7 +116,7 @@ async function writeWhile(work: () => Promise<void>): Promise<void> {
   written.push(...writers.posts);
 }
 
-/** Waits until so much more was pushed, a good part of it too late or twice. */
+/** Waits for many more pushes, a good part of them late or repeated. */
 function manyPushes() {
   const enough = pushes.length + 40;
   return until('many pushes', () => pushes.length >= enough);
@@ -152,7 +154,7 @@ test.each(['comments', 'query'])(
     try {
       const old = pushes.filter((pushed) => pushed.name === name);
       await writeWhile(async () => {
-        // What is pushed meanwhile goes to both, to the second one a moment later, or before.
+        // A push meanwhile goes to both processes, to the second one a moment later or earlier.
         const places = [`${system.url(name)}/events`, `http://127.0.0.1:${port}/events`];
         for (let round = 0; round < 30; round++) {
           const picked = old[Math.floor(Math.random() * old.length)] as Push;

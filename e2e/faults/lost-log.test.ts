@@ -1,4 +1,4 @@
-// The log of the bus is wiped, or put back from an old backup: everybody notices, and nothing is silently skipped.
+// The bus's log is wiped, or restored from an old backup: every part notices, and no event is silently skipped.
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,7 +35,7 @@ const resume = (name: string) => post(`${bus}/subscriptions/${name}/resume`);
 const stands = () => Promise.all(SERVICES.map(async (name) => (await get(`${system.url(name)}/events`)).body));
 const whatQueryShows = async () => (await get(`${system.url('query')}/posts`)).body;
 
-/** All are diverged, and say so; what is written now is accepted and waits, and nothing is pushed or published. */
+/** Checks that all are diverged and report it; new writes are accepted and wait, and nothing is pushed or published. */
 async function expectDiverged(): Promise<void> {
   await until('all are diverged', async () => (await states()).every(([, state]) => state === 'diverged'));
   const before = { stands: await stands(), log: await system.log(), shown: await whatQueryShows() };
@@ -49,7 +49,10 @@ async function expectDiverged(): Promise<void> {
   expect(await states()).toEqual(all('diverged'));
 }
 
-/** What a person does: replay the owners, delete the database of query. Then everything is there, once, and goes on. */
+/**
+ * Repairs as a person does: replays the owners, deletes query's database. Afterwards everything is there, once, and
+ * works.
+ */
 async function repair(): Promise<void> {
   for (const name of OWNERS) expect((await post(`${bus}/subscriptions/${name}/replay`)).status).toBe(200);
   await system.part('stop query');
@@ -62,7 +65,7 @@ async function repair(): Promise<void> {
   written.push(await writePost(system, `life goes on, after ${written.length}`, 3));
   await system.quiet();
   const violations = check(writesOf(written), await takeSnapshot(system));
-  // What waited in an outbox goes into the log before what is published again.
+  // Outbox rows go into the log before the republished events.
   expect(violations.filter(({ kind }) => kind !== 'order')).toEqual([]);
 }
 
@@ -91,7 +94,7 @@ test('so is one put back from an old backup, also when it has grown longer than 
   const kept = await system.log();
   expect(kept.length).toBeLessThan(length);
 
-  // A publisher that keeps no checkpoint goes on.
+  // A publisher without a checkpoint continues.
   for (let n = 0; n < length; n++) await post(`${bus}/events`, { type: 'Noise', data: { n } });
   expect((await system.log()).length).toBeGreaterThan(length);
   for (const name of SERVICES) await resume(name);

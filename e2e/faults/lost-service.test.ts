@@ -1,4 +1,5 @@
-// A service's database is wiped, or put back from an old backup: it gets back by itself all that reached the log.
+// A service's database is wiped, or restored from an old backup: it gets back by itself everything that reached the
+// log.
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,7 +19,7 @@ beforeAll(async () => {
   system = await startSystem('--production', '--without', 'client');
   for (let n = 0; n < 3; n++) written.push(await writePost(system, `post ${n}`, 5));
   await system.quiet();
-  // The old copies hold events that are not sent yet, and will have been sent.
+  // The old copies contain outbox rows not sent yet, which will have been sent by the time of the restore.
   await system.part('stop event-bus');
   const [known] = written as [Written];
   for (let n = 0; n < 3; n++) {
@@ -45,7 +46,7 @@ const OLD = 'is put back from an old backup';
 const LOST = 'is wiped';
 type Loss = typeof OLD | typeof LOST;
 
-/** The bus asks every subscriber where it stands every five seconds; here it asks at once. */
+/** Loses a database. The bus, which asks each subscriber for its checkpoint every five seconds, asks at once. */
 async function lose(name: string, loss: Loss): Promise<void> {
   await system.part(`stop ${name}`);
   system.deleteDatabase(name);

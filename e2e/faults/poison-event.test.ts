@@ -1,4 +1,4 @@
-// An event that a subscriber cannot handle does not keep anything else from going on.
+// A poison event does not block anything else.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { text } from 'node:stream/consumers';

@@ -20,7 +20,7 @@ afterAll(async () => {
   await system?.stop();
 });
 
-/** Opens streams one after the other, and is done when each has begun. */
+/** Opens streams one after another; resolves once all have begun. */
 async function openReaders(url: string, count: number): Promise<void> {
   for (let n = 0; n < count; n++) {
     const [reader] = (await once(open(url, { agent: false }), 'response')) as [IncomingMessage];
@@ -35,7 +35,7 @@ async function openReaders(url: string, count: number): Promise<void> {
   async (name) => {
     const pid = (await system.pids()).get(name) as number;
     const url = `${system.url(name)}/stream`;
-    // The first ones also bring what the runtime takes once, whatever it is given to do.
+    // The first streams also trigger one-time allocations of the runtime.
     await openReaders(url, 100);
     await writePost(system, `for the first readers of ${name}`, 4);
     await system.quiet();

@@ -1,4 +1,4 @@
-// Only the addresses that the bus is configured with are ever called, whatever they answer.
+// The bus only ever calls the addresses that it is configured with, whatever they answer.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
@@ -38,7 +38,7 @@ beforeAll(async () => {
     const status = [301, 302, 303, 307, 308][redirecting.called.length % 5] ?? 302;
     res.writeHead(status, { Location: `${internal.url}/internal${req.url}` }).end();
   });
-  // 10 MB, as fast as they are read.
+  // 10 MB, with backpressure.
   large = await listen((_, res) => {
     const piece = 'x'.repeat(100_000);
     let left = 100;
@@ -89,7 +89,7 @@ test('a redirect is never followed, an answer is read up to a bound, nobody else
   await until('every kind of redirect was answered', () => redirecting.called.length >= 6);
   await until('the long answer was cut several times', () => large.called.length >= 3);
   expect(await subscription('redirecting')).toMatchObject({ state: 'retrying', url: `${redirecting.url}/events` });
-  // An answer of any length is one.
+  // An answer of any length counts.
   expect(await subscription('large')).toMatchObject({ state: 'live', position: 1 });
   expect(((await get(`${bus}/subscriptions`)).body as unknown[]).length).toBe(3);
 
@@ -97,6 +97,6 @@ test('a redirect is never followed, an answer is read up to a bound, nobody else
   for (const { called } of [redirecting, large, well]) {
     expect(new Set(called.map((line) => line.split(' ')[1]))).toEqual(new Set(['/events']));
   }
-  // What was sent beyond the bound lay in the sockets' buffers.
+  // The rest of what was sent beyond the limit was in socket buffers.
   expect(sent / large.called.length).toBeLessThan(8_000_000);
 });

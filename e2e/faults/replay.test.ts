@@ -1,4 +1,5 @@
-// Replay of any subscriber, from anywhere, at any time: nothing is published twice, no status goes back, the same read model.
+// A replay of any subscription, from anywhere, at any time: nothing is published twice, no status goes back, and the
+// read model stays the same.
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { SERVICES } from '../../common/src/run/parts.ts';
 import { check, takeSnapshot } from '../checker.ts';
@@ -16,12 +17,15 @@ beforeAll(async () => {
 });
 afterAll(() => system?.stop());
 
-/** Orders a replay as soon as the bus takes it; the order's id. `part` is how much of the log is replayed, from 0 to 1. */
+/**
+ * Orders a replay as soon as the bus accepts it; returns the order's id. `part` is the share of the log that is
+ * replayed, from 0 to 1.
+ */
 async function order(name: string, part: number): Promise<string> {
   const { body } = await until(`a replay of ${name}`, async () => {
     const from = Math.max(1, Math.ceil(Number.parseInt(await system.head(), 10) * (1 - part)));
     const answer = await post(`${system.url('event-bus')}/subscriptions/${name}/replay`, { from });
-    // Where it stands just now, because of the replay before, may be further back than that.
+    // Its position may be further back just now, because of the replay before.
     return answer.status === 200 && answer;
   });
   return body.replay.id;
@@ -46,7 +50,7 @@ test('nor have replays of all of them at once, from anywhere', async () => {
   expect(await everything(system, written)).toEqual(before);
 });
 
-/** Looks at the comments of these posts again and again, and remembers each that lost its verdict or got another. */
+/** Polls the comments of these posts, and records each that lost or changed its verdict. */
 function watchVerdicts(posts: Written[]) {
   const verdicts = new Map<string, string>();
   const wentBack: string[] = [];

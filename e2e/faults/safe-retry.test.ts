@@ -1,4 +1,4 @@
-// A request that is sent again because nobody knows what became of it: a hundred at once, with crashes in between.
+// Safe retry: a request whose outcome is unknown is repeated, a hundred at once, with crashes in between.
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { check, takeSnapshot } from '../checker.ts';
 import { type Answer, post, until } from '../http.ts';
@@ -30,7 +30,7 @@ describe.each([
   const send = (text: string, key: string) =>
     post(system.url(name) + path.replace(':known', known.id), { [field]: text }, { 'idempotency-key': key });
 
-  /** Sends the same request until it is acknowledged; counts how often nobody answered. */
+  /** Repeats a request until it is acknowledged; counts the attempts without an answer. */
   function persist(text: string, key: string) {
     const count = { unanswered: 0, acknowledged: 0 };
     const one = () =>
@@ -61,7 +61,7 @@ describe.each([
     const { count, one } = persist(text, `${name}-1`);
     const died = await system.runTo('written-not-answered', name);
     const sending = Promise.all(Array.from({ length: AT_ONCE }, one));
-    sending.catch(() => {}); // a test that has failed before does not wait for it
+    sending.catch(() => {}); // not awaited by a test that fails earlier
     await died();
     expect([own().length, count.acknowledged]).toEqual([1, 0]);
     const first = own();
@@ -88,7 +88,7 @@ describe.each([
         return answers;
       }),
     );
-    sending.catch(() => {}); // a test that has failed before does not wait for it
+    sending.catch(() => {}); // not awaited by a test that fails earlier
     for (let kill = 0; kill < 2; kill++) {
       const enough = count.acknowledged + 2 * AT_ONCE;
       await until('some are acknowledged', () => count.acknowledged >= enough);
@@ -99,7 +99,7 @@ describe.each([
     expect(count.unanswered).toBeGreaterThan(0);
     await expectOne(answers, text, key);
 
-    // Also by itself after a restart in good order.
+    // Also after a graceful restart.
     await system.part(`stop ${name}`);
     await system.startPart(name);
     expect((await send(text, key)).body).toEqual(answers[0]?.body);

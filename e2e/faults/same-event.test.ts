@@ -1,4 +1,4 @@
-// The same event, published by many at once.
+// The same event, published by many at the same time.
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { post, request, until } from '../http.ts';
 import { type System, startSystem } from '../system.ts';
@@ -42,7 +42,7 @@ test('published a hundred times at once, stored by a bus that dies before its an
   };
   const died = await system.runTo('logged-not-answered', 'event-bus');
   const publishing = many(persist);
-  publishing.catch(() => {}); // a test that has failed before does not wait for it
+  publishing.catch(() => {}); // not awaited by a test that fails earlier
   await died();
   const stored = () => system.rows('event-bus', "SELECT id FROM events WHERE id LIKE 'persistent%' ORDER BY position");
   const before = stored();

@@ -1,4 +1,4 @@
-// Script in a title or a comment, and characters that turn, hide or pile up what stands beside them.
+// Scripts in titles and comments (XSS), and characters that reverse, hide or cover neighbouring text.
 import { expect } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { openBlog, test } from '../browser.ts';
@@ -26,7 +26,7 @@ const SCRIPTS = [
   '__proto__',
 ];
 
-/** Elements and the names of their attributes, without any text: what a text must not add to. */
+/** The elements and attribute names without any text, which a text must not add to. */
 const SHAPE = `((article) => {
   const shape = (element) => [element.tagName, ...element.getAttributeNames(), ...[...element.children].map(shape)].join(' ');
   return shape(article);
@@ -53,7 +53,7 @@ test('script, markup and what looks like JSON or the stream is shown as text: li
   for (const text of SCRIPTS) await blog.comment(await blog.post(text), text);
   await page.getByRole('button', { name: `${SCRIPTS.length} new posts` }).click();
   await expectText(page);
-  // The list was read once; all else came by the stream, which a worker reads.
+  // The list was read once; everything else came by the stream, which a worker reads.
   const asked = blog.requests.map((url) => new URL(url).pathname).filter((path) => path === '/posts');
   expect(asked).toHaveLength(1);
   await page.reload();
@@ -138,7 +138,9 @@ const STRANGE: [what: string, title: string, comment?: string][] = [
 
 const WRITTEN = `[...document.querySelectorAll('.post h3, .comment .text')]`;
 
-/** Where everything beside the texts stands in its article, and whether a line of it runs to the right. */
+/**
+ * The boxes of all elements besides the texts within their article, and whether one of their lines runs right to left.
+ */
 const PLACES = `(article) => {
   const { left, right } = article.getBoundingClientRect();
   return ['.meta', '.meta time', '.meta span', '.comments', '.comment time', 'label', 'textarea', '.limit', 'button'].map((name) => {
@@ -168,10 +170,10 @@ test('characters that turn, hide or pile up change nothing beside their text', a
     await page.setViewportSize({ width, height: 700 });
     const places = (await page.evaluate<unknown[]>(`${articles}.map(${PLACES})`)).reverse();
     for (const [i, [what]] of STRANGE.entries()) expect([what, places[i + 1]]).toEqual([what, places[0]]);
-    // Nothing makes the page wider, and nothing is cut off at the side.
+    // Nothing makes the page wider or is cut off at the side.
     expect(await page.evaluate('(scrollTo(9_999, 0), scrollX)')).toBe(0);
     expect(await page.evaluate(`${WRITTEN}.filter((text) => text.scrollWidth > text.clientWidth).length`)).toBe(0);
-    // With the boxes of the texts covered, the page looks the same with and without them: nothing is painted elsewhere.
+    // With the boxes of the texts masked, the page looks the same with and without them: nothing is painted outside.
     const look = () => page.screenshot({ fullPage: true, mask: [page.locator('.post h3, .comment .text')] });
     const show = (visibility: string) =>
       page.evaluate(`${WRITTEN}.forEach((text) => { text.style.visibility = '${visibility}'; })`);

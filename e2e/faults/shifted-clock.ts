@@ -1,5 +1,5 @@
-// Loaded (--import) into every process of a system whose clock is to jump: by as many milliseconds as the file says that
-// CLOCK_SHIFT names. What the system's own clock would change is changed, and what counts monotonically is not.
+// Shifts the clock of a process into which it is loaded (--import), by the milliseconds in the file named by
+// CLOCK_SHIFT. Wall-clock time changes as with the system's clock; monotonic time does not.
 import crypto from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
@@ -8,7 +8,7 @@ const RealDate = Date;
 const file = process.env.CLOCK_SHIFT as string;
 let shift = 0;
 
-/** Says by a file with the process's id what it follows now. */
+/** Writes a file with the process's id to confirm the shift it follows. */
 function look(): void {
   const wanted = Number(readFileSync(file, 'utf8'));
   if (wanted === shift) return;
@@ -29,7 +29,7 @@ globalThis.Date = class extends RealDate {
   }
 } as DateConstructor;
 
-// Ids begin with the time (RFC 9562 §5.7): after a jump back they sort before older ones.
+// These ids begin with the time (RFC 9562 §5.7), so after a jump back they sort before older ones.
 const randomUUIDv7 = crypto.randomUUIDv7;
 crypto.randomUUIDv7 = (options) => {
   const time = Date.now().toString(16).padStart(12, '0');

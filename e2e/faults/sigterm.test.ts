@@ -1,5 +1,5 @@
-// SIGTERM under load, as in a rolling update: every request that was accepted is answered, later ones are refused, nothing
-// is left half done.
+// Graceful shutdown under load, as in a rolling update: every accepted request is answered, later ones are refused, and
+// nothing is left half done.
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
@@ -11,13 +11,13 @@ import { get, until } from '../http.ts';
 import { type System, startSystem } from '../system.ts';
 import { writePost, writesOf } from '../writers.ts';
 
-// Windows has no signals: there the runner asks its parts to end in another way, which `npm start`'s own tests cover.
+// Windows has no signals: there the runner ends its parts in another way, covered by `npm start`'s own tests.
 const onSignals = process.platform === 'win32' ? test.skip : test;
 
 let system: System;
 let known: string;
 const writes: Write[] = [];
-/** What was answered with, besides 201, and what the connection said where nothing was. */
+/** The answers besides 201, and the connection errors where there was no answer. */
 const refusals = new Set<string>();
 
 beforeAll(async () => {
@@ -31,8 +31,8 @@ afterAll(() => system?.stop());
 type Sent = { headers?: Record<string, string>; text: string; held?: (send: () => void) => void };
 
 /**
- * One POST on a connection of its own: so it was not accepted if nothing is answered. With `held` the body is sent only
- * when told, which may be as soon as the headers were accepted.
+ * Sends one POST on its own connection, so a missing answer means that it was not accepted. With `held` the body is
+ * sent only when told, which may be as soon as the headers were accepted.
  */
 async function send(
   url: string,
@@ -53,7 +53,7 @@ async function send(
   return { answer, body: (await json(answer)) as { id?: string } };
 }
 
-/** What a write's caller was told. Without a 201 it must not be there: nobody was to do it then. */
+/** Sends a write and records its caller's answer. Without a 201 it must not exist, because it is not retried. */
 async function write(kind: Write['kind'], url: string, text: string): Promise<void> {
   const made: Write = {
     kind,
@@ -73,7 +73,7 @@ async function write(kind: Write['kind'], url: string, text: string): Promise<vo
   writes.push(made);
 }
 
-/** Writers that write posts and comments through the gateway and directly, each without a pause, until told to stop. */
+/** Writers of posts and comments, through the gateway and directly, without a pause until told to stop. */
 let count = 0;
 
 function startCrowd() {
@@ -145,7 +145,7 @@ onSignals(
   async () => {
     await system.quiet();
     expect(check(writes, await takeSnapshot(system))).toEqual([]);
-    // Of the parts: that they are away. Of the gateway: that a part is.
+    // Of the parts: that they are down. Of the gateway: that a part is.
     const allowed = ['503, with Retry-After', 'ECONNREFUSED', 'ECONNRESET'];
     expect(refusals).toContain('503, with Retry-After');
     expect([...refusals].filter((refusal) => !allowed.includes(refusal))).toEqual([]);

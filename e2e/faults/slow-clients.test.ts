@@ -1,4 +1,4 @@
-// Callers who are slow, idle or do not read are closed in time, and others do not notice them.
+// Clients that are slow, idle or do not read are disconnected in time, and do not affect others.
 import { once } from 'node:events';
 import { get } from 'node:http';
 import { connect, type Socket } from 'node:net';
@@ -8,12 +8,12 @@ import { until } from '../http.ts';
 import { type System, startSystem } from '../system.ts';
 import { startWriters, writesOf } from '../writers.ts';
 
-/** How many of each kind are there. */
+/** The number of clients of each kind. */
 const IDLE = process.env.LONG ? 2_000 : 500;
 const SLOW = 50;
-/** By when they are gone: a request may take 10 s. */
+/** The deadline for their disconnection: a request may take 10 s. */
 const IN_TIME = 20_000;
-/** How many come at once: of more, the system makes some wait for seconds before the server hears of them. */
+/** The number opened at once: of more, the system delays some for seconds before the server sees them. */
 const AT_ONCE = 250;
 
 let system: System;
@@ -45,7 +45,7 @@ test('slow headers, slow bodies, idle connections and readers that never read: c
   for (const part of ['posts', 'event-bus']) {
     for (let i = 0; i < IDLE; i += 1) {
       attack(part, '');
-      // A new connection comes after all those before it.
+      // A new connection is accepted after all those before it.
       if (i % AT_ONCE === 0) await once(get(`${system.url(part)}/healthz`, { agent: false }), 'response');
     }
     for (let i = 0; i < SLOW; i += 1) {
@@ -78,7 +78,7 @@ test('slow headers, slow bodies, idle connections and readers that never read: c
     IN_TIME,
   );
   await writers.stop();
-  // A post with four comments, of two writers beside each other.
+  // A post with four comments, of two concurrent writers.
   expect(slowest).toBeLessThan(5_000);
   expect(writers.posts.length).toBeGreaterThan(5);
   expect(writers.refusals).toEqual([]);

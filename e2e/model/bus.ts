@@ -6,7 +6,7 @@ import { type Answer, type Checkpoint, type Entry, NEW, type Publish, positionOf
 
 const chain = (before: string, text: string) => hash('sha1', before + text, 'hex').slice(0, 12);
 
-/** The log, and what the bus keeps of each subscription; their loops are in `loop.ts`. */
+/** The log, and the bus's state of each subscription; their loops are in `loop.ts`. */
 export class Bus {
   readonly world: World;
   disk;
@@ -43,17 +43,17 @@ export class Bus {
     return loop;
   }
 
-  /** The checkpoint of a position; without one, of the newest. */
+  /** The checkpoint of a position, by default the newest. */
   at(position = this.disk.entries.length): Checkpoint {
     return `${position}-${this.disk.entries[position - 1]?.checksum ?? this.disk.origin}`;
   }
 
-  /** Whether this is a place in this log, not in another history of it. */
+  /** True if the checkpoint belongs to this log, not to another history of it. */
   knows(checkpoint: Checkpoint): boolean {
     const position = positionOf(checkpoint);
     if (checkpoint === NEW) return true;
     if (position > this.disk.entries.length) return false;
-    return this.world.bugs.has('a restored log is told by positions alone') || this.at(position) === checkpoint;
+    return this.world.bugs.has('a restored log is recognised by positions alone') || this.at(position) === checkpoint;
   }
 
   publish({ source, events, published }: Publish): Answer {
@@ -68,7 +68,7 @@ export class Bus {
     for (const event of events) {
       const there = entries.find((entry) => entry.source === source && entry.id === event.id);
       if (there && !bugs.has('the bus does not recognise what it has')) {
-        // The content is the type and the data, not the time.
+        // The compared content is the type and the data, not the time.
         if (JSON.stringify(there.data) !== JSON.stringify(event.data)) return { status: 409 };
         last = Math.max(last, there.position);
         continue;

@@ -1,10 +1,12 @@
+// The faults, and a person's needless commands.
+
 import { forgive } from './invariants.ts';
 import { NAMES, OWNERS, type Part, type System } from './system.ts';
 import { describe, type Message } from './types.ts';
 
 export type Step = (system: System) => string | undefined;
 
-/** What goes wrong. One that is named twice comes twice as often. */
+/** All faults. One that is listed twice comes twice as often. */
 export const FAULTS: Step[] = [
   (system) => crash(system, system.anyPart()),
   (system) => crash(system, 'bus'),
@@ -30,7 +32,7 @@ export const FAULTS: Step[] = [
   (system) => swap(system, !system.classicModeration),
 ];
 
-/** Those of a schedule in which a log that has lost a little is hidden by nothing else. */
+/** The faults of a bare schedule, in which nothing else reveals a small loss of the log. */
 export const BARE_FAULTS: Step[] = [loseNewest, replay];
 
 const inWords = (message: Message) =>
@@ -38,7 +40,7 @@ const inWords = (message: Message) =>
 
 // ---- The network
 
-/** A message that arrives twice: a push or a publication; answers that come late are those of exchanges given up. */
+/** Repeats a push or a publication. (Late answers are those of exchanges given up.) */
 function repeat(system: System): string | undefined {
   const message = system.pick(system.net.filter((message) => 'request' in message));
   if (!message) return;
@@ -46,7 +48,7 @@ function repeat(system: System): string | undefined {
   return `twice: ${inWords(message)}`;
 }
 
-/** Something between spoils the answer. A refusal never becomes a bare 2xx: to a plain delivery that one counts. */
+/** Garbles an answer, as a proxy might. A refusal never becomes a bare 2xx, which would count for a plain delivery. */
 function garble(system: System): string | undefined {
   const message = system.pick(system.net.filter(({ to }) => to === 'bus').filter((message) => 'answer' in message));
   if (!message) return;
@@ -54,7 +56,7 @@ function garble(system: System): string | undefined {
   return `garbled: ${inWords(message)}`;
 }
 
-/** The subscriber answers without having done anything. */
+/** The subscriber answers without processing anything. */
 function fail(system: System): string | undefined {
   const message = system.pick(system.net.filter(({ from, to }) => from === 'bus' && to !== 'bus'));
   if (!message || !('request' in message) || message.request.kind !== 'push') return;
@@ -73,7 +75,7 @@ function crash(system: System, part: Part): string {
   return `${part}: crashes`;
 }
 
-/** Two processes of one part for a moment, as while one replaces the other. */
+/** Starts a second process of a part, as in a rolling update. */
 function double(system: System): string {
   const name = system.any(OWNERS);
   system.twins.set(name, system.services[name].twin());
@@ -98,7 +100,7 @@ function restore(system: System, part: Part): string | undefined {
   return backup && replaceDisk(system, part, structuredClone(backup.disk), 'put back');
 }
 
-/** The disk had not kept what came last: hardly anybody has passed that place. */
+/** The disk loses the bus's last write: hardly any subscriber has got that far. */
 function loseNewest(system: System): string | undefined {
   return system.before && replaceDisk(system, 'bus', structuredClone(system.before), 'loses what came last');
 }
@@ -120,7 +122,7 @@ function partOf({ bus, services }: System, part: Part) {
   return part === 'bus' ? bus : services[part];
 }
 
-// ---- The events and the words
+// ---- Events and moderation
 
 function poison(system: System): string | undefined {
   const entry = system.pick(system.bus.disk.entries.slice(-2));
@@ -146,7 +148,7 @@ function ban(system: System): string {
   return `the word is ${system.banned ? 'banned' : 'allowed'}`;
 }
 
-// ---- What a person does without need
+// ---- Needless commands of a person
 
 function skip(system: System): string | undefined {
   if (!system.isTold) return;

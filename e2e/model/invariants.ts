@@ -1,3 +1,5 @@
+// The invariants, of every step and of the end.
+
 import assert from 'node:assert/strict';
 import { Service } from './service.ts';
 import type { Name, System } from './system.ts';
@@ -5,14 +7,14 @@ import { type Answer, type Push, type Row, tableOf } from './types.ts';
 
 // ---- At every step
 
-/** What the bus keeps of a checkpointed subscriber never says more than the subscriber did. */
-export function watch<T>({ bus, stands, orders, taken }: System, name: Name, step: () => T, answer?: Answer): T {
+/** Checks that the bus's copy of a subscriber's checkpoint is never ahead of the subscriber's own. */
+export function watch<T>({ bus, checkpoints, orders, taken }: System, name: Name, step: () => T, answer?: Answer): T {
   const loop = bus.loop(name);
   const { position, order } = loop.subscription;
   const result = step();
   const now = loop.subscription;
   const isPlain = loop.kind === 'plain';
-  const isSaid = stands.has(`${name} ${bus.at(now.position)}`);
+  const isSaid = checkpoints.has(`${name} ${bus.at(now.position)}`);
   assert(isPlain || now.position <= position || isSaid, 'no position passes what was not applied');
   if (now.order) orders.set(now.order.id, now.order.from);
   const isOver = !order || now.order || taken.has(order.id) || isPlain || answer?.status === 409;
@@ -20,11 +22,11 @@ export function watch<T>({ bus, stands, orders, taken }: System, name: Name, ste
   return result;
 }
 
-/** Remembers what a subscriber says of itself when it takes a push. */
-export function watchPush({ services, stands, orders, taken }: System, name: Name, push: Push): Answer {
-  const before = services[name].disk.stand.replay;
+/** Records a subscriber's own checkpoint when it takes a push. */
+export function watchPush({ services, checkpoints, orders, taken }: System, name: Name, push: Push): Answer {
+  const before = services[name].disk.progress.replay;
   const answer = services[name].push(push);
-  if (answer.checkpoint) stands.add(`${name} ${answer.checkpoint}`);
+  if (answer.checkpoint) checkpoints.add(`${name} ${answer.checkpoint}`);
   if (push.replay && answer.replay === push.replay && answer.replay !== before) {
     taken.add(push.replay);
     const place = (orders.get(push.replay) ?? 1) - 1;
@@ -33,7 +35,7 @@ export function watchPush({ services, stands, orders, taken }: System, name: Nam
   return answer;
 }
 
-/** What is neither in the log nor in its owner's database any more is lost, as the design says. */
+/** Forgets rows that are neither in the log nor in their owner's database any more: by the design they are lost. */
 export function forgive(system: System): void {
   const { comments, moderation } = system.services;
   const { entries } = system.bus.disk;
@@ -49,7 +51,7 @@ export function forgive(system: System): void {
 
 const isAtOwner = ({ services }: System, row: Row) => services[tableOf(row)].disk[tableOf(row)].has(row.id);
 
-// ---- In the end
+// ---- At the end
 
 export function check(system: System): void {
   checkLog(system);
@@ -85,7 +87,7 @@ function checkLog(system: System): void {
   assert(isSame(rowsOf(system.services.query), rowsOf(rebuilt)), 'the read model is as one rebuilt from the log');
 }
 
-/** What the bus refused is nowhere but at its owner, and still in its outbox, unless that database was lost. */
+/** An event that the bus refused is only at its owner, and still in its outbox, unless that database was lost. */
 function checkRefused(system: System): void {
   const isRefused = ({ id, postId }: Row) => system.refused.has(`${id}/${postId ? 'Comment' : 'Post'}Created`);
   for (const row of system.acknowledged.filter(isRefused)) {
@@ -97,7 +99,7 @@ function checkRefused(system: System): void {
   system.acknowledged = system.acknowledged.filter((row) => !isRefused(row));
 }
 
-/** A log that lost events has no order to keep, nor has what was published before a database was put back. */
+/** The order is not checked if the log lost events, or for events published before a database was restored. */
 function checkOrder({ lost, acknowledged, bus }: System, owner: 'posts' | 'comments', type: string): void {
   if (lost.has('bus') || lost.has(owner)) return;
   const told = acknowledged.filter((row) => tableOf(row) === owner).map(({ id }) => id);
@@ -105,5 +107,5 @@ function checkOrder({ lost, acknowledged, bus }: System, owner: 'posts' | 'comme
   assert(isSame(told, inLog), `the order of ${owner} is kept in the log`);
 }
 
-/** As text: what was cloned has prototypes of another realm under Jest. */
+/** Compared as text, because under Jest cloned objects have prototypes of another realm. */
 const isSame = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);

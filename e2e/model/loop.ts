@@ -1,8 +1,10 @@
+// The delivery to one subscription, its dead letters, and the commands of a person.
+
 import assert from 'node:assert/strict';
 import type { Bus } from './bus.ts';
 import { type Answer, type Entry, NEW, type Push, positionOf } from './types.ts';
 
-/** How large a batch may grow, and after how many refusals a single event is parked; both smaller than the real ones. */
+/** The maximum batch size, and the refusals after which an event is parked; both smaller than the real ones. */
 const LARGEST = 8;
 const REFUSALS = 2;
 
@@ -17,7 +19,10 @@ type InFlight = { exchange: number } & (
   | { kind: 'redelivery'; letter: Letter }
 );
 
-/** The delivery to one subscriber: one exchange at a time. A crash of the bus takes all of it but the subscription. */
+/**
+ * The delivery to one subscriber, with at most one exchange in flight. A crash of the bus loses everything but the
+ * subscription.
+ */
 export class Loop {
   kind: 'unknown' | 'checkpointed' | 'plain' = 'unknown';
   divergedPublisher = false;
@@ -26,7 +31,7 @@ export class Loop {
   #refusals = { position: 0, count: 0 };
   #inFlight: InFlight | undefined;
   #prepared: Batch | undefined;
-  /** What a person has ordered, done between two exchanges. */
+  /** Commands of a person, run between two exchanges. */
   #commands: (() => void)[] = [];
   /** Only with planted bugs: passed, but not parked yet. */
   #skipped = new Set<number>();
@@ -48,14 +53,14 @@ export class Loop {
     return this.#divergedSubscriber || this.divergedPublisher;
   }
 
-  /** Whether there is nothing left to do, but for what only a person can repair. */
+  /** True if only tasks for a person are left. */
   get isQuiet(): boolean {
     const { order, position } = this.subscription;
     if (this.#inFlight?.kind === 'push' || this.#commands.length > 0 || order || this.kind === 'unknown') return false;
     return this.isDiverged || position === this.#bus.disk.entries.length;
   }
 
-  /** The next thing that it does. */
+  /** Takes the next step. */
   turn(): string | undefined {
     const { bugs } = this.#bus.world;
     const { subscription } = this;
@@ -85,8 +90,8 @@ export class Loop {
       return `passes parked events up to ${batch.upto}`;
     }
     const form = this.kind === 'plain' ? 'plain' : 'batch';
-    const places = { after: this.#bus.at(batch.after), upto: this.#bus.at(batch.upto) };
-    const push: Push = { kind: 'push', form, events: batch.events, ...places, replay: order?.id };
+    const range = { after: this.#bus.at(batch.after), upto: this.#bus.at(batch.upto) };
+    const push: Push = { kind: 'push', form, events: batch.events, ...range, replay: order?.id };
     this.#inFlight = { kind: 'push', exchange: this.#send(push), batch, order };
     if (bugs.has('an order is forgotten once it is sent')) subscription.order = undefined;
     return `pushes ${batch.after}..${batch.upto}${order ? `, order ${order.id}` : ''}`;
@@ -120,20 +125,20 @@ export class Loop {
     return this.#bus.disk.letters.some(isThis) || this.#skipped.has(position);
   }
 
-  /** The answer to an exchange; one that is no longer waited for has no effect. */
+  /** Handles the answer to an exchange. An answer to an exchange that was given up has no effect. */
   answered(exchange: number, answer: Answer): void {
     const inFlight = this.#inFlight;
     const { bugs } = this.#bus.world;
     if (inFlight?.exchange !== exchange) {
-      if (!bugs.has('an old answer counts as the stand after a replay') || !answer.checkpoint) return;
+      if (!bugs.has('an old answer counts as the checkpoint after a replay') || !answer.checkpoint) return;
       this.subscription.order = undefined;
-      this.#standsAt(answer);
+      this.#moveTo(answer);
       return;
     }
     this.#inFlight = undefined;
     const isSuccess = answer.status >= 200 && answer.status < 300;
     if (inFlight.kind === 'ask') {
-      if (isSuccess && answer.checkpoint) this.#standsAt(answer);
+      if (isSuccess && answer.checkpoint) this.#moveTo(answer);
       else if (isSuccess || answer.status === 404) this.#becomePlain();
       else this.#failed();
     } else if (inFlight.kind === 'redelivery') {
@@ -143,8 +148,8 @@ export class Loop {
       else if (isSuccess) this.subscription.position = inFlight.batch.upto;
       else this.#refused(inFlight.batch, answer.status);
     } else if (answer.checkpoint && (isSuccess || answer.status === 409)) {
-      this.#standsAt(answer);
-      // It was not taken: it would have been named.
+      this.#moveTo(answer);
+      // The order was not taken, else the answer would name it.
       if (inFlight.order && answer.status === 409) this.subscription.order = undefined;
       if (isSuccess) this.#size = Math.min(LARGEST, this.#size * 2);
       else this.#failed();
@@ -188,8 +193,8 @@ export class Loop {
     this.#bus.disk.letters = this.#bus.disk.letters.filter((other) => other !== letter);
   }
 
-  /** The subscriber's own word decides, if this log has that place. */
-  #standsAt({ checkpoint = NEW, replay }: Answer): void {
+  /** Moves to the subscriber's own checkpoint, if this log has it. */
+  #moveTo({ checkpoint = NEW, replay }: Answer): void {
     const { subscription } = this;
     this.kind = 'checkpointed';
     if (subscription.order && replay === subscription.order.id) {
@@ -200,7 +205,7 @@ export class Loop {
     if (!this.#divergedSubscriber) subscription.position = positionOf(checkpoint);
   }
 
-  /** A plain subscriber has no stand of its own: an order sets the position. */
+  /** A plain subscriber has no checkpoint, so a replay order sets the position. */
   #becomePlain(): void {
     const { subscription } = this;
     this.kind = 'plain';
@@ -209,7 +214,7 @@ export class Loop {
     subscription.order = undefined;
   }
 
-  // ---- What a person orders
+  // ---- Commands of a person
 
   replay(from = 1): void {
     this.#commands.push(() => {
@@ -219,7 +224,7 @@ export class Loop {
     });
   }
 
-  /** Parks by hand the event that the subscription is stuck on. */
+  /** Parks the event on which the subscription is stuck. */
   skip(): void {
     this.#commands.push(() => {
       const [entry] = this.isDiverged ? [] : this.#read(this.subscription.position).events;

@@ -1,13 +1,15 @@
+// The model: no schedule breaks an invariant, and each planted bug is found by some schedule.
+
 import { describe, expect, test } from '@jest/globals';
 import { runSchedule } from './schedule.ts';
 import { BUGS, type Bug } from './types.ts';
 
 const SCHEDULES = Number(process.env.MODEL_SCHEDULES ?? 3_000);
 const FIRST = Number(process.env.MODEL_SEED ?? 1);
-/** How many of the last steps a failure prints. */
+/** The number of last steps that a failure prints. */
 const STEPS = 60;
 
-/** The first schedule that breaks a rule, in words. */
+/** The first schedule that breaks an invariant, described. */
 function findViolation(...bugs: Bug[]): string | undefined {
   for (let seed = FIRST; seed < FIRST + SCHEDULES; seed += 1) {
     const { trace, violation } = runSchedule(seed, new Set(bugs));

@@ -1,3 +1,5 @@
+// The repairs of a person after the faults have stopped.
+
 import assert from 'node:assert/strict';
 import { swap, wipe } from './faults.ts';
 import { NAMES, OWNERS, type System } from './system.ts';
@@ -6,7 +8,7 @@ import { NEW } from './types.ts';
 const QUIET_STEPS = 6_000;
 const REPAIRS = 12;
 
-/** The faults stop; the person repairs what does not repair itself. */
+/** Ends the faults, and repairs what does not repair itself. */
 export function recover(system: System): void {
   system.say('the faults stop');
   swap(system, false);
@@ -14,7 +16,7 @@ export function recover(system: System): void {
   system.twins.clear();
   for (const name of NAMES) system.bus.loop(name).subscription.paused = false;
   for (let repairs = 0; repairs < REPAIRS; repairs += 1) {
-    // A loss of the log is noticed by who publishes next.
+    // A loss of the log is noticed by the next publisher.
     system.say(system.post());
     settle(system);
     system.say(system.comment());
@@ -27,7 +29,7 @@ export function recover(system: System): void {
   assert.fail('a person can repair it');
 }
 
-/** What the design has a person do; nothing if there is nothing to do. */
+/** Takes one step that the design asks of a person, if there is one. */
 function repair(system: System): string | undefined {
   const { bus, toReplay } = system;
   if (NAMES.some((name) => bus.loop(name).isDiverged) || toReplay.delete('bus')) {
@@ -60,6 +62,8 @@ function isQuiet({ net, bus, services }: System): boolean {
   const head = bus.disk.entries.length === 0 ? [bus.at(), NEW] : [bus.at()];
   return NAMES.every((name) => {
     const { isQuiet, isDiverged } = bus.loop(name);
-    return isQuiet && (isDiverged || (services[name].isQuiet && head.includes(services[name].disk.stand.checkpoint)));
+    return (
+      isQuiet && (isDiverged || (services[name].isQuiet && head.includes(services[name].disk.progress.checkpoint)))
+    );
   });
 }

@@ -1,3 +1,5 @@
+// One schedule of steps and faults, made from a seed.
+
 import { AssertionError } from 'node:assert/strict';
 import { BARE_FAULTS, FAULTS, type Step } from './faults.ts';
 import { check } from './invariants.ts';
@@ -9,7 +11,7 @@ const STEPS = 400;
 const POSTS = 5;
 const COMMENTS = 8;
 
-/** What happens without any fault, and how often. */
+/** The steps without faults, and their frequency. */
 const WORK: { step: Step; weight: number }[] = [
   { step: (system) => system.work(), weight: 16 },
   { step: (system) => system.post(POSTS), weight: 0.5 },
@@ -17,7 +19,7 @@ const WORK: { step: Step; weight: number }[] = [
   { step: (system) => system.timeout(), weight: 0.5 },
 ];
 
-/** What happened, step by step, all of it decided by the seed; and the rule that was broken, if one was. */
+/** Runs a schedule decided by its seed; returns its steps, and the invariant that was broken, if one was. */
 export function runSchedule(seed: number, bugs: ReadonlySet<Bug>): { trace: string[]; violation?: string } {
   const system = new System(seed, bugs);
   try {

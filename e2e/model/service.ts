@@ -1,18 +1,20 @@
+// The four services: their rules, outbox and relay, and checkpoint.
+
 import assert from 'node:assert/strict';
 import type { World } from './system.ts';
 import type { Answer, Bug, Checkpoint, Event, Push, Row } from './types.ts';
 import { NEW, positionOf, tableOf } from './types.ts';
 
-/** How many events of the outbox go in one request. */
+/** The number of outbox events in one request. */
 const RELAYED = 3;
 
-/** One of the four services: its rules, its outbox and relay, and the side of a checkpointed subscriber. */
+/** One of the four services: its rules, its outbox and relay, and the subscriber's side of the protocol. */
 export class Service {
   disk = this.empty();
   readonly name: string;
   #relay: { exchange: number; rows: number[] } | undefined;
   #oneByOne = 0;
-  /** Only with planted bugs: what is done, but not in the transaction that it belongs to. */
+  /** Only with planted bugs: writes that are not in the transaction they belong to. */
   #uncommitted: (() => void)[] = [];
   #world: World;
 
@@ -23,9 +25,9 @@ export class Service {
 
   empty() {
     return {
-      stand: { checkpoint: NEW, replay: undefined as string | undefined },
+      progress: { checkpoint: NEW, replay: undefined as string | undefined },
       seq: 0,
-      /** `refused`: kept for a person to look at, while the rest goes on. */
+      /** `refused`: kept for a person to look at, while the others are sent. */
       outbox: [] as { seq: number; event: Event; refused?: boolean }[],
       published: undefined as Checkpoint | undefined,
       posts: new Map<string, Row>(),
@@ -33,7 +35,7 @@ export class Service {
     };
   }
 
-  /** Another process of this part, on the same database. */
+  /** A second process of this part, on the same database. */
   twin(): Service {
     const twin = new Service(this.#world, this.name);
     twin.disk = this.disk;
@@ -52,13 +54,13 @@ export class Service {
 
   // ---- Rules
 
-  /** A user's request: the change and its event, in one transaction. */
+  /** Handles a user's request: writes the change and its event in one transaction. */
   create(row: Row): void {
     this.disk[tableOf(row)].set(row.id, created(row));
     this.#commit(() => this.#tell(row), 'the outbox row is written after the change');
   }
 
-  /** In the same transaction; with this bug planted later, or never if the service dies before. */
+  /** Writes in the same transaction; with this bug planted later, or never if the service dies before. */
   #commit(write: () => void, bug: Bug): void {
     if (this.#world.bugs.has(bug)) this.#uncommitted.push(write);
     else write();
@@ -79,7 +81,7 @@ export class Service {
     this.disk.outbox.push({ seq: this.disk.seq, event });
   }
 
-  /** What each service does on which event; all others pass. A comment may come before its post. */
+  /** The event handlers of all services. A comment may come before its post. */
   #take({ type, data }: Event): void {
     const { posts, comments } = this.disk;
     const { bugs } = this.#world;
@@ -99,7 +101,7 @@ export class Service {
         const status = before === 'pending' || bugs.has('a later verdict replaces the first') ? data.status : before;
         assert(before === 'pending' || before === status, 'the first verdict stands');
         comments.set(data.id, { ...data, status });
-        const isNews = before !== status || !bugs.has('a verdict that is there already is not told again');
+        const isNews = before !== status || !bugs.has('a known verdict is not published again');
         if (isNews) this.#enqueue('CommentUpdated', { ...data, status });
         return;
       }
@@ -122,7 +124,7 @@ export class Service {
     }
   }
 
-  /** The event of each own row again. Moderation's come with the comments that are seen again. */
+  /** Publishes the event of each own row again. Moderation's events come from the comments that are replayed. */
   #tellAgain(): void {
     if (this.name !== 'posts' && this.name !== 'comments') return;
     for (const row of this.disk[this.name].values()) this.#tell(row);
@@ -138,7 +140,7 @@ export class Service {
     const [first] = waiting;
     if (!first) return;
     const rows = waiting.slice(0, first.seq <= this.#oneByOne ? 1 : RELAYED);
-    const published = bugs.has('the relay does not say what it was told') ? undefined : this.disk.published;
+    const published = bugs.has('the relay does not send its last checkpoint') ? undefined : this.disk.published;
     const events = rows.map(({ event }) => event);
     const exchange = this.#world.send(this.name, 'bus', { kind: 'publish', source: this.name, events, published });
     this.#relay = { exchange, rows: rows.map(({ seq }) => seq) };
@@ -151,14 +153,14 @@ export class Service {
     const { rows } = this.#relay;
     this.#relay = undefined;
     const { bugs } = this.#world;
-    const isWhole = rows.length > 1 && !bugs.has('a batch that is refused is kept back whole');
+    const isWhole = rows.length > 1 && !bugs.has('a refused batch is kept as a whole');
     if ((status === 409 || status === 422) && isWhole) this.#oneByOne = rows.at(-1) ?? 0;
-    // 201: it is on disk. 409: the log has it with other content, which stands. 422: kept. Anything else: again.
+    // 201: on disk. 409: the log has other content, which checkpoints. 422: kept in the outbox. Anything else: retried.
     else if (status === 201 || status === 409) this.#forget(rows);
     else if (status === 422 && bugs.has('an event that is refused is dropped')) this.#forget(rows);
     else if (status === 422 && !bugs.has('an event that is refused stops the outbox')) this.#keep(rows);
     if (status !== 201) return;
-    // What the log had before is answered with its old place; that takes back nothing.
+    // An event that the log already had is answered with its old position, which moves no checkpoint back.
     const isNewer = positionOf(checkpoint) > positionOf(this.disk.published ?? NEW);
     if (isNewer) this.disk.published = checkpoint;
   }
@@ -180,41 +182,41 @@ export class Service {
   // ---- Taking events
 
   ask(): Answer {
-    // query has no relay to do it: without this the planted bug would be found by what hangs, not by what is lost.
+    // Query has no relay to do this: otherwise the planted bug would show as a hang, not as a loss.
     this.#commitLate();
-    return { status: 200, ...this.disk.stand };
+    return { status: 200, ...this.disk.progress };
   }
 
-  /** One transaction: the order, the effects, the outbox rows and the checkpoint. */
+  /** Processes a push in one transaction: the order, the effects, the outbox rows and the checkpoint. */
   push({ events, after, upto, replay }: Push): Answer {
     const { bugs, isPoison } = this.#world;
     const apply = () => {
       for (const event of events) this.#take(event);
     };
-    // A handler that throws undoes everything, the order too.
+    // A handler that throws rolls everything back, including the order.
     const isRefused = events.some((event) => isPoison(this.name, event));
     if (after === undefined || upto === undefined) {
       if (isRefused) return { status: 422 };
       apply();
       return { status: 200 };
     }
-    const { stand } = this.disk;
-    const isNew = replay !== undefined && (replay !== stand.replay || bugs.has('a replay order is taken twice'));
-    const takes = isNew && positionOf(after) <= positionOf(stand.checkpoint);
-    const begins = takes ? after : stand.checkpoint;
+    const { progress } = this.disk;
+    const isNew = replay !== undefined && (replay !== progress.replay || bugs.has('a replay order is taken twice'));
+    const takes = isNew && positionOf(after) <= positionOf(progress.checkpoint);
+    const begins = takes ? after : progress.checkpoint;
     const joins = begins === after || (begins === NEW && positionOf(after) === 0);
-    if (!joins && !bugs.has('a batch is applied wherever it begins')) return { status: 409, ...stand };
+    if (!joins && !bugs.has('a batch is applied wherever it begins')) return { status: 409, ...progress };
     if (isRefused) return { status: 422 };
     if (takes) {
-      assert(replay !== stand.replay, 'a replay order is taken once');
-      // A diverged owner's order is always from 1. A later one tells only some of what was published again.
-      const isAll = positionOf(after) === 0 || bugs.has('an order from anywhere takes back what the relay was told');
+      assert(replay !== progress.replay, 'a replay order is taken once');
+      // A diverged owner's order always starts at 1. A later start republishes only part of the events.
+      const isAll = positionOf(after) === 0 || bugs.has('an order from anywhere resets the checkpoint of the relay');
       if (isAll) this.disk.published = after;
       if (!bugs.has('an order does not publish own rows again')) this.#tellAgain();
     }
-    this.disk.stand = { checkpoint: upto, replay: takes ? replay : stand.replay };
+    this.disk.progress = { checkpoint: upto, replay: takes ? replay : progress.replay };
     this.#commit(apply, 'a checkpoint moves before the effects');
-    return { status: 200, ...this.disk.stand };
+    return { status: 200, ...this.disk.progress };
   }
 }
 

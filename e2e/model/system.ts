@@ -1,3 +1,5 @@
+// The whole system of the model without faults: all parts, the network, the users, and the random choices.
+
 import { createRandom } from '../random.ts';
 import { Bus } from './bus.ts';
 import { watch, watchPush } from './invariants.ts';
@@ -8,10 +10,10 @@ export const OWNERS = ['posts', 'comments', 'moderation'] as const;
 export const NAMES = [...OWNERS, 'query'] as const;
 export type Name = (typeof NAMES)[number];
 export type Part = Name | 'bus';
-/** What a part uses of the system around it. */
+/** The part of the system that a part uses. */
 export type World = Pick<System, 'bugs' | 'now' | 'uuid' | 'send' | 'isPoison' | 'isRefused' | 'verdict'>;
 
-/** All parts, the network between them, and the users: one step at a time. A step says in words what it did. */
+/** All parts, the network between them, and the users, one step at a time. A step returns a description. */
 export class System {
   readonly bugs: ReadonlySet<Bug>;
   readonly trace: string[] = [];
@@ -19,11 +21,11 @@ export class System {
   #count = 0;
   net: Message[] = [];
   /**
-   * Half of the schedules have no dead letters and a person who is not told that something was put back: every loss of
-   * the log must then be noticed. In the others the person ends with the replay that the design asks for.
+   * Half of the schedules have no dead letters, and a person who is not told of restored backups: every loss of the log
+   * must then be noticed. In the others the person ends with the replay that the design asks for.
    */
   readonly isTold: boolean;
-  /** One in five has only two kinds of faults, so that a log that has lost a little is hidden by nothing else. */
+  /** One schedule in five has only two kinds of faults, so that they alone reveal a small loss of the log. */
   readonly isBare: boolean;
 
   banned = false;
@@ -34,44 +36,44 @@ export class System {
   twins = new Map<Name, Service>();
   backups: { part: Part; disk: unknown }[] = [];
 
-  /** What users were told is there, in order; what a wipe or an old backup may lose goes again. */
+  /** Rows whose users got a 201, in order. Rows that a wipe or an old backup may lose are removed. */
   acknowledged: Row[] = [];
   /** The first verdict on each comment, or 'any'. */
   verdicts = new Map<string, string>();
-  /** Every stand that a subscriber ever committed, every order with its `from`, the orders that were taken. */
-  stands = new Set<string>();
+  /** Every checkpoint that a subscriber has committed, every replay order with its `from`, and the orders taken. */
+  checkpoints = new Set<string>();
   orders = new Map<string, number>();
   taken = new Set<string>();
-  /** The parts whose databases were lost or put back, and those of them that a person is still to replay. */
+  /** The parts whose databases were lost or restored, and those of them that a person still has to replay. */
   lost = new Set<Part>();
   toReplay = new Set<Part>();
-  /** Whether there may have been dead letters. */
+  /** True if there may have been dead letters. */
   mayPark = false;
 
-  // ---- Chance
+  // ---- Random choices
 
-  /** From 0 to most. */
+  /** A number from 0 to `most`. */
   number = (most: number) => this.#random() * most;
   chance = (probability: number) => this.#random() < probability;
   pick = <T>(items: readonly T[]): T | undefined => items[Math.floor(this.number(items.length))];
   any = <T>(items: readonly [T, ...T[]]): T => this.pick(items) ?? items[0];
   anyPart = (): Part => this.any(['bus', ...NAMES]);
 
-  // ---- What the parts use
+  // ---- Used by the parts
 
   now = () => this.#count;
   uuid = () => `u${this.#next()}`;
-  /** Whether the handler of this part throws on this event. */
+  /** True if the handler of this part throws on this event. */
   isPoison = (part: string, event: Event) => this.poison.has(`${part} ${event.id}`);
-  /** Whether the bus refuses this event for good, as one that is too large. */
+  /** True if the bus refuses this event for good, for example because it is too large. */
   isRefused = ({ id = '' }: Event) => this.refused.has(id);
-  /** Whether a word is banned changes: only the first verdict counts. */
+  /** The list of banned words changes over time: only the first verdict counts. */
   verdict = (comment: string) => {
     const status = this.banned ? 'rejected' : 'approved';
     if (!this.verdicts.has(comment)) this.verdicts.set(comment, status);
     return status;
   };
-  /** The answer comes to the part's `answered` or `relayed`, unless it is lost. */
+  /** Sends a request. Its answer comes to the part's `answered` or `relayed`, unless it is lost. */
   send = (from: string, to: string, request: Request) => {
     const exchange = this.#next();
     this.net.push({ from, to, exchange, request });
@@ -95,9 +97,9 @@ export class System {
     this.isTold = !this.isBare && this.chance(0.5);
   }
 
-  // ---- What happens anyway
+  // ---- Steps without faults
 
-  /** A message arrives, or a relay or a loop of the bus goes on. */
+  /** Delivers a message, or runs one turn of a relay or a loop of the bus. */
   work(): string | undefined {
     if (this.net.length > 0 && this.chance(0.6)) return this.#deliver(this.take());
     if (this.chance(0.35)) {
@@ -121,7 +123,7 @@ export class System {
     return this.twins.get(name) ?? this.services[name];
   }
 
-  /** A user writes a post, if there are not that many already. */
+  /** Creates a user's post, up to a maximum number. */
   post(most = Number.POSITIVE_INFINITY): string | undefined {
     if (this.acknowledged.filter(({ postId }) => !postId).length >= most) return;
     return this.#create({ id: `p${this.#next()}` });
@@ -165,14 +167,14 @@ export class System {
     return request.kind === 'ask' ? this.services[to].ask() : watchPush(this, to, request);
   }
 
-  /** The classic moderation: keeps nothing, judges each time, does not understand a batch, but answers 200. */
+  /** The classic moderation: keeps nothing, judges each time, does not understand batches, but answers 200. */
   #classic(request: Request): Answer {
     if (request.kind !== 'push') return { status: 404 };
     for (const { type, data } of request.form === 'plain' ? request.events : []) {
       if (type !== 'CommentCreated') continue;
       const judged = { ...data, status: this.verdict(data.id) };
       const event = { source: 'classic', type: 'CommentModerated', data: judged, time: this.#count };
-      // Whose verdict is the first in the log is open from now on.
+      // The two moderations race for the first verdict in the log.
       this.verdicts.set(data.id, 'any');
       this.send('classic', 'bus', { kind: 'publish', source: 'classic', events: [event] });
     }
@@ -184,7 +186,7 @@ export class System {
     return this.#count;
   }
 
-  /** Messages overtake each other. */
+  /** Takes a random message, because messages overtake each other. */
   take(): Message {
     const [message] = this.net.splice(Math.floor(this.number(this.net.length)), 1);
     if (!message) throw new Error('the network is empty');

@@ -134,7 +134,7 @@ describeWithKubectl('npm run k8s:reset', () => {
     const { code, output } = await reset('--yes');
     expect(code).toBe(1);
     expect(output.trim().split('\n')).toEqual([
-      expect.stringMatching(/^The cluster of context "kind-1" gives no answer .* connection refused$/),
+      expect.stringMatching(/^The cluster of context "kind-1" does not answer\. .* connection refused$/),
     ]);
   });
 

@@ -98,7 +98,7 @@ describe('npm start', () => {
     }
     renameSync(src, `${src}-gone`);
     await until('it crashes', () => runner.output().includes('ended with code 1'));
-    const edits = () => occurrences(runner.output(), 'edited, starts again');
+    const edits = () => occurrences(runner.output(), 'edited, restarting');
     const before = edits();
     renameSync(`${src}-gone`, src);
     await until('the folder is seen', () => edits() > before);
@@ -251,7 +251,7 @@ describe('what is ready', () => {
     const runner = checkout.start(['posts', 'client']);
     await until('the greeting', () => runner.output().includes('Ready after'));
     const greeting = runner.output().slice(runner.output().indexOf('Ready after'));
-    expect(greeting).toMatch(/without what did not start:\n +client +Error: The colour is missing/);
+    expect(greeting).toMatch(/except for parts that did not start:\n +client +Error: The colour is missing/);
     expect(greeting).toContain(`http://localhost:${checkout.ports.posts}/posts`);
     expect(greeting).not.toContain(`http://localhost:${checkout.ports.client}`);
     checkout.edit('client', fakePart('repaired'));
@@ -267,7 +267,7 @@ describe('what is ready', () => {
     checkout.edit('client', `console.log('${line}'); process.exitCode = 1;`);
     const runner = checkout.start(['posts', 'client']);
     await until('the greeting', () => runner.output().includes('Ctrl-C stops all'));
-    expect(runner.output()).toContain(`client       ${line} (is tried again)`);
+    expect(runner.output()).toContain(`client       ${line} (keeps restarting)`);
     expect(runner.process.exitCode).toBeNull();
   });
 
@@ -276,7 +276,7 @@ describe('what is ready', () => {
     const runner = checkout.start(['posts', 'query']);
     await until('the greeting', () => runner.output().includes('Ready after'), 30_000);
     expect(runner.output()).toMatch(
-      /without what did not start:\n +posts +waiting for the colour \(does not answer yet\)/,
+      /except for parts that did not start:\n +posts +waiting for the colour \(does not answer yet\)/,
     );
   });
 
