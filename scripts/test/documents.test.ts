@@ -9,13 +9,12 @@ const documents = globSync('**/*.md', { cwd: root, exclude: ['**/node_modules', 
 );
 const textOf = (file: string) => readFileSync(file, 'utf8').replace(/^```[\s\S]*?^```$/gm, '');
 
-/** GitHub's addresses of a document's headings, and those that it sets itself. */
+/** GitHub's addresses of a document's headings. */
 function anchorsOf(file: string): string[] {
   const headings = textOf(file).match(/^#+ .*$/gm) ?? [];
   const words = headings.map((heading) => heading.replace(/^#+ /, '').replace(/\[(.*?)\]\(.*?\)/g, '$1'));
   const slugs = words.map((word) => word.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, ''));
-  const set = [...textOf(file).matchAll(/<a id="(.*?)">/g)].map(([, id = '']) => id);
-  return [...slugs.map((slug) => slug.replaceAll(' ', '-')), ...set];
+  return slugs.map((slug) => slug.replaceAll(' ', '-'));
 }
 
 function leadsNowhere(file: string, link: string): boolean {
