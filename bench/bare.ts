@@ -1,11 +1,11 @@
-// The limit of a read: a bare Express route that sends the bytes of a file, which it read once.
+// The limit of a read: a bare Express route that sends the bytes of a file, read once.
 import { readFileSync } from 'node:fs';
 import express from 'express';
 
 const { BYTES = '', TYPE = 'application/json; charset=utf-8', HOST = '127.0.0.1', PORT } = process.env;
 const bytes = readFileSync(BYTES);
 const app = express();
-// As ours do: nobody would ask with If-None-Match, and a hash of each answer is not sending bytes.
+// As ours do: the clients never send If-None-Match, and hashing each answer is not part of sending bytes.
 app.disable('etag');
 app.get('/posts', (_req, res) => {
   res.set('Content-Type', TYPE).send(bytes);

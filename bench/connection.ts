@@ -1,4 +1,4 @@
-// One connection of HTTP/1.1 on a bare socket, with one request at a time: the least that a load generator can cost.
+// One HTTP/1.1 connection on a bare socket, with one request at a time: the cheapest possible load generator.
 import { connect, type Socket } from 'node:net';
 
 type Answer = { status: number; body: Buffer };
@@ -11,7 +11,7 @@ export class Connection {
   #waiting: Waiting | undefined;
   #pieces: Buffer[] = [];
   #length = 0;
-  /** Of the answer that is coming, once its headers are there. */
+  /** The head of the answer being received, once complete. */
   #head: { status: number; bytes: number; whole: number } | undefined;
 
   constructor(origin: string) {
@@ -20,7 +20,10 @@ export class Connection {
     this.#port = Number(port);
   }
 
-  /** The answer, whatever its status is; a body is sent as JSON. Throws if the connection ends instead. */
+  /**
+   * Sends one request and resolves to its answer, whatever the status; a body is sent as JSON. Throws if the connection
+   * ends instead.
+   */
   request(method: string, path: string, body = '', type = 'application/json'): Promise<Answer> {
     if (!this.#socket || this.#socket.destroyed) this.#open();
     const content = body && `Content-Type: ${type}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n`;
@@ -38,7 +41,7 @@ export class Connection {
     const socket = connect(this.#port, this.#host);
     socket.setNoDelay();
     socket.on('data', (piece) => this.#take(piece as Buffer));
-    socket.on('error', () => {}); // told by 'close'
+    socket.on('error', () => {}); // reported by 'close'
     socket.on('close', () => {
       if (socket !== this.#socket) return;
       this.#pieces = [];

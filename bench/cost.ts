@@ -1,7 +1,7 @@
-// What processes take together. Where the system keeps no such account (not Linux), it is not measured.
+// The resources that several processes use together. Measured only on Linux, which accounts for them.
 import { memoryOf, processorTimeOf } from '../e2e/footprint.ts';
 
-/** Looking at memory takes the processor a millisecond and more for each process. */
+/** The sampling interval: reading a process's memory takes a millisecond of processor time or more. */
 const LOOK_MS = 1_000;
 
 function sum(pids: number[], of: (pid: number) => number): number | undefined {
@@ -12,13 +12,15 @@ function sum(pids: number[], of: (pid: number) => number): number | undefined {
   }
 }
 
-/** From now on; `stop()` gives the processor's time in milliseconds, and the most memory that they had at once in MB. */
+/**
+ * Measures from now on; `stop()` returns the processor time in milliseconds, and the peak of their total memory in MB.
+ */
 export function watchCost(pids: number[]) {
   const before = sum(pids, processorTimeOf);
   let most = 0;
   const look = () => {
     const memory = sum(pids, memoryOf);
-    if (memory === undefined) clearInterval(timer); // not Linux, or they have ended
+    if (memory === undefined) clearInterval(timer); // not Linux, or the processes have ended
     most = Math.max(most, ((memory ?? Number.NaN) * 1024) / 1e6);
   };
   const timer = setInterval(look, LOOK_MS);

@@ -1,6 +1,6 @@
-// What a figure of the benchmark is. Each is a file of its own in figures/, named in options.ts.
+// The interface of a figure of the benchmark. Each figure is a file in figures/, listed in options.ts.
 
-/** What one repetition of one side measured: metric -> value; each metric's unit stands in `units`. */
+/** The values of one repetition of one side: metric -> value; the units are in `units`. */
 export type Values = Record<string, number>;
 
 /** One repetition of one side. Its directory is empty, on the disk of the checkout, and deleted afterwards. */
@@ -8,7 +8,7 @@ export type Run = { side: string; quick: boolean; directory: string; say(text: s
 
 export type Goal = {
   text: string;
-  /** A value, or a ratio of sides, from the medians; undefined: not measured. */
+  /** A value, or a ratio of sides, computed from the medians; undefined if not measured. */
   of(medians: Record<string, Values>): number | undefined;
   atLeast?: number;
   atMost?: number;
@@ -17,20 +17,20 @@ export type Goal = {
 export type Figure = {
   name: string;
   title: string;
-  /** Run alternating, side by side, in each repetition. */
+  /** The sides, which alternate in each repetition. */
   sides: readonly string[];
-  /** Too long to repeat; left out of a quick run that does not name it. */
+  /** Set if the figure is too long to repeat. A quick run omits it unless it is named. */
   once?: boolean;
-  /** Metric -> unit, in the order of the table. A metric that cannot be measured here is left out of the values. */
+  /** Metric -> unit, in the order of the table. A metric that cannot be measured here has no value. */
   units: Record<string, string>;
-  /** Starts what it needs on free ports (see processes.ts, which also ends it), and throws if anything was lost. */
+  /** Starts servers on free ports (processes.ts also ends them) and measures. Throws if anything was lost. */
   measure(run: Run): Promise<Values>;
   goals: Goal[];
 };
 
-/** Thrown by `measure` where a side cannot be run at all, with the reason; the rest goes on. */
+/** Thrown by `measure` if a side cannot be run at all, with the reason; the other sides are measured. */
 export class NotMeasured extends Error {}
 
-/** Of two medians, for a goal; undefined if one was not measured. */
+/** The ratio of two medians, for a goal; undefined if one was not measured. */
 export const ratio = (one?: number, other?: number): number | undefined =>
   one === undefined || other === undefined ? undefined : one / other;

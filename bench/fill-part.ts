@@ -1,4 +1,4 @@
-// A thread that fills the database of one part with a history, as that part would have stored it in the end.
+// A worker thread that fills one part's database with a history, as the part itself would have stored it.
 import { randomUUID } from 'node:crypto';
 import { closeSync, fsyncSync, openSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
@@ -11,7 +11,7 @@ import { migrations as postsSchema } from '../posts/src/schema.ts';
 import { migrations as querySchema } from '../query/src/schema.ts';
 import { history, type Size, verdictOf } from './history.ts';
 
-/** What is stored of one event: the row for each table that gets one. */
+/** The rows of one event, by table. */
 type Rows = Record<string, (string | number)[] | undefined>;
 type Data = { id: string; postId: string; title: string; content: string; status: string; createdAt: string };
 
@@ -85,7 +85,7 @@ async function fillTables(file: string, part: string): Promise<void> {
 const { part, directory, size } = workerData as { part: string; directory: string; size: Size };
 const file = fileOf(directory, part);
 const head = part === 'event-bus' ? await fillLog(file, history(size)) : await fillTables(file, part);
-// Or else the disk would still be writing this when the measuring begins.
+// Flushed to disk, so that these writes do not continue during the measurement.
 const written = openSync(file, 'r+');
 fsyncSync(written);
 closeSync(written);

@@ -1,4 +1,4 @@
-// A blog of any size, written straight into the databases of its services.
+// Writes a blog of any size directly into the databases of its services.
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
@@ -11,7 +11,7 @@ import type { System } from '../e2e/system.ts';
 import { history, type Size } from './history.ts';
 import { keep } from './processes.ts';
 
-/** Makes the databases of all five parts, one thread each; then everybody stands at the head of the log. */
+/** Makes the databases of all five parts, one thread each. Every checkpoint is at the head of the log. */
 export async function fill(directory: string, size: Size): Promise<void> {
   mkdirSync(directory);
   const heads = SERVERS.map(async (part) => {
@@ -33,7 +33,7 @@ export async function fill(directory: string, size: Size): Promise<void> {
   }
 }
 
-/** What was filled has to be what the services would have stored, down to order and counts: the checker says so. */
+/** Verifies by the checker that the filled data equals what the services would have stored, in order and counts. */
 export async function assertRight(system: System, size: Size): Promise<void> {
   const writes: Write[] = [];
   for (const { type, data } of history(size)) {

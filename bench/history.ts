@@ -1,9 +1,9 @@
-// The history of a blog, made up: what its services would have said and stored if it had been written over HTTP. The same
-// for the same size, so that several processes can write their part of it at the same time.
+// A generated history of a blog: the events and rows of its services as if it had been written over HTTP. The same size
+// gives the same history, so that several processes can write their share of it concurrently.
 import { type CloudEvent, createEvent, type Verdict } from '../common/src/core/events.ts';
 import { judge } from '../moderation/src/moderation.ts';
 
-/** So many posts, each with so many comments; one comment in five is rejected. */
+/** The number of posts, and of comments on each; one comment in five is rejected. */
 export type Size = { posts: number; comments: number };
 
 /** A post makes one event, a comment three. */
@@ -11,7 +11,7 @@ export const eventsOf = ({ posts, comments }: Size): number => posts * (1 + 3 * 
 
 const BEGINNING = Date.UTC(2026, 0, 1);
 
-/** In the form of a UUIDv7: they grow with time, as those that the services make do. */
+/** An id in the form of a UUIDv7, which increases with time as the services' ids do. */
 function idOf(kind: 'post' | 'comment', n: number): string {
   const time = (BEGINNING + n).toString(16).padStart(12, '0');
   return `${time.slice(0, 8)}-${time.slice(8)}-7000-8000-${kind === 'post' ? '0' : '1'}00000000000`;
@@ -21,7 +21,7 @@ export const verdictOf = (content: string): Verdict => judge(content, ['orange']
 
 export const postId = (n: number): string => idOf('post', n);
 
-/** All of its events, in the order of the log. */
+/** All events, in log order. */
 export function* history({ posts, comments }: Size): Generator<CloudEvent> {
   for (let p = 0; p < posts; p++) {
     const createdAt = new Date(BEGINNING + p * comments).toISOString();

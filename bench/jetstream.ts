@@ -1,5 +1,5 @@
-// What could be used instead of the event bus: NATS JetStream, with every message on disk before its answer, behind the same
-// HTTP route for publishing and the same pushes to subscribers. Ends its nats-server with itself.
+// An alternative to the event bus: NATS JetStream, with each message on disk before its answer, behind the same HTTP
+// route for publishing and the same pushes to subscribers. Ends its nats-server when it ends.
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -32,7 +32,7 @@ const manager = await jetstreamManager(connection);
 await manager.streams.add({ name: STREAM, subjects: [STREAM], storage: 'file', allow_atomic: ATOMIC === 'on' });
 const stream = jetstream(connection);
 
-/** What has come is pushed as one batch, and the next when that is answered; what is answered is acknowledged. */
+/** Pushes the messages that have come as one batch; after the answer acknowledges them and pushes the next. */
 async function push(consumer: Consumer, url: string): Promise<void> {
   const waiting: JsMsg[] = [];
   const work = new Signal();
@@ -61,7 +61,10 @@ for (const [n, url] of SUBSCRIBERS.split(',').entries()) {
   void push(await stream.consumers.get(STREAM, name), url);
 }
 
-/** JetStream's own batch: all of it or nothing, on disk at once. Off unless a stream allows it; does not know message ids. */
+/**
+ * Publishes a JetStream atomic batch: all or nothing, one flush. A stream must allow it, and it does not deduplicate by
+ * message id.
+ */
 async function publishAtomic([first, ...events]: CloudEvent[]): Promise<number> {
   const last = events.pop();
   const batch = await stream.startBatch(STREAM, JSON.stringify(first));
@@ -69,7 +72,7 @@ async function publishAtomic([first, ...events]: CloudEvent[]): Promise<number> 
   return (await batch.commit(STREAM, JSON.stringify(last))).count;
 }
 
-/** One by one, none waiting for the one before it; like our bus it recognises what it has, by source and id. */
+/** Publishes events singly and concurrently. Like our bus it deduplicates by source and id. */
 async function publishAll(events: CloudEvent[]): Promise<number> {
   const publish = (event: CloudEvent) =>
     stream.publish(STREAM, JSON.stringify(event), { msgID: `${event.source} ${event.id}` });

@@ -1,5 +1,6 @@
-// The limit of one service: a bare Express process that validates as ours do, stores two rows in SQLite, and answers when
-// they are on disk. All that waits in one turn of the event loop shares a commit. It publishes nothing to nobody.
+// The limit of one service: a bare Express process that validates as ours do, stores two rows in SQLite, and answers
+// once they are on disk. All requests of one turn of the event loop share a commit (group commit). It publishes
+// nothing.
 import { randomUUIDv7 } from 'node:crypto';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';

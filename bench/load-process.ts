@@ -1,11 +1,11 @@
-// The process of the load generator: puts on the load of its argument, tells what came of it, and on demand every write.
+// The process of the load generator: runs the load of its argument, reports the result, and on request every write.
 import { BATCH, createEvent, PLAIN } from '../common/src/core/events.ts';
 import type { Write } from '../e2e/checker.ts';
 import { idOf } from '../e2e/http.ts';
 import { Connection } from './connection.ts';
 import { type Ended, type Load, now, percentile } from './load.ts';
 
-/** Refused, a client waits for so long, in milliseconds: one that does not is no client but an attack. */
+/** A client's pause after a refusal, in milliseconds; without one it would be an attack. */
 const PAUSE = 100;
 const COMMENTS_A_POST = 4;
 
@@ -19,7 +19,7 @@ const before = process.cpuUsage();
 const end = performance.now() + load.ms;
 const goesOn = () => performance.now() < end;
 
-/** One request; undefined if it was refused, or not answered. */
+/** Sends one request; undefined if it was refused or not answered. */
 async function ask(connection: Connection, wanted: number, method: string, path: string, body?: object, type = PLAIN) {
   const before = performance.now();
   const answer = await connection.request(method, path, body && JSON.stringify(body), type).catch(() => undefined);
@@ -38,7 +38,7 @@ async function writePost(posts: Connection, text: string): Promise<string | unde
   return id;
 }
 
-/** One comment in five has the banned word. */
+/** Writes a comment; one in five has the banned word. */
 async function writeComment(comments: Connection, postId: string, name: string, number: number): Promise<void> {
   const text = `comment ${number} on ${name}${number % 5 === 0 ? ', with orange' : ''}`;
   const answer = await ask(comments, 201, 'POST', `/posts/${postId}/comments`, { content: text });
@@ -47,13 +47,13 @@ async function writeComment(comments: Connection, postId: string, name: string, 
   writes.push({ kind: 'comment', id, postId, text, key: id, outcome: 'acknowledged' });
 }
 
-/** What a comment's event is like; `name` and `number` make its id distinct. */
+/** The event of a comment; `name` and `number` make its id unique. */
 function eventOf(name: string, number: number) {
   const data = { id: `${name} ${number}`, postId: name, content: `comment ${number}, as long as people write them` };
   return createEvent('bench', 'CommentCreated', { ...data, status: 'pending' });
 }
 
-/** One client, until the time is over. */
+/** Runs one client until the time is over. */
 async function run(client: number): Promise<void> {
   if (load.kind === 'reads') {
     const { origin, pathname } = new URL(load.url);

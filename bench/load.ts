@@ -1,15 +1,15 @@
-// The load generator, in a process of its own (load-process.ts): so its cost is its own, and is reported.
-//
-// Not autocannon: a client of it talks to one server only, so it cannot write a post to one service and comments on it to
-// another; at its end it drops the requests in flight, so that nobody knows whether they were acknowledged; and a request
-// costs it 44 µs where these take 21 (both against limit.ts, 32 clients, on two cores), time that the services then lack.
+// The load generator, in its own process (load-process.ts), so that its cost is measured separately and reported. Not
+// autocannon, for three reasons. A client of it talks to one server only, so it cannot write a post to one service and
+// comments to another. At its end it drops the requests in flight, so it is unknown if they were acknowledged. And a
+// request costs it 44 µs where these take 21 (both against limit.ts, 32 clients, on two cores), time that the services
+// then lack.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { Write } from '../e2e/checker.ts';
 import { keep } from './processes.ts';
 
-/** So many clients for so many milliseconds, each with one request at a time (a closed loop). */
+/** The load: clients that send one request at a time (a closed loop) for `ms` milliseconds. */
 export type Load = { concurrency: number; ms: number } & (
   | { kind: 'blog'; posts: string; comments: string; name: string }
   | { kind: 'comments'; comments: string; postIds: string[] }
@@ -17,31 +17,31 @@ export type Load = { concurrency: number; ms: number } & (
   | { kind: 'events'; url: string; name: string; batch: number }
 );
 
-/** What came of it; times in milliseconds, `began` and `ended` on the clock of `now()`. */
+/** The result; times in milliseconds, `began` and `ended` on the clock of `now()`. */
 export type Ended = {
   requests: number;
   posts: number;
   comments: number;
-  /** Status -> how often it was the answer to a request that was not taken; 0: no answer. */
+  /** Status -> number of refused requests; 0: no answer. */
   refused: Record<number, number>;
   p50: number;
   p99: number;
   began: number;
   ended: number;
-  /** The generator's own cost: processor time of one request in microseconds. */
+  /** The generator's own cost: processor time per request in microseconds. */
   cost: number;
 };
 
-/** Milliseconds on a clock that all processes share. */
+/** Milliseconds on a clock shared by all processes. */
 export const now = () => performance.timeOrigin + performance.now();
 
-/** The value that so many percent of all are not above. */
+/** The value that this percentage of all values do not exceed. */
 export function percentile(values: number[], percent: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil((sorted.length * percent) / 100) - 1)] ?? Number.NaN;
 }
 
-/** Puts this load on; done when every request was answered. `writes()` then gives what was acknowledged. */
+/** Runs a load; resolves once every request was answered. `writes()` then returns the acknowledged writes. */
 export async function putLoad(load: Load): Promise<Ended & { writes(): Promise<Write[]> }> {
   const child = fork(join(import.meta.dirname, 'load-process.ts'), [JSON.stringify(load)], {
     serialization: 'advanced',

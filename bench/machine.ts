@@ -1,4 +1,4 @@
-// What the figures were measured on: without that they say nothing.
+// Describes the machine, without which figures mean nothing.
 import { spawnSync } from 'node:child_process';
 import { readFileSync, realpathSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem, type } from 'node:os';

@@ -1,5 +1,5 @@
-// `npm run bench`: what this system costs and gains beside what could be used instead, on this machine. Exit code 0: all
-// was measured (goals missed or not), 1: something was not, or was lost, 2: wrong usage, 130: interrupted.
+// `npm run bench`: measures this system next to its alternatives, on this machine. Exit code 0: everything was measured
+// (goals met or missed), 1: something could not be measured or was lost, 2: wrong usage, 130: interrupted.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from '../scripts/parts.ts';
@@ -12,19 +12,19 @@ import { endAll } from './processes.ts';
 import { oneLine, type Result, resultOf, short, tableOf } from './results.ts';
 
 const RESULTS = join(root, 'bench', 'results');
-/** A quick run begins nothing after so many milliseconds. */
+/** A quick run starts no figure after this many milliseconds. */
 const QUICK_MS = 45_000;
-/** Settings of the parts that a shell may have for its own `npm start`: here they would change what is measured. */
+/** Settings that a shell may have for its own `npm start`, removed here because they would change the results. */
 const SETTINGS = ['BANNED_WORDS', 'BUS_TOKEN', 'LOG_LEVEL', 'SUBSCRIPTIONS'];
 
 const { quick, repeat, figures } = optionsOrUsage(parseOptions, USAGE);
 const began = performance.now();
 let interrupted = false;
-/** Of the run that is going on. */
+/** The directory of the current run. */
 let directory: string | undefined;
 let tidying: Promise<void> | undefined;
 
-/** Ends the run that is going on; once, also if an interruption comes while it ends by itself. */
+/** Cleans up after the current run; once, even if an interruption comes during the cleanup. */
 function tidyUp(): Promise<void> {
   tidying ??= endAll().finally(() => {
     if (directory) rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
@@ -34,7 +34,7 @@ function tidyUp(): Promise<void> {
   return tidying;
 }
 
-/** One repetition of one side, in a directory of its own. */
+/** Measures one repetition of one side, in a new directory. */
 async function measure(figure: Figure, side: string): Promise<Values> {
   directory = mkdtempSync(join(RESULTS, 'run '));
   const say = (text: string) => console.log(`    ${text}`);
@@ -45,7 +45,7 @@ async function measure(figure: Figure, side: string): Promise<Values> {
   }
 }
 
-/** All sides of a figure, alternating; undefined: one of them failed, which ended it. */
+/** Measures all sides of a figure, alternating; undefined if one failed, which ends the figure. */
 async function measureAll(figure: Figure): Promise<Result | undefined> {
   const runs = new Map(figure.sides.map((side) => [side, [] as Values[]]));
   const notMeasured: Record<string, string> = {};
@@ -116,5 +116,5 @@ if (!interrupted) {
   console.log(
     `\n${((performance.now() - began) / 60_000).toFixed(1)} minutes. Also as bench/results/results.json and plot.svg.`,
   );
-  process.exit(); // whatever a figure that failed has left waiting
+  process.exit(); // ends timers and sockets left by a failed figure
 }

@@ -1,4 +1,4 @@
-// The figures of the benchmark, and which of them are asked for.
+// The figures of the benchmark, and its command line.
 import { parseArgs } from 'node:util';
 import type { Figure } from './figure.ts';
 import { alone } from './figures/alone.ts';
@@ -20,7 +20,7 @@ export const USAGE = `Usage: npm run bench -- [--quick] [--figure NAME] [--side 
 --figure, --side: only this one (more than once: these)
 --repeat: how often each is measured (3)`;
 
-/** In the order in which they are measured; in a quick run the last are the first to be left out. */
+/** All figures in the order of measurement; a quick run omits the last ones first. */
 const FIGURES: Figure[] = [
   disk,
   writes,
@@ -37,7 +37,7 @@ const FIGURES: Figure[] = [
   growth,
 ];
 
-/** Throws an error that says which names there are. */
+/** Parses the command line. Throws an error that lists the valid names. */
 export function parseOptions() {
   const { values } = parseArgs({
     options: {

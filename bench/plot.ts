@@ -1,4 +1,4 @@
-// The goals as bars in one SVG, readable on a dark and on a light page: how many times as good as the goal.
+// Draws the goals as bars in one SVG for dark and light pages: each figure relative to its goal.
 import { boundOf, type Judged, type Result, short } from './results.ts';
 
 const ROW = 26;
@@ -6,7 +6,7 @@ const LABEL = 460;
 const BAR = 300;
 const WIDTH = LABEL + BAR + 190;
 const TOP = 48;
-/** The scale is logarithmic, from a hundredth of the goal to a hundred times it. */
+/** The scale is logarithmic, from a hundredth of the goal to a hundred times the goal. */
 const DECADES = 2;
 
 const escaped = (text: string) => text.replace(/&/g, '&amp;').replace(/</g, '&lt;');
@@ -15,7 +15,7 @@ const x = (times: number) =>
 
 function timesGoal({ value, atLeast, atMost }: Judged): number | undefined {
   if (value === undefined || (atLeast ?? atMost) === undefined) return undefined;
-  if (value === atMost) return 1; // also a goal of 0
+  if (value === atMost) return 1; // covers a goal of 0
   return atLeast === undefined ? (atMost as number) / value : value / atLeast;
 }
 

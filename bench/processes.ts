@@ -1,4 +1,4 @@
-// What a figure starts. All of it is ended when its run is over, however that ends: figures need not.
+// Starts servers for a figure, and ends all of them when its run is over, whatever happens.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { SERVERS, urlSetting } from '@blog/common/run/parts.ts';
@@ -11,20 +11,20 @@ export type Blog = { url: (part: string) => string; pids: number[] };
 type Started = { stop(): Promise<unknown> };
 const started = new Set<Promise<Started>>();
 
-/** Has whatever is starting here ended with the run. */
+/** Registers a server that is starting, so that it is ended with the run. */
 export function keep<T extends Started>(starting: Promise<T>): Promise<T> {
   started.add(starting);
   return starting;
 }
 
-/** Ends all that was started since the last time, also what is only starting; throws what the first of them throws. */
+/** Ends all servers started since the last call, also those that are still starting; throws the first error. */
 export async function endAll(): Promise<void> {
   const all = [...started];
   started.clear();
   const ends = all.map((starting) =>
     starting.then(
       (one) => one.stop(),
-      () => {}, // it never came to run, and its figure was told
+      () => {}, // it failed to start, which its figure has reported
     ),
   );
   await Promise.allSettled(ends);
@@ -32,8 +32,8 @@ export async function endAll(): Promise<void> {
 }
 
 /**
- * Ours, as `npm start -- --production --without client` runs it, with its data in this directory. `env` are settings that
- * the parts have besides.
+ * Starts ours, as `npm start -- --production --without client` does, with the data in this directory. `env`: additional
+ * settings for the parts.
  */
 export async function startOurs(directory: string, env: NodeJS.ProcessEnv = {}) {
   const data = join(directory, 'data');
@@ -47,14 +47,14 @@ export async function startOurs(directory: string, env: NodeJS.ProcessEnv = {}) 
   return { ...system, system, pids: SERVERS.map((part) => pids.get(part) as number) };
 }
 
-/** One server in a process of its own; it says "listening" when it does. */
+/** Starts one server in its own process, and waits for its line "listening". */
 export async function startServer(file: string, env: NodeJS.ProcessEnv = {}) {
   const [port] = await freePorts(1);
   const { pid, output } = await keep(startProcess(file, { NODE_ENV: 'production', HOST, ...env, PORT: String(port) }));
   return { url: `http://${HOST}:${port}`, pid, output };
 }
 
-/** The classic version, all of it in memory; `moved` are addresses that its bus is to have instead, as POSTS_URL. */
+/** Starts the classic version, all of it in memory; `moved` overrides addresses for its bus, such as POSTS_URL. */
 export async function startNaive(moved: NodeJS.ProcessEnv = {}): Promise<Blog> {
   const ports = await freePorts(SERVERS.length);
   const urls = new Map(SERVERS.map((part, i): [string, string] => [part, `http://${HOST}:${ports[i]}`]));

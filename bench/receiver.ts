@@ -1,4 +1,4 @@
-// Takes spans (OTLP over HTTP, JSON) and only counts them, so that it costs the machine little: GET tells how many came.
+// Receives spans (OTLP over HTTP, JSON) and only counts them, to cost the machine little: GET returns the count.
 import { createServer } from 'node:http';
 import { HOST } from '../scripts/parts.ts';
 

@@ -1,7 +1,7 @@
-// From the values of all runs to medians, spreads and goals met or missed.
+// Computes medians, spreads, and goals met or missed from the values of all runs.
 import type { Figure, Goal, Values } from './figure.ts';
 
-/** Middle, smallest and largest of all repetitions; `values` in the order in which they were measured. */
+/** Median, minimum and maximum of all repetitions; `values` in the order of measurement. */
 export type Spread = { median: number; min: number; max: number; values: number[] };
 export type Judged = { text: string; value?: number; atLeast?: number; atMost?: number; met?: boolean };
 export type Result = {
@@ -10,12 +10,12 @@ export type Result = {
   units: Record<string, string>;
   /** Side -> metric -> spread. */
   sides: Record<string, Record<string, Spread>>;
-  /** Side -> why it was not measured. */
+  /** Side -> reason for not being measured. */
   notMeasured: Record<string, string>;
   goals: Judged[];
 };
 
-/** Of an even number of values: halfway between the two in the middle. */
+/** For an even number of values the median is halfway between the two in the middle. */
 export function spreadOf(values: number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = (sorted.length - 1) / 2;
@@ -30,7 +30,7 @@ function judge({ text, of, atLeast, atMost }: Goal, medians: Record<string, Valu
   return { text, value, atLeast, atMost, met: value >= (atLeast ?? -Infinity) && value <= (atMost ?? Infinity) };
 }
 
-/** Of one figure; `runs` are the values of each side's repetitions. */
+/** The result of one figure; `runs` are the values of each side's repetitions. */
 export function resultOf(figure: Figure, runs: Map<string, Values[]>, notMeasured: Record<string, string>): Result {
   const { name, title, units, goals } = figure;
   const sides: Result['sides'] = {};
@@ -47,14 +47,14 @@ export function resultOf(figure: Figure, runs: Map<string, Values[]>, notMeasure
   return { name, title, units, sides, notMeasured, goals: goals.map((goal) => judge(goal, medians)) };
 }
 
-/** Of an error that may say much: of a runner's output the line that names a port in use, else the first. */
+/** The first line of an error; of a runner's output the line about a port in use. */
 export function oneLine(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
   const lines = text.split('\n').filter((line) => line.trim() !== '');
   return lines.find((line) => /cannot listen|already in use|EADDRINUSE/.test(line)) ?? lines[0] ?? 'unknown';
 }
 
-/** Three digits are more than a noisy machine gives. */
+/** Rounds to three digits, more than a noisy machine yields. */
 export function short(value: number): string {
   const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
   return value.toLocaleString('en', { maximumFractionDigits: digits });
@@ -69,7 +69,7 @@ function verdictOf({ value, met }: Judged): string {
   return met === undefined ? short(value) : `${short(value)}, ${met ? 'met' : 'MISSED'}`;
 }
 
-/** The table that is printed in the end: a line for each metric, a column for each side; then the goals. */
+/** The final table: a line for each metric, a column for each side; then the goals. */
 export function tableOf(results: Result[]): string {
   const lines: string[] = [];
   for (const { name, title, units, sides, notMeasured, goals } of results) {

@@ -1,5 +1,5 @@
-// Four subscribers in one process that keep up with any bus: they only count what comes, and say where they stand, as one
-// that keeps a checkpoint does. Bare node:http, so that what is measured is the bus. GET / tells the counts.
+// Four subscribers in one process, fast enough for any bus: they only count events, and answer with a checkpoint as
+// ours do. Bare node:http, so that the bus is what is measured. GET / returns the counts.
 import { createServer, type IncomingMessage } from 'node:http';
 
 const { HOST, PORT } = process.env;
@@ -23,7 +23,7 @@ createServer(async (req, res) => {
   if (req.method === 'POST') {
     const events = await count(req);
     const { 'event-after': after, 'event-upto': upto } = req.headers;
-    // Only our bus names places; what does not join is not counted twice.
+    // Only our bus sends checkpoints; a batch that does not follow on is not counted twice.
     if (upto === undefined || subscriber.checkpoint === '0' || subscriber.checkpoint === after) {
       subscriber.events += events;
       subscriber.checkpoint = String(upto ?? '0');

@@ -1,4 +1,5 @@
-// What the comments service acknowledges when it has nobody to talk to, beside the limit of one process that does as much.
+// The rate at which the comments service alone acknowledges comments, next to the limit of one process that does the
+// same work.
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { writePost } from '../../e2e/writers.ts';
@@ -8,7 +9,7 @@ import { startOurs, startServer } from '../processes.ts';
 
 const POSTS = 32;
 
-/** Where comments are taken, on which posts, and the database in which they have to be. */
+/** The address for comments, the posts to comment on, and the database in which the comments must be stored. */
 type Target = { comments: string; postIds: string[]; file: string };
 
 async function startComments(directory: string): Promise<Target> {
@@ -28,7 +29,7 @@ async function startLimit(directory: string): Promise<Target> {
   };
 }
 
-/** The comments that are committed together with their event. */
+/** The number of comments that were committed together with their event. */
 function stored(file: string): number {
   const db = new DatabaseSync(file, { readOnly: true });
   const row = db.prepare('SELECT min((SELECT count(*) FROM comments), (SELECT count(*) FROM outbox)) AS n').get();

@@ -1,4 +1,4 @@
-// The disk's own rate: what one commit at a time can have at most, here.
+// The disk's own rate of fsyncs: the upper bound for one commit at a time.
 import { closeSync, fdatasyncSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Figure } from '../figure.ts';

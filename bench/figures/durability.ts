@@ -1,4 +1,5 @@
-// That what was measured was on disk: each server is killed under load, and everything acknowledged is there afterwards.
+// The durability of acknowledged writes: each server is killed under load, and everything acknowledged must exist
+// afterwards.
 import { setTimeout as pause } from 'node:timers/promises';
 import { SERVERS } from '@blog/common/run/parts.ts';
 import { check, takeSnapshot } from '../../e2e/checker.ts';
@@ -7,7 +8,7 @@ import type { Figure, Run, Values } from '../figure.ts';
 import { keep, startOurs } from '../processes.ts';
 
 const WRITERS = 16;
-/** Between two kills, in milliseconds. */
+/** The pause between two kills, in milliseconds. */
 const BETWEEN = 1_000;
 
 async function measure({ directory, quick, say }: Run): Promise<Values> {
@@ -23,7 +24,7 @@ async function measure({ directory, quick, say }: Run): Promise<Values> {
   }, 10);
   const end = async () => {
     clearInterval(watching);
-    void crowd.stop().catch(() => {}); // whose writes are in flight gives up after a while
+    void crowd.stop().catch(() => {}); // a writer in flight gives up by itself
   };
   await keep(Promise.resolve({ stop: end }));
   for (const part of SERVERS) {

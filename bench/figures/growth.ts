@@ -1,4 +1,5 @@
-// What a large blog costs against a small one: both run at the same time, and take turns request by request.
+// The cost of a large blog relative to a small one: both run at the same time and are measured alternately, request by
+// request.
 import { statfsSync } from 'node:fs';
 import { freemem } from 'node:os';
 import { join } from 'node:path';
@@ -15,17 +16,17 @@ import { keep } from '../processes.ts';
 const SMALL: Size = { posts: 1_000, comments: 5 };
 const LARGE: Size = { posts: 1_000_000, comments: 5 };
 const QUICK: Size = { posts: 20_000, comments: 5 };
-/** What a post of that history and its comments take on disk, in bytes; and what filling needs of memory. */
+/** The disk space of a post and its comments in that history, in bytes; and the memory needed for filling. */
 const DISK_A_POST = 25_000;
 const MEMORY = 4e9;
 const WARM_UP = 100;
 const REQUESTS = 200;
-/** How many posts the first page shows. */
+/** The number of posts on the first page. */
 const SHOWN = 50;
 const STARTS = 5;
 
 type Blog = { system: System; size: Size; times: Map<string, number[]> };
-/** About which post: any (in a large blog one that is on the disk alone), or one of those that the first page shows. */
+/** The post concerned: `any` (in a large blog one that is not cached), or one shown on the first page. */
 type About = 'any' | 'shown';
 type Request = { part: string; path(post: string): string; body?: object; about?: About };
 
@@ -53,7 +54,7 @@ async function timeRequest({ size }: Blog, { part, path, body, about }: Request,
   const { status } = await connection.request(method, address, body && JSON.stringify(body));
   const time = performance.now() - before;
   if (status >= 300) throw new Error(`${part} answered ${method} ${address} with ${status}`);
-  if (body) await pause(10); // what the write sets off is over by then, nearly always
+  if (body) await pause(10); // the write's effects are nearly always over by then
   return time;
 }
 
@@ -85,7 +86,7 @@ async function measure({ directory, quick, say }: Run): Promise<Values> {
     throw new Error(
       `needs ${needed / 1e9} GB of disk and ${MEMORY / 1e9} of memory; ${(free / 1e9).toFixed(1)} and ${(freemem() / 1e9).toFixed(1)} are free`,
     );
-  const checked = join(directory, 'checked'); // another one, because asking everything makes a process warm
+  const checked = join(directory, 'checked'); // another process, because reading everything warms up its cache
   await fill(checked, SMALL);
   const other = await start(checked);
   await assertRight(other, SMALL);

@@ -1,4 +1,4 @@
-// What is taken when nothing happens.
+// The resources that an idle blog uses.
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { SERVERS } from '@blog/common/run/parts.ts';
@@ -6,7 +6,7 @@ import { processorTimeOf } from '../../e2e/footprint.ts';
 import { type Figure, NotMeasured } from '../figure.ts';
 import { startNaive, startOurs } from '../processes.ts';
 
-/** How often a thread of the process went to sleep of its own accord, and so was woken (proc_pid_status(5)). */
+/** The number of voluntary context switches of the process's threads: each means a wake-up (proc_pid_status(5)). */
 function wakeUpsOf(pid: number): number {
   const threads = readdirSync(`/proc/${pid}/task`);
   const statuses = threads.map((thread) => readFileSync(`/proc/${pid}/task/${thread}/status`, 'utf8'));

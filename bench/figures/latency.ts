@@ -1,4 +1,4 @@
-// From the answer to a comment until its verdict reaches somebody who listens, at a steady rate of writes.
+// The latency from a comment's 201 to the arrival of its verdict at a listener, at a steady rate of writes.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -9,16 +9,16 @@ import type { Figure, Run, Values } from '../figure.ts';
 import { percentile } from '../load.ts';
 import { keep, startNaive, startOurs } from '../processes.ts';
 
-/** How long a verdict is waited for in the end, in milliseconds; then it counts as never come. */
+/** The time in milliseconds after the last write for which verdicts are awaited; then they count as missing. */
 const PATIENCE = 5_000;
 const RATES = [20, 100];
-/** Posts that the comments are spread over: the naive side answers each with all comments of its post. */
+/** The number of posts commented on: the naive side answers each comment with all comments of its post. */
 const POSTS = 20;
 
 type Comment = { id: string; status?: string };
 type Listener = { url(part: string): string; verdictOf(id: string): number | undefined };
 
-/** Remembers when the first verdict of each comment came. */
+/** Records the arrival of each comment's first verdict. */
 function createListener() {
   const verdicts = new Map<string, number>();
   return {
@@ -29,7 +29,7 @@ function createListener() {
   };
 }
 
-/** A reader of query's stream. */
+/** Listens to query's stream. */
 async function listenToOurs(directory: string): Promise<Listener> {
   const { url } = await startOurs(directory);
   const { hear, verdictOf } = createListener();
@@ -47,8 +47,8 @@ async function listenToOurs(directory: string): Promise<Listener> {
 }
 
 /**
- * Naive has no stream, and its page asks once. So the listener subscribes to its bus, in the place of the posts service,
- * which does nothing with events: it hears of a verdict when query does, and not only when query shows it.
+ * Naive has no stream, and its page reads once. So the listener subscribes to its bus, in the place of the posts
+ * service, which ignores events: it gets a verdict at the same time as query, before query shows it.
  */
 async function listenToNaive(): Promise<Listener> {
   const { hear, verdictOf } = createListener();
@@ -63,7 +63,10 @@ async function listenToNaive(): Promise<Listener> {
   return { ...(await startNaive({ POSTS_URL: `http://127.0.0.1:${port}` })), verdictOf };
 }
 
-/** Comments at this rate, whether the ones before were answered or not; when each answer came. */
+/**
+ * Writes comments at a fixed rate, without waiting for earlier answers (an open loop), and records the time of each
+ * answer.
+ */
 async function writeSteadily(comments: string, postIds: string[], rate: number, seconds: number) {
   const answered = new Map<string, number>();
   const idle: Connection[] = [];
@@ -100,7 +103,7 @@ async function measure({ side, directory, quick }: Run): Promise<Values> {
     const answered = await writeSteadily(url('comments'), postIds, rate, quick ? 2 : 10);
     const ids = [...answered.keys()];
     const all = () => ids.every((id) => verdictOf(id) !== undefined);
-    await until('every verdict has come', all, PATIENCE).catch(() => {}); // the rest never comes
+    await until('every verdict has come', all, PATIENCE).catch(() => {}); // the others count as missing
     const times = Array.from(answered, ([id, at]) => Math.max(0, (verdictOf(id) ?? Number.POSITIVE_INFINITY) - at));
     values[`p50 at ${rate}/s`] = percentile(times, 50);
     values[`p99 at ${rate}/s`] = percentile(times, 99);

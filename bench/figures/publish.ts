@@ -1,4 +1,5 @@
-// The bus alone, beside JetStream: publishing over HTTP, every event on disk before its answer, and pushed to subscribers.
+// The bus alone, next to JetStream: publishing over HTTP, each event on disk before its answer, and pushed to
+// subscribers.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,12 +14,12 @@ import { keep, startServer } from '../processes.ts';
 const PUBLISHERS = 32;
 const BATCHES = 100;
 const PATHS = ['/1', '/2', '/3', '/4'];
-/** JetStream with batches of its own kind; single events are as in the other one. */
+/** JetStream with its own atomic batches; its single events are those of the other side. */
 const ATOMIC = 'jetstream-atomic';
 
 type Bus = { url: string; pids: number[] };
 
-/** Our event bus as it runs in production, with these four subscribers in the place of the services. */
+/** Starts our event bus as in production, with these four subscribers instead of the services. */
 async function startBus(directory: string, subscribers: string[]): Promise<Bus> {
   const [port = 0] = await freePorts(1);
   const { env } = specOf('event-bus', { dataDir: directory, production: true, ports: new Map([['event-bus', port]]) });

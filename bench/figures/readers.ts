@@ -1,4 +1,4 @@
-// Many readers of query's stream while the blog is written.
+// Many readers of query's stream while posts and comments are written.
 import { once } from 'node:events';
 import { type IncomingMessage, get as open } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -10,10 +10,10 @@ import { percentile } from '../load.ts';
 import { keep, startOurs } from '../processes.ts';
 
 const READERS = 1_000;
-/** So many streams are opened at once. */
+/** The number of streams opened at the same time. */
 const AT_ONCE = 50;
 
-/** Opens streams that remember nothing but when each of them got the text that is waited for. */
+/** Opens streams that only record the time at which each got the expected text. */
 async function openReaders(url: string) {
   const streams: IncomingMessage[] = [];
   let wanted = Buffer.from('\0');
@@ -25,8 +25,8 @@ async function openReaders(url: string) {
   const openOne = async () => {
     const [stream] = (await once(open(url, { agent: false }), 'response')) as [IncomingMessage];
     if (stream.statusCode !== 200) throw new Error(`a reader was answered with ${stream.statusCode}`);
-    stream.on('error', () => {}); // the end
-    // A message is smaller than a packet: the text is never in two pieces.
+    stream.on('error', () => {}); // closed at the end
+    // A message is smaller than a packet, so the text never arrives in two pieces.
     stream.on('data', (piece) => {
       if (!readers.has(stream) && piece.includes(wanted)) readers.set(stream, performance.now());
     });
@@ -39,7 +39,7 @@ async function openReaders(url: string) {
       wanted = Buffer.from(text);
       readers = new Map();
     },
-    /** When the last reader got it. */
+    /** The time at which the last reader got the text. */
     async last(): Promise<number> {
       await until('every reader has it', () => readers.size === READERS);
       return Math.max(...readers.values());

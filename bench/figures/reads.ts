@@ -1,4 +1,4 @@
-// The page's list, beside a bare route that sends the same bytes.
+// The list that the page reads, next to a bare route that sends the same bytes.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writePost } from '../../e2e/writers.ts';
@@ -11,7 +11,7 @@ const CONCURRENCY = 64;
 const POSTS = 50;
 const COMMENTS = 6;
 
-/** Query with a full page. */
+/** Starts query with a full page of posts. */
 async function startQuery(directory: string) {
   const { system, url, pids } = await startOurs(directory);
   for (let n = 0; n < POSTS; n += 10)
@@ -20,7 +20,7 @@ async function startQuery(directory: string) {
   return { system, url: url('query'), pids };
 }
 
-/** A route that sends what query answers; query itself has ended by then. */
+/** Starts a route that sends query's answer; query itself has ended by then. */
 async function startBare(directory: string) {
   const { system, url } = await startQuery(directory);
   const answer = await fetch(`${url}/posts`);

@@ -1,4 +1,4 @@
-// Query builds its read model from the log alone, as after an update that threw its database away.
+// The rebuild of query's read model from the log, as after an update that deleted its database.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -11,7 +11,7 @@ import type { Figure, Values } from '../figure.ts';
 import { eventsOf, history } from '../history.ts';
 import { keep } from '../processes.ts';
 
-/** Of 1,024 bytes, in MB. */
+/** 1,024 bytes in MB. */
 const KB = 1.024e-3;
 const PARTS = ['query', 'event-bus'];
 const OTHERS = ['client', 'posts', 'comments', 'moderation'];
@@ -37,7 +37,7 @@ export const rebuild: Figure = {
       if (process.platform !== 'linux') return;
       for (const [name, pid] of await system.pids()) measured[`${name} ${what}`] = memoryOf(pid) * KB;
     };
-    await pause(1_000); // what starting took is given back
+    await pause(1_000); // memory used by the start is released
     await memory('idle');
 
     for (const name of PARTS) await system.part(`stop ${name}`);

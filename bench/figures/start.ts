@@ -1,4 +1,4 @@
-// `npm start` as it is typed, where everything is installed, until it says that all parts are ready.
+// The time of `npm start`, with everything installed, until it reports that all parts are ready.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -8,18 +8,18 @@ import { root } from '../../scripts/parts.ts';
 import type { Figure } from '../figure.ts';
 import { keep } from '../processes.ts';
 
-/** Seconds until it is ready; it is stopped again. */
+/** Runs `npm start` until it is ready, and stops it; returns the seconds. */
 async function timeOf(options: string[], dataDir: string): Promise<number> {
   const numbers = await freePorts(PARTS.length);
   const ports = PARTS.flatMap((name, i) => ['--port', `${name}=${numbers[i]}`]);
   const npm = process.env.npm_execpath;
-  // Without npm (`node bench/main.ts`) what it would run: then npm's own start is missing.
+  // Under `node bench/main.ts` npm is unknown: the same script runs without npm, whose own time is then missing.
   const command = npm ? [npm, 'start', '--'] : [join(root, 'scripts', 'setup.mjs'), 'start.ts'];
   const began = performance.now();
   const runner = spawn(process.execPath, [...command, '--data', dataDir, ...ports, ...options], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
-    // A group of its own gets the Ctrl-C as a whole, as in a terminal.
+    // A process group of its own gets the Ctrl-C as a whole, as in a terminal.
     detached: true,
   });
   const ended = once(runner, 'close');

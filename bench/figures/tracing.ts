@@ -1,4 +1,4 @@
-// What it costs to have the parts make spans: the load of `writes`, with OpenTelemetry off and on.
+// The cost of tracing: the load of `writes`, with OpenTelemetry off and on.
 import { get } from '../../e2e/http.ts';
 import { type Figure, type Run, ratio, type Values } from '../figure.ts';
 import { startServer } from '../processes.ts';

@@ -1,4 +1,4 @@
-// Posts and comments through the services, until the last verdict is in the read model.
+// The rate of posts and comments through all services, until the last verdict is in the read model.
 import { setTimeout as pause } from 'node:timers/promises';
 import { check, takeSnapshot, type Write } from '../../e2e/checker.ts';
 import { get, until } from '../../e2e/http.ts';
@@ -8,14 +8,17 @@ import { type Ended, now, putLoad } from '../load.ts';
 import { type Blog, startNaive, startOurs } from '../processes.ts';
 
 const CONCURRENCY = 32;
-/** In milliseconds: how long ours may take to be done, and how long naive may show no change before it is given up. */
+/**
+ * In milliseconds: the deadline of ours for the last verdict, and the time without a change after which naive is given
+ * up.
+ */
 const DONE_WITHIN = 120_000;
 const STILL = 5_000;
 const STILL_WITHIN = 30_000;
 
 /**
- * What both sides have in common: the load, and what it cost until `settled` says that it is done (and since when). Before
- * it counts there is some of the same, because JavaScript that has just started is translated while it runs.
+ * Measures either side: the load, and its cost until `settled` reports the end (and its time). Some of the same load
+ * runs before as a warm-up, because V8 compiles code while it runs.
  */
 async function measureWrites(blog: Blog, quick: boolean, settled: (ended: Ended) => Promise<number>) {
   const [posts, comments] = [blog.url('posts'), blog.url('comments')];
@@ -45,10 +48,10 @@ async function measureWrites(blog: Blog, quick: boolean, settled: (ended: Ended)
   return { values, writes: [...(await warm.writes()), ...(await ended.writes())] };
 }
 
-/** Ours, whose parts have these settings besides. */
+/** Measures ours, with additional settings for the parts. */
 export async function measureOurs(directory: string, quick: boolean, env?: NodeJS.ProcessEnv): Promise<Values> {
   const blog = await startOurs(directory, env);
-  /** Every post is one event, and every comment three; query stands behind the last of them. */
+  /** Each post is one event, each comment three. Done when query's checkpoint is past the last one. */
   const settled = async ({ posts, comments }: Ended) => {
     const isDone = async () => Number.parseInt((await get(`${blog.url('query')}/events`)).body.checkpoint, 10);
     await until('query has every verdict', async () => (await isDone()) >= posts + 3 * comments, DONE_WITHIN);
@@ -61,7 +64,10 @@ export async function measureOurs(directory: string, quick: boolean, env?: NodeJ
   return { ...values, missing: 0 };
 }
 
-/** It has no word for being done: its read model is looked at until all is there, or nothing changes any more. */
+/**
+ * Measures naive. It has no signal for being done: its read model is polled until it is complete, or nothing changes
+ * any more.
+ */
 async function measureNaive(quick: boolean): Promise<Values> {
   const blog = await startNaive();
   const judged = async () => {

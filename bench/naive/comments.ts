@@ -8,7 +8,7 @@ const port = Number(process.env.PORT ?? 4001);
 const host = process.env.HOST ?? '127.0.0.1';
 const bus = process.env.EVENT_BUS_URL ?? 'http://127.0.0.1:4005';
 
-// What not to do: the only copy is this process's memory.
+// Anti-pattern: the only copy is in this process's memory.
 const commentsByPost: Record<string, { id: string; content: string; status: string }[]> = {};
 
 const app = express();
@@ -21,19 +21,19 @@ app.get('/posts/:id/comments', (req, res) => {
 
 app.post('/posts/:id/comments', async (req, res) => {
   const comment = { id: randomBytes(4).toString('hex'), content: req.body.content, status: 'pending' };
-  const postId = req.params.id; // any id will do: nobody asks whether there is such a post
+  const postId = req.params.id; // not validated: comments does not know which posts exist
   const comments = commentsByPost[postId] ?? [];
   comments.push(comment);
   commentsByPost[postId] = comments;
   await axios.post(`${bus}/events`, { type: 'CommentCreated', data: { ...comment, postId } });
-  res.status(201).send(comments); // all of the post's, the new one last
+  res.status(201).send(comments); // all comments of the post, the new one last
 });
 
 app.post('/events', async (req, res) => {
   const { type, data } = req.body ?? {};
   if (type === 'CommentModerated') {
     const comment = commentsByPost[data.postId]?.find(({ id }) => id === data.id);
-    // Guard: behind a log with history come verdicts for comments that this process, started empty, has never seen.
+    // Guard: a bus with a history sends verdicts on comments that this process, which started empty, has never seen.
     if (comment) {
       comment.status = data.status;
       await axios.post(`${bus}/events`, { type: 'CommentUpdated', data: { ...comment, postId: data.postId } });

@@ -11,20 +11,20 @@ const subscribers = [
   process.env.MODERATION_URL ?? 'http://127.0.0.1:4003',
 ];
 
-// What not to do: the history of the whole system, in one process's memory, growing for ever.
+// Anti-pattern: the history of the whole system is in one process's memory, and grows without a limit.
 const events: unknown[] = [];
 
 const app = express();
 app.use(express.json());
 
 app.post('/events', (req, res) => {
-  const event = req.body ?? {}; // `{}` is what a body of an unknown media type was in Express 4
+  const event = req.body ?? {}; // in Express 4 a body of an unknown media type was `{}`
   events.push(event);
-  // What not to do: sent once and forgotten. Whoever is away now never gets it, and two events may overtake each other.
+  // Anti-pattern: fire and forget. A service that is down never gets the event, and two events may overtake each other.
   for (const url of subscribers) {
     axios.post(`${url}/events`, event).catch((error) => console.log('not delivered:', error.message));
   }
-  res.send({ status: 'OK' }); // said before anybody has it
+  res.send({ status: 'OK' }); // answered before any service has the event
 });
 
 app.get('/events', (_req, res) => {

@@ -14,8 +14,8 @@ app.post('/events', async (req, res) => {
   if (type === 'CommentCreated') {
     // Guard (`?.`): an event may come without its content.
     const status = data.content?.includes('orange') ? 'rejected' : 'approved';
-    // What not to do: publish from inside a delivery, and remember nothing. A comment that is created while this process
-    // is down stays pending for ever; one that is delivered twice is judged twice.
+    // Anti-pattern: publishing during a delivery, without storing anything. A comment created while this process is
+    // down stays pending for ever; one that is delivered twice is judged twice.
     await axios.post(`${bus}/events`, {
       type: 'CommentModerated',
       data: { id: data.id, postId: data.postId, content: data.content, status },

@@ -8,14 +8,14 @@ const port = Number(process.env.PORT ?? 4000);
 const host = process.env.HOST ?? '127.0.0.1';
 const bus = process.env.EVENT_BUS_URL ?? 'http://127.0.0.1:4005';
 
-// What not to do: the only copy is this process's memory.
+// Anti-pattern: the only copy is in this process's memory.
 const posts: Record<string, { id: string; title: string }> = {};
 
 async function createPost(req: Request, res: Response) {
   const id = randomBytes(4).toString('hex');
   const { title } = req.body;
   posts[id] = { id, title };
-  // What not to do: two writes that can part. If the bus is away the post is here, but nobody else ever hears of it.
+  // Anti-pattern: a dual write. If the bus is down, the post is stored here, but no other service ever hears of it.
   await axios.post(`${bus}/events`, { type: 'PostCreated', data: { id, title } });
   res.status(201).send(posts[id]);
 }

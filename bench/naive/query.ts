@@ -10,8 +10,8 @@ const bus = process.env.EVENT_BUS_URL ?? 'http://127.0.0.1:4005';
 type Comment = { id: string; content: string; status: string };
 const posts: Record<string, { id: string; title: string; comments: Comment[] }> = {};
 
-// What not to do: it trusts that every event comes once and in order. One that comes twice is a comment shown twice.
-// The guards (`?.`) are for events about posts and comments that this process has never seen.
+// Anti-pattern: it assumes that each event comes exactly once and in order. One that comes twice is a comment shown
+// twice. The guards (`?.`) are for events about posts and comments that this process has never seen.
 function handleEvent(type: string, data: { id: string; title: string; postId: string } & Comment) {
   if (type === 'PostCreated') posts[data.id] = { id: data.id, title: data.title, comments: [] };
   if (type === 'CommentCreated') {
@@ -41,7 +41,7 @@ app.listen(port, host, async (error) => {
   if (error) throw error;
   console.log(`listening on http://${host}:${port}`);
   try {
-    // What not to do: everything from the beginning, at every start, while new events already come in above.
+    // Anti-pattern: every start reads the whole history, while new events already arrive above.
     const { data: events } = await axios.get(`${bus}/events`);
     for (const { type, data } of events) handleEvent(type, data);
   } catch (error) {
