@@ -7,6 +7,7 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 COPY --chown=node:node common/package.json common/
 ARG PART
+RUN : "${PART:?is missing: add --build-arg PART=posts}"
 COPY --chown=node:node $PART/package.json $PART/
 
 # The target of `skaffold dev`. Its first process is the supervisor. The user it runs as owns the sources, because file
