@@ -1,3 +1,5 @@
+// The routes of the comments service.
+
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { newFolder, removeFolders, type Service } from '../../common/test/service.ts';
 import { postCreated, startComments } from './comments-service.ts';
@@ -72,7 +74,7 @@ describe('is refused, and neither stored nor published:', () => {
     expect(type).toBe('application/problem+json');
     expect(body.errors).toEqual([{ field: 'content', detail: expect.any(String) }]);
     expect([await list(), await stored()]).toEqual([[], []]);
-    // And it uses up no key.
+    // The refused request has used up no key.
     await send('🍊'.repeat(2_000), 'key').expect(201);
   });
 

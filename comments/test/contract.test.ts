@@ -1,3 +1,5 @@
+// The comments service and its openapi.yaml agree.
+
 import { LOOPBACK } from '@blog/common/http/access.ts';
 import { afterAll } from '@jest/globals';
 import { keepsItsContract, takesEvents } from '../../common/test/contract-suite.ts';
@@ -15,7 +17,8 @@ afterAll(removeFolders);
 keepsItsContract('comments', {
   async start(token) {
     const service = await new Service({ migrations, create }, NO_BUS, newFolder(), token).open();
-    // With something that it cannot publish it knows at once that the bus is away, and lets no comment wait.
+    // With an event in its outbox that it cannot send, the service knows at once that the bus is down, and lets no
+    // comment wait.
     const verdict = { type: 'CommentModerated', data: { id: 'c0', postId: 'p0', status: 'approved' } };
     await service.push(verdict).set('Authorization', `Bearer ${token}`).expect(200);
     await until(async () => (await service.degraded()).some((trouble) => trouble.startsWith('Publishing waits')));

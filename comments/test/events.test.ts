@@ -1,3 +1,5 @@
+// The events that the comments service handles.
+
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
 import { at, FakeBus } from '../../common/test/fake-bus.ts';
 import { removeFolders, type Service, until } from '../../common/test/service.ts';

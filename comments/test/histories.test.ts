@@ -1,3 +1,5 @@
+// The comments service ends in the same state whatever the order and repetition of events.
+
 import type { Tx } from '@blog/common/core/database.ts';
 import { afterAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
@@ -10,7 +12,7 @@ afterAll(removeFolders);
 
 type Row = Record<string, string | number | null>;
 
-/** What this service knows, whatever order it came in, and what it has published. */
+/** The service's data without its order of arrival, and the events that it has published. */
 const look = (tx: Tx) => ({
   posts: tx.all<Row>('SELECT id FROM posts ORDER BY id'),
   comments: tx.all<Row>(

@@ -1,3 +1,5 @@
+// Comments on a post that the comments service does not know yet.
+
 import { join } from 'node:path';
 import { openDatabase } from '@blog/common/core/database.ts';
 import type { Relay } from '@blog/common/core/outbox.ts';
@@ -16,7 +18,7 @@ beforeEach(async () => {
 afterEach(() => service.close());
 afterAll(removeFolders);
 
-/** A subscription that has all that there is. */
+/** A subscription that is up to date. */
 const subscriber = {
   hearsBus: true,
   askHead: () => Promise.resolve(at(5)),
@@ -24,7 +26,7 @@ const subscriber = {
 } as unknown as Subscriber;
 
 const send = (post: string) => service.http.post(`/posts/${post}/comments`).send({ content: 'a' });
-/** What a bus says with a push that has nothing in it: the newest place of its log. */
+/** Tells the service the bus's head, by an empty push. */
 const hear = (upto: string, head: string) => service.push([], { after: at(0), upto, head }).expect(200);
 
 test('while the bus was not heard from it is a 503 at once, with Retry-After: it cannot be told', async () => {
@@ -42,7 +44,7 @@ test('it waits for the post, and is taken when that arrives meanwhile', async ()
   for (const { status, body } of await waiting) expect([status, body.postId]).toEqual([201, 'late']);
 });
 
-/** With a bus that has so many events, and has told this service of the first ones. */
+/** A service with a bus that has this many events, of which it has got the first ones. */
 async function withBus(events: number, told: number): Promise<FakeBus> {
   const bus = await new FakeBus().open();
   bus.log = Array.from({ length: events }, () => ({ type: 'Other', data: {} }));
@@ -127,7 +129,7 @@ test('when this service stops, who waits is told at once to try again, also who 
   const enter = () =>
     room.knows(db, subscriber, { fails: false } as Relay, 'new').catch(({ status, message }) => `${status} ${message}`);
   const waiting = Array.from({ length: 1_000 }, enter);
-  expect(await enter()).toContain('Too many'); // so all of them sit
+  expect(await enter()).toContain('Too many'); // so all slots are taken
   room.end();
   for (const told of [...(await Promise.all(waiting)), await enter()]) {
     expect(told).toBe('503 Whether this post exists cannot be told: this service is stopping.');

@@ -1,4 +1,4 @@
-// What every part's openapi.yaml has to pass, against the part itself over real HTTP.
+// The tests of every part's openapi.yaml against the part itself, over real HTTP.
 import { randomUUID } from 'node:crypto';
 import { DatabaseSync } from 'node:sqlite';
 import type { Database } from '@blog/common/core/database.ts';
@@ -13,20 +13,23 @@ import { Scrape } from './scrape.ts';
 
 type Running = { app: Express; url: string; db: Database; close: () => Promise<void> };
 
-/** Sends a request, a body that is no text as JSON, to the part unless the address is whole; the answer must have this status, and be as documented. */
+/**
+ * Sends a request to the part, or to an absolute address; a body that is not a string is sent as JSON. The answer must
+ * have this status and conform to the document.
+ */
 export type Ask = (status: number, method: string, address: string, more?: More) => Promise<Received & { json: Json }>;
 type More = { headers?: Record<string, string>; body?: unknown };
 
 type Options = {
-  /** Starts the part, alone, with this `BUS_TOKEN`. */
+  /** Starts the part alone, with this `BUS_TOKEN`. */
   start: (token: string) => Promise<Running>;
-  /** Has the answers given that only this part can give; those that every part gives alike come by themselves. */
+  /** Provokes the answers that are specific to this part; common ones are provoked by the suite. */
   session: (ask: Ask, running: Running) => Promise<void>;
-  /** What stands in the addresses of requests that are to succeed. */
+  /** Values of path parameters for requests that should succeed. */
   path?: Record<string, string>;
-  /** Values for requests that are made up, by the name of the parameter or field. */
+  /** Values for generated requests, by the name of the parameter or field. */
   known?: Known;
-  /** What the document says in words only, so that a request that looks valid may be refused. */
+  /** True for a request that looks valid but breaks a rule that the document states only in words. */
   inWords?: (sent: Sent) => boolean;
 };
 
@@ -68,7 +71,7 @@ export function keepsItsContract(
 
   const pathOf = (operation: Operation) => operation.path.replace(/\{(\w+)\}/g, (_, name) => path[name] ?? '1');
 
-  /** The document's own example of a request; each time about something else, if it is about an id. */
+  /** The document's own example of a request; with a new id each time, if it has one. */
   function example({ requestBody }: Operation): More {
     const [content] = Object.entries<Json>(requestBody?.content ?? {});
     const [type, { example }] = content ?? ['', {}];
@@ -113,7 +116,7 @@ export function keepsItsContract(
       for (const path of ['/healthz', '/readyz', '/metrics', '/openapi.yaml']) await ask(200, 'GET', path);
       await session(ask, running);
       const { operations } = contract;
-      /** Those that this is documented of, and that have not answered so. */
+      /** The routes for which this status is documented and has not been seen. */
       const answered = (status: number) =>
         operations.filter(({ method, path }) => contract.missing.includes(`${status} ${method} ${path}`));
       const refuse = async (status: number, how: More) => {
@@ -190,7 +193,7 @@ async function fileOf(db: Database): Promise<string> {
   return list?.file ?? '';
 }
 
-/** No page is free any more, and every change needs one: as on a full disk. */
+/** Limits the database to its current pages, so that every change fails as on a full disk. */
 function fillUp(db: Database): Promise<void> {
   return db.write((tx) => {
     const tables = tx.all<{ name: string }>(
@@ -205,7 +208,7 @@ function fillUp(db: Database): Promise<void> {
   });
 }
 
-/** Breaks the list of tables: nothing can be read or written any more. */
+/** Corrupts the table of tables, so that nothing can be read or written. */
 function damage(file: string): void {
   const other = new DatabaseSync(file, { defensive: false });
   other.exec(`PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = 99999 WHERE type = 'table';
@@ -215,19 +218,21 @@ function damage(file: string): void {
 
 type Layer = { handle: unknown; route?: { path: string | string[]; methods: Record<string, boolean> } };
 
-/** What an Express router has, as `GET /posts/{id}`. */
+/** The routes of an Express router, as `GET /posts/{id}`. */
 function routesOf(router: unknown): string[] {
   return (router as { stack: Layer[] }).stack.flatMap(({ route, handle }) => {
     if (!route) return typeof handle === 'function' && 'stack' in handle ? routesOf(handle) : [];
     const methods = Object.keys(route.methods);
-    // `all` is what refuses the other methods of an address.
+    // `all` is the handler that refuses the other methods of an address.
     if (methods.length > 1 || route.methods._all) return [];
     const paths = [route.path].flat().map((path) => path.replace(/:(\w+)/g, '{$1}'));
     return methods.flatMap((method) => paths.map((path) => `${method.toUpperCase()} ${path}`));
   });
 }
 
-/** What a service answers to the bus. An event of a type that asyncapi.yaml says it handles is poison without its ids. */
+/**
+ * Checks a service's answers to the bus. An event of a type that it handles by asyncapi.yaml is poison without its ids.
+ */
 export async function takesEvents(part: string, ask: Ask): Promise<void> {
   const push = (after: string, upto: string) => ({
     body: '[]',

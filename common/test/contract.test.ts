@@ -1,3 +1,5 @@
+// The checker of the contract tests itself.
+
 import { expect, test } from '@jest/globals';
 import { Contract } from './contract.ts';
 

@@ -1,4 +1,4 @@
-// What a part's openapi.yaml says, and whether its answers are as it says.
+// Reads a part's openapi.yaml, and checks answers against it.
 import { readFileSync } from 'node:fs';
 import { Agent, type IncomingHttpHeaders, type OutgoingHttpHeaders, request } from 'node:http';
 import { join } from 'node:path';
@@ -10,10 +10,10 @@ import { parse } from 'yaml';
 import type { Json } from './fake-bus.ts';
 
 const root = join(import.meta.dirname, '../..');
-/** What the events are, and who handles them. */
+/** The contract of the events, and of their handlers. */
 export const asyncapi: Json = parse(readFileSync(join(root, 'event-bus/asyncapi.yaml'), 'utf8'));
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
-/** Headers that the protocol uses: none of them comes where the document does not have it. */
+/** Headers of the protocol, which may appear only where they are documented. */
 const PROTOCOL = ['location', 'link', 'retry-after', 'stream-position', 'event-head'];
 
 export type Sent = { method: string; path: string; headers?: OutgoingHttpHeaders; body?: string | Buffer };
@@ -36,7 +36,7 @@ export const ajv = new Ajv2020({
 });
 formats.default(ajv);
 
-/** As `schema`, but objects have no member that it does not name. */
+/** The schema, with objects that allow only the members it names. */
 function closed(schema: Json): Json {
   if (typeof schema !== 'object' || schema === null) return schema;
   if (Array.isArray(schema)) return schema.map(closed);
@@ -79,7 +79,7 @@ export class Contract {
     return new Contract(text, errors, validator.resolveRefs());
   }
 
-  /** Whatever is documented and was not among the answers so far. */
+  /** The documented answers that have not been seen yet. */
   get missing(): string[] {
     return this.operations.flatMap(({ method, path, responses }) =>
       Object.keys(responses)
@@ -88,7 +88,7 @@ export class Contract {
     );
   }
 
-  /** What is wrong with an answer, in short sentences. */
+  /** The deviations of an answer, in short sentences. */
   violations(sent: Sent, { status, headers, body }: Received): string[] {
     const [pathname = ''] = sent.path.split('?');
     const there = this.operations.filter(({ path }) => matches(path, pathname));
@@ -105,7 +105,7 @@ export class Contract {
     ];
   }
 
-  /** What is wrong with a value that is to be as this schema of the document. */
+  /** The deviations of a value from a schema of the document. */
   differences(schema: string, value: unknown): string[] {
     const check = this.#check(this.#schemas[schema] ?? {});
     return check(value) ? [] : [`${JSON.stringify(value)}: ${reasons(check)}`];
@@ -149,7 +149,10 @@ export class Contract {
   }
 }
 
-/** The findings of the last check, with the property that is wrong: Ajv names one that is not documented apart from its sentence. */
+/**
+ * The errors of the last check, with the property concerned: for an undocumented property, Ajv's message does not name
+ * it.
+ */
 export const reasons = ({ errors }: Pick<ValidateFunction, 'errors'>): string =>
   (errors ?? [])
     .map(({ instancePath, message, params }) => {
@@ -166,10 +169,10 @@ const matches = (template: string, pathname: string) =>
 
 const agent = new Agent({ keepAlive: true });
 
-/** One request, sent as it is; of a stream only the head is read. */
+/** Sends one request unchanged; of a stream only the head is read. */
 export async function send(url: string, { method, path, headers, body }: Sent): Promise<Received> {
   const { promise, resolve, reject } = Promise.withResolvers<Received>();
-  // Node itself tells the length only of bodies that usually come with the method.
+  // Node sets Content-Length only for methods that usually have a body.
   const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) };
   const sent = request(url, { method, path, headers: { ...headers, ...length }, agent }, async (answer) => {
     const { statusCode: status = 0, headers } = answer;

@@ -1,3 +1,5 @@
+// The database: one writer, group commit, and its failures.
+
 import { copyFileSync, cpSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -28,7 +30,7 @@ beforeEach(() => {
 afterEach(() => db.close());
 afterAll(removeFolders);
 
-/** What another process sees: only what is committed. */
+/** The rows that another process sees: only committed ones. */
 function committed(): unknown[] {
   const other = new DatabaseSync(file, { readOnly: true });
   const rows = other.prepare('SELECT text FROM notes ORDER BY rowid').all();
@@ -36,14 +38,14 @@ function committed(): unknown[] {
   return rows.map(({ text }) => text);
 }
 
-/** Another process that holds the write lock until the returned function is called. */
+/** Takes the write lock from another process until the returned function is called. */
 function lock(): () => void {
   const other = new DatabaseSync(file);
   other.exec('BEGIN IMMEDIATE');
   return () => other.close();
 }
 
-/** Lets the file grow by so many pages and no more. */
+/** Limits the growth of the file to this many pages. */
 const fill = (pages: number) =>
   db.write((tx) => {
     const has = tx.get<{ page_count: number }>('PRAGMA page_count');

@@ -1,9 +1,9 @@
-// A small bus of its own for tests: real HTTP, and made to fail.
+// A small fake bus over real HTTP, which can be made to fail.
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 
-/** A checkpoint of the history that tests use, or of another one. */
+/** A checkpoint of the tests' history, or of another one. */
 export const at = (position: number, history = 'a') => `${position}-${history.repeat(32)}`;
 
 // biome-ignore lint/suspicious/noExplicitAny: events of any kind, as they came
@@ -12,17 +12,17 @@ export type Publication = { headers: IncomingHttpHeaders; body: Json };
 type Answer = { status: number; headers?: Record<string, string>; body?: unknown };
 
 /**
- * How a publication is answered: like our bus, like the classic one (200, whatever it understood), never, or with this
- * answer; a function decides for each one.
+ * The answer to publications: like our bus, like the classic one (200 to anything), none, or this one; a function
+ * decides for each publication.
  */
 export type Mode = 'ours' | 'classic' | 'hangs' | Answer;
 
 export class FakeBus {
   mode: Mode | ((publication: Publication) => Mode) = 'ours';
-  /** Every `POST /events` that came, in order; and the events that were taken, each once. */
+  /** All `POST /events` in order; and the accepted events, each once. */
   publications: Publication[] = [];
   log: Json[] = [];
-  /** How often it was asked for its events; and which history its checkpoints are of. */
+  /** The number of `GET /events`; and the history to which its checkpoints belong. */
   questions = 0;
   history = 'a';
   #server: Server;
@@ -63,13 +63,13 @@ export class FakeBus {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** Listens, on the port that it had before if `port` is given. */
+  /** Listens, with `port` on the port that it had before. */
   async open(port = 0): Promise<this> {
     await new Promise<void>((resolve) => this.#server.listen(port, '127.0.0.1', resolve));
     return this;
   }
 
-  /** Goes away; connections are cut. */
+  /** Stops; connections are cut. */
   async close(): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));

@@ -1,4 +1,4 @@
-// What a log may hold, and how it may be told: for properties of whatever is made from it.
+// Random histories of a log, for property tests of projections.
 import { join } from 'node:path';
 import { type Database, openDatabase, type Tx } from '@blog/common/core/database.ts';
 import { type EventType, type KnownEvent, parseEvent } from '@blog/common/core/events.ts';
@@ -16,7 +16,7 @@ const verdict = fc.constantFrom('approved', 'rejected', undefined);
 const post = fc.record({ id, title: text, createdAt: time });
 const comment = fc.record({ id, postId: id, content: text, createdAt: time, status: verdict });
 
-/** An event once or twice, each time without some of what its handlers do not need. */
+/** Yields an event once or twice, each time without some optional fields. */
 function copies(type: EventType, { createdAt, ...data }: Data & { createdAt?: string }): fc.Arbitrary<Told[]> {
   const kept = fc.subarray(Object.keys(data).filter((name) => !['id', 'postId', 'status'].includes(name)));
   const copy = fc.record({ kept, inData: fc.boolean(), inTime: fc.boolean() }).map(({ kept, inData, inTime }) => ({
@@ -32,7 +32,7 @@ function copies(type: EventType, { createdAt, ...data }: Data & { createdAt?: st
   return fc.array(copy, { minLength: 1, maxLength: 2 });
 }
 
-/** Posts and comments, some on posts that never come, and at most one verdict for each comment. */
+/** Posts and comments, some on posts that never come, with at most one verdict for each comment. */
 export const history = (verdicts: EventType): fc.Arbitrary<Told[]> =>
   fc
     .tuple(
@@ -48,7 +48,7 @@ export const history = (verdicts: EventType): fc.Arbitrary<Told[]> =>
     )
     .map((events) => events.flat());
 
-/** A history in which nothing agrees with anything: other contents, and several verdicts, for the same few ids. */
+/** A contradictory history: different contents, and several verdicts, for the same few ids. */
 export function quarrel(verdicts: EventType): fc.Arbitrary<Told[]> {
   const few = fc.constantFrom('a', '7');
   const maybe = fc.option(time, { nil: undefined });
@@ -62,13 +62,13 @@ export function quarrel(verdicts: EventType): fc.Arbitrary<Told[]> {
   return fc.array(events, { maxLength: 20, size: 'max' }).map((told) => told.flat());
 }
 
-/** The events in any order, some of them again, with restarts in between. */
+/** The events in any order, some repeated, with restarts in between. */
 export const retold = (events: Told[]): fc.Arbitrary<Step[]> =>
   fc
     .array(fc.constantFrom<Step>(...events, 'restart'), { maxLength: 8 })
     .chain((more) => fc.shuffledSubarray([...events, ...more], { minLength: events.length + more.length }));
 
-/** Tells a database of its own, as far as the next restart in one transaction; `look` is called after every event. */
+/** Applies the steps to a new database, up to each restart in one transaction; `look` is called after every event. */
 export async function tell<T>(
   steps: Step[],
   migrations: string[],
@@ -102,7 +102,7 @@ export async function tell<T>(
 
 type Row = Record<string, string | number | null>;
 
-/** What became of rows between two looks that must not: gone, something known changed, or a verdict taken back. */
+/** Illegal changes of rows between two looks: removed rows, changed known values, and verdicts taken back. */
 export function losses(before: Row[], after: Row[]): string[] {
   return before.flatMap((row) => {
     const now = after.find(({ id }) => id === row.id);

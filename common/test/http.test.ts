@@ -1,3 +1,5 @@
+// Calls between parts: deadlines, limits and errors.
+
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
@@ -133,7 +135,7 @@ test('after a refusal the next attempt opens a new connection, which may lead el
 const LISTEN =
   "net.createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, function () { console.log(this.address().port) })";
 
-// A listener whose queue is full takes no further connection and refuses none. So Linux has it.
+// On Linux, a listener with a full backlog neither accepts nor refuses further connections.
 (process.platform === 'linux' ? test : test.skip)(
   'a connection that does not open is given up long before the deadline',
   async () => {

@@ -1,3 +1,5 @@
+// The server's limits: slow, large and malformed requests, and load shedding.
+
 import { once } from 'node:events';
 import type { RequestListener, Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
@@ -26,10 +28,10 @@ const open = (sent = ''): Socket => {
   return socket;
 };
 const GET = 'GET / HTTP/1.1\r\nHost: x\r\n\r\n';
-/** The server answers others. */
+/** Checks that the server still answers other clients. */
 const answersOthers = async () => expect(await (await fetch(`http://127.0.0.1:${port()}`)).text()).toBe('fine');
 
-/** A whole answer on the wire: its status line, and its problem. */
+/** A whole answer as received: its status line and its problem. */
 async function problem(socket: Socket) {
   const [head = '', body = ''] = (await text(socket)).split('\r\n\r\n');
   expect(head).toMatch(/^Content-Type: application\/problem\+json$/m);
@@ -84,7 +86,7 @@ test.each([
 });
 
 const POST = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}';
-/** The statuses of all answers on a connection, in their order. */
+/** The statuses of all answers on a connection, in order. */
 const answersOn = async (socket: Socket) => {
   const all = await text(socket);
   return [...all.matchAll(/HTTP\/1\.1 (\d+) /g)].map(([, status]) => Number(status));
@@ -208,7 +210,7 @@ test('who reads nothing of an answer is cut off, whether the answer is ready or 
   const stuck = ['/ready', '/on'].map((path) => open(GET.replace('/', path)).pause());
   await until(async () => (await openConnections()) === 2);
   await answersOthers();
-  await until(async () => (await openConnections()) <= 1); // the one that fetch keeps
+  await until(async () => (await openConnections()) <= 1); // fetch keeps one open
   for (const socket of stuck) socket.destroy();
 });
 
@@ -233,7 +235,7 @@ test('who reads slowly gets all of it, and an answer that takes its time is not 
   expect(await text(waiting)).toMatch(/late$/);
 });
 
-/** Spends time, as work does. */
+/** Blocks the event loop, as work does. */
 const spend = (milliseconds: number) => {
   for (const end = performance.now() + milliseconds; performance.now() < end; );
 };

@@ -1,3 +1,5 @@
+// The metrics that all parts have.
+
 import { once } from 'node:events';
 import { get, type IncomingMessage, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -74,7 +76,7 @@ test('a route of several addresses is counted under the one that was asked', asy
 });
 
 test('what was committed, applied and published is counted', async () => {
-  // Nothing is published at first, and so nothing is committed that has to do with it.
+  // Nothing is published at first, so there is no commit for it.
   bus.mode = { status: 503 };
   service = await startComments();
   expect((await Scrape.of(service.url)).value('database_commit_duration_seconds_count')).toBe(0);
@@ -135,7 +137,7 @@ test('a request whose caller went away is counted as aborted', async () => {
 
 test('the event loop is looked at from when somebody asks, and says how late it was', async () => {
   service = await startComments();
-  // Looks as often as the part does.
+  // The same resolution as the part's own measurement.
   const looks = monitorEventLoopDelay({ resolution: 50 });
   looks.enable();
   const moreLooks = async () => {

@@ -1,3 +1,5 @@
+// The origins and hosts from which requests are accepted.
+
 import { isLoopback, LOOPBACK, type Origins } from '@blog/common/http/access.ts';
 import { createApp } from '@blog/common/http/app.ts';
 import { Metrics } from '@blog/common/observe/metrics.ts';
@@ -9,7 +11,7 @@ let service: Service;
 afterEach(() => service.close());
 afterAll(removeFolders);
 
-/** A server with one route, which needs no body; what it wrote is in `rows`. */
+/** A server with one route, which needs no body; its writes are in `rows`. */
 const start = async ({ origins, loopback = false }: { origins?: Origins; loopback?: boolean } = {}) => {
   const create: ConstructorParameters<typeof Service>[0]['create'] = ({ db }) => {
     const routes = Router();

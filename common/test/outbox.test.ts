@@ -1,3 +1,5 @@
+// The outbox and its relay: order, batches, refusals and a classic bus.
+
 import { join } from 'node:path';
 import { openDatabase } from '@blog/common/core/database.ts';
 import type { Bus } from '@blog/common/core/exchange.ts';
@@ -49,7 +51,7 @@ const publish = (...ids: string[]) =>
     for (const id of ids) enqueue(tx, event(id));
   });
 const arrived = () => bus.log.map(({ id }) => id);
-/** What is left in the outbox: what the bus has acknowledged goes with the next commit, whatever that is of. */
+/** The rows left in the outbox. Acknowledged ones are deleted by the next commit, so one is made here. */
 const left = async () => {
   await service.db.write(() => {});
   return service.rows('SELECT event FROM outbox');
@@ -109,7 +111,7 @@ test('a classic bus gets every event by itself, for ever', async () => {
 test('a batch that is answered without positions does not count: its events are sent again one by one', async () => {
   await publish('e1');
   await until(() => bus.log.length === 1);
-  // Swapped for a classic bus, which says OK to what it does not understand.
+  // Swapped for a classic bus, which answers OK to anything.
   bus.mode = ({ body }) => (Array.isArray(body) ? { status: 200, body: { status: 'OK' } } : 'classic');
   await publish(...names(2, 5));
   await until(() => bus.log.length === 5);
@@ -153,7 +155,7 @@ describe('an event that is refused by itself', () => {
   });
 
   test('with 400 is sent again when a replay is ordered, with what the order brings, and goes once the bus has it', async () => {
-    // Not before it is marked: an order that comes between the answer and the mark leaves that row to the next one.
+    // Not before it is marked: an order between the answer and the mark leaves that row to the next one.
     const refused = () => service.rows('SELECT event FROM outbox WHERE refused IS NOT NULL');
     await refuse(400);
     for (let times = 1; times <= 2; times += 1) {
@@ -212,7 +214,7 @@ describe('what is not the word of the bus does not count, and no event is droppe
     bus.mode = 'classic';
     await publish('e2', 'e3');
     await until(async () => (await left()).length === 0);
-    // It keeps the batch that it did not understand, too.
+    // It also keeps a batch that it has not understood.
     expect(arrived().filter(Boolean)).toEqual(names(1, 3));
     expect(bus.questions).toBe(1);
   });

@@ -1,4 +1,4 @@
-// Whatever comes from outside is parsed into what its type says, or refused in so many words; nothing else happens.
+// Input is either parsed into the stated type or refused with a problem that gives the reason.
 
 import { checkpointText, positionOf, standSchema } from '@blog/common/core/checkpoint.ts';
 import { type EventType, parseEvent } from '@blog/common/core/events.ts';
@@ -15,9 +15,9 @@ import { unit } from './requests.ts';
 afterEach(() => expect(Object.getOwnPropertyNames(Object.prototype)).toEqual(prototype));
 const prototype = Object.getOwnPropertyNames(Object.prototype);
 
-/** Characters that no text may hold, too. */
+/** Includes characters that no text may contain. */
 const text = fc.string({ unit: fc.oneof(unit, fc.constantFrom('\0', '\ud83c', '\udf4a')), maxLength: 12 });
-/** JSON as it comes: with `__proto__` and `constructor` as keys like any other. */
+/** JSON as received, with `__proto__` and `constructor` as ordinary keys. */
 const json = fc
   .tuple(fc.constantFrom('__proto__', 'constructor', 'toString', 'data'), fc.jsonValue(), fc.jsonValue())
   .map(
@@ -26,7 +26,7 @@ const json = fc
   );
 const anything: fc.Arbitrary<Json> = fc.oneof(json, fc.jsonValue(), fc.anything(), text);
 
-/** What `parse` returns, or the Problem that it throws; anything else that it throws fails the test. */
+/** Returns the result of `parse`, or the status of the Problem that it throws; any other error fails the test. */
 function attempt<T>(parse: () => T): { value?: T; status?: number } {
   try {
     return { value: parse() };

@@ -1,12 +1,12 @@
-// Requests made from what an openapi.yaml says, valid ones and broken ones.
+// Generates valid and invalid requests from an openapi.yaml.
 import fc from 'fast-check';
 import { ajv, type Operation, type Sent } from './contract.ts';
 import type { Json } from './fake-bus.ts';
 
-/** Values for a parameter or a field of this name, instead of any that its schema allows. */
+/** Values for parameters or fields of this name, instead of any value that the schema allows. */
 export type Known = Record<string, fc.Arbitrary<unknown>>;
 
-/** A value, and what is wrong with it, if anything. */
+/** A value, and its defect if it has one. */
 type Piece = { value?: Json; wrong?: string };
 
 const ok = (values: fc.Arbitrary<unknown>) => values.map((value): Piece => ({ value }));
@@ -22,10 +22,10 @@ const AUTHORIZATION = {
   schema: { type: 'string', pattern: `^Bearer ${TOKEN}$` },
 };
 
-/** Characters of every kind, above all those that go wrong somewhere: every plane, no letter, no width, of a syntax. */
+/** Characters of every kind, above all troublesome ones: all planes, no letters, no width, syntax. */
 export const unit = fc.constantFrom(...'aZ7 \0\t\n"\\/%&#?<.-_~\u00a0é\u200b\u202e\ufeff中🍊\u{10ffff}');
 
-/** Any value that a schema allows. */
+/** Generates any value that a schema allows. */
 export function valid(schema: Json, known: Known = {}): fc.Arbitrary<unknown> {
   const { type, minLength = 0, maxLength = 40, minimum = 0, maximum = Number.MAX_SAFE_INTEGER } = schema;
   if ('const' in schema) return fc.constant(schema.const);
@@ -57,7 +57,7 @@ export function valid(schema: Json, known: Known = {}): fc.Arbitrary<unknown> {
   return Array.isArray(type) ? fc.oneof(fc.object(), fc.array(fc.jsonValue())) : fc.jsonValue({ maxDepth: 4 });
 }
 
-/** JSON that a schema does not allow: something else, or with one field lost, replaced or too long. */
+/** Generates JSON that a schema does not allow: another type, or one field missing, replaced or too long. */
 function broken(schema: Json, known: Known): fc.Arbitrary<unknown> {
   const changed = fc
     .tuple(valid(schema, known), fc.nat(), fc.constantFrom('lost', 'too long', 'replaced'), fc.jsonValue())
@@ -71,7 +71,7 @@ function broken(schema: Json, known: Known): fc.Arbitrary<unknown> {
   return fc.oneof(fc.jsonValue(), changed).filter((value) => !ajv.validate(schema, JSON.parse(JSON.stringify(value))));
 }
 
-/** Whether a text comes as it is where it is put: a header is trimmed, and an address has no empty piece. */
+/** True if a text arrives unchanged in this place: headers are trimmed, and paths have no empty segments. */
 const fits = (place: string, text: string) =>
   place === 'header' ? /^([\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?)?$/.test(text) : place !== 'path' || text !== '';
 
@@ -116,7 +116,7 @@ function bodyPiece(requestBody: Json, known: Known): fc.Arbitrary<Piece & { type
   );
 }
 
-/** A request of this operation; `wrong` names what in it is not as the document says. */
+/** Generates a request of this operation; `wrong` names its deviations from the document. */
 export function requestOf(operation: Operation, known: Known): fc.Arbitrary<{ sent: Sent; wrong: string[] }> {
   const { method, path, requestBody } = operation;
   const parameters = operation.security ? [...operation.parameters, AUTHORIZATION] : operation.parameters;

@@ -1,4 +1,4 @@
-// What `GET /metrics` says, read as Prometheus reads it.
+// Parses `GET /metrics` as Prometheus does.
 import { text } from 'node:stream/consumers';
 
 type Sample = { name: string; labels: Record<string, string>; value: number };
@@ -6,7 +6,7 @@ type Sample = { name: string; labels: Record<string, string>; value: number };
 const SAMPLE = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$/;
 const LABEL = /([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)",?/g;
 
-/** The parts' metrics are in base units, and named by them (prometheus.io/docs/practices/naming). */
+/** Metrics are in base units, which their names end with (prometheus.io/docs/practices/naming). */
 const UNITS = /_(seconds|bytes|events|works|readers|letters|state|degraded)$/;
 
 export class Scrape {
@@ -40,7 +40,7 @@ export class Scrape {
     return new Scrape(answer.headers.get('content-type') ?? '', await text(answer.body));
   }
 
-  /** The one sample of this name that has these labels, undefined if there is none. */
+  /** The one sample of this name with these labels; undefined if there is none. */
   value(name: string, labels: Record<string, string> = {}): number | undefined {
     const found = this.samples.filter(
       (sample) =>
@@ -50,13 +50,13 @@ export class Scrape {
     return found[0]?.value;
   }
 
-  /** Every series, whatever its value; a histogram's buckets count as one. */
+  /** All series, whatever their value; the buckets of a histogram count as one. */
   get series(): string[] {
     const names = this.samples.map(({ name, labels: { le, ...labels } }) => `${name} ${JSON.stringify(labels)}`);
     return [...new Set(names)].sort();
   }
 
-  /** What breaks the rules of names and types, in short sentences. */
+  /** Violations of the rules of names and types, in short sentences. */
   get violations(): string[] {
     return this.samples.flatMap(({ name, labels, value }) => {
       const family = this.#types.has(name) ? name : name.replace(/_(bucket|sum|count)$/, '');

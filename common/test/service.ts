@@ -1,4 +1,4 @@
-// Runs a service, or a part of one, as its main does: a real server, a real database file, its loops beside it.
+// Runs a service, or a piece of one, as its main does: with a real server, a real database file, and its loops.
 import { mkdtempSync, rmSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -17,13 +17,13 @@ import { at, type Json } from './fake-bus.ts';
 
 export const log = createLog('test', 'silent');
 
-/** A document of routes, for an app that a test makes up. */
+/** A contract for apps made up by a test. */
 export const openapi = new URL('../../posts/openapi.yaml', import.meta.url);
 
-/** An address where nobody listens. */
+/** An address without a listener. */
 export const NO_BUS = 'http://127.0.0.1:9';
 
-/** Waits until `check` gives something truthy, and returns it. */
+/** Waits until `check` returns a truthy value, and returns that. */
 export async function until<T>(check: () => T | Promise<T>, within = 10_000): Promise<NonNullable<T>> {
   for (const end = performance.now() + within; ; await delay(5)) {
     const value = await check();
@@ -32,7 +32,7 @@ export async function until<T>(check: () => T | Promise<T>, within = 10_000): Pr
   }
 }
 
-/** Holds for as long as it is looked at: long enough for what must not happen to have happened. */
+/** Checks repeatedly that a condition holds, long enough for a forbidden event to have happened. */
 export async function stays(check: () => boolean | Promise<boolean>, milliseconds = 150): Promise<boolean> {
   for (const end = performance.now() + milliseconds; performance.now() < end; await delay(5)) {
     if (!(await check())) return false;
@@ -42,7 +42,7 @@ export async function stays(check: () => boolean | Promise<boolean>, millisecond
 
 const folders: string[] = [];
 
-/** A folder of the test's own; `removeFolders` takes them all away. */
+/** A new folder for a test; `removeFolders` deletes them all. */
 export function newFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'blog test '));
   folders.push(folder);
@@ -62,11 +62,11 @@ export class Service {
   #server: Server;
   #part: Part;
 
-  /** The folder is where its data is: give that of a service that was stopped, and it is a restart. */
+  /** `folder` contains the data: with that of a stopped service it is a restart. */
   constructor({ migrations, create }: Options, busUrl: string, folder: string, token?: string) {
     this.db = openDatabase(join(folder, 'service.db'), migrations);
     this.#part = create({ db: this.db, log, bus: { url: busUrl, token } });
-    // Callers and server share one event loop here, whose turns so are long.
+    // The clients share this process's event loop, so its turns are long, and load must not be shed.
     this.#server = createHttpServer(this.#part.app, { turn: 60_000 });
   }
 
@@ -92,7 +92,7 @@ export class Service {
     return this.db.read((tx) => tx.all<Row>(sql));
   }
 
-  /** A push of a bus; without `after` it is one of a classic bus: one event, and no places. */
+  /** Pushes events as the bus does; without `after` as a classic bus: one event, without checkpoints. */
   push(events: object | object[], { after, upto, head = upto, replay }: Places = {}) {
     const push = this.http.post('/events');
     if (after === undefined || upto === undefined) return push.send(events);
@@ -101,12 +101,12 @@ export class Service {
     return push.type('application/cloudevents-batch+json').send(JSON.stringify(events));
   }
 
-  /** Pushes events as one batch to a service that is new: they are the whole log. */
+  /** Pushes events as one batch to a new service: they are the whole log. */
   history(events: object[]) {
     return this.push(events, { after: at(0), upto: at(events.length) });
   }
 
-  /** A list, as its Link says where it goes on: the body of each page. */
+  /** Reads a list along its `Link`s: the body of each page. */
   async pages(path: string): Promise<Json[]> {
     const { body, headers } = await this.http.get(path).expect(200);
     const next = /^<(.*)>; rel="next"$/.exec(headers.link ?? '')?.[1];

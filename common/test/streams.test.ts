@@ -1,3 +1,5 @@
+// Server-Sent Events: backpressure, heartbeats and slow readers.
+
 import { once } from 'node:events';
 import { createServer, get, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -26,7 +28,7 @@ afterEach(async () => {
 });
 afterAll(removeFolders);
 
-/** The one thing of Express that a stream needs. */
+/** The only method of Express that a stream needs. */
 const asResponse = (res: ServerResponse) =>
   Object.assign(res, {
     set: (headers: object) => res.setHeaders(new Map(Object.entries(headers))),

@@ -1,3 +1,5 @@
+// A subscriber with a checkpoint: effects happen once, in order, and replay orders are taken once.
+
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Tx } from '@blog/common/core/database.ts';
@@ -10,7 +12,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/g
 import { at, FakeBus } from './fake-bus.ts';
 import { log, NO_BUS, newFolder, openapi, removeFolders, Service, until } from './service.ts';
 
-/** Keeps a row for each time that it handled an event, so that a second effect shows. */
+/** Adds a row for each time an event is handled, so that a second effect shows. */
 const handle = (tx: Tx, { data }: KnownEvent) => {
   if (data.id === 'throws') throw new Error('cannot handle this');
   if (data.id === 'large') tx.run('INSERT INTO handled VALUES (?)', 'x'.repeat(100_000));

@@ -1,3 +1,5 @@
+// The token for requests between parts.
+
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { Tx } from '@blog/common/core/database.ts';

@@ -1,3 +1,5 @@
+// asyncapi.yaml is valid, and describes the events that the bus pushes.
+
 import { expect, test } from '@jest/globals';
 import { documentErrors, eventErrors, messages } from './asyncapi.ts';
 import { BATCH, header, post, startBus, startPart, stored, until } from './bus.ts';
@@ -34,7 +36,7 @@ test('the bus takes the examples in each form, and what it pushes and keeps is a
     expect(seen.map((event: unknown, i: number) => eventErrors(event, examples[i]?.name ?? ''))).toEqual(
       examples.map(() => ''),
     );
-    // What came in the classic form has become a CloudEvent.
+    // An event in the classic form became a CloudEvent.
     expect(seen[4]).toMatchObject({ specversion: '1.0', source: 'classic', id: expect.any(String), subject: 'p2' });
   }
 });

@@ -1,4 +1,4 @@
-// What asyncapi.yaml says of the events.
+// Checks events against asyncapi.yaml.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv } from 'ajv';
@@ -11,9 +11,9 @@ const specification = join(root, 'node_modules/@asyncapi/specs/schemas/3.0.0.jso
 type Message = { contentType: string; examples: { payload: { type: string } }[] };
 export const messages: Record<string, Message> = document.components.messages;
 
-/** What is wrong with the document itself. */
+/** The errors of the document itself. */
 export function documentErrors(): unknown {
-  // It brings the schema of schemas along.
+  // The specification's schema includes its own metaschema.
   const ajv = new Ajv({ strict: false, meta: false, validateSchema: false });
   formats.default(ajv);
   const isValid = ajv.compile(JSON.parse(readFileSync(specification, 'utf8')));
@@ -24,7 +24,7 @@ const ajv = new Ajv({ strict: false });
 formats.default(ajv);
 ajv.addSchema(document, 'asyncapi', undefined, false);
 
-/** What is wrong with an event, or '' if it is as the message of this name. */
+/** The errors of an event; '' if it conforms to the message of this name. */
 export function eventErrors(event: unknown, message: string): string {
   const isValid = ajv.compile({ $ref: `asyncapi#/components/messages/${message}/payload` });
   return isValid(event) ? '' : reasons(isValid);

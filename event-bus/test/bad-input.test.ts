@@ -1,5 +1,4 @@
-// Requests that name what there is not, or say what makes no sense: an answer that names the field and its rule, and nothing
-// is changed.
+// Requests that name unknown things or make no sense are answered with the field and its rule, and change nothing.
 import type { ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -8,7 +7,7 @@ import type { Response } from 'supertest';
 import { type Bus, startBus, startPart, stored, until } from './bus.ts';
 import { checkpointed, json, type Part } from './subscribers.ts';
 
-/** A bus with three events, the second of which its subscriber refuses: it is parked. */
+/** A bus with three events, the second of which is parked because its subscriber refuses it. */
 async function parked() {
   const a = checkpointed();
   const refusing = { is: true };
@@ -24,7 +23,7 @@ async function parked() {
   return { a, bus, part, refusing, id: letters[0].id as string };
 }
 
-/** All that a request could have changed. */
+/** The state that a request could have changed. */
 const everything = async (bus: Bus, part: Part) => [
   (await bus.http.get('/subscriptions').expect(200)).body,
   (await bus.http.get('/dead-letters').expect(200)).body,

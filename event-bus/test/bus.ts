@@ -1,3 +1,5 @@
+// Starts a bus and its subscribers for tests.
+
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
@@ -21,7 +23,7 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
 });
 
-/** A running part of this test's own, down at its end. */
+/** Starts a part for this test, stopped at its end. */
 export async function startPart(answer: Part['answer']): Promise<Part> {
   const part = await new Part(answer).up();
   cleanUps.push(() => part.down());
@@ -36,7 +38,7 @@ type Options = {
   limits?: Partial<typeof LIMITS>;
 };
 
-/** A running bus of this test's own, stopped at its end; with the `folder` of an earlier one, that one again. */
+/** Starts a bus for this test, stopped at its end; with the `folder` of an earlier one it is a restart. */
 export async function startBus({ subscriptions = {}, deadline = 500, limits, ...options }: Options = {}) {
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'event-bus-')));
   if (!options.folder) cleanUps.push(() => rm(folder, { recursive: true }));
@@ -72,7 +74,7 @@ export async function startBus({ subscriptions = {}, deadline = 500, limits, ...
     http,
     stop,
     connections: () => new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count))),
-    /** Publishes events of these ids, as one batch; returns the checkpoint of the last. */
+    /** Publishes events with these ids as one batch; returns the checkpoint of the last. */
     async publish(...ids: string[]): Promise<string> {
       const events = ids.map((id) => ({ specversion: '1.0', id, source: 'test', type: 'Tested', data: { id } }));
       const answer = await http.post('/events').set('content-type', BATCH).send(JSON.stringify(events)).expect(201);
@@ -89,7 +91,7 @@ export async function startBus({ subscriptions = {}, deadline = 500, limits, ...
 }
 export type Bus = Awaited<ReturnType<typeof startBus>>;
 
-/** Tries an assertion again until it holds; its own message is the failure if it never does. */
+/** Repeats an assertion until it holds, or throws its own message. */
 export async function until<T>(assertion: () => T | Promise<T>): Promise<T> {
   for (const end = performance.now() + 20_000; ; await pause(10)) {
     try {

@@ -1,4 +1,4 @@
-// The log takes whatever follows from an event that it took: no comment waits for its verdict for ever.
+// Events that follow from an accepted event are accepted too, so no comment waits for its verdict for ever.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,14 +32,14 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Publishes what a service sent; returns it as the bus pushes it. */
+/** Publishes an event of a service; returns it as the bus pushes it. */
 async function publish(event: unknown, type = 'application/json'): Promise<KnownEvent> {
   const events = parsePublication({ body: event, is: (asked: string) => asked === type } as unknown as Request);
   const { entries } = (await log?.write((tx) => append(tx, events))) ?? { entries: [] };
   return parseEvent(JSON.parse(entries[0]?.record ?? 'null'), EVENT_TYPES) as KnownEvent;
 }
 
-/** The events that the service publishes because of an event. */
+/** The events that the service publishes as a consequence of an event. */
 async function follow(db: Database | undefined, handle: (tx: Tx, event: KnownEvent) => unknown, event: KnownEvent) {
   const row = await db?.write((tx) => {
     handle(tx, event);
@@ -86,7 +86,7 @@ test('a CommentCreated that the log takes gets its verdict, and the verdict its 
   expect([taken > 20, refused > 20]).toEqual([true, true]);
 });
 
-/** Publishes the event with the longest text that the log takes. */
+/** Publishes the event with the longest text that the log accepts. */
 async function largest(type: string, data: object, from = 0, to = 256 * 1024): Promise<KnownEvent> {
   const half = Math.ceil((from + to) / 2);
   const event = { type, data: { ...data, content: 'x'.repeat(half) } };

@@ -1,3 +1,5 @@
+// The bus and its openapi.yaml agree.
+
 import { expect } from '@jest/globals';
 import fc from 'fast-check';
 import { keepsItsContract } from '../../common/test/contract-suite.ts';
@@ -64,7 +66,7 @@ keepsItsContract('event-bus', {
     await ask(503, 'GET', '/log/verify');
     Reflect.deleteProperty(db, 'read');
 
-    // From now on there is an event to skip, and a letter that would be taken.
+    // From now on there is an event to skip, and a dead letter that would be accepted.
     subscriber.answer = (push, res) => (header(push, 'after') ? json(res, 500, {}) : plain().answer(push, res));
     await position('stuck');
   },

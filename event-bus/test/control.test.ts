@@ -1,3 +1,5 @@
+// Pausing, resuming and skipping by hand.
+
 import { expect, test } from '@jest/globals';
 import { startBus, startPart, until } from './bus.ts';
 import { checkpointed, plain } from './subscribers.ts';

@@ -1,8 +1,10 @@
+// Dead letters: parking, redelivering, discarding.
+
 import { describe, expect, test } from '@jest/globals';
 import { type Bus, header, ids, startBus, startPart, until } from './bus.ts';
 import { checkpointed, json, type Part, type Push, plain } from './subscribers.ts';
 
-/** Refuses every push that holds the event `bad`, for as long as `poison.is` true. */
+/** Makes a part refuse every push with the event `bad`, as long as `poison.is` is true. */
 function poisonous(a: { answer: Part['answer'] }, status = 422) {
   const poison = { is: true };
   const answer: Part['answer'] = (push, res) => {
@@ -14,7 +16,7 @@ function poisonous(a: { answer: Part['answer'] }, status = 422) {
 const holdsBad = ({ events }: Push) => events.some(({ id }) => id === 'bad');
 const letters = async (bus: Bus) => (await bus.http.get('/dead-letters').expect(200)).body;
 
-/** A bus whose subscriber refuses `bad`, which was parked by hand. */
+/** A bus whose subscriber refuses `bad`, parked by hand. */
 async function parked() {
   const a = checkpointed();
   const { answer, poison } = poisonous(a);

@@ -1,3 +1,5 @@
+// Delivery in order, to each subscription at its own pace.
+
 import { describe, expect, test } from '@jest/globals';
 import { header, ids, startBus, startPart, until } from './bus.ts';
 import { checkpointed, plain } from './subscribers.ts';

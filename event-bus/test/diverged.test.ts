@@ -1,8 +1,10 @@
+// Diverged subscriptions: checkpoints of another history of the log.
+
 import { expect, test } from '@jest/globals';
 import { type Bus, startBus, startPart, until } from './bus.ts';
 import { checkpointed } from './subscribers.ts';
 
-/** Resuming asks at once where the subscriber stands; else it is asked every 5 s. */
+/** Resumes, because then the bus asks for the checkpoint at once instead of every 5 s. */
 const askNow = (bus: Bus) => bus.control('a', 'resume');
 const diverged = (bus: Bus, name: string) =>
   until(async () => expect(await bus.subscription(name)).toMatchObject({ state: 'diverged' }));
@@ -29,7 +31,7 @@ test.each([
     await askNow(bus);
     await until(() => expect(part.asked).toBeGreaterThan(asked));
     expect(part.ids).toEqual([['e1']]);
-    // The position that is kept stays as it was: the subscriber's word is of another history.
+    // The stored position stays, because the subscriber's checkpoint belongs to another history.
     const lastError = expect.stringContaining(place);
     expect(await bus.subscription('a')).toMatchObject({ state: 'diverged', position: 1, lag: 1, lastError });
     expect((await bus.http.get('/readyz').expect(200)).body.degraded).toEqual([
@@ -63,7 +65,7 @@ test('a subscriber that answers a push from another history is diverged from the
   const bus = await startBus({ subscriptions: { a: part } });
   await bus.publish('e1');
   await until(async () => expect(await bus.subscription('a')).toMatchObject({ position: 1 }));
-  // Put back between two questions: the push is the first to notice.
+  // Restored between two questions: the push is the first to notice.
   a.stand.checkpoint = `7-${'0'.repeat(32)}`;
   await bus.publish('e2');
   await diverged(bus, 'a');

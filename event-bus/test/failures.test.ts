@@ -1,3 +1,5 @@
+// Failed deliveries: retries with backoff, Retry-After, and parking.
+
 import { describe, expect, test } from '@jest/globals';
 import { ids, startBus, startPart, until } from './bus.ts';
 import { checkpointed, json, lose, type Part, plain } from './subscribers.ts';
@@ -94,7 +96,7 @@ describe('a subscriber that fails', () => {
       expect(subscription.state).toBe('retrying');
       return subscription;
     });
-    // Without the header the first pause is at most 200 ms.
+    // Without the header the first backoff is at most 200 ms.
     const pause = Date.parse(nextAttempt) - Date.now();
     expect(pause).toBeGreaterThan(1_000);
     expect(pause).toBeLessThanOrEqual(10_000);

@@ -1,3 +1,5 @@
+// Damage of the log is detected and reported, and nothing is delivered past it.
+
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -8,7 +10,7 @@ import { checkpointed } from './subscribers.ts';
 
 const fileOf = ({ folder }: { folder: string }) => join(folder, 'event-bus.db');
 
-/** Changes the file of a bus that is stopped, and starts it again. */
+/** Changes the file of a stopped bus, and starts it again. */
 async function tamper(bus: Bus, change: (db: DatabaseSync) => void, options: Parameters<typeof startBus>[0] = {}) {
   await bus.stop();
   const db = new DatabaseSync(fileOf(bus));
@@ -17,7 +19,7 @@ async function tamper(bus: Bus, change: (db: DatabaseSync) => void, options: Par
   return startBus({ ...options, folder: bus.folder });
 }
 
-/** Makes the page unreadable that holds this text. */
+/** Makes the page with this text unreadable. */
 async function spoilPage(bus: Bus, text: string, options: Parameters<typeof startBus>[0] = {}) {
   await bus.stop();
   const bytes = readFileSync(fileOf(bus));
@@ -114,7 +116,7 @@ describe('when the newest entries are damaged', () => {
       .expect('content-type', /problem/);
     await bus.http.get('/events?after=3&limit=1').expect(503);
     expect((await bus.http.get('/events?limit=3').expect(200)).body).toHaveLength(3);
-    // A person cannot make it go past, either.
+    // A person cannot skip it either.
     expect((await bus.control('a', 'skip')).status).toBe(503);
     expect((await bus.http.get('/dead-letters')).body).toEqual([]);
     expect(applied).toEqual(['e1', 'e2', 'e3']);

@@ -1,4 +1,4 @@
-// Accepted events come out as they went in: nothing of an event is thrown away, rounded or renamed.
+// Accepted events come out as they went in: no member is dropped, rounded or renamed.
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { unit } from '../../common/test/requests.ts';
@@ -30,7 +30,7 @@ const extensions = fc.dictionary(
   fc.stringMatching(/^x[a-z0-9]{0,20}$/),
   fc.oneof(text, fc.boolean(), fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 })),
 );
-/** Further members of a classic event: any JSON, under any name that is not an attribute's. */
+/** Additional members of a classic event: any JSON, under any name that is not an attribute. */
 const members = fc.dictionary(fc.oneof(fc.constantFrom('__proto__', 'toString', 'userId'), text), json, { maxKeys: 3 });
 const isFree = (name: string) => !/^(specversion|id|source|type|subject|time|data.*|traceparent|position)$/.test(name);
 
@@ -40,7 +40,7 @@ const payload = fc.oneof(
   bytes.map((data_base64) => ({ data_base64 })),
 );
 
-/** An event, and the media type to publish it by; the test gives it its id and its type. */
+/** An event and the media type to publish it with; the test sets its id and type. */
 const publication = fc
   .record({
     form: fc.oneof(fc.tuple(fc.constantFrom(EVENT, BATCH), extensions), fc.tuple(fc.constant(PLAIN), members)),
@@ -54,7 +54,7 @@ const publication = fc
     return { type, event: Object.fromEntries([...absent, ...free, ...Object.entries({ ...attributes, ...payload })]) };
   });
 
-/** The event itself: without what the bus says of it, and what it filled in. */
+/** The event itself, without the attributes that the bus adds. */
 function told(shown: Members, given: Members): Members {
   const { position: _, recordedtime, specversion, time, source, subject, ...rest } = shown;
   expect([typeof recordedtime, specversion]).toEqual(['string', '1.0']);

@@ -1,3 +1,5 @@
+// The kinds of subscribers: checkpointed, plain, and changes between them.
+
 import { describe, expect, test } from '@jest/globals';
 import { startBus, startPart, until } from './bus.ts';
 import { checkpointed, json, type Part, plain } from './subscribers.ts';

@@ -1,3 +1,5 @@
+// The metrics of the bus.
+
 import { expect, test } from '@jest/globals';
 import { Scrape } from '../../common/test/scrape.ts';
 import { BATCH, type Bus, cloudEvent, post, startBus, startPart, until } from './bus.ts';
@@ -8,7 +10,7 @@ async function of(bus: Bus, subscription: string, ...names: string[]): Promise<(
   const metrics = await Scrape.of(bus.url);
   return names.map((name) => metrics.value(name, { subscription }));
 }
-/** So long that no answer fails for being late: failures are counted here. */
+/** Long enough that no answer is too late, because failures are counted here. */
 const deadline = 20_000;
 const anHourAgo = { time: new Date(Date.now() - 3_600_000).toISOString() };
 

@@ -1,11 +1,11 @@
-// Subscribers that refuse everything: their dead letters pile up, and that costs nobody else anything.
+// Subscribers that refuse everything: their dead letters pile up without affecting others.
 import { describe, expect, test } from '@jest/globals';
 import { BATCH, type Bus, header, ids, post, startBus, startPart, until } from './bus.ts';
 import { checkpointed, json, type Part } from './subscribers.ts';
 
 const EVENTS = 50_000;
 
-/** The folder of a bus whose log is long, and `a` has dead letters at all the positions that `sql` is true of. */
+/** The folder of a bus with a long log, in which `a` has dead letters at all positions for which `sql` is true. */
 async function parkedWhere(sql: string): Promise<string> {
   const bus = await startBus();
   const all = ids('e', EVENTS).map((id) => ({ specversion: '1.0', id, source: 'test', type: 'Tested', data: {} }));
@@ -22,7 +22,7 @@ async function parkedWhere(sql: string): Promise<string> {
 
 const refuse: Part['answer'] = (_push, res) => json(res, 422, { detail: 'never' });
 
-/** The most rows that the bus reads before it serves others. */
+/** Records the maximum number of rows that the bus reads in one turn of the event loop. */
 function watchRows(bus: Bus): () => number {
   const rows = [0];
   const read = bus.db.read.bind(bus.db);
@@ -66,7 +66,7 @@ describe.each([
     const head = await bus.publish('fresh');
     await until(() => expect(b.applied.at(-1)).toBe('fresh'));
     const past = run + 1;
-    // It is tried with what comes behind them, and is told that they are passed.
+    // It gets the events after them, and learns that they were passed.
     await until(() => expect(bad.ids.flat()).toContain(past > EVENTS ? 'fresh' : `e${past}`));
     const last = bad.pushes.at(-1);
     expect([header(last, 'after'), a.stand.checkpoint]).toEqual([expect.stringMatching(/^0-/), '0']);

@@ -1,3 +1,5 @@
+// The parser of publications, by random events.
+
 import { expect, test } from '@jest/globals';
 import type { Request } from 'express';
 import fc from 'fast-check';
@@ -18,7 +20,7 @@ const field = fc.oneof(
   fc.constantFrom('1.0', '2026-01-01T00:00:00Z', '2026-01-01T00:00:00+01:00'),
 );
 const names = ['specversion', 'id', 'source', 'type', 'subject', 'time', 'traceparent', 'data', '__proto__'];
-/** An event with some of its attributes, each as it may be or anything else. */
+/** An event with some of its attributes, each valid or anything else. */
 const event = fc
   .tuple(
     fc.record({ specversion: fc.constant('1.0'), id: text, source: text, type: text, data: fc.jsonValue() }),
@@ -46,7 +48,7 @@ test('whatever is published is a list of whole CloudEvents, or a 400', () => {
             false,
           ]);
         }
-        // A whole event stays as it is, but for the time of this publication.
+        // A complete event stays unchanged, but for the time of this publication.
         const again = JSON.parse(JSON.stringify(whole));
         expect(read(again, EVENT)).toEqual([{ ...again, recordedtime: expect.any(String) }]);
       }
@@ -70,7 +72,7 @@ test('whatever data an event has, it is recognised when it comes again, and the 
     data,
   });
   const property = fc.asyncProperty(fc.array(events, { minLength: 1, maxLength: 5 }), async (list) => {
-    // The same source and id with other content is another matter.
+    // The same source and id with other content is a conflict, tested elsewhere.
     const unique = [...new Map(list.map((event) => [`${event.source}/${event.id}`, event])).values()];
     const publish = async () => {
       const events = read(JSON.parse(JSON.stringify(unique)), BATCH);

@@ -1,3 +1,5 @@
+// Publishing: positions, batches and deduplication.
+
 import { createHash } from 'node:crypto';
 import { expect, test } from '@jest/globals';
 import { BATCH, cloudEvent, ids, post, startBus, stored } from './bus.ts';

@@ -1,3 +1,5 @@
+// Reading the log: pages, filters and constant memory.
+
 import { connect } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
 import { BATCH, type Bus, cloudEvent, ids, post, startBus, startPart, stored, until } from './bus.ts';
@@ -119,7 +121,7 @@ describe('reading the log', () => {
       });
       expect(await positions(bus, query)).toEqual([]);
       expect(await positions(bus, `before=6001&${query}`)).toEqual([]);
-      // Two pages, and the head; twice.
+      // Two pages and the head, twice.
       expect(reads).toBe(6);
     },
   );
@@ -136,7 +138,7 @@ describe('reading the log', () => {
     expect(await positions(bus, '')).toEqual(all);
     expect(await positions(bus, 'before=13')).toEqual(all.toReversed());
     expect(await positions(bus, 'type=T')).toEqual(all);
-    // Six pages of two events, and the head; three times.
+    // Six pages of two events and the head, three times.
     expect(reads).toBeGreaterThanOrEqual(21);
     expect((await bus.http.get('/log/verify')).body).toMatchObject({ ok: true, events: 12 });
   });
@@ -155,7 +157,7 @@ describe('reading the log', () => {
       });
       await get(bus, query);
       clearImmediate(turn);
-      // A page, and the head.
+      // A page and the head.
       expect(Math.max(...readsOfTurn)).toBeLessThanOrEqual(2);
     },
   );
@@ -172,7 +174,7 @@ describe('reading the log', () => {
       await until(async () => expect(await bus.connections()).toBeLessThan(before));
     });
     reader.write('GET /events?type=Unknown HTTP/1.1\r\nHost: localhost\r\n\r\n');
-    // A page, the head, and what this asks.
+    // A page, the head, and this test's own read.
     await until(() => expect(reads).toBe(2));
     expect(await positions(bus, 'after=5998&limit=1')).toEqual([5_999]);
     expect(reads).toBe(4);

@@ -1,3 +1,5 @@
+// Publications that cannot be stored.
+
 import { describe, expect, test } from '@jest/globals';
 import { BATCH, cloudEvent, EVENT, ids, post, startBus, startPart, stored, until } from './bus.ts';
 import { checkpointed } from './subscribers.ts';

@@ -1,3 +1,5 @@
+// Replay orders: positions, ids, and lost answers.
+
 import { describe, expect, test } from '@jest/globals';
 import { type Bus, header, ids, startBus, startPart, until } from './bus.ts';
 import { checkpointed, json, lose, plain } from './subscribers.ts';
@@ -52,7 +54,7 @@ describe('a replay', () => {
     const bus = await startBus({ subscriptions: { a: part } });
     await bus.publish('e1');
     await standsAt(bus, 'a', 1);
-    // The order is lost, and then its answer.
+    // First the order is lost, then its answer.
     part.fail((push, res) => (part.pushes.length === 2 ? res.destroy() : lose(a.answer)(push, res)), 2);
     const { body } = await bus.control('a', 'replay');
     await standsAt(bus, 'a', 1);

@@ -1,4 +1,4 @@
-// Plain subscribers that are there, and leave an event without an answer.
+// Plain subscribers that accept connections but do not answer an event.
 import { describe, expect, test } from '@jest/globals';
 import { type Bus, startBus, startPart, until } from './bus.ts';
 import { checkpointed, json, type Part, plain } from './subscribers.ts';
@@ -6,10 +6,13 @@ import { checkpointed, json, type Part, plain } from './subscribers.ts';
 type Answer = Part['answer'];
 const letters = async (bus: Bus) => (await bus.http.get('/dead-letters').expect(200)).body;
 
-/** Without repetitions: on a busy machine an answer may come after the short deadline of these tests, and the event again. */
+/**
+ * Without duplicates: on a busy machine an answer may miss the short deadline of these tests, and the event is sent
+ * again.
+ */
 const once = ({ applied }: { applied: string[] }) => [...new Set(applied)];
 
-/** Does so when the event `bad` is pushed to it. */
+/** Behaves so when the event `bad` is pushed to it. */
 const onBad =
   (usual: Answer, what: Answer): Answer =>
   (push, res) =>

@@ -1,9 +1,11 @@
+// The log's stream: Server-Sent Events, resuming and resets.
+
 import { expect, test } from '@jest/globals';
 import { type Bus, ids, startBus, until } from './bus.ts';
 
 type Message = { id?: string; event?: string; data?: string };
 
-/** Reads the stream as a browser does. `messages` grows as they come. */
+/** Reads the stream as a browser does; `messages` grows as they arrive. */
 async function open(bus: Bus, lastEventId?: string, query = '') {
   const leaving = new AbortController();
   const headers: Record<string, string> = lastEventId ? { 'last-event-id': lastEventId } : {};
@@ -62,12 +64,15 @@ test('a reader that cannot set headers names the place in the address; Last-Even
   await Promise.all([named.close(), reconnected.close()]);
 });
 
-/** Reads so many bytes behind a place, or up to an event, and breaks the connection. Half a message is none. */
+/**
+ * Reads this many bytes after a position, or up to an event, and cuts the connection. An incomplete message does not
+ * count.
+ */
 async function readPiece(bus: Bus, from: string, by: string, bytes: number, end: number): Promise<Message[]> {
   const [headers, query] = by === 'after' ? [{}, `?after=${from}`] : [{ [by]: from }, ''];
   const { body } = await fetch(`${bus.url}/stream${query}`, { headers });
   let text = '';
-  // Whoever leaves the loop closes the connection.
+  // Leaving the loop closes the connection.
   for await (const chunk of body ?? []) {
     text += Buffer.from(chunk).toString();
     if (text.length >= bytes || text.includes(`"position":${end},`)) break;

@@ -1,3 +1,5 @@
+// Fake subscribers of both kinds, with changeable answers.
+
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -10,10 +12,10 @@ export function json(res: ServerResponse, status: number, body: unknown): void {
   res.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
 }
 
-/** An address that the bus delivers to. Who answers there, and how, can be changed at any time. */
+/** An address that the bus delivers to. Its answers can be changed at any time. */
 export class Part {
   answer: Answer;
-  /** What was pushed, whatever the answer was. */
+  /** All pushes, whatever their answer. */
   pushes: Push[] = [];
   asked = 0;
   #port = 0;
@@ -48,7 +50,7 @@ export class Part {
     await closed;
   }
 
-  /** Gives this answer to the next pushes, or all until told otherwise, and then the usual one again. */
+  /** Gives this answer to the next pushes, or to all until changed, and then the usual one again. */
   fail(failure: Answer, times = Number.POSITIVE_INFINITY): void {
     const usual = this.answer;
     let left = times;
@@ -65,7 +67,7 @@ export class Part {
   }
 }
 
-/** Does all that the answer stands for, but the answer is lost. */
+/** Processes a push as usual, but loses the answer. */
 export const lose =
   (answer: Answer): Answer =>
   (push, res) =>
@@ -73,7 +75,10 @@ export const lose =
 
 const position = (checkpoint: string) => Number.parseInt(checkpoint, 10);
 
-/** A subscriber that keeps its checkpoint: joins on or answers 409, takes each replay order once and only backwards. */
+/**
+ * A checkpointed subscriber: applies batches that follow on or answers 409, and takes each replay order once and only
+ * backwards.
+ */
 export function checkpointed(checkpoint = '0', replay: string | null = null, urgent?: string[]) {
   const stand = { checkpoint, replay };
   const applied: string[] = [];
@@ -98,7 +103,7 @@ export function checkpointed(checkpoint = '0', replay: string | null = null, urg
   return { stand, applied, answer };
 }
 
-/** A classic subscriber: knows nothing of checkpoints, takes one event per POST. */
+/** A classic subscriber: no checkpoints, one event per POST. */
 export function plain() {
   const applied: string[] = [];
   const answer: Answer = ({ method, events }, res) => {

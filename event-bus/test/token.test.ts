@@ -1,3 +1,5 @@
+// The token that the bus asks for and sends.
+
 import { expect, test } from '@jest/globals';
 import { cloudEvent, post, startBus, startPart, stored, until } from './bus.ts';
 import { checkpointed, json, plain } from './subscribers.ts';

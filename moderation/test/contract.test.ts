@@ -1,3 +1,5 @@
+// The moderation service and its openapi.yaml agree.
+
 import { afterAll } from '@jest/globals';
 import { keepsItsContract, takesEvents } from '../../common/test/contract-suite.ts';
 import { NO_BUS, newFolder, removeFolders, Service } from '../../common/test/service.ts';

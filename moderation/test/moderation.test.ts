@@ -1,3 +1,5 @@
+// The verdicts of the moderation service.
+
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { at, FakeBus } from '../../common/test/fake-bus.ts';
 import { Scrape } from '../../common/test/scrape.ts';
@@ -152,7 +154,7 @@ describe('the service', () => {
     await service.push([created('a', 'f'), { type: 'CommentCreated', data: {} }]).expect(422);
     expect(await counted()).toEqual([1, 1]);
 
-    // A work that ends the transaction of its group: the others run again, each in one of its own.
+    // A work that ends its group's transaction: the others run again, each in a transaction of its own.
     let runs = 0;
     const write = service.db.write.bind(service.db);
     service.db.write = (work) => {

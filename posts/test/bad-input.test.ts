@@ -1,3 +1,5 @@
+// Invalid requests to the posts service.
+
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { removeFolders, type Service } from '../../common/test/service.ts';

@@ -1,3 +1,5 @@
+// The events that the posts service handles.
+
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
 import { at, FakeBus, type Json } from '../../common/test/fake-bus.ts';
 import { removeFolders, type Service, until } from '../../common/test/service.ts';

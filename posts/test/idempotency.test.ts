@@ -1,3 +1,5 @@
+// Safe retry with an Idempotency-Key.
+
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
 import { newFolder, removeFolders, type Service } from '../../common/test/service.ts';
 import { startPosts } from './posts-service.ts';

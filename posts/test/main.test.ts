@@ -1,3 +1,5 @@
+// The process of a service: start, settings, graceful shutdown.
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
@@ -26,7 +28,7 @@ afterEach(() => {
 });
 afterAll(removeFolders);
 
-/** Takes a free port and keeps it until it is closed. */
+/** Takes a free port until it is closed. */
 async function take(host = '127.0.0.1'): Promise<{ holder: Server; port: number }> {
   const holder = createServer().listen(0, host);
   await once(holder, 'listening');
@@ -126,7 +128,7 @@ test('on loopback it answers as localhost alone; where other machines reach it, 
   }
 });
 
-/** Of Jest: skipped where the machine has no IPv6. */
+/** Jest's `test`, skipped on machines without IPv6. */
 const onIpv6 = Object.values(networkInterfaces()).some((list) => list?.some(({ address }) => address === '::1'))
   ? test
   : test.skip;
@@ -157,7 +159,7 @@ test('a port that is taken ends the process with one line and exit code 1', asyn
   holder.close();
 });
 
-// Windows has no signals: there the runner stops a part another way.
+// Windows has no signals: there the runner stops a part in another way.
 const onPosix = process.platform === 'win32' ? test.skip : test;
 onPosix('at SIGTERM a request under way is answered, no new one is taken, and the process exits with 0', async () => {
   const { holder, port } = await take();
@@ -174,7 +176,7 @@ onPosix('at SIGTERM a request under way is answered, no new one is taken, and th
     'Expect: 100-continue',
   ];
   socket.write(`${head.join('\r\n')}\r\n\r\n`);
-  // The server has the request when it asks for its body.
+  // The server has received the request when it asks for its body.
   await once(socket, 'readable');
   child.kill('SIGTERM');
   await until(() => said.out.includes('stopping'));
@@ -191,7 +193,7 @@ onPosix('at SIGTERM a request under way is answered, no new one is taken, and th
 onPosix('at SIGTERM an answer that is on its way to a slow reader is sent to its end', async () => {
   const { holder, port } = await take();
   holder.close();
-  const posts = 200; // as many as one answer holds: it counts characters, and the socket bytes
+  const posts = 200; // as many as fit into one answer, which is limited in characters; the socket counts bytes
   const db = openDatabase(join(folder, 'posts.db'), migrations);
   const title = '中'.repeat(10_000);
   await db.write((tx) => {
@@ -216,7 +218,7 @@ onPosix('at SIGTERM what callers were told is there still goes to the bus', asyn
   const published: string[] = [];
   const bus = createHttpServer(async (req, res) => {
     const events = [JSON.parse((await text(req)) || '[]')].flat();
-    // Slow: when the signal comes, most events are still in the outbox.
+    // Slow, so that most events are still in the outbox when the signal comes.
     setTimeout(() => {
       published.push(...events.map(({ data }) => data.title));
       const positions = events.map((_, i) => i + 1);

@@ -1,9 +1,11 @@
+// Starts the posts service for tests.
+
 import { LOOPBACK, type Origins } from '@blog/common/http/access.ts';
 import { NO_BUS, newFolder, Service } from '../../common/test/service.ts';
 import { createPosts } from '../src/app.ts';
 import { migrations } from '../src/schema.ts';
 
-/** The posts service, with a bus or without one. */
+/** The posts service, with or without a bus. */
 export const startPosts = ({ busUrl = NO_BUS, folder = newFolder(), origins = LOOPBACK as Origins } = {}) =>
   new Service({ migrations, create: (part) => createPosts({ ...part, origins }) }, busUrl, folder).open();
 

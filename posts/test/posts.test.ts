@@ -1,3 +1,5 @@
+// The routes of the posts service.
+
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { at } from '../../common/test/fake-bus.ts';
 import { removeFolders, type Service } from '../../common/test/service.ts';

@@ -1,3 +1,5 @@
+// The query service and its openapi.yaml agree.
+
 import { LOOPBACK } from '@blog/common/http/access.ts';
 import { afterAll } from '@jest/globals';
 import { keepsItsContract, takesEvents } from '../../common/test/contract-suite.ts';

@@ -1,3 +1,5 @@
+// The read model ends in the same state whatever the order and repetition of events.
+
 import type { Tx } from '@blog/common/core/database.ts';
 import { afterAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
@@ -10,7 +12,7 @@ afterAll(removeFolders);
 
 type Row = Record<string, string | number | null>;
 
-/** What the read model says, whatever order it came in. */
+/** The read model's data without its order of arrival. */
 const look = (tx: Tx) => ({
   posts: tx.all<Row>('SELECT id, title, created_at AS createdAt, comment_count AS commentCount FROM posts ORDER BY id'),
   comments: tx.all<Row>(

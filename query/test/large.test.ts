@@ -1,4 +1,4 @@
-// Others may publish comments of 240 KiB each: no answer holds more of them than a small heap has room for.
+// Foreign services may publish comments of 240 KiB each: an answer contains only as many as fit into a small heap.
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { Json } from '../../common/test/fake-bus.ts';
 import { removeFolders, type Service } from '../../common/test/service.ts';

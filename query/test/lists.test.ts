@@ -1,3 +1,5 @@
+// The lists of query: order, pages and limits.
+
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { Json } from '../../common/test/fake-bus.ts';
 import { newFolder, removeFolders, type Service } from '../../common/test/service.ts';

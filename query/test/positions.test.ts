@@ -1,3 +1,5 @@
+// Stream positions: any position that a reader names is either resumed from or reset.
+
 import { afterAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { removeFolders } from '../../common/test/service.ts';

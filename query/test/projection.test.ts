@@ -1,3 +1,5 @@
+// The projection: events to the rows of the read model.
+
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
 import { removeFolders, type Service } from '../../common/test/service.ts';
 import { comment, post, startQuery, updated } from './query-service.ts';
@@ -10,7 +12,7 @@ afterEach(() => service.close());
 afterAll(removeFolders);
 
 const apply = (...events: object[]) => service.push(events).expect(200);
-/** Everything that the read model says, in its order: each row but for the revision of its last change. */
+/** The whole read model in its order, without the revisions of the last changes. */
 const model = async (of = service) => ({
   posts: await of.rows('SELECT seq, id, title, created_at, comment_count FROM posts ORDER BY seq'),
   comments: await of.rows('SELECT seq, id, post_id, content, status, created_at FROM comments ORDER BY seq'),

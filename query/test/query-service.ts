@@ -1,3 +1,5 @@
+// Starts the query service for tests.
+
 import { LOOPBACK } from '@blog/common/http/access.ts';
 import { NO_BUS, newFolder, Service } from '../../common/test/service.ts';
 import { createQuery } from '../src/app.ts';

@@ -1,3 +1,5 @@
+// The stream of query: changes as Server-Sent Events.
+
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { type ClientRequest, get, type IncomingMessage } from 'node:http';
@@ -26,7 +28,7 @@ const apply = (...events: object[]) => service.push(events).expect(200);
 const many = (count: number, make: (i: number) => object) => Array.from({ length: count }, (_, i) => make(i + 1));
 const position = async (): Promise<string> => String((await service.http.get('/posts')).headers['stream-position']);
 
-/** A reader: the messages so far, and its end. */
+/** Opens a reader: its messages so far, and its end. */
 async function read(query = '', headers: Record<string, string> = {}) {
   const request = get(`${service.url}/stream${query}`, { headers });
   requests.push(request);
@@ -118,7 +120,7 @@ test('a reader that leaves anywhere and goes on from its last id misses nothing 
     const reader = await read('', { 'Last-Event-ID': last.id });
     await until(() => reader.messages.length > 0);
     reader.leave();
-    // Cut at any message, not only where one has an id.
+    // Cut after any message, not only after one with an id.
     for (const message of reader.messages.slice(0, 1 + Math.floor(Math.random() * 200))) take(message);
   }
   await apply(post('the last'));
