@@ -1,6 +1,6 @@
 /**
  * The parts of the blog and the port that each listens on: the one list of them. YAML, shell and documents repeat its
- * numbers; `infra/test` holds the manifests, Skaffold and the images to it.
+ * numbers; the tests in `infra/test` compare them.
  */
 export const PORTS = {
   posts: 4000,
