@@ -502,7 +502,7 @@ describe('development: on loopback', () => {
   test.each([
     ...['localhost:3000', 'blog.localhost', '127.0.0.1:3000', '[::1]:3000', '10.0.2.2:3000', 'client-srv:3000'],
     ...['host.containers.internal:3000', 'blog.example'],
-  ])('it is called %s', async (host) => {
+  ])('it answers to the name %s', async (host) => {
     expect((await ask(local.url, 'POST /posts', { host, origin: `http://${host}` })).status).toBe(200);
     expect((await ask(local.url, 'GET /', { host })).status).toBe(200);
   });

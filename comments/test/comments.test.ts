@@ -44,7 +44,7 @@ test('GET answers the comments of that post in the order they were written, and 
   expect(await list('unknown')).toEqual([]);
 });
 
-test('a list goes on behind its cursor, which must be of the same post', async () => {
+test('a list continues after its cursor, which must be of the same post', async () => {
   const ids: string[] = [];
   for (const content of ['a', 'b', 'c']) ids.push((await send(content)).body.id);
   const pages = await service.pages('/posts/p/comments?limit=2');
@@ -91,7 +91,7 @@ describe('is refused, and neither stored nor published:', () => {
 });
 
 describe('with an Idempotency-Key', () => {
-  test('the same request is answered as the first time: after its verdict, after a restart, and while the bus is away', async () => {
+  test('the same request gets the first answer again: after its verdict, after a restart, and while the bus is down', async () => {
     const first = await send('a', 'key').expect(201);
     await service.push({ type: 'CommentModerated', data: { ...first.body, status: 'approved' } }).expect(200);
     await service.close();
@@ -101,13 +101,13 @@ describe('with an Idempotency-Key', () => {
     expect(await list()).toEqual([{ ...first.body, status: 'approved', seq: 1 }]);
   });
 
-  test('of twenty at once there is one comment and one event, and all get the same answer', async () => {
+  test('twenty concurrent requests make one comment and one event, and all get the same answer', async () => {
     const answers = await Promise.all(Array.from({ length: 20 }, () => send('a', 'key')));
     expect(new Set(answers.map(({ status, body }) => `${status} ${body.id}`)).size).toBe(1);
     expect([(await list()).length, (await stored()).length]).toEqual([1, 1]);
   });
 
-  test('another content, or the same on another post, is a 422; a key that is none, a 400', async () => {
+  test('other content, or another post, is a 422; an invalid key is a 400', async () => {
     await service.push(postCreated('other')).expect(200);
     await send('a', 'key').expect(201);
     for (const refused of [send('b', 'key'), send('a', 'key', 'other')]) {
@@ -119,7 +119,7 @@ describe('with an Idempotency-Key', () => {
   });
 });
 
-test('a page on a loopback origin may call, another not', async () => {
+test('a page on a loopback origin may call, one on another origin may not', async () => {
   const asked = async (origin: string) =>
     (await service.http.get('/posts/p/comments').set('Origin', origin)).headers['access-control-allow-origin'];
   expect(await asked('http://localhost:3000')).toBe('http://localhost:3000');

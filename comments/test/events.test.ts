@@ -34,7 +34,7 @@ test('a verdict changes a pending comment, and is published as CommentUpdated', 
   });
 });
 
-test('what follows from a request or from an event has its trace', async () => {
+test('events caused by a request or an event have its trace', async () => {
   const [asked, judged] = ['1', '2'].map((digit) => `00-${digit.repeat(32)}-b7ad6b7169203331-01`) as [string, string];
   const request = service.http.post('/posts/p/comments').set('traceparent', asked);
   const { id } = (await request.send({ content: 'a' }).expect(201)).body;
@@ -45,7 +45,7 @@ test('what follows from a request or from an event has its trace', async () => {
   expect(published('CommentUpdated')[0].traceparent).toBe(judged);
 });
 
-test('the first verdict stands; every later one only makes it be said again', async () => {
+test('the first verdict stands; a later one only publishes it again', async () => {
   const { id, postId } = await comment();
   for (const status of ['approved', 'rejected', 'approved']) await moderated({ id, postId, status });
   expect(await list()).toMatchObject([{ id, status: 'approved', content: 'a' }]);
@@ -64,7 +64,7 @@ test.each([undefined, 'pending', 'maybe', 5])('a CommentModerated whose status i
   expect(published('CommentUpdated')).toEqual([]);
 });
 
-test('a verdict before its comment is kept, and what the comment tells is filled in', async () => {
+test('a verdict before its comment is kept, and the other fields come from the comment', async () => {
   await moderated({ id: 'c', postId: 'p', status: 'approved' });
   expect(await list()).toEqual([{ id: 'c', postId: 'p', content: null, status: 'approved', createdAt: null, seq: 1 }]);
   const data = { id: 'c', postId: 'p', content: 'a', status: 'pending' };
@@ -74,7 +74,7 @@ test('a verdict before its comment is kept, and what the comment tells is filled
   expect(await list()).toEqual([{ ...data, status: 'approved', createdAt: event.time, seq: 1 }]);
 });
 
-test('its own event, once or again, changes nothing and publishes nothing', async () => {
+test('its own event, also when repeated, changes nothing and publishes nothing', async () => {
   const made = await comment();
   await until(() => bus.log.length === 1);
   const [event] = bus.log;
@@ -103,7 +103,7 @@ test('a wiped database gets back comments, verdicts and known posts from the log
   expect(bus.log.slice(0, 3)).toEqual(before);
 });
 
-test('taking a replay order publishes its comments again, in order, as they were announced', async () => {
+test('taking a replay order publishes its comments again, in order, with their first content', async () => {
   for (let i = 0; i < 3; i += 1) await comment();
   await moderated({ id: 'unknown', postId: 'p', status: 'approved' });
   await until(() => bus.log.length === 4);

@@ -35,7 +35,7 @@ test('any order, repetition and restart of a history with one verdict per commen
   await fc.assert(property, { numRuns: 40 });
 });
 
-test('nothing that is known is ever changed or lost, and the first verdict stands, whatever comes', async () => {
+test('no sequence of events changes or removes known values, and the first verdict stands', async () => {
   const property = fc.asyncProperty(quarrel('CommentModerated').chain(retold), async (steps) => {
     const looks = await known(steps);
     for (const [i, { comments }] of looks.entries()) {

@@ -29,14 +29,14 @@ const send = (post: string) => service.http.post(`/posts/${post}/comments`).send
 /** Tells the service the bus's head, by an empty push. */
 const hear = (upto: string, head: string) => service.push([], { after: at(0), upto, head }).expect(200);
 
-test('while the bus was not heard from it is a 503 at once, with Retry-After: it cannot be told', async () => {
+test('while the bus has not been heard from it is a 503 at once, with Retry-After, because the post may exist', async () => {
   const before = performance.now();
   const { headers, type } = await send('unknown').expect(503);
   expect([headers['retry-after'], type]).toEqual(['1', 'application/problem+json']);
   expect(performance.now() - before).toBeLessThan(1_500);
 });
 
-test('it waits for the post, and is taken when that arrives meanwhile', async () => {
+test('it waits for the post, and is accepted once that arrives', async () => {
   await hear(at(1), at(1));
   const waiting = Promise.all([send('late'), send('late')]);
   await service.push([postCreated('other')], { after: at(1), upto: at(2) }).expect(200);
@@ -54,7 +54,7 @@ async function withBus(events: number, told: number): Promise<FakeBus> {
   return bus;
 }
 
-test('where the bus is there and everything in its log is known it is a 404', async () => {
+test('while the bus answers and all of its log is applied it is a 404', async () => {
   const bus = await withBus(5, 5);
   const { body } = await send('unknown').expect(404);
   expect(body.errors).toEqual([{ field: 'id', detail: expect.any(String) }]);
@@ -63,7 +63,7 @@ test('where the bus is there and everything in its log is known it is a 404', as
   await bus.close();
 });
 
-test('where events are still on their way it is a 503; where they came meanwhile, a 404', async () => {
+test('while events are still in flight it is a 503; once they have come, a 404', async () => {
   const bus = await withBus(9, 5);
   await send('unknown').expect(503);
   const waiting = send('unknown').then(({ status }) => status);
@@ -73,7 +73,7 @@ test('where events are still on their way it is a 503; where they came meanwhile
   await bus.close();
 });
 
-test('where the bus has another history it is a 503', async () => {
+test('if the bus has another history it is a 503', async () => {
   const bus = await withBus(5, 5);
   bus.history = 'b';
   await send('unknown').expect(503);
@@ -82,13 +82,13 @@ test('where the bus has another history it is a 503', async () => {
   await bus.close();
 });
 
-test('where the bus has gone just now it is a 503, however lately it was heard from', async () => {
+test('if the bus has just gone down it is a 503, even right after its last message', async () => {
   await hear(at(5), at(5));
   const { body } = await send('unknown').expect(503);
   expect(body.detail).toContain('the event bus is away');
 });
 
-test('where a comment could not be published the bus is away, however lately it was heard from: 503', async () => {
+test("after a failed publication it is a 503, even right after the bus's last message", async () => {
   await service.push([postCreated('known')], { after: at(0), upto: at(5), head: at(5) }).expect(200);
   await send('known').expect(201);
   await until(async () => {
@@ -104,7 +104,7 @@ test('behind a classic bus, which never names its head, it is a 404', async () =
   await send('unknown').expect(404);
 });
 
-test('who waits is let in as soon as the post is here; a thousand may wait, and the next is refused with 503', async () => {
+test('waiting requests are answered as soon as the post is here; a thousand may wait, and the next one is a 503', async () => {
   const db = openDatabase(join(newFolder(), 'comments.db'), migrations);
   const room = new WaitingRoom();
   const enter = (post: string) =>
@@ -123,7 +123,7 @@ test('who waits is let in as soon as the post is here; a thousand may wait, and 
   await db.close();
 });
 
-test('when this service stops, who waits is told at once to try again, also who comes only then', async () => {
+test('when this service stops, waiting and new requests are told at once to try again', async () => {
   const db = openDatabase(join(newFolder(), 'comments.db'), migrations);
   const room = new WaitingRoom();
   const enter = () =>

@@ -68,7 +68,7 @@ test('writes that arrive together run in their order and share one commit', asyn
   expect(commits).toBe(1);
 });
 
-test('a group that is full is committed at once: one turn of the event loop may bring many', async () => {
+test('a full group is committed at once, because one turn of the event loop may bring many works', async () => {
   let turns = 0;
   setImmediate(() => {
     turns += 1;
@@ -82,7 +82,7 @@ test('a group that is full is committed at once: one turn of the event loop may 
   expect(commits).toBe(2);
 });
 
-test('a work that throws is undone alone, and its caller gets what it threw', async () => {
+test('a work that throws is rolled back alone, and its caller gets the error', async () => {
   const wrong = db.write((tx) => {
     add('half done')(tx);
     throw new Error('changed my mind');
@@ -94,7 +94,7 @@ test('a work that throws is undone alone, and its caller gets what it threw', as
   expect(db.trouble).toBeUndefined();
 });
 
-test('a work that is async is undone and fails: its rest would run after the commit', async () => {
+test('an async work is rolled back and fails, because its rest would run after the commit', async () => {
   const late = db.write(async (tx) => add('too early')(tx));
   await expect(late).rejects.toThrow('must not be async');
   expect(await db.read(all)).toEqual([]);
@@ -122,27 +122,27 @@ test('a read sees one snapshot, whatever is committed meanwhile', async () => {
   expect(await db.read(all)).toEqual(['before', 'meanwhile']);
 });
 
-test('a later work rides with the next commit', async () => {
+test('a deferred work joins the next commit', async () => {
   db.later(add('later'));
   await db.write(add('now'));
   expect(committed()).toEqual(['later', 'now']);
   await until(() => commits === 1);
 });
 
-test('a later work that waits in vain for a commit gets one of its own', async () => {
+test('a deferred work gets its own commit if no other one comes', async () => {
   db.later(add('later'));
   expect(committed()).toEqual([]);
   await until(() => committed().length === 1);
 });
 
-test('a later work is done at the latest when the database is closed', async () => {
+test('a deferred work runs at the latest when the database is closed', async () => {
   await db.write(() => db.later(add('later')));
   await db.close();
   expect(committed()).toEqual(['later']);
   db = open();
 });
 
-test('a later work that comes while a long commit is under way is not forgotten', async () => {
+test('a deferred work that comes during a long commit is not forgotten', async () => {
   await db.write(() => {
     db.later(add('later'));
     for (const end = performance.now() + 1_100; performance.now() < end; );
@@ -158,7 +158,7 @@ test('a full disk fails the write with 507 and stores nothing of it; the others 
   expect(committed()).toEqual(['before', 'after']);
 });
 
-test('while the disk is full reads go on and the trouble is told; it is over with the next write that fits', async () => {
+test('while the disk is full reads continue and the problem is reported, until the next write that fits', async () => {
   await fill(5);
   await db.write(add('before'));
   await expect(db.write(add(large))).rejects.toThrow();
@@ -169,7 +169,7 @@ test('while the disk is full reads go on and the trouble is told; it is over wit
   expect(db.trouble).toBeUndefined();
 });
 
-test('a locked database fails the write with 503; a probe says when that is over', async () => {
+test('a locked database fails the write with 503; a probe detects the end', async () => {
   const unlock = lock();
   const error = await db.write(add('locked out')).catch((error) => error);
   expect(databaseProblem(error)).toMatchObject({ status: 503 });
@@ -200,7 +200,7 @@ describe('a file that is deleted or replaced while it is open', () => {
         renameSync(`${file} copy`, file);
       },
     ],
-  ])('takes no write, says so at once, and can be read: %s', async (_what, replace) => {
+  ])('refuses writes at once, reports the reason, and can be read: %s', async (_what, replace) => {
     await db.write(add('before'));
     replace();
     expect(db.trouble).toMatch(/was deleted or replaced .* started again/);
@@ -210,7 +210,7 @@ describe('a file that is deleted or replaced while it is open', () => {
     expect(await db.read(all)).toEqual(['before']);
   });
 
-  test('acknowledges nothing that was being written just then', async () => {
+  test('acknowledges no write that was in progress', async () => {
     const deleting = db.write((tx) => {
       add('lost')(tx);
       rmSync(file);
@@ -222,7 +222,7 @@ describe('a file that is deleted or replaced while it is open', () => {
     ]);
   });
 
-  test('takes writes again when it is back in its place', async () => {
+  test('accepts writes again when it is restored', async () => {
     aside();
     await expect(db.write(add('refused'))).rejects.toThrow();
     renameSync(`${dirname(file)} aside`, dirname(file));

@@ -97,7 +97,7 @@ test.each([
   ['nothing', '', ''],
   ['null', 'null', 'null'],
   ['more than is shown', `${'x'.repeat(499)}😀`, `${'x'.repeat(499)}\ufffd`],
-])('what an answer says is one short line of plain text: %s', async (_, body, shown) => {
+])('the text of an error answer becomes one short line of plain text: %s', async (_, body, shown) => {
   expect(detailOf(await ask(await listen((_, res) => void res.writeHead(400).end(body))))).toBe(shown);
 });
 
@@ -106,14 +106,14 @@ test.each<[boolean, string, RequestListener | undefined]>([
   [true, 'resets the connection', (req) => req.socket.resetAndDestroy()],
   [true, 'breaks off its answer', (_, res) => void res.writeHead(200).write('x', () => res.destroy())],
   [false, 'is not there', undefined],
-])('no answer says whether somebody is there: %s, because it %s', async (heard, _, answer) => {
+])('a failed exchange tells if the other side is there: %s, because it %s', async (heard, _, answer) => {
   const url = await listen(answer ?? (() => {}));
   if (!answer) await new Promise((resolve) => server.close(resolve));
   expect(await ask(url, 200).catch((e) => e)).toMatchObject({ heard });
   if (!answer) await listen(() => {});
 });
 
-test('an exchange that we end ourselves says nothing of who is there', async () => {
+test('an exchange that we abort tells nothing about the other side', async () => {
   const url = await listen((_, res) => void res.writeHead(200).write('x', () => ending.abort()));
   const ending = new AbortController();
   const error = await exchange({ method: 'GET', url, ending: ending.signal }).catch((e) => e);

@@ -70,7 +70,7 @@ test('a body that comes byte by byte is 408 in time', async () => {
   clearInterval(dripping);
 });
 
-test('a connection that asks for nothing more is closed', async () => {
+test('an idle connection is closed', async () => {
   await listen({ keepAliveTimeout: 100 });
   expect(await text(open(GET))).toMatch(/fine/);
 });
@@ -102,7 +102,7 @@ test.each([
   ['half of a body', 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{', 408],
   ['HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400],
   ['CONNECT', 'CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n', 400],
-])('requests that came whole are answered before %s behind them is refused', async (_, behind, status) => {
+])('complete requests are answered before %s after them is refused', async (_, behind, status) => {
   const arrived: string[] = [];
   const refusal = Promise.withResolvers<void>();
   await listen({ headersTimeout: 100, requestTimeout: 200 }, async (req, res) => {
@@ -121,7 +121,7 @@ test.each([
   expect(arrived).toEqual(['{}', '{}']);
 });
 
-test.each(['h2c', 'websocket'])('who offers %s is answered in HTTP/1.1', async (protocol) => {
+test.each(['h2c', 'websocket'])('an upgrade to %s is answered in HTTP/1.1', async (protocol) => {
   await listen({}, async (req, res) => void res.end(`got ${req.method} ${await text(req)}`));
   const socket = open();
   for (const [method, body] of [
@@ -135,7 +135,7 @@ test.each(['h2c', 'websocket'])('who offers %s is answered in HTTP/1.1', async (
   }
 });
 
-test('nothing is added to an answer whose connection is gone: there is nobody to refuse', async () => {
+test('no error is written to a connection that is closed', async () => {
   const counts: number[] = [];
   await listen({}, async (_, res) => {
     res.write('begun');
@@ -150,7 +150,7 @@ test('nothing is added to an answer whose connection is gone: there is nobody to
   expect(counts[1]).toBe(counts[0]);
 });
 
-test('nothing is written into an answer that has begun; it is sent to its end', async () => {
+test('no error is written into an answer that has begun; it is completed', async () => {
   const refusal = Promise.withResolvers<void>();
   await listen({}, async (_, res) => {
     res.writeHead(200, { 'content-length': 10 });
@@ -166,7 +166,7 @@ test('nothing is written into an answer that has begun; it is sent to its end', 
   expect(await all).toMatch(/begunendedHTTP\/1\.1 400 /);
 });
 
-test('a server that ends answers all requests that came on a connection before it closes it', async () => {
+test('graceful shutdown: all requests received on a connection are answered before it is closed', async () => {
   const answers: (() => void)[] = [];
   server = createHttpServer((_, res) => void answers.push(() => res.end('fine')));
   const listening = Promise.withResolvers<void>();
@@ -187,7 +187,7 @@ test('a server that ends answers all requests that came on a connection before i
   await closed;
 });
 
-test('one connection more than may be open is closed at once, and those that are there go on', async () => {
+test('a connection over the limit is closed at once, and the open ones are not affected', async () => {
   await listen({ connections: 2, keepAliveTimeout: 10_000 });
   const [one, two] = [open(GET), open(GET)];
   await Promise.all([once(one, 'data'), once(two, 'data')]);
@@ -201,7 +201,7 @@ test('one connection more than may be open is closed at once, and those that are
 const LARGE = 'x'.repeat(30_000_000);
 const openConnections = () => new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count)));
 
-test('who reads nothing of an answer is cut off, whether the answer is ready or goes on', async () => {
+test('a client that does not read its answer is disconnected, for complete answers and streams', async () => {
   await listen({ unread: 200 }, (req, res) => {
     if (req.url === '/ready') res.end(LARGE);
     else if (req.url === '/on') res.write(LARGE);
@@ -214,7 +214,7 @@ test('who reads nothing of an answer is cut off, whether the answer is ready or 
   for (const socket of stuck) socket.destroy();
 });
 
-test('who reads slowly gets all of it, and an answer that takes its time is not cut off', async () => {
+test('a slow reader gets the whole answer, and a slow answer is not cut off', async () => {
   const late = Promise.withResolvers<void>();
   await listen({ unread: 1_000 }, async (req, res) => {
     if (req.url === '/late') await late.promise;
@@ -240,7 +240,7 @@ const spend = (milliseconds: number) => {
   for (const end = performance.now() + milliseconds; performance.now() < end; );
 };
 
-test('of more than can be done the newest are 503 at once, and what is accepted is done; not so health, metrics and the bus', async () => {
+test('load shedding: under overload the newest requests are 503 at once and accepted ones are completed, except for health, metrics and the bus', async () => {
   const done: string[] = [];
   await listen({ turn: 100 }, (req, res) => {
     spend(10);

@@ -54,7 +54,7 @@ test('a request is counted once, under the pattern of its route, its method and 
   expect(await requests({ method: 'GET', route: 'none', status: '404' })).toBe(1);
 });
 
-test('a request that is refused because there are too many is counted', async () => {
+test('a request refused by load shedding is counted', async () => {
   service = await startComments();
   const server = createHttpServer(service.app, { turn: -1 }).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -75,7 +75,7 @@ test('a route of several addresses is counted under the one that was asked', asy
   expect(await requests({ method: 'DELETE', route: '/readyz' })).toBe(1);
 });
 
-test('what was committed, applied and published is counted', async () => {
+test('commits, applied events and published events are counted', async () => {
   // Nothing is published at first, so there is no commit for it.
   bus.mode = { status: 503 };
   service = await startComments();
@@ -95,7 +95,7 @@ test('what was committed, applied and published is counted', async () => {
   expect((await Scrape.of(service.url)).value('outbox_events')).toBe(0);
 });
 
-test('the outbox says how many wait, since when, and how many were refused', async () => {
+test('the outbox reports how many events wait, since when, and how many were refused', async () => {
   service = await startComments();
   const headers = { 'content-type': 'application/problem+json' };
   const refusal = { status: 422, headers, body: { status: 422 } };
@@ -113,7 +113,7 @@ test('the outbox says how many wait, since when, and how many were refused', asy
   expect(metrics.value('part_degraded')).toBe(2);
 });
 
-test('a reader of the stream is counted while it reads, and is no long request', async () => {
+test('a reader of the stream is counted while it reads, and not as a long request', async () => {
   service = await startQuery(newFolder());
   const readers = async () => (await Scrape.of(service.url)).value('stream_readers');
   expect(await readers()).toBe(0);
@@ -127,7 +127,7 @@ test('a reader of the stream is counted while it reads, and is no long request',
   expect(await requests({ route: '/stream' })).toBe(1);
 });
 
-test('a request whose caller went away is counted as aborted', async () => {
+test('a request whose client disconnected is counted as aborted', async () => {
   service = await startComments();
   const headers = { 'content-type': 'application/json', 'content-length': 100 };
   const sent = request(`${service.url}/posts/p/comments`, { method: 'POST', headers }).on('error', () => {});
@@ -135,7 +135,7 @@ test('a request whose caller went away is counted as aborted', async () => {
   await until(async () => (await requests({ method: 'POST', route: '/posts/:id/comments', status: 'aborted' })) === 1);
 });
 
-test('the event loop is looked at from when somebody asks, and says how late it was', async () => {
+test('the event loop is measured from the first scrape on, and reports its delay', async () => {
   service = await startComments();
   // The same resolution as the part's own measurement.
   const looks = monitorEventLoopDelay({ resolution: 50 });

@@ -40,7 +40,7 @@ describe('a body', () => {
     'text/plain; application/json',
     'application/jsonp',
     'text/json',
-  ])('that says to be %s is 415, also where nobody reads it', async (type) => {
+  ])('declared as %s is 415, even where no body is read', async (type) => {
     await start();
     const sent = service.http.post('/rows').type(type ?? '');
     if (type === undefined) sent.unset('Content-Type');
@@ -54,7 +54,7 @@ describe('a body', () => {
     'Application/JSON; charset=utf-8',
     'application/cloudevents+json',
     'application/json-patch+json',
-  ])('that is %s is let in', async (type) => {
+  ])('that is %s is accepted', async (type) => {
     await start();
     await service.http.post('/rows').type(type).send('{"a":1}').expect(200);
   });
@@ -92,7 +92,7 @@ describe('a page of another origin', () => {
     },
   );
 
-  test('is told nothing by a preflight that would let it', async () => {
+  test('gets no permission from a preflight', async () => {
     for (const origins of [undefined, LOOPBACK]) {
       await start({ origins });
       const asked = { Origin: FOREIGN, 'Access-Control-Request-Method': 'POST' };
@@ -103,7 +103,7 @@ describe('a page of another origin', () => {
     await start();
   });
 
-  test("may read, as everybody; what it then sees is the browser's affair", async () => {
+  test('may send reads, whose answers the browser hides from it', async () => {
     await start();
     const { headers } = await service.http.get('/rows').set('Origin', FOREIGN).expect(200);
     expect(headers).not.toHaveProperty('access-control-allow-origin');
@@ -144,7 +144,7 @@ describe('a server on loopback', () => {
     'blog.example.evil.example',
     'more.blog.example',
     '',
-  ])('is not called %j: 403, whatever is asked', async (host) => {
+  ])('does not answer to the name %j: 403 for any request', async (host) => {
     await start({ loopback: true, origins: '*' });
     for (const path of ['/rows', '/healthz', '/readyz', '/nothing']) {
       await service.http.get(path).set('Host', host).expect(403);
@@ -172,12 +172,12 @@ describe('a server on loopback', () => {
     '192.168.0.1',
     '[fe80::1]:4005',
     'Blog.Example:4005',
-  ])('is called %s', async (host) => {
+  ])('answers to the name %s', async (host) => {
     await start({ loopback: true });
     await service.http.post('/rows').set('Host', host).expect(200);
   });
 
-  test('is one by its address; any other has no name of its own', async () => {
+  test('is recognised by its address; any other one answers to every name', async () => {
     for (const host of ['localhost', '127.0.0.1', '127.0.0.53', '::1', '[::1]']) expect(isLoopback(host)).toBe(true);
     for (const host of ['0.0.0.0', '::', '10.1.2.3', 'blog.example', '128.0.0.1']) expect(isLoopback(host)).toBe(false);
     await start({ loopback: false });

@@ -62,14 +62,14 @@ const contains =
   ({ body }: Publication) =>
     [body].flat().some((e) => e.id === id);
 
-test('events arrive in their order, as they were put in; their rows go', async () => {
+test('events arrive in the order of the outbox, and their rows are deleted', async () => {
   for (const id of names(1, 20)) await publish(id);
   await until(() => bus.log.length === 20);
   expect(bus.log).toEqual(names(1, 20).map(event));
   await until(async () => (await left()).length === 0);
 });
 
-test('what another process of this service left in the outbox is published without a commit of this one', async () => {
+test('rows that another process of this service left in the outbox are published without a commit of this one', async () => {
   const other = openDatabase(join(folder, 'service.db'), publisher.migrations);
   await other.write((tx) => enqueue(tx, event('e1')));
   await other.close();
@@ -98,7 +98,7 @@ test('a batch has at most 512 KiB', async () => {
   expect(bus.publications.length).toBeLessThan(13);
 });
 
-test('a classic bus gets every event by itself, for ever', async () => {
+test('a classic bus always gets single events', async () => {
   bus.mode = 'classic';
   await publish(...names(1, 30));
   await until(async () => (await left()).length === 0);
@@ -108,7 +108,7 @@ test('a classic bus gets every event by itself, for ever', async () => {
   );
 });
 
-test('a batch that is answered without positions does not count: its events are sent again one by one', async () => {
+test('a batch answered without positions does not count: its events are sent again singly', async () => {
   await publish('e1');
   await until(() => bus.log.length === 1);
   // Swapped for a classic bus, which answers OK to anything.
@@ -124,13 +124,13 @@ const problem = (status: number, told = status): Mode => ({
   body: { status: told, detail: 'not this' },
 });
 
-describe('an event that is refused by itself', () => {
+describe('an event refused on its own', () => {
   const refuse = (status: number) => {
     bus.mode = (publication) => (contains('bad')(publication) ? problem(status) : 'ours');
     return publish('e1', 'e2', 'bad', 'e3', 'e4');
   };
 
-  test.each([400, 413, 422])('with %i is kept and listed in /readyz, and the rest goes on', async (status) => {
+  test.each([400, 413, 422])('with %i is kept and listed in /readyz, and the others are sent', async (status) => {
     await refuse(status);
     await until(() => bus.log.length === 4);
     expect(arrived()).toEqual(names(1, 4));
@@ -154,7 +154,7 @@ describe('an event that is refused by itself', () => {
     expect(arrived()).toEqual([...names(1, 4), 'bad']);
   });
 
-  test('with 400 is sent again when a replay is ordered, with what the order brings, and goes once the bus has it', async () => {
+  test('with 400 is sent again on a replay order, with the republished events, and deleted once the bus has it', async () => {
     // Not before it is marked: an order between the answer and the mark leaves that row to the next one.
     const refused = () => service.rows('SELECT event FROM outbox WHERE refused IS NOT NULL');
     await refuse(400);
@@ -175,7 +175,7 @@ describe('an event that is refused by itself', () => {
     expect(await service.degraded()).toEqual([]);
   });
 
-  test('with 409 is in the log already: its row goes, and the rest goes on', async () => {
+  test('with 409 is in the log already: its row is deleted, and the others are sent', async () => {
     await refuse(409);
     await until(() => bus.log.length === 4);
     await until(async () => (await left()).length === 0);
@@ -183,7 +183,7 @@ describe('an event that is refused by itself', () => {
   });
 });
 
-describe('what is not the word of the bus does not count, and no event is dropped:', () => {
+describe("answers that are not the bus's do not count, and no event is dropped:", () => {
   const strangers: [string, Mode][] = [
     ...[400, 409, 413, 422].map((status): [string, Mode] => [`a bare ${status}`, { status, body: { status } }]),
     ['a problem document of another status', problem(400, 422)],
@@ -208,7 +208,7 @@ describe('what is not the word of the bus does not count, and no event is droppe
     expect(await service.degraded()).toEqual([]);
   });
 
-  test('but a classic bus in the place of ours is believed, once it has shown that it is one', async () => {
+  test('but a classic bus in the place of ours is accepted, once it has identified itself', async () => {
     await publish('e1');
     await until(async () => (await left()).length === 0);
     bus.mode = 'classic';
@@ -219,7 +219,7 @@ describe('what is not the word of the bus does not count, and no event is droppe
     expect(bus.questions).toBe(1);
   });
 
-  test('nor does that of a stranger behind ours, though a classic bus was there before', async () => {
+  test('nor do those of a foreign server after ours, though there was a classic bus before', async () => {
     for (const [mode, id] of [['ours', 'e1'] as const, ['classic', 'e2'] as const, ['ours', 'e3'] as const]) {
       bus.mode = mode;
       await publish(id);
@@ -260,7 +260,7 @@ describe('while the bus fails, nothing is lost and the order is kept:', () => {
     expect(await service.degraded()).toEqual([]);
   });
 
-  test('it hangs, and the service is started anew', async () => {
+  test('it hangs, and the service is restarted', async () => {
     bus.mode = 'hangs';
     await publish(...names(1, 3));
     await until(() => bus.publications.length === 1);
@@ -272,7 +272,7 @@ describe('while the bus fails, nothing is lost and the order is kept:', () => {
   });
 });
 
-test('what was taken but not acknowledged is sent again after a restart', async () => {
+test('events stored by the bus but not acknowledged are sent again after a restart', async () => {
   let taken: Publication | undefined;
   bus.mode = (publication) => {
     taken = publication;
@@ -310,7 +310,7 @@ test("the bus's last checkpoint goes with each publication, also after a restart
   expect(bus.publications.map(({ headers }) => headers['event-published'])).toEqual([undefined, at(1), at(2)]);
 });
 
-test('an event that the log had before does not take the last checkpoint back', async () => {
+test('an event that the log had already does not move the last checkpoint back', async () => {
   await publish('e1', 'e2');
   await until(async () => (await left()).length === 0);
   await publish('e1');
@@ -320,7 +320,7 @@ test('an event that the log had before does not take the last checkpoint back', 
   expect(bus.publications.at(-1)?.headers['event-published']).toBe(at(2));
 });
 
-test('a bus that has lost events (412) gets nothing more, /readyz says so, and no event is dropped', async () => {
+test('a bus that has lost events (412) gets no more events, /readyz reports it, and no event is dropped', async () => {
   bus.mode = problem(412);
   await publish('e1', 'e2');
   await until(async () => (await service.degraded()).some((text) => text.includes('lost events')));

@@ -57,7 +57,7 @@ test('an event is of a known type with its ids, ignored, or a 422', () => {
   );
 });
 
-test('an event with its ids is never a poison event, whatever else it holds; what makes no sense counts as missing', () => {
+test('an event with its ids is never a poison event; other invalid fields count as missing', () => {
   const id = fc.string({ minLength: 1, maxLength: 200 });
   const fields = { title: anything, content: anything, createdAt: anything, status: anything, more: anything };
   const events = fc.record({
@@ -78,7 +78,7 @@ test('an event with its ids is never a poison event, whatever else it holds; wha
   );
 });
 
-test('a text is trimmed and taken if 1 to so many characters are left, and all of them are whole', () => {
+test('a text is trimmed, and valid if it has 1 to the maximum of characters, all of them complete', () => {
   fc.assert(
     fc.property(text, (input) => {
       const { success, data } = requestText(5).safeParse(input);
@@ -91,7 +91,7 @@ test('a text is trimmed and taken if 1 to so many characters are left, and all o
   );
 });
 
-test('of a list a whole number of items, 1 to 1,000, is asked for, behind an id; or it is a 400', () => {
+test('a list takes a whole number from 1 to 1,000 as its limit, and an id as its cursor; anything else is a 400', () => {
   const value = fc.oneof(
     fc.integer().map(String),
     fc.constantFrom('', '1e2', '0x1', ' 1', '1.0', '1000', '1001'),
@@ -113,7 +113,7 @@ test('of a list a whole number of items, 1 to 1,000, is asked for, behind an id;
   );
 });
 
-test('a key is taken as it is, or a 400', () => {
+test('a key is used unchanged, or is a 400', () => {
   const keys = fc.oneof(text, fc.string({ maxLength: 300 }), fc.stringMatching(/^[\x21-\x7e]{250,260}$/));
   fc.assert(
     fc.property(keys, (key) => {
@@ -124,7 +124,7 @@ test('a key is taken as it is, or a 400', () => {
   );
 });
 
-test('a checkpoint has a position that can be counted with, and is what it was', () => {
+test('a checkpoint is parsed unchanged, and its position is a safe integer', () => {
   const near = fc
     .tuple(fc.nat(), text, fc.stringMatching(/^[0-9a-f]{30,34}$/))
     .map(([position, between, sum]) => `${position}${between}-${sum}`);
@@ -140,7 +140,7 @@ test('a checkpoint has a position that can be counted with, and is what it was',
   fc.assert(fc.property(good, (checkpoint) => expect(checkpointText.safeParse(checkpoint).success).toBe(true)));
 });
 
-test('where a subscriber stands is a checkpoint and perhaps the id of a replay, or not understood', () => {
+test("a subscriber's answer is a checkpoint with an optional replay id, or not understood", () => {
   const stands = fc.record({ checkpoint: fc.oneof(fc.constant('0'), anything), replay: anything });
   fc.assert(
     fc.property(fc.oneof(stands, anything), (input) => {
@@ -150,7 +150,7 @@ test('where a subscriber stands is a checkpoint and perhaps the id of a replay, 
   );
 });
 
-test('a list of subscriptions is read as it is written, and nothing else is taken', () => {
+test('a list of subscriptions is parsed as written, and nothing else is accepted', () => {
   const one = fc
     .record({ name: fc.stringMatching(/^[\w.-]{1,50}$/), url: fc.webUrl() })
     .filter(({ url }) => !url.includes(','));

@@ -73,7 +73,7 @@ test('HEAD is answered with the headers, and ends', async () => {
   expect(streams.readers).toBe(0);
 });
 
-test('a reader that is far behind gets a step a turn of the event loop, so that others are served in between', async () => {
+test('a reader that is far behind gets one step per turn of the event loop, so that others are served in between', async () => {
   let steps = 0;
   const stepsOfTurn = [0];
   serve = (res) =>
@@ -92,7 +92,7 @@ test('a reader that is far behind gets a step a turn of the event loop, so that 
   expect(Math.max(...stepsOfTurn)).toBe(1);
 });
 
-test('for a reader that does not read nothing is read, and others go on', async () => {
+test('backpressure: for a reader that does not read nothing is read from the database, and others continue', async () => {
   let steps = 0;
   const served = new Set<ServerResponse>();
   serve = (res) => {
@@ -134,7 +134,7 @@ test('a reader that left before its stream began is forgotten at once', async ()
   expect(await ended.promise).toBe('forgotten');
 });
 
-test('at the end every stream ends, that of a reader who does not read too', async () => {
+test('on shutdown every stream ends, even one whose reader does not read', async () => {
   const readers: ServerResponse[] = [];
   serve = (res) => {
     readers.push(res);
@@ -150,7 +150,7 @@ test('at the end every stream ends, that of a reader who does not read too', asy
   await closed;
 });
 
-test('of more readers than there may be the newest is 503, and the next one gets in when another has left', async () => {
+test('a reader over the limit is a 503, and one is accepted again when another has left', async () => {
   streams = new Streams(db, new Metrics(db), 2);
   serve = (res) => streams.serve(res, async () => '', ':\n\n').catch((error) => void res.writeHead(error.status).end());
   const readers = [await read(), await read()];

@@ -69,13 +69,13 @@ const stand = async () => {
   return { checkpoint, replay };
 };
 
-test('one that is new says that it stands at "0", and takes any place at position 0', async () => {
+test('a new subscriber answers with checkpoint "0", and accepts any checkpoint at position 0', async () => {
   expect(await stand()).toEqual({ checkpoint: '0', replay: null });
   const { status, body } = await service.push([post('a')], { after: at(0, 'b'), upto: at(1, 'b') });
   expect([status, body]).toEqual([200, { checkpoint: at(1, 'b'), replay: null }]);
 });
 
-test('a batch that joins on moves the checkpoint together with its effects, for good', async () => {
+test('a batch that follows on moves the checkpoint in the transaction of its effects', async () => {
   await service.history([post('a'), post('b')]).expect(200);
   const { body } = await service.push([post('c')], { after: at(2), upto: at(3) }).expect(200);
   expect(body).toEqual({ checkpoint: at(3), replay: null });
@@ -89,14 +89,14 @@ test.each([
   ['comes again', at(0), at(2)],
   ['begins further on', at(5), at(6)],
   ['begins at the same position of another history', at(2, 'b'), at(3, 'b')],
-])('a batch that %s is answered 409 with the stand, and has no effect', async (_, after, upto) => {
+])('a batch that %s is answered 409 with the checkpoint, and has no effect', async (_, after, upto) => {
   await service.history([post('a'), post('b')]).expect(200);
   const { body } = await service.push([post('x')], { after, upto }).expect(409);
   expect(body).toEqual({ checkpoint: at(2), replay: null });
   expect(await handled()).toEqual(['a', 'b']);
 });
 
-test('of the same batch pushed many times at once, one is applied', async () => {
+test('the same batch pushed many times concurrently is applied once', async () => {
   const answers = await Promise.all(Array.from({ length: 10 }, () => service.history([post('a'), post('b')])));
   expect(answers.map(({ status }) => status).sort()).toEqual([200, ...Array(9).fill(409)]);
   expect(await handled()).toEqual(['a', 'b']);
@@ -118,7 +118,7 @@ test.each([
   expect(await stand()).toEqual({ checkpoint: '0', replay: null });
 });
 
-test('events of types that are unknown, or not for this service, are passed over, whatever is in them', async () => {
+test('events of unknown types, or not handled here, are ignored, with any content', async () => {
   const unknown = [
     { type: 'CommentCreated', data: {} },
     { type: 'PostRenamed' },
@@ -135,7 +135,7 @@ test('an empty batch moves the checkpoint', async () => {
   expect(await stand()).toMatchObject({ checkpoint: at(7) });
 });
 
-test('one event with its places is a batch of one', async () => {
+test('one event with checkpoints is a batch of one', async () => {
   const places = { 'event-after': at(0), 'event-upto': at(1), 'event-head': at(1) };
   const { body } = await service.http.post('/events').set(places).send(post('a')).expect(200);
   expect(body).toEqual({ checkpoint: at(1), replay: null });
@@ -143,7 +143,7 @@ test('one event with its places is a batch of one', async () => {
   expect(await handled()).toEqual(['a']);
 });
 
-test('a push without places (a classic bus, a redelivery) is applied and leaves the checkpoint where it is', async () => {
+test('a push without checkpoints (a classic bus, a redelivery) is applied and does not move the checkpoint', async () => {
   await service.history([post('a')]).expect(200);
   await service.push({ type: 'PostCreated', data: { id: 'b' } }).expect(200);
   const redelivery = service.http.post('/events').set('event-head', at(9)).type('application/cloudevents+json');
@@ -175,7 +175,7 @@ describe('a replay order', () => {
     expect(body).toEqual({ checkpoint: at(3), replay: null });
   });
 
-  test('makes it stand in the history of a log that was put back', async () => {
+  test('moves it to the history of a restored log', async () => {
     const { body } = await service.push([post('x')], { after: at(0, 'b'), upto: at(1, 'b'), replay: 'r1' }).expect(200);
     expect(body).toEqual({ checkpoint: at(1, 'b'), replay: 'r1' });
     expect(await orders()).toEqual([at(0, 'b')]);
@@ -189,7 +189,7 @@ describe('a replay order', () => {
   });
 });
 
-test('a full disk is answered 507, a locked database 503: neither is taken for a poison event', async () => {
+test('a full disk is answered 507, a locked database 503: neither counts as a poison event', async () => {
   const pages = (count: number) => service.db.write((tx) => tx.all(`PRAGMA max_page_count = ${count}`));
   await pages(20);
   await service.history([post('a'), post('large')]).expect(507);
@@ -207,7 +207,7 @@ test('a full disk is answered 507, a locked database 503: neither is taken for a
   await service.history([post('a'), post('large')]).expect(200);
 });
 
-describe('once it listens, it asks the bus what it is:', () => {
+describe('once it listens, it asks the bus for its kind:', () => {
   let bus: FakeBus;
   beforeEach(async () => {
     await service.close();
@@ -215,7 +215,7 @@ describe('once it listens, it asks the bus what it is:', () => {
   });
   afterEach(() => bus.close());
 
-  test('the whole history of a classic bus is applied, past what cannot be handled', async () => {
+  test('the whole history of a classic bus is applied, except for events that cannot be handled', async () => {
     bus.mode = 'classic';
     bus.log = [post('a'), {}, poison, post('throws'), { type: 'PostCreated', data: { id: 'b' } }];
     await start(bus.url);
@@ -257,7 +257,7 @@ test('its address has no other methods, and takes no other media types', async (
     .expect(413);
 });
 
-test('an event as deep as a body may be is taken, alone and in a batch; a deeper one is refused, as a body', async () => {
+test('an event nested as deeply as a body may be is accepted, alone and in a batch; a deeper one is refused', async () => {
   const event = (levels: number) => ({ ...post('deep'), data: { id: 'deep', deep: deep(levels) } });
   await service.push(event(98)).expect(200);
   await service.push([event(98)], { after: at(0), upto: at(1) }).expect(200);

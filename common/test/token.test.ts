@@ -62,7 +62,7 @@ test.each([
   `Bearer ${TOKEN} ${TOKEN}`,
   `Basic ${TOKEN}`,
   TOKEN,
-])('a delivery with the authorization %j is 401 where a token is set, and changes nothing', async (authorization) => {
+])('with a token set, a delivery with the authorization %j is 401, and changes nothing', async (authorization) => {
   await start(TOKEN);
   const answer = await push(authorization).expect(401).expect('WWW-Authenticate', 'Bearer');
   expect(answer.headers['content-type']).toMatch('application/problem+json');
@@ -70,13 +70,13 @@ test.each([
   expect((await service.http.get('/events').expect(200)).body.checkpoint).toBe('0');
 });
 
-test.each([BEARER, `bearer  ${TOKEN}`])('a delivery with the token (%j) is taken', async (authorization) => {
+test.each([BEARER, `bearer  ${TOKEN}`])('a delivery with the token (%j) is accepted', async (authorization) => {
   await start(TOKEN);
   await push(authorization).expect(200);
   expect(await handled()).toEqual([{ id: 'p' }]);
 });
 
-test('where no token is set nobody is asked for one', async () => {
+test('without a token set none is required', async () => {
   await start(undefined);
   await push().expect(200);
   await push(BEARER).expect(409);
@@ -98,7 +98,7 @@ test('a caller without the token is refused before it has sent its body', async 
   socket.destroy();
 });
 
-test('what is published carries the token, if there is one', async () => {
+test('publications carry the token, if one is set', async () => {
   await start(TOKEN);
   await service.db.write((tx) => enqueue(tx, { id: 'a', source: 'test' }));
   await until(() => bus.log.length === 1);

@@ -9,14 +9,14 @@ const examples = Object.entries(messages).flatMap(([name, { contentType, example
   examples.map(({ payload }) => ({ name, contentType, payload })),
 );
 
-test('asyncapi.yaml is a valid document of AsyncAPI 3, and its examples are what it says', () => {
+test('asyncapi.yaml is a valid AsyncAPI 3 document, and its examples conform to it', () => {
   expect(documentErrors()).toEqual([]);
   expect(examples.map(({ name, payload }) => [name, eventErrors(payload, name)])).toEqual(
     Object.keys(messages).map((name) => [name, '']),
   );
 });
 
-test('the bus takes the examples in each form, and what it pushes and keeps is again as documented', async () => {
+test('the bus accepts the examples in each form, and what it stores and pushes conforms to the document', async () => {
   const [keeping, classic] = [await startPart(checkpointed().answer), await startPart(plain().answer)];
   const bus = await startBus({ subscriptions: { keeping, classic } });
   const events = examples.filter(({ contentType }) => contentType !== 'application/json');

@@ -92,7 +92,7 @@ const rows: Row[] = [
   ['GET /events/0/deliveries', undefined, 400, 'position', 'must be at least 1'],
 ];
 
-test('what names nothing that there is, or makes no sense, is answered with the field and its rule, and changes nothing', async () => {
+test('a request that names an unknown thing or makes no sense is answered with the field and its rule, and changes nothing', async () => {
   const { bus, part } = await parked();
   const before = await everything(bus, part);
   for (const [line, body, status, field, rule] of rows) {
@@ -115,7 +115,7 @@ test('what names nothing that there is, or makes no sense, is answered with the 
   expect(await everything(bus, part)).toEqual(before);
 });
 
-test('what comes with a malformed body changes nothing, also where no body is needed', async () => {
+test('a request with a malformed body changes nothing, even where no body is needed', async () => {
   const { bus, part, id } = await parked();
   const before = await everything(bus, part);
   const lines = [`DELETE /dead-letters/${id}`, `POST /dead-letters/${id}/redeliver`, 'POST /subscriptions/a/pause'];
@@ -128,7 +128,7 @@ test('what comes with a malformed body changes nothing, also where no body is ne
   expect(await everything(bus, part)).toEqual(before);
 });
 
-describe('a dead letter that two ask for at once', () => {
+describe('a dead letter requested twice at the same time', () => {
   const answers = async (...asked: PromiseLike<Response>[]) =>
     (await Promise.all(asked)).map(({ status, body }) => [status, body.errors?.[0].field ?? '']).sort();
 
@@ -169,7 +169,7 @@ describe('a dead letter that two ask for at once', () => {
   });
 });
 
-test('a dead letter of a subscription that is configured no more can only be discarded', async () => {
+test('a dead letter of a subscription that is no longer configured can only be discarded', async () => {
   const { bus, id } = await parked();
   await bus.stop();
   const without = await startBus({ folder: bus.folder });

@@ -65,7 +65,7 @@ const created = fc.record({
   createdAt: fc.constantFrom(undefined, 'yesterday', '2026-01-01T00:00:00Z'),
 });
 
-test('a CommentCreated that the log takes gets its verdict, and the verdict its update, whatever the comment holds', async () => {
+test('every CommentCreated that the log accepts gets its verdict, and the verdict its update, with any content', async () => {
   let [taken, refused] = [0, 0];
   const property = fc.asyncProperty(created, async ({ form, ...data }) => {
     const attributes = form === EVENT ? { specversion: '1.0', id: `${++taken}`, source: 'foreign' } : {};
@@ -98,7 +98,7 @@ async function largest(type: string, data: object, from = 0, to = 256 * 1024): P
   return isTaken ? largest(type, data, half, to) : largest(type, data, from, half);
 }
 
-test('the largest comment and the largest verdict that the log takes are carried on, with ids of the largest text', async () => {
+test('the largest comment and verdict that the log accepts are processed, with ids of the maximum size', async () => {
   const ids = (n: number) => ({ id: `${n}`.padStart(200, '\u0001'), postId: '\u0001'.repeat(200) });
   const comment = await largest('CommentCreated', ids(1));
   await update(await judge(comment), comment);

@@ -4,7 +4,7 @@ import { expect, test } from '@jest/globals';
 import { startBus, startPart, until } from './bus.ts';
 import { checkpointed, plain } from './subscribers.ts';
 
-test('the list of subscriptions says who each is, where it stands, and how it goes', async () => {
+test('the list of subscriptions has the name, position and state of each', async () => {
   const [a, b] = [checkpointed(), plain()];
   const [one, two] = [await startPart(a.answer), await startPart(b.answer)];
   const bus = await startBus({ subscriptions: { one, two } });
@@ -20,7 +20,7 @@ test('the list of subscriptions says who each is, where it stands, and how it go
   });
 });
 
-test('lag is counted in events, and in seconds since the oldest of them', async () => {
+test('lag is measured in events, and in seconds since the oldest of them', async () => {
   const bus = await startBus({ subscriptions: { a: await startPart(checkpointed().answer) } });
   await bus.control('a', 'pause');
   const time = new Date(Date.now() - 3_600_000).toISOString();
@@ -31,7 +31,7 @@ test('lag is counted in events, and in seconds since the oldest of them', async 
   expect(lagSeconds).toBeGreaterThanOrEqual(3_599);
 });
 
-test('a paused subscription gets nothing, not even a question, until it is resumed, also over a restart', async () => {
+test('a paused subscription gets no request until it is resumed, even after a restart', async () => {
   const [a, b] = [checkpointed(), checkpointed()];
   const subscriptions = { a: await startPart(a.answer), b: await startPart(b.answer) };
   const bus = await startBus({ subscriptions });

@@ -32,7 +32,7 @@ async function parked() {
 }
 
 describe('a poison event', () => {
-  test.each([400, 413, 422])('is parked after five answers of %i to it alone, and the rest goes on', async (status) => {
+  test.each([400, 413, 422])('is parked after five answers of %i to it alone, and others go on', async (status) => {
     const a = checkpointed();
     const part = await startPart(poisonous(a, status).answer);
     const bus = await startBus({ subscriptions: { a: part } });
@@ -78,7 +78,7 @@ describe('a poison event', () => {
     await until(async () => expect(await bus.subscription('a')).toMatchObject({ position: 3, lag: 0 }));
   });
 
-  test('that is the last one before the head is passed by an empty batch', async () => {
+  test('at the head is passed by an empty batch', async () => {
     const a = checkpointed();
     const part = await startPart(poisonous(a).answer);
     const bus = await startBus({ subscriptions: { a: part } });
@@ -89,7 +89,7 @@ describe('a poison event', () => {
     expect([last?.events, header(last, 'after'), header(last, 'upto')]).toEqual([[], first, head]);
   });
 
-  test('is left out of later pushes, which join on where the subscriber stands', async () => {
+  test("is left out of later pushes, which follow on the subscriber's checkpoint", async () => {
     const { a, bus, part } = await parked();
     const before = part.pushes.length;
     await bus.control('a', 'replay');
@@ -107,7 +107,7 @@ describe('a poison event', () => {
     expect(b.applied).toEqual(['bad']);
   });
 
-  test('that is answered 500 blocks, for that cannot be told from an outage, until a person skips it', async () => {
+  test('answered with 500 blocks (head-of-line blocking), because it cannot be told from an outage, until a person skips it', async () => {
     const a = checkpointed();
     const part = await startPart(poisonous(a, 500).answer);
     const bus = await startBus({ subscriptions: { a: part } });
@@ -120,7 +120,7 @@ describe('a poison event', () => {
     expect(await letters(bus)).toMatchObject([{ position: 2, reason: expect.stringMatching(/by hand.*500/) }]);
   });
 
-  test('on which a replay is stuck is the one that is skipped', async () => {
+  test('on which a replay is stuck can be skipped', async () => {
     const a = checkpointed();
     const { answer, poison } = poisonous(a, 500);
     poison.is = false;
@@ -158,7 +158,7 @@ describe('a dead letter', () => {
     await bus.http.post(`/dead-letters/${letter.id}/redeliver`).expect(404);
   });
 
-  test('that is refused once more stays, and whoever asked is told', async () => {
+  test('refused once more stays, and the caller is told', async () => {
     const { bus, letter } = await parked();
     const answer = await bus.http.post(`/dead-letters/${letter.id}/redeliver`).expect(409);
     expect(answer.headers['content-type']).toMatch(/application\/problem\+json/);
@@ -166,7 +166,7 @@ describe('a dead letter', () => {
     expect(await letters(bus)).toEqual([letter]);
   });
 
-  test('that cannot be redelivered because nobody answers stays: 503', async () => {
+  test('that cannot be redelivered because the subscriber is down stays: 503', async () => {
     const { bus, part, letter } = await parked();
     await part.down();
     await bus.http.post(`/dead-letters/${letter.id}/redeliver`).expect(503).expect('retry-after', /\d/);
@@ -200,7 +200,7 @@ describe('a dead letter', () => {
     expect(await letters(again)).toEqual([letter]);
   });
 
-  test('is on a page with no more others than their text allows', async () => {
+  test('is on a page limited by the size of its texts', async () => {
     const a = checkpointed();
     const part = await startPart(a.answer);
     part.fail((_push, res) => void res.writeHead(500).end());

@@ -4,8 +4,8 @@ import { describe, expect, test } from '@jest/globals';
 import { header, ids, startBus, startPart, until } from './bus.ts';
 import { checkpointed, plain } from './subscribers.ts';
 
-describe('a subscriber that keeps its checkpoint', () => {
-  test('gets batches that say behind which place they come, how far they reach, and where the log ends', async () => {
+describe('a checkpointed subscriber', () => {
+  test("gets batches with the checkpoints before and after them, and the log's head", async () => {
     const a = checkpointed();
     const part = await startPart(a.answer);
     const bus = await startBus({ subscriptions: { a: part } });
@@ -45,7 +45,7 @@ describe('a subscriber that keeps its checkpoint', () => {
     expect(part.ids.map((batch) => batch.length)).toEqual([1_000, 502, 2, 1]);
   });
 
-  test('gets what it does not want at once a moment later, or with the next event that it wants', async () => {
+  test('gets events that are not urgent a moment later, or with the next urgent one', async () => {
     const a = checkpointed('0', null, ['Awaited']);
     const part = await startPart(a.answer);
     const bus = await startBus({ subscriptions: { a: part } });
@@ -62,7 +62,7 @@ describe('a subscriber that keeps its checkpoint', () => {
     await until(() => expect(a.applied.at(-1)).toBe('z'));
   });
 
-  test('never has two exchanges at once, and what comes in the meantime is the next batch', async () => {
+  test('never has two exchanges in flight, and events that come meanwhile form the next batch', async () => {
     const a = checkpointed();
     const part = await startPart(a.answer);
     let release = () => {};
@@ -78,7 +78,7 @@ describe('a subscriber that keeps its checkpoint', () => {
     await until(() => expect(part.ids).toEqual([['e1'], ['e2', 'e3']]));
   });
 
-  test('that goes back, because it was wiped or restored, gets again all that it has lost', async () => {
+  test('that was wiped or restored gets again all events that it has lost', async () => {
     const a = checkpointed();
     const bus = await startBus({ subscriptions: { a: await startPart(a.answer) } });
     const first = await bus.publish('e1');
@@ -91,7 +91,7 @@ describe('a subscriber that keeps its checkpoint', () => {
     await until(() => expect(a.applied.slice(5)).toEqual(['e1', 'e2', 'e3', 'e4']));
   });
 
-  test('that stands further than the bus remembers is believed', async () => {
+  test("whose checkpoint is ahead of the bus's copy continues from its own", async () => {
     const a = checkpointed();
     const part = await startPart(a.answer);
     const bus = await startBus({ subscriptions: { a: part } });
@@ -104,7 +104,7 @@ describe('a subscriber that keeps its checkpoint', () => {
 });
 
 describe('a plain subscriber', () => {
-  test('gets one event per POST, in order, each after a 2xx for the one before', async () => {
+  test('gets one event per POST, in order, each after a 2xx to the one before', async () => {
     const a = plain();
     const part = await startPart(a.answer);
     const bus = await startBus({ subscriptions: { a: part } });
@@ -117,7 +117,7 @@ describe('a plain subscriber', () => {
     expect(await until(() => bus.subscription('a'))).toMatchObject({ kind: 'plain' });
   });
 
-  test('may publish while a delivery to it is under way', async () => {
+  test('may publish while a delivery to it is in flight', async () => {
     const a = plain();
     const part = await startPart(a.answer);
     const bus = await startBus({ subscriptions: { a: part } });
@@ -130,7 +130,7 @@ describe('a plain subscriber', () => {
   });
 });
 
-test('a subscription never seen before begins at the beginning', async () => {
+test('a new subscription starts at the beginning of the log', async () => {
   const a = plain();
   const early = await startBus();
   await early.publish('e1', 'e2');

@@ -114,7 +114,7 @@ describe('a subscriber that fails', () => {
     expect(part.ids.map((batch) => batch.length)).toEqual([20, 1, 2, 4, 8, 5]);
   });
 
-  test('to answer, though it applied the batch, does not get it again: it is asked first', async () => {
+  test('to answer, though it applied the batch, does not get it again, because it is asked for its checkpoint first', async () => {
     const a = checkpointed();
     const part = await startPart(a.answer);
     part.fail(lose(a.answer), 1);
@@ -125,7 +125,7 @@ describe('a subscriber that fails', () => {
   });
 });
 
-test('an answer that is cut off in the middle counts as none', async () => {
+test('a truncated answer counts as none', async () => {
   const a = checkpointed();
   const part = await startPart(a.answer);
   part.fail((_push, res) => {

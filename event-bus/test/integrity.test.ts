@@ -32,7 +32,7 @@ async function spoilPage(bus: Bus, text: string, options: Parameters<typeof star
 const verify = async (bus: Bus) => (await bus.http.get('/log/verify').expect(200)).body;
 const degraded = async (bus: Bus): Promise<string[]> => (await bus.http.get('/readyz').expect(200)).body.degraded;
 
-test('a log that is what was written is verified whole, with the number of its events and its head', async () => {
+test('an intact log is verified as a whole, with the number of its events and its head', async () => {
   const bus = await startBus();
   const origin = await bus.http.get('/events');
   expect(await verify(bus)).toEqual({ ok: true, events: 0, head: origin.headers['event-head'] });
@@ -85,7 +85,7 @@ test.each<[string, number, string, string | ((db: DatabaseSync) => void)]>([
     'it is not found under what its record says',
     "UPDATE events SET id = 'x' WHERE position = 4",
   ],
-])('%s is found at its position, %d, and told', async (_what, position, reason, change) => {
+])('%s is found and reported at its position, %d', async (_what, position, reason, change) => {
   const first = await startBus();
   await first.publish(...ids('e', 5));
   const bus = await tamper(first, (db) => (typeof change === 'string' ? db.exec(change) : change(db)));
@@ -94,7 +94,7 @@ test.each<[string, number, string, string | ((db: DatabaseSync) => void)]>([
 });
 
 describe('when the newest entries are damaged', () => {
-  test('the start tells it and nothing is appended on top; what can be trusted is delivered, and nothing behind it', async () => {
+  test('the start reports it, nothing is appended, and only the events before the damage are delivered', async () => {
     const { answer, applied } = checkpointed();
     const first = await startBus();
     await first.publish(...ids('e', 5));
@@ -122,7 +122,7 @@ describe('when the newest entries are damaged', () => {
     expect(applied).toEqual(['e1', 'e2', 'e3']);
   });
 
-  test('a page that cannot be read is told, with the first position on it, and what is before it can be read', async () => {
+  test('an unreadable page is reported with the first position on it, and the events before it can be read', async () => {
     const first = await startBus();
     await first.publish(...ids('long-name-', 60));
     const { answer, applied } = checkpointed();
@@ -141,7 +141,7 @@ describe('when the newest entries are damaged', () => {
     await until(async () => expect(await bus.subscription('a')).toMatchObject({ state: 'retrying' }));
   });
 
-  test('an end that cannot be read is told, too', async () => {
+  test('an unreadable end is reported, too', async () => {
     const first = await startBus();
     await first.publish(...ids('long-name-', 60));
     const bus = await spoilPage(first, 'long-name-60","source');
@@ -152,8 +152,8 @@ describe('when the newest entries are damaged', () => {
   });
 });
 
-describe('what is damaged far behind the newest entries', () => {
-  test('is found when somebody asks, or when it is to be delivered; until then the bus goes on', async () => {
+describe('damage far before the newest entries', () => {
+  test('is found by a verification or a delivery; until then the bus works', async () => {
     const first = await startBus();
     await first.publish(...ids('a', 700));
     await first.publish(...ids('b', 700));
@@ -166,7 +166,7 @@ describe('what is damaged far behind the newest entries', () => {
   });
 });
 
-test('while a long log is verified others are served, and who asks meanwhile gets the same answer', async () => {
+test('during the verification of a long log other requests are served, and concurrent verifications get the same answer', async () => {
   const bus = await startBus();
   for (let batch = 0; batch < 10; batch += 1) await bus.publish(...ids(`${batch}-`, 1_000));
   let done = false;

@@ -122,7 +122,7 @@ test.each([
   expect(await stored(bus)).toEqual([]);
 });
 
-test('a number is taken however it is written, if a double holds it', async () => {
+test('a number in any notation is accepted, if a double represents it', async () => {
   const bus = await startBus();
   const written = '[1.0, 1E2, 100e-2, 0.10, -0.5, 0.10000000000000001, 9007199254740992, 1e21, 5e-324, 0e9]';
   await post(bus, `{"type":"T", "data": ${written}}`, PLAIN).expect(201);

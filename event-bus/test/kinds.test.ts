@@ -15,7 +15,7 @@ const answers = (status: number): [string, Answer] => [
   (_push, res) => void res.writeHead(status).end('Cannot GET /events'),
 ];
 
-describe('who is there', () => {
+describe('the kind of a subscriber', () => {
   test.each<[string, Answer]>([
     ...[400, 401, 403, 404, 405, 415, 426, 500, 501].map(answers),
     ['a redirect', (_push, res) => void res.writeHead(302, { location: '/elsewhere' }).end()],
@@ -24,7 +24,7 @@ describe('who is there', () => {
     ['200 and a page', (_push, res) => void res.end('<p>hello</p>')],
     ['200 and a list', (_push, res) => json(res, 200, [])],
     ['200 and what is no checkpoint', (_push, res) => json(res, 200, { checkpoint: 'yes' })],
-  ])('an answer of %s to the question means a plain subscriber', async (_what, answer) => {
+  ])('an answer of %s to GET means a plain subscriber', async (_what, answer) => {
     const a = plain();
     const bus = await startBus({ subscriptions: { a: await startPart(asked(answer, a.answer)) } });
     await bus.publish('e1');
@@ -36,7 +36,7 @@ describe('who is there', () => {
     ...[429, 503].map(answers),
     ['nothing in time', () => {}],
     ['a reset', (_push, res) => void res.destroy()],
-  ])('after an answer of %s it is asked again, and nothing is pushed before it has said', async (_what, answer) => {
+  ])('after an answer of %s it is asked again, and nothing is pushed before', async (_what, answer) => {
     const a = checkpointed();
     const part = await startPart(asked(answer, a.answer));
     const bus = await startBus({ subscriptions: { a: part }, deadline: 200 });
@@ -49,7 +49,7 @@ describe('who is there', () => {
     await until(async () => expect(await bus.subscription('a')).toMatchObject({ kind: 'checkpointed', state: 'live' }));
   });
 
-  test('after an answer of 500 one that kept a checkpoint is asked again, and is what it was', async () => {
+  test('after an answer of 500 a checkpointed one is asked again, and stays checkpointed', async () => {
     const a = checkpointed();
     const part = await startPart(a.answer);
     const bus = await startBus({ subscriptions: { a: part } });
@@ -66,7 +66,7 @@ describe('who is there', () => {
     expect(part.pushes.every(({ batch }) => batch)).toBe(true);
   });
 
-  test('a replay order waits for an answer: one of ours that could not say who it is takes it later', async () => {
+  test('a replay order waits until the kind is known: one of ours that could not answer takes it later', async () => {
     const a = checkpointed();
     const part = await startPart(a.answer);
     const bus = await startBus({ subscriptions: { a: part } });
@@ -83,7 +83,7 @@ describe('who is there', () => {
     await until(() => expect(a.applied).toEqual(['e1', 'e2', 'e1', 'e2']));
   });
 
-  test('a question is answered without a new event: it is asked again while nothing is sent, and told the head', async () => {
+  test('a subscriber is asked again while nothing is sent, and told the head', async () => {
     const a = checkpointed();
     const heads: unknown[] = [];
     const part = await startPart((push, res) => {
@@ -98,7 +98,7 @@ describe('who is there', () => {
 });
 
 describe('a part swapped behind the same address', () => {
-  test('plain for checkpointed: the new one goes on where it says that it stands', async () => {
+  test('plain for checkpointed: the new one continues at its own checkpoint', async () => {
     const [a, b] = [plain(), checkpointed()];
     const part = await startPart(a.answer);
     const bus = await startBus({ subscriptions: { a: part } });
@@ -109,7 +109,7 @@ describe('a part swapped behind the same address', () => {
     await until(() => expect(b.applied).toEqual(['e1', 'e2', 'e3']));
   });
 
-  test('checkpointed for plain: the new one goes on behind what the old one had, and its 2xx to a batch does not count', async () => {
+  test("checkpointed for plain: the new one continues after the old one's position, and its 2xx to a batch does not count", async () => {
     const [a, b] = [checkpointed(), plain()];
     const part = await startPart(a.answer);
     const bus = await startBus({ subscriptions: { a: part } });
@@ -143,7 +143,7 @@ describe('a part swapped behind the same address', () => {
     await until(() => expect(b.applied).toEqual(['e1']));
   });
 
-  test('a plain subscriber that mentions a checkpoint in its answers is plain all the same', async () => {
+  test('a plain subscriber with a checkpoint in its answers to pushes stays plain', async () => {
     const a = plain();
     const part = await startPart((push, res) => {
       if (push.method === 'GET') return void res.writeHead(404).end();

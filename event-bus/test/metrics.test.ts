@@ -14,7 +14,7 @@ async function of(bus: Bus, subscription: string, ...names: string[]): Promise<(
 const deadline = 20_000;
 const anHourAgo = { time: new Date(Date.now() - 3_600_000).toISOString() };
 
-test('an event is counted by its type when it is new in the log, and for each subscription that took it', async () => {
+test('an event is counted by type when it is new in the log, and for each subscription that got it', async () => {
   const subscriptions = { a: await startPart(checkpointed().answer), b: await startPart(plain().answer) };
   const bus = await startBus({ subscriptions, deadline });
   const batch = [cloudEvent('p', { type: 'PostCreated' }), cloudEvent('x'), cloudEvent('y')];
@@ -36,7 +36,7 @@ test('an event is counted by its type when it is new in the log, and for each su
   expect(metrics.value('push_events_count')).toBe(subscriptions.a.pushes.length + 4);
 });
 
-test('what is not taken is lag, in events and in seconds since the first was made, and failures', async () => {
+test('undelivered events are lag, in events and in seconds since the first one, and failures are counted', async () => {
   const part = await startPart(checkpointed().answer);
   const bus = await startBus({ subscriptions: { a: part }, deadline });
   await until(async () => expect(await of(bus, 'a', 'subscription_lag_events')).toEqual([0]));
@@ -68,7 +68,7 @@ test('a subscription is in one of its states', async () => {
   await until(async () => expect(await states()).toEqual(['retrying']));
 });
 
-test('a poison event is counted as parked, and is a dead letter until it is taken or discarded', async () => {
+test('a poison event is counted as parked, and is a dead letter until it is redelivered or discarded', async () => {
   const poison = { is: true };
   const usual = checkpointed().answer;
   const answer: Part['answer'] = (push, res) => {

@@ -54,7 +54,7 @@ describe.each([
   ['in one run', 'true', EVENTS],
   ['at every second position', 'position % 2 = 1', 1],
   ['in a run, but for the last event', `position < ${EVENTS}`, EVENTS - 1],
-])('dead letters without number, %s', (_how, sql, run) => {
+])('very many dead letters, %s', (_how, sql, run) => {
   test('do not delay others: no more than a few batches are read before they are served', async () => {
     const folder = await parkedWhere(sql);
     const [a, b] = [checkpointed(), checkpointed()];
@@ -82,7 +82,7 @@ describe.each([
   });
 });
 
-test('the position of a plain subscriber passes its dead letters, also when it takes nothing', async () => {
+test('the position of a plain subscriber passes its dead letters, even if it accepts nothing', async () => {
   const bad = await startPart((push, res) => void res.writeHead(push.method === 'GET' ? 404 : 500).end());
   const bus = await startBus({ subscriptions: { a: bad } });
   await bus.publish('e1', 'e2', 'e3');
@@ -93,7 +93,7 @@ test('the position of a plain subscriber passes its dead letters, also when it t
   await until(async () => expect(await again.subscription('a')).toMatchObject({ position: 2 }));
 });
 
-test('an event that is redelivered to a subscriber that stands before it is not kept from it when its data is lost', async () => {
+test("an event redelivered ahead of the subscriber's position is delivered again after a loss of its data", async () => {
   const a = checkpointed();
   const part = await startPart(a.answer);
   part.fail(refuse);

@@ -31,7 +31,7 @@ const event = fc
 const read = (body: unknown, type: string) =>
   parsePublication({ body, is: (asked: string) => (asked === type ? type : false) } as unknown as Request);
 
-test('whatever is published is a list of whole CloudEvents, or a 400', () => {
+test('any publication becomes a list of complete CloudEvents, or a 400', () => {
   const publications = fc.oneof(
     fc.tuple(fc.oneof(event, fc.jsonValue()), fc.constantFrom(PLAIN, EVENT)),
     fc.tuple(fc.oneof(fc.array(event, { maxLength: 3 }), event, fc.jsonValue()), fc.constant(BATCH)),
@@ -60,7 +60,7 @@ test('whatever is published is a list of whole CloudEvents, or a 400', () => {
   fc.assert(property, { numRuns: 500 });
 });
 
-test('whatever data an event has, it is recognised when it comes again, and the log stays sound', async () => {
+test('an event with any data is recognised when it comes again, and the log stays intact', async () => {
   const bus = await startBus();
   const data = fc.oneof(fc.jsonValue(), fc.record({ id: text }));
   const name = valid({ type: 'string', minLength: 1, maxLength: 1_000, pattern: '^[^\\x00]*$' });

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { expect, test } from '@jest/globals';
 import { BATCH, cloudEvent, ids, post, startBus, stored } from './bus.ts';
 
-test('a classic event gets an id, the source "classic" and a time, and is answered with its place', async () => {
+test('a classic event gets an id, the source "classic" and a time, and is answered with its position', async () => {
   const bus = await startBus();
   const { body } = await post(bus, { type: 'PostCreated', data: { id: 'p1', title: 'x' } }, 'application/json').expect(
     201,
@@ -43,7 +43,7 @@ test('two equal classic events are two events', async () => {
   }
 });
 
-test('a CloudEvent is stored as it came, in either media type of one event, with the time when it came', async () => {
+test('a CloudEvent is stored unchanged, in either media type of one event, with its recordedtime', async () => {
   const bus = await startBus();
   const first = cloudEvent('a', { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' });
   const second = cloudEvent('b', { data: { text: 'ä\u0000\u2028 "quoted"', list: [1, null] } });
@@ -71,7 +71,7 @@ test('an event published again, also by a hundred at once, keeps its first posit
   expect(await stored(bus)).toHaveLength(2);
 });
 
-test('an event that is twice in one batch is stored once', async () => {
+test('an event contained twice in one batch is stored once', async () => {
   const bus = await startBus();
   const { body } = await post(bus, [cloudEvent('a'), cloudEvent('b'), cloudEvent('a')], BATCH).expect(201);
   expect(body).toMatchObject({ positions: [1, 2, 1], checkpoint: expect.stringMatching(/^2-/) });
@@ -147,7 +147,7 @@ test('each checksum covers the one before it and the record; the first comes fro
   expect(answers.map(({ body }) => body.checkpoint)).toEqual([`1-${events[0]?.checksum}`, `3-${before}`]);
 });
 
-test('what was answered 201 is there after a restart, and the log goes on behind it', async () => {
+test('events answered with 201 are there after a restart, and the log continues after them', async () => {
   const { folder, stop, ...bus } = await startBus();
   await bus.publish('a');
   await stop();

@@ -78,7 +78,7 @@ describe('reading the log', () => {
     expect(await positions(await mixed(), query)).toEqual(expected);
   });
 
-  test('a log of many pages is one list, whichever way and by whatever it is asked', async () => {
+  test('a log of many pages is one list, in any direction and with any filter', async () => {
     const bus = await long();
     const all = ids('', 6_000).map(Number);
     expect(await positions(bus, '')).toEqual(all);
@@ -92,7 +92,7 @@ describe('reading the log', () => {
     expect(await positions(bus, 'subject=1&type=Rare&before=6000')).toEqual([4_999, 1]);
   });
 
-  test('every combination gives what matches, in its order', async () => {
+  test('every combination of parameters gives the matching events, in order', async () => {
     const bus = await mixed();
     const all: (Read & { subject: string })[] = await stored(bus);
     for (const range of ['', 'after=0', 'after=3', 'after=9', 'before=1', 'before=4', 'before=9'])
@@ -126,7 +126,7 @@ describe('reading the log', () => {
     },
   );
 
-  test('no page holds more text than 512 KiB, however large the events are', async () => {
+  test('no page has more than 512 KiB of text, however large the events are', async () => {
     const bus = await startBus();
     const large = () => bus.http.post('/events').send({ type: 'T', data: 'x'.repeat(250_000) });
     for (let i = 0; i < 12; i += 1) await large().expect(201);
@@ -180,7 +180,7 @@ describe('reading the log', () => {
     expect(reads).toBe(4);
   });
 
-  test('a reader that leaves in the middle disturbs nobody', async () => {
+  test('a reader that disconnects in the middle does not affect others', async () => {
     const bus = await startBus();
     for (let i = 0; i < 20; i += 1) {
       await bus.http
@@ -196,8 +196,8 @@ describe('reading the log', () => {
   });
 });
 
-describe('who has got an event', () => {
-  test('is told per subscription, with the time and the number of attempts', async () => {
+describe('the deliveries of an event', () => {
+  test('are listed by subscription, with the time and the number of attempts', async () => {
     const [a, b] = [checkpointed(), checkpointed()];
     const slow = await startPart(b.answer);
     slow.fail((_push, res) => res.writeHead(500).end(), 1);
@@ -213,7 +213,7 @@ describe('who has got an event', () => {
     expect(arrivals).toContainEqual({ subscription: 'b', deliveredAt, attempts: 2 });
   });
 
-  test('is told of the first time, whatever is replayed', async () => {
+  test('are those of the first time, whatever is replayed', async () => {
     const a = checkpointed();
     const part = await startPart(a.answer);
     const bus = await startBus({ subscriptions: { a: part } });
@@ -232,13 +232,13 @@ describe('who has got an event', () => {
     expect(await told()).toEqual([first]);
   });
 
-  test('is an empty list for a position that nobody has got', async () => {
+  test('are an empty list for a position that was not delivered', async () => {
     const bus = await startBus();
     await bus.http.get('/events/7/deliveries').expect(200, []);
   });
 });
 
-test('where the log ends is told to HEAD without reading an event, however large or damaged the first is', async () => {
+test("HEAD names the log's end without reading an event, however large or damaged the first one is", async () => {
   const bus = await startBus();
   await post(bus, cloudEvent('large', { data: 'x'.repeat(200_000) })).expect(201);
   const checkpoint = await bus.publish('last');
@@ -248,7 +248,7 @@ test('where the log ends is told to HEAD without reading an event, however large
   expect([headers['event-head'], headers['content-length']]).toEqual([checkpoint, undefined]);
 });
 
-test('a reader of the log or its stream who stops reading is cut off; what is read meanwhile is whole', async () => {
+test('a reader of the log or its stream that stops reading is disconnected, and its part of the answer is correct', async () => {
   const bus = await startBus({ limits: { unread: 300 } });
   const events = 120;
   for (const id of ids('e', events)) await post(bus, cloudEvent(id, { data: 'x'.repeat(200_000) })).expect(201);

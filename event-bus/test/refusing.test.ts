@@ -54,7 +54,7 @@ describe('a publication that cannot be stored', () => {
     expect(await stored(bus)).toEqual([]);
   });
 
-  test('a page in a browser, of whatever origin, neither publishes nor controls', async () => {
+  test('a page in a browser, of any origin, can neither publish nor control', async () => {
     const bus = await startBus({ subscriptions: { a: await startPart(checkpointed().answer) } });
     for (const origin of ['http://evil.example', 'http://localhost:3000', 'null']) {
       await post(bus, cloudEvent('a')).set('Origin', origin).expect(403);
@@ -81,12 +81,12 @@ describe('a publication that cannot be stored', () => {
     await until(async () => expect(await bus.subscription('a')).toMatchObject({ state: 'live' }));
   });
 
-  test('another method is 405 and names those that there are', async () => {
+  test('another method is 405 and names the allowed ones', async () => {
     const bus = await startBus();
     await bus.http.delete('/events').expect(405).expect('allow', 'GET, POST');
   });
 
-  test('of 100 levels is as deep as one may be; so it is stored', async () => {
+  test('of 100 levels, the maximum depth, is stored', async () => {
     const bus = await startBus();
     const levels = (count: number) => `{"type":"T","data":${'['.repeat(count)}${']'.repeat(count)}}`;
     await post(bus, levels(99), 'application/json').expect(201);
@@ -103,14 +103,14 @@ describe('a publication that cannot be stored', () => {
   });
 });
 
-describe('a publisher that says what it was told last', () => {
-  test('is served when the log has that place', async () => {
+describe('a publisher that sends its last checkpoint', () => {
+  test('is accepted if the log has that checkpoint', async () => {
     const bus = await startBus();
     const told = await bus.publish('a');
     await post(bus, cloudEvent('b')).set('event-published', told).expect(201);
   });
 
-  test('says it as a checkpoint, or is answered 400', async () => {
+  test('sends a valid checkpoint, or is answered 400', async () => {
     const bus = await startBus();
     await post(bus, cloudEvent('a')).set('event-published', 'yesterday').expect(400);
   });

@@ -19,7 +19,7 @@ describe('a replay', () => {
     await until(() => expect(a.applied.slice(6)).toEqual(ids('e', 4)));
   });
 
-  test('orders a checkpointed subscriber to stand before that position, with an id of its own', async () => {
+  test('orders a checkpointed subscriber to go back to before that position, by an order with its own id', async () => {
     const a = checkpointed();
     const part = await startPart(a.answer);
     const bus = await startBus({ subscriptions: { a: part } });
@@ -81,7 +81,7 @@ describe('a replay', () => {
     expect(a.stand.replay).toBe(body.replay.id);
   });
 
-  test('that the subscriber refuses with 409, because it stands before it, is forgotten', async () => {
+  test("refused with 409, because the subscriber's checkpoint is before it, is forgotten", async () => {
     const a = checkpointed();
     const part = await startPart(a.answer);
     const bus = await startBus({ subscriptions: { a: part } });
@@ -98,7 +98,7 @@ describe('a replay', () => {
     expect(a.stand.replay).toBeNull();
   });
 
-  test('that the subscriber does not understand is forgotten, and it goes on where it stands', async () => {
+  test('that the subscriber does not understand is forgotten, and it continues at its checkpoint', async () => {
     const a = checkpointed();
     const part = await startPart((push, res) => {
       delete push.headers['event-replay'];
@@ -133,7 +133,7 @@ describe('a replay', () => {
   });
 });
 
-test('a subscriber that never joins on is tried again like any that fails', async () => {
+test('a subscriber whose answers never match is retried like any that fails', async () => {
   const part = await startPart((push, res) => json(res, push.method === 'GET' ? 200 : 409, { checkpoint: '0' }));
   const bus = await startBus({ subscriptions: { a: part } });
   await bus.publish('e1');

@@ -28,7 +28,7 @@ describe('an event that a plain subscriber does not answer', () => {
     ['crashes', crash, 'ECONNRESET'],
     ['closes the connection', close, 'ECONNRESET'],
   ])(
-    'because it %s on it, while it says who it is, is parked after three tries, and the rest goes on',
+    'because it %s on it, while it answers GET, is parked after three tries, and later events are delivered',
     async (_what, how, why) => {
       const a = plain();
       const part = await startPart(onBad(a.answer, how));
@@ -41,7 +41,7 @@ describe('an event that a plain subscriber does not answer', () => {
     },
   );
 
-  test('because nothing listens there is not counted', async () => {
+  test('because nothing listens there does not count', async () => {
     const a = plain();
     const part = await startPart(a.answer);
     const bus = await startBus({ subscriptions: { a: part }, deadline: 200 });
@@ -57,7 +57,7 @@ describe('an event that a plain subscriber does not answer', () => {
     expect(await letters(bus)).toEqual([]);
   });
 
-  test('because it closes each connection without saying so is tried again on a new one, and is not parked', async () => {
+  test('because it closes idle connections is retried on a new one, and is not parked', async () => {
     const a = plain();
     const part = await startPart((push, res) => {
       const { socket } = res;
@@ -71,7 +71,7 @@ describe('an event that a plain subscriber does not answer', () => {
     expect(await letters(bus)).toEqual([]);
   });
 
-  test('while it does not say either who it is, is tried again for ever', async () => {
+  test('while it does not answer GET either, is retried for ever', async () => {
     const a = plain();
     const part = await startPart(a.answer);
     const bus = await startBus({ subscriptions: { a: part }, deadline: 100 });
@@ -86,7 +86,7 @@ describe('an event that a plain subscriber does not answer', () => {
     await until(() => expect(once(a)).toEqual(['e1', 'e2']));
   });
 
-  test('is never parked for one that keeps a checkpoint: it may be killed as often, at that moment', async () => {
+  test('is never parked for a checkpointed one: it may be killed as often, at that moment', async () => {
     const a = checkpointed();
     const part = await startPart(onBad(a.answer, crash));
     const bus = await startBus({ subscriptions: { a: part } });

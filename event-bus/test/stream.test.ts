@@ -52,7 +52,7 @@ test('a reader that comes back with Last-Event-ID misses nothing and gets nothin
   await close();
 });
 
-test('a reader that cannot set headers names the place in the address; Last-Event-ID is newer', async () => {
+test('a reader that cannot set headers names its position in the query; Last-Event-ID is newer', async () => {
   const bus = await startBus();
   const first = await bus.publish('a');
   const second = await bus.publish('b');
@@ -82,7 +82,7 @@ async function readPiece(bus: Bus, from: string, by: string, bytes: number, end:
 }
 
 test.each(['Last-Event-ID', 'after'])(
-  'a reader whose connection breaks again and again in a burst goes on by %s, misses nothing and gets nothing twice',
+  'a reader whose connection breaks again and again in a burst resumes by %s, misses nothing and gets nothing twice',
   async (by) => {
     const bus = await startBus();
     let last = await bus.publish('e0');
@@ -105,7 +105,7 @@ test.each([
   ['of another log', `1-${'0'.repeat(32)}`],
   ['past the head', `99-${'0'.repeat(32)}`],
   ['that is none', 'nonsense'],
-])('a reader that names a place %s is told to read the list again, and goes on from there', async (_what, id) => {
+])('a reader that names a position %s is told to read the list again, and continues from there', async (_what, id) => {
   const bus = await startBus();
   const head = await bus.publish('a');
   const readers = [await open(bus, id), await open(bus, undefined, `?after=${id}`)];

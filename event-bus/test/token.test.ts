@@ -7,7 +7,7 @@ import { checkpointed, json, plain } from './subscribers.ts';
 const TOKEN = 'a-token-of-this-test';
 const BEARER = `Bearer ${TOKEN}`;
 
-test('who publishes without the token is 401, and nothing is stored; with it the event is', async () => {
+test('a publication without the token is 401, and nothing is stored; with it the event is stored', async () => {
   const bus = await startBus({ token: TOKEN });
   await post(bus, cloudEvent('a')).expect(401).expect('WWW-Authenticate', 'Bearer');
   await post(bus, cloudEvent('a')).set('Authorization', 'Bearer 0123456789abcdef').expect(401);
@@ -17,7 +17,7 @@ test('who publishes without the token is 401, and nothing is stored; with it the
   expect(await stored(bus)).toHaveLength(1);
 });
 
-test('who controls the bus without the token is 401, and nothing changes; reading needs none', async () => {
+test('a control request without the token is 401, and nothing changes; reading needs none', async () => {
   const a = checkpointed();
   const part = await startPart(a.answer);
   part.fail((_, res) => json(res, 500, {}));
@@ -40,7 +40,7 @@ test('who controls the bus without the token is 401, and nothing changes; readin
   await bus.http.delete(`/dead-letters/${id}`).set('Authorization', BEARER).expect(204);
 });
 
-test('the bus shows the token to its subscribers, where there is one', async () => {
+test('the bus sends the token to its subscribers, if one is set', async () => {
   const [a, b] = [checkpointed(), plain()];
   const subscriptions = { a: await startPart(a.answer), b: await startPart(b.answer) };
   const bus = await startBus({ subscriptions, token: TOKEN });

@@ -86,7 +86,7 @@ describe('the service', () => {
     ]);
   });
 
-  test('gives its verdict the trace of the comment; one that is no trace is ignored', async () => {
+  test('gives its verdict the trace of the comment; an invalid one is ignored', async () => {
     const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
     await service.history([
       { ...created('a', 'c'), traceparent },
@@ -96,7 +96,7 @@ describe('the service', () => {
     expect(bus.log.map((event) => event.traceparent)).toEqual([traceparent, undefined]);
   });
 
-  test('makes a verdict once: seen again it publishes the same event, whatever is banned by then', async () => {
+  test('makes a verdict once: a comment seen again publishes the same event, whatever words are banned by then', async () => {
     await service.history([created('a pear')]).expect(200);
     await until(() => bus.log.length === 1);
     await service.close();
@@ -108,7 +108,7 @@ describe('the service', () => {
     expect([first, other].map(({ data }) => data.status)).toEqual(['approved', 'rejected']);
   });
 
-  test('stores verdict, event and checkpoint together, or nothing of it', async () => {
+  test('stores verdict, event and checkpoint atomically', async () => {
     const { status } = await service.history([created('a'), { type: 'CommentCreated', data: { id: 'c2' } }]);
     expect([status, await rows(), await service.rows('SELECT 1 FROM outbox')]).toEqual([422, [], []]);
   });
@@ -126,13 +126,13 @@ describe('the service', () => {
     expect(bus.log[0].data).toEqual(verdict.data);
   });
 
-  test('says nothing of a content that it was not told', async () => {
+  test('publishes no content that it does not know', async () => {
     await service.push(created(undefined)).expect(200);
     await until(() => bus.log.length === 1);
     expect(bus.log[0].data).toEqual({ id: 'c', postId: 'p', status: 'approved' });
   });
 
-  test('has nothing to publish again when a replay is ordered, and forgets what the old log had acknowledged', async () => {
+  test('republishes nothing on a replay order, and forgets the acknowledgements of the old log', async () => {
     await service.history([created('a')]).expect(200);
     await until(() => bus.log.length === 1);
     await service.push([], { after: at(0, 'b'), upto: at(0, 'b'), replay: 'r1' }).expect(200);
@@ -142,7 +142,7 @@ describe('the service', () => {
     expect(bus.publications[1]?.headers['event-published']).toBe(at(0, 'b'));
   });
 
-  test('counts a verdict when it was made, and once: not when it is seen again, comes back, fails or is judged twice for one commit', async () => {
+  test('counts a verdict once, when it is made: not if it is seen again, comes back, fails or is computed twice for one commit', async () => {
     const counted = async () => {
       const metrics = await Scrape.of(service.url);
       return ['approved', 'rejected'].map((status) => metrics.value('moderation_verdicts_total', { status }));

@@ -21,13 +21,13 @@ const create = async (title: string) => (await service.http.post('/posts').send(
 const list = async () => Object.values<Json>((await service.http.get('/posts').expect(200)).body);
 const foreign = (data: object, time?: string) => ({ id: 'e', source: 's', type: 'PostCreated', time, data });
 
-test('what was answered 201 is published, in order', async () => {
+test('posts answered with 201 are published, in order', async () => {
   const posts = [await create('a'), await create('b'), await create('c')];
   await until(() => bus.log.length === 3);
   expect(bus.log.map(({ data }) => data)).toEqual(posts);
 });
 
-test('its own event, once or again, changes nothing of what it has', async () => {
+test('its own event, also when repeated, changes no existing row', async () => {
   const post = await create('a');
   await until(() => bus.log.length === 1);
   await service.history(bus.log).expect(200);
@@ -35,7 +35,7 @@ test('its own event, once or again, changes nothing of what it has', async () =>
   expect(await list()).toEqual([{ ...post, seq: 1 }]);
 });
 
-test('a wiped database gets back from the log what it had, and publishes nothing of it twice', async () => {
+test('a wiped database is restored from the log, and publishes nothing twice', async () => {
   const posts = [await create('a'), await create('b')];
   await until(() => bus.log.length === 2);
   await service.close();
@@ -57,7 +57,7 @@ test('a field that is missing is filled in later and never blanked again; a miss
   expect(await list()).toEqual([{ id: 'p', title: 'first', createdAt: '2026-01-01T00:00:00Z', seq: 1 }]);
 });
 
-test('ids of other makers may look like numbers or like __proto__', async () => {
+test('foreign ids may look like numbers or like __proto__', async () => {
   const ids = ['b', '10', '__proto__', '9'];
   await service.history(ids.map((id) => foreign({ id, title: id }))).expect(200);
   const posts = (await list()).sort((a, b) => a.seq - b.seq);
@@ -82,7 +82,7 @@ test('taking a replay order puts the events of its posts into the outbox again: 
   ]);
 });
 
-test('an order to replay the end of the log forgets nothing of what the bus has acknowledged', async () => {
+test('an order to replay only the end of the log forgets no acknowledgement', async () => {
   await create('a');
   await create('b');
   await until(() => bus.log.length === 2);

@@ -19,7 +19,7 @@ const count = async () => [
   (await service.rows('SELECT seq FROM outbox')).length,
 ];
 
-test('the same key and title is answered as the first time, also after a restart', async () => {
+test('the same key and title gets the first answer again, also after a restart', async () => {
   const first = await send('key', 'a').expect(201);
   const again = await send('key', ' a ').expect(201);
   await service.close();
@@ -31,7 +31,7 @@ test('the same key and title is answered as the first time, also after a restart
   expect(await count()).toEqual([1, 1]);
 });
 
-test('of twenty that arrive at once with one key there is one post and one event, and all get the same answer', async () => {
+test('twenty concurrent requests with one key make one post and one event, and all get the same answer', async () => {
   const answers = await Promise.all(Array.from({ length: 20 }, () => send('key', 'a')));
   expect(new Set(answers.map(({ status, body }) => `${status} ${JSON.stringify(body)}`)).size).toBe(1);
   expect(answers[0]?.status).toBe(201);

@@ -63,7 +63,7 @@ test.each([
 });
 
 test.each(['0123456789abcde', '0123456789abcde f', '0123456789abcdeé', 'x'.repeat(257)])(
-  'a wrong token (%s) ends the process, too, and is not told',
+  'a wrong token (%s) ends the process, too, and is not printed',
   async (token) => {
     const { errors, said, exit } = start({ BUS_TOKEN: token });
     expect(await exit).toBe(78);
@@ -78,7 +78,7 @@ test.each(['HOST', 'DATA_DIR', 'EVENT_BUS_URL'])('%s has no default in productio
   expect(await errors).toBe(`Invalid setting ${name}: must be given\n`);
 });
 
-test('an empty DATA_DIR is refused: data goes nowhere by accident', async () => {
+test('an empty DATA_DIR is refused, so that data is not written to an accidental folder', async () => {
   const { exit, errors } = start({ DATA_DIR: '' });
   expect(await exit).toBe(78);
   expect(await errors).toBe('Invalid setting DATA_DIR: must be given\n');
@@ -111,7 +111,7 @@ test('an empty setting counts as not set', async () => {
   await until(() => said.out.includes('listening'));
 });
 
-test('on loopback it answers as localhost alone; where other machines reach it, by any name', async () => {
+test('on loopback it answers only to localhost; if other machines reach it, to any name', async () => {
   for (const [HOST, evil] of [
     ['127.0.0.1', 403],
     ['0.0.0.0', 201],
@@ -132,7 +132,7 @@ test('on loopback it answers as localhost alone; where other machines reach it, 
 const onIpv6 = Object.values(networkInterfaces()).some((list) => list?.some(({ address }) => address === '::1'))
   ? test
   : test.skip;
-onIpv6('on loopback it answers at both addresses that localhost may be, and ends where either is taken', async () => {
+onIpv6('on loopback it listens on both addresses of localhost, and ends if either is taken', async () => {
   for (const HOST of ['localhost', '127.0.0.1', '::1']) {
     const { holder, port } = await take();
     holder.close();
@@ -161,7 +161,7 @@ test('a port that is taken ends the process with one line and exit code 1', asyn
 
 // Windows has no signals: there the runner stops a part in another way.
 const onPosix = process.platform === 'win32' ? test.skip : test;
-onPosix('at SIGTERM a request under way is answered, no new one is taken, and the process exits with 0', async () => {
+onPosix('at SIGTERM a request in flight is answered, no new one accepted, and the exit code is 0', async () => {
   const { holder, port } = await take();
   holder.close();
   const { child, said, exit, errors } = start({ PORT: String(port) });
@@ -190,7 +190,7 @@ onPosix('at SIGTERM a request under way is answered, no new one is taken, and th
   db.close();
 });
 
-onPosix('at SIGTERM an answer that is on its way to a slow reader is sent to its end', async () => {
+onPosix('at SIGTERM an answer to a slow reader is completed', async () => {
   const { holder, port } = await take();
   holder.close();
   const posts = 200; // as many as fit into one answer, which is limited in characters; the socket counts bytes
@@ -214,7 +214,7 @@ onPosix('at SIGTERM an answer that is on its way to a slow reader is sent to its
   expect(await exit).toBe(0);
 });
 
-onPosix('at SIGTERM what callers were told is there still goes to the bus', async () => {
+onPosix('at SIGTERM acknowledged events are still published', async () => {
   const published: string[] = [];
   const bus = createHttpServer(async (req, res) => {
     const events = [JSON.parse((await text(req)) || '[]')].flat();

@@ -51,7 +51,7 @@ describe('the event has the traceparent of the request', () => {
     expect(await stored(TRACEPARENT)).toBe(TRACEPARENT);
   });
 
-  test('of a later version as far as this one goes', async () => {
+  test('of a later version is cut to the fields of this one', async () => {
     expect(await stored(`cc${TRACEPARENT.slice(2)}-what-the-future-brings`)).toBe(TRACEPARENT);
   });
 
@@ -77,7 +77,7 @@ describe('the event has the traceparent of the request', () => {
   });
 });
 
-test('a list goes on behind its cursor, page by page, as its Link says', async () => {
+test('a list continues after its cursor, page by page, as its Link says', async () => {
   const ids: string[] = [];
   for (const title of ['a', 'b', 'c', 'd', 'e']) ids.push((await create(title)).id);
   const pages = await service.pages('/posts?limit=2');
@@ -153,14 +153,14 @@ describe('a page on another origin', () => {
   });
 });
 
-test('what is not there is a 404, another method a 405 that names the methods', async () => {
+test('an unknown address is a 404, another method a 405 that names the methods', async () => {
   expect((await service.http.get('/elsewhere').expect(404)).type).toBe('application/problem+json');
   expect((await service.http.delete('/posts').expect(405)).headers.allow).toBe('GET, POST');
   expect((await service.http.get('/posts/create').expect(405)).headers.allow).toBe('POST');
   expect((await service.http.post('/healthz').expect(405)).headers.allow).toBe('GET');
 });
 
-test('it is live and ready while the bus is away, and says what is degraded', async () => {
+test('it is live and ready while the bus is down, and reports that as degraded', async () => {
   expect((await service.http.get('/healthz').expect(200)).body).toEqual({ status: 'ok', version: '1.0.0' });
   expect((await service.http.get('/readyz').expect(200)).body).toEqual({
     status: 'ready',
@@ -168,7 +168,7 @@ test('it is live and ready while the bus is away, and says what is degraded', as
   });
 });
 
-test('a full disk is answered 507 without what is inside, and reads go on', async () => {
+test('a full disk is answered 507 without internals, and reads continue', async () => {
   const { body: post } = await service.http.post('/posts').send({ title: 'a' });
   await service.db.write((tx) => tx.all('PRAGMA max_page_count = 1'));
   const answers = await Promise.all(

@@ -31,7 +31,7 @@ test('any order, repetition and restart of a history gives the same posts, comme
   await fc.assert(property, { numRuns: 40 });
 });
 
-test('nothing that is known is ever changed or lost, no status goes back, and counts are true, whatever comes', async () => {
+test('no sequence of events changes or removes known values or takes a status back, and counts are correct', async () => {
   const property = fc.asyncProperty(quarrel('CommentUpdated').chain(retold), async (steps) => {
     const looks = await readModel(steps);
     for (const [i, { posts, comments }] of looks.entries()) {
@@ -45,7 +45,7 @@ test('nothing that is known is ever changed or lost, no status goes back, and co
   await fc.assert(property, { numRuns: 60 });
 });
 
-test('events told again in any order behind a history change nothing, not even a revision', async () => {
+test('events repeated in any order after a history change nothing, not even a revision', async () => {
   const histories = history('CommentUpdated').chain((events) => fc.tuple(fc.constant(events), retold(events)));
   const property = fc.asyncProperty(histories, async ([events, again]) => {
     const looks = await tell([...events, ...again], migrations, project, lookAtAll);

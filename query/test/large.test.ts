@@ -43,7 +43,7 @@ test('the list is cut into smaller pages, and has every post once, with its firs
   }
 });
 
-test('a reader of the stream gets all of it, in messages that are small', async () => {
+test('a reader of the stream gets all of it, in small messages', async () => {
   const position = (await service.http.get('/posts?limit=1')).headers['stream-position'] ?? '';
   const leaving = new AbortController();
   const from = position.replace(/\d+$/, '0');
@@ -61,7 +61,7 @@ test('a reader of the stream gets all of it, in messages that are small', async 
   expect(seen).toEqual(Array.from({ length: POSTS }, (_, i) => commentIds(i + 1)).flat());
 });
 
-test('a step of the stream reads no more than one answer holds, whether the posts of the comments are here or not', async () => {
+test("a step of the stream reads no more than fits into one answer, with or without the comments' posts", async () => {
   const early = Array.from({ length: 10 }, (_, c) => comment(`early${c}`, 'not here', { content: text }));
   for (const one of early) await service.push([one]).expect(200);
   await service.push(Array.from({ length: POSTS }, (_, p) => comment(`short${p}`, `p${p + 1}`))).expect(200);

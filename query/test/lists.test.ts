@@ -33,7 +33,7 @@ async function startedEmpty() {
   return answer;
 }
 
-test('posts come newest first, 50 unless limited, and go on as the Link says', async () => {
+test('posts come newest first, 50 unless limited, and continue as the Link says', async () => {
   await apply(...many(120, (i) => post(`p${i}`)));
   const pages = await service.pages('/posts');
   expect(pages.map((page) => ids(page).length)).toEqual([50, 50, 20]);
@@ -44,7 +44,7 @@ test('posts come newest first, 50 unless limited, and go on as the Link says', a
   expect([ids(body), headers.link]).toEqual([['p9', 'p8'], '</posts?limit=2&cursor=p8>; rel="next"']);
 });
 
-test('every item has its place: ids that look like numbers, or like __proto__, keep the order of the log', async () => {
+test('every item keeps the order of the log, also with ids that look like numbers or like __proto__', async () => {
   const made = ['b', '10', '__proto__', '9', 'a'];
   await apply(...made.map((id) => post(id)), ...made.map((id) => comment(id, 'b')));
   const body = JSON.parse((await list().buffer()).text);
@@ -69,7 +69,7 @@ test('a post carries its first 50 comments and the number of all, whatever their
   expect(pages.map(({ commentCount }) => commentCount)).toEqual([120, 120, 120]);
 });
 
-test('an answer says where the stream goes on from, and it is that of the same snapshot', async () => {
+test('an answer names the stream position of its own snapshot', async () => {
   const positions: number[] = [];
   for (const id of ['a', 'b']) {
     await apply(post(id));
@@ -96,13 +96,13 @@ test.each([
   expect(body.errors).toEqual([{ field, detail: expect.any(String) }]);
 });
 
-test('nothing is written here: another method is a 405', async () => {
+test('query is read-only: another method is a 405', async () => {
   for (const path of ['/posts', '/posts/p', '/stream']) {
     expect((await service.http.post(path).send({}).expect(405)).headers.allow).toBe('GET');
   }
 });
 
-test('a list that was just read has what another process of this service has applied since', async () => {
+test('a list that was just read includes changes that another process of this service has applied since', async () => {
   const folder = newFolder();
   const [now, old] = [await startQuery(folder), await startQuery(folder)];
   await now.http.get('/posts').expect(200, {});

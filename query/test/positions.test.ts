@@ -9,7 +9,7 @@ import { post, startQuery } from './query-service.ts';
 
 afterAll(removeFolders);
 
-test('whatever a reader says of where it stands, it goes on from a place in this database or begins again', async () => {
+test('with any position that a reader names, it resumes at one of this database or starts again', async () => {
   const service = await startQuery();
   await service.push(['a', 'b', 'c'].map((id) => post(id))).expect(200);
   const now = await service.db.read(streamPosition);

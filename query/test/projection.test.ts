@@ -29,7 +29,7 @@ test('a comment that came before its post is shown and counted when the post com
   expect(commentCount).toBe(3);
 });
 
-test('what is missing is filled in, and what is known never blanked or replaced', async () => {
+test('missing fields are filled in, and known ones never cleared or replaced', async () => {
   await apply({ ...post('p', {}), time: '2026-01-01T00:00:00Z' }, post('p', { title: 'first' }));
   await apply(post('p', { title: 'second', createdAt: '2030-01-01T00:00:00Z' }), post('p', { title: null }));
   await apply(comment('c', 'p', {}), comment('c', 'p', { content: 'first', createdAt: '2026-01-02T00:00:00Z' }));

@@ -51,7 +51,7 @@ function parse(block: string): Message {
 
 const shownComments = (messages: Message[]): Json[] => messages.flatMap(({ data }) => data.comments ?? []);
 
-test('a change comes as the post without its comments, and those of its comments that changed', async () => {
+test('a change comes as the post without its comments, and its changed comments', async () => {
   await apply(post('p'), comment('c1', 'p'), comment('c2', 'p'));
   const reader = await read();
   expect(reader.answer.headers['content-type']).toMatch(/^text\/event-stream/);
@@ -61,7 +61,7 @@ test('a change comes as the post without its comments, and those of its comments
   expect(reader.messages).toEqual([{ id: await position(), data: { post: rest, comments: [comments[1]] } }]);
 });
 
-test('what changed more than once meanwhile comes once, as it is now', async () => {
+test('several changes of a row are coalesced into its current state', async () => {
   const start = await position();
   await apply(post('p'), post('q'), comment('c', 'p'), updated('c', 'p', 'rejected'));
   const reader = await read(`?after=${start}`);
@@ -78,7 +78,7 @@ test('without a position it begins now', async () => {
   expect(reader.messages[0]?.data).toMatchObject({ post: { id: 'after' }, comments: [] });
 });
 
-test('?after and Last-Event-ID begin right behind that place; Last-Event-ID is the newer one', async () => {
+test('?after and Last-Event-ID start right after that position; Last-Event-ID wins', async () => {
   await apply(post('a'));
   const first = await position();
   await apply(post('b'));
@@ -97,7 +97,7 @@ test('?after and Last-Event-ID begin right behind that place; Last-Event-ID is t
   ]);
 });
 
-test('a reader that leaves anywhere and goes on from its last id misses nothing and gets to the same state', async () => {
+test('a reader that disconnects anywhere and resumes from its last id misses nothing and reaches the same state', async () => {
   const last = { id: await position() };
   const posts = new Map<string, Json>();
   const comments = new Map<string, Json>();
@@ -149,7 +149,7 @@ test('a message has at most 100 comments, and says when there are more; nothing 
   expect(reader.messages.map(({ data }) => data.more ?? false)).toEqual([true, true, false]);
 });
 
-test('many changes at once all come, behind many that are not shown too', async () => {
+test('many simultaneous changes all come, even after many that are not shown', async () => {
   const start = await position();
   await apply(...many(250, (i) => comment(`hidden ${i}`, 'unknown')), ...many(250, (i) => post(`p${i}`)));
   const reader = await read(`?after=${start}`);
@@ -159,7 +159,7 @@ test('many changes at once all come, behind many that are not shown too', async 
   expect(shownComments(reader.messages)).toEqual([]);
 });
 
-test('of a step of several messages only the last has an id, because only from there nothing is missed', async () => {
+test('in a step of several messages only the last one has an id, because only there nothing is missed on resuming', async () => {
   const start = await position();
   await apply(post('p'), post('q'), comment('c1', 'p'), comment('c2', 'q'));
   const reader = await read(`?after=${start}`);
@@ -167,7 +167,7 @@ test('of a step of several messages only the last has an id, because only from t
   expect(reader.messages.map(({ id }) => id)).toEqual([undefined, await position()]);
 });
 
-test('comments that were here before their post come when it arrives', async () => {
+test('comments that came before their post are sent when it arrives', async () => {
   await apply(comment('c1', 'p'), comment('c2', 'p'));
   const reader = await read();
   await apply(post('p'));
@@ -179,7 +179,7 @@ test.each([
   ['of another database', async () => `${randomUUID()}-1`],
   ['ahead of this one', async () => (await position()).replace(/\d+$/, '9')],
   ['that is none', async () => 'nonsense'],
-])('a position %s is answered with a reset, and the stream goes on from there', async (_, asked) => {
+])('a position %s is answered with a reset, and the stream continues from there', async (_, asked) => {
   await apply(post('a'), post('b'));
   const reader = await read(`?after=${encodeURIComponent(await asked())}`);
   await until(() => reader.messages.length === 1);
@@ -189,7 +189,7 @@ test.each([
   expect(reader.messages[1]?.data.post.id).toBe('c');
 });
 
-test('who missed too much is told to read the list again', async () => {
+test('a reader that missed too much is told to read the list again', async () => {
   const start = await position();
   await apply(...many(5_001, (i) => post(`p${i}`)));
   const reader = await read(`?after=${start}`);
@@ -197,7 +197,7 @@ test('who missed too much is told to read the list again', async () => {
   expect(reader.messages).toEqual([{ event: 'reset', id: await position(), data: {} }]);
 });
 
-test('a position stays good over a restart, and streams end when the service does', async () => {
+test('a position stays valid after a restart, and streams end when the service does', async () => {
   await apply(post('a'));
   const start = await position();
   const reader = await read();
