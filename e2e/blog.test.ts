@@ -60,7 +60,7 @@ describe('through the gateway', () => {
     expect(ids).toHaveLength(Object.keys((await get(`${gateway}/posts`)).body).length);
   });
 
-  test('the parts and the log can be seen, and the bus be controlled from the own origin only', async () => {
+  test("the parts and the log can be read, and the bus can be controlled only from the page's own origin", async () => {
     const api = `${gateway}/api/system`;
     const names = (await get(`${api}/subscriptions`)).body.map(({ name }: { name: string }) => name);
     expect(names).toEqual(['posts', 'comments', 'query', 'moderation']);
@@ -97,7 +97,7 @@ describe('through the gateway', () => {
     },
   );
 
-  test('while query is stopped its routes answer 503 with Retry-After, and what is written then appears later', async () => {
+  test('while query is stopped its routes answer 503 with Retry-After, and posts written meanwhile appear later', async () => {
     const known = await createPost('known');
     await system.part('stop query');
     for (const path of ['/posts', `/posts/${known}`, '/stream']) {
@@ -178,7 +178,7 @@ describe('a classic client on another origin', () => {
     expect(allowed(list)).toBe(origin);
   });
 
-  test('is let into neither the bus nor moderation', async () => {
+  test('may access neither the bus nor moderation', async () => {
     expect(allowed(await get(`${bus}/events?limit=1`, { origin }))).toBeNull();
     expect(allowed(await get(`${system.url('moderation')}/readyz`, { origin }))).toBeNull();
   });

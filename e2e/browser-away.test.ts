@@ -37,7 +37,7 @@ async function expectOnce(text: string, keys: (string | undefined)[]): Promise<v
   expect(data.filter((it) => it?.title === text || it?.content === text)).toHaveLength(1);
 }
 
-test('while query is away the page says so and keeps what it shows, and what is written is on its way; then it catches up by itself', async () => {
+test('while query is down the page reports it and keeps its content, and new posts are on their way; then it catches up', async () => {
   const id = await blog.post('Here all the time');
   const page = await blog.open();
   const loaded = await loadedAt(page);
@@ -62,7 +62,7 @@ test('while query is away the page says so and keeps what it shows, and what is 
   expect(await loadedAt(page)).toBe(loaded);
 });
 
-test('what is on its way is still shown after a reload while query is away', async () => {
+test('posts on their way are still shown after a reload while query is down', async () => {
   const page = await blog.open();
   await blog.system.part('stop query');
   await write(page, 'Survives a reload');
@@ -80,7 +80,7 @@ test('what is on its way is still shown after a reload while query is away', asy
   expect(await loadedAt(page)).toBe(loaded);
 });
 
-test.each(['query', 'event-bus'])('after kill -9 of %s an open page catches up by itself', async (part) => {
+test.each(['query', 'event-bus'])('after kill -9 of %s an open page catches up', async (part) => {
   const page = await blog.open();
   const loaded = await loadedAt(page);
   await Promise.all([blog.system.killPart(part), blog.send('/posts', { title: `Behind a killed ${part}` })]);
@@ -90,7 +90,7 @@ test.each(['query', 'event-bus'])('after kill -9 of %s an open page catches up b
   expect(await loadedAt(page)).toBe(loaded);
 });
 
-test('when query lost its database and builds it anew, an open page ends with what it showed, and goes on', async () => {
+test('after query lost and rebuilt its database, an open page shows the same as before, and stays live', async () => {
   const id = await blog.post('From the old database');
   await blog.comment(id, 'an old remark');
   const page = await blog.open();
@@ -127,7 +127,7 @@ test.each([
   ['posts', 'stays open'],
   ['comments', 'is loaded again'],
 ])(
-  '%s dies between its commit and its answer while the page %s: it sends it again by itself, and it is there once',
+  '%s dies between its commit and its answer while the page %s: the page retries, and the post is there once',
   async (service, what) => {
     const text = `${service} died, the page ${what}`;
     const postId = await blog.post(`Before: ${text}`);
@@ -164,7 +164,7 @@ test.each([
   },
 );
 
-test('an answer that got lost on the way makes no second post either', async () => {
+test('a lost answer makes no second post either', async () => {
   const page = await blog.open(SHORT_WAITS);
   const keys = keysOf(page);
   const loseAnswer = async (route: Route) => {

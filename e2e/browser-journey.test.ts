@@ -27,7 +27,7 @@ const journey = (page: Page) => page.getByRole('region', { name: 'Journey of a c
 const steps = (page: Page) => journey(page).locator('.step-what').allTextContents();
 const rows = (page: Page) => page.locator('.log-table tbody tr');
 
-test('the journey of a comment waits while its judge is away, and ends with the verdict by itself', async () => {
+test('the journey of a comment waits while moderation is down, and ends with the verdict', async () => {
   await blog.post('Judged late');
   const page = await blog.open();
   await postOf(page, 'Judged late').waitFor();
@@ -62,7 +62,7 @@ test('the journey of a comment waits while its judge is away, and ends with the 
   expect([type, data.content, data.status]).toEqual(['CommentUpdated', 'an ORANGE', 'rejected']);
 });
 
-test('a comment that is written while the bus is away is told to wait in the outbox, and how long it did', async () => {
+test('the journey of a comment written while the bus is down shows that it waits in the outbox, and for how long', async () => {
   await blog.post('Written without a bus');
   const page = await blog.open();
   await postOf(page, 'Written without a bus').waitFor();
@@ -75,7 +75,7 @@ test('a comment that is written while the bus is away is told to wait in the out
   expect(await logged.locator('.step-head .gap').textContent()).toMatch(/^\+ [\d.]+ (m?s)$/);
 });
 
-test('rows stay in their place while thousands of events come, and an event in between opens by its address', async () => {
+test('rows stay in place while thousands of events come, and an older event opens by its address', async () => {
   const page = await blog.open(undefined, '/system');
   await rows(page).first().waitFor();
   await rows(page).nth(1).hover();

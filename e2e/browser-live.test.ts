@@ -52,7 +52,7 @@ test('a comment appears awaiting moderation and turns approved in both windows w
   expect(await Promise.all(windows.map(loadedAt))).toEqual(loaded);
 });
 
-test('what is written in the page begins a trace, which all events that follow have', async () => {
+test('a write in the page begins a trace, which all events that follow have', async () => {
   const page = await blog.open();
   await write(page, 'Traced');
   await postOf(page, 'Traced').waitFor();
@@ -68,7 +68,7 @@ test('what is written in the page begins a trace, which all events that follow h
   expect(ofComment[0]).not.toBe(ofPost);
 });
 
-test('a comment with a banned word turns rejected in both windows, and no other reader ever gets to see its text', async () => {
+test('a comment with a banned word turns rejected in both windows, and no other reader ever sees its text', async () => {
   await blog.post('Citrus');
   // Checks the whole page after each of its changes.
   const other = await blog.open(`
@@ -108,7 +108,7 @@ test('the 51st comment comes on demand, and from then on changes live', async ()
   expect(await comments.nth(51).getAttribute('data-status')).toBe('approved');
 });
 
-test('ten tabs of one window all get what is new: only the one in front has a stream', async () => {
+test('ten tabs of one window all show new posts, and only the visible one has a stream', async () => {
   const window = await openWindowWithTabs();
   try {
     const tabs: Page[] = [];
@@ -138,7 +138,7 @@ test('ten tabs of one window all get what is new: only the one in front has a st
 test('five windows in front share one connection for each stream, under the Content-Security-Policy of production', () =>
   expectWindowsShareStreams(blog));
 
-test('where a browser has closed its storage and its workers to the page, it is live all the same', async () => {
+test('without storage and workers in the browser the page is live all the same', async () => {
   await blog.post('Before all was closed');
   const denied = `get() { throw new DOMException('The operation is insecure.', 'SecurityError'); }`;
   const page = await blog.open(`
@@ -152,7 +152,7 @@ test('where a browser has closed its storage and its workers to the page, it is 
   expect(await postOf(page, 'Without storage').count()).toBe(1);
 });
 
-test('the page asks nothing of another origin', async () => {
+test('the page sends no request to another origin', async () => {
   const page = await blog.open();
   for (const path of ['/', '/system']) {
     const before = blog.requests.length;

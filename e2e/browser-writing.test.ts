@@ -30,7 +30,7 @@ async function tabTo(page: Page, name: string): Promise<void> {
   throw new Error(`the focus does not get to ${name}`);
 }
 
-test('what others write moves nothing that is being typed: focus, text, caret and place on the screen stay', async () => {
+test('posts of others do not disturb typing: focus, text, caret and scroll position stay', async () => {
   const below = await blog.post('Below');
   const here = await blog.post('Here');
   const above = await blog.post('Above');
@@ -64,7 +64,7 @@ test('what others write moves nothing that is being typed: focus, text, caret an
   await until('the draft', async () => (await field.inputValue()) === expected.value);
 });
 
-test('what cannot be a title is said beside the field, and the text stays', async () => {
+test('an invalid title is reported beside the field, and the text stays', async () => {
   const page = await blog.open();
   const field = page.getByLabel('Title');
   const refused = async (text: string, message: string) => {
@@ -87,7 +87,7 @@ test('what cannot be a title is said beside the field, and the text stays', asyn
   await postOf(page, '🍊'.repeat(200)).waitFor();
 });
 
-test('everything goes by keyboard alone, and the reader’s own verdicts, nobody else’s, are spoken', async () => {
+test('everything works by keyboard alone, and only the reader’s own verdicts are announced', async () => {
   await blog.post('already there');
   const page = await blog.open();
   const spoken = page.getByRole('status');

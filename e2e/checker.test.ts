@@ -48,11 +48,11 @@ const written = (): Write[] => [
 
 const kinds = (writes: Write[], snapshot: Snapshot) => check(writes, snapshot).map(({ kind }) => kind);
 
-test('nothing is found where all is right', () => {
+test('a correct blog has no violations', () => {
   expect(check(written(), rightSnapshot())).toEqual([]);
 });
 
-test('a write whose caller learned nothing may be there, once', () => {
+test('a write with an unknown outcome may exist once', () => {
   const late: Write = { kind: 'comment', text: 'fine', key: 'late', outcome: 'unknown', postId: 'p1' };
   const writes = written().map((write) => (write.id === 'c1' ? late : write));
   expect(check(writes, rightSnapshot())).toEqual([]);
@@ -114,14 +114,14 @@ const planted: [what: string, kind: Kind, plant: (snapshot: Snapshot, writes: Wr
     },
   ],
   [
-    'something that was refused',
+    'a refused write that exists',
     'refused but present',
     ({ posts }) => {
       at(posts, 1).title = 'too long';
     },
   ],
   [
-    'something that nobody wrote',
+    'an item that was never written',
     'never written',
     ({ comments }) => comments.push({ ...at(comments, 0), id: 'c4', content: 'forged', seq: 4 }),
   ],
@@ -148,7 +148,7 @@ const planted: [what: string, kind: Kind, plant: (snapshot: Snapshot, writes: Wr
     },
   ],
   [
-    'an event that was another when it was read',
+    'an event that changed after it was read',
     'log',
     ({ log }) => {
       at(log, 2).data.content = 'changed';
@@ -206,7 +206,7 @@ const planted: [what: string, kind: Kind, plant: (snapshot: Snapshot, writes: Wr
   ['a dead letter', 'dead letter', ({ deadLetters }) => deadLetters.push({ id: '1' })],
 ];
 
-test('what is missing in several places is one loss, and told by place', () => {
+test('an item missing in several places is one loss, reported with the places', () => {
   const snapshot = rightSnapshot();
   snapshot.comments.pop();
   at(snapshot.query, 1).comments.pop();

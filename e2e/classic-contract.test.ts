@@ -88,7 +88,7 @@ test.each([
   ['has a number as its text', { id: 'c', postId: 'p', content: 5 }, 'approved'],
   ['has no text', { id: 'c', postId: 'p' }, 'approved'],
 ])(
-  'our moderation tells a classic comments its verdict in that one’s own words: a comment that %s',
+  'our moderation sends a classic comments service its verdict in the classic form: a comment that %s',
   async (_, data, status) => {
     await run(startModeration());
     await service.push({ type: 'CommentCreated', data: { ...data, status: 'pending' } }).expect(200);
@@ -98,7 +98,7 @@ test.each([
   },
 );
 
-test('our comments takes a comment on a post that a classic posts numbered', async () => {
+test('our comments service accepts a comment on a post that a classic posts service numbered', async () => {
   await run(startComments({ busUrl: bus.url }));
   await service.push({ type: 'PostCreated', data: { id: 1, title: 'a' } }).expect(200);
   const { body } = await service.http.post('/posts/1/comments/').send({ content: 'b', more: 1 }).expect(201);
@@ -113,7 +113,7 @@ test.each([
   ['numbers, null and members of any name', { type: 'PostCreated', data: { id: 1, title: null }, User: { a: [1.5] } }],
   ['no data', { type: 'Cleared' }],
   ['data that is a text', { type: 'Said', data: 'hello' }],
-])('our bus passes on what one classic service tells another: %s', async (_what, event) => {
+])('our bus passes on the events between classic services: %s', async (_what, event) => {
   const part = await startPart(plain().answer);
   const ours = await startBus({ subscriptions: { part } });
   for (const path of ['/events', '/events/', '/Events?a=1']) await ours.http.post(path).send(event).expect(201);

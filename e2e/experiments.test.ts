@@ -132,7 +132,7 @@ test('there are ten, each with lines to type', () => {
   for (const { steps } of experiments) expect(steps.length).toBeGreaterThan(3);
 });
 
-describe('typed as it stands, each experiment gives the answers printed there, and ends as it began:', () => {
+describe('typed as printed, each experiment gives the printed answers, and ends in the initial state:', () => {
   beforeAll(async () => {
     databaseAtFirst = await databaseOfQuery();
   });

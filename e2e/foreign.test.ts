@@ -100,7 +100,7 @@ describe('behind our bus', () => {
     await system.quiet();
   });
 
-  test('a classic moderation that was away judges the comments that it missed', async () => {
+  test('a classic moderation that was down judges the comments that it missed', async () => {
     await swapAndStop('moderation');
     await write('while the classic moderation is away');
     const classic = await startClassic('moderation');
@@ -110,7 +110,7 @@ describe('behind our bus', () => {
     await expectAllShown();
   });
 
-  test('a classic query that was away reads the history, and then gets what it missed again, under the same ids', async () => {
+  test('a classic query that was down reads the history, and then gets the missed events again, with the same ids', async () => {
     const old = await writePost(system, 'before the classic query is away', 0);
     written.push(old);
     await swapAndStop('query');
@@ -135,7 +135,7 @@ describe('behind our bus', () => {
     await expectAllShown();
   });
 
-  test('the verdict of a classic moderation stands when ours, back again, judges otherwise', async () => {
+  test('the verdict of a classic moderation stands when ours, swapped back in, decides differently', async () => {
     const { id: postId } = await writePost(system, 'fruit', 0);
     await system.part('stop moderation');
     const classic = await startClassic('moderation');
@@ -189,7 +189,7 @@ describe('behind a classic bus', () => {
     ['query', 13],
     ['moderation', 5],
     ['comments', 1], // the post; its comments are not accepted meanwhile
-  ])('a %s that was away gets the events that it missed, %i or more', async (name, events) => {
+  ])('a %s that was down gets the events that it missed, %i or more', async (name, events) => {
     // A classic bus repeats events, because it recognises none, so there may be more.
     const missed = () => bus.output().split(`127.0.0.1:${system.ports[name]}`).length - 1;
     const before = missed();
@@ -202,7 +202,7 @@ describe('behind a classic bus', () => {
     await expectAllShown();
   });
 
-  test('what is written while the bus is away is published when it is back', async () => {
+  test('events written while the bus is down are published when it is back', async () => {
     await bus.stop();
     written.push(await writePost(system, 'without a bus', 0));
     bus = await startClassic('event-bus');

@@ -22,7 +22,7 @@ const ports = async () => {
   };
 };
 
-test('the page is shown from a folder of any name, and follows edits of the page and of a service', async () => {
+test('the page is served from a folder of any name, and edits of the page and of a service become live', async () => {
   const { client, options } = await ports();
   const terminal = openTerminal(copy.folder);
   const browser = await launch();

@@ -43,7 +43,7 @@ describePrometheus('the real Prometheus', () => {
       15_000,
     );
 
-  test('reads all five servers, and has nothing to report while all is well', async () => {
+  test('scrapes all five servers, and fires no alert while everything works', async () => {
     const read = async () => {
       const up = (await prometheus.targets()).filter(({ health }) => health === 'up');
       return `${up.map(({ labels }) => labels.part).toSorted()}`;
@@ -52,7 +52,7 @@ describePrometheus('the real Prometheus', () => {
     await until('no alert', async () => (await prometheus.alerts()).length === 0);
   });
 
-  test('fires each alert for whom it is about', async () => {
+  test('fires each alert for the part or subscription concerned', async () => {
     await post(`${system.url('event-bus')}/events`, { type: 'CommentCreated', data: {} });
     await fires('DeadLetters', 'subscription', 'comments', 'moderation', 'query');
 

@@ -21,7 +21,7 @@ const ofService = (tx: Tx) => ({
     .map(({ event }): Told => JSON.parse(event)),
 });
 
-test('however slow or repeated what comments publishes comes to query, both end with the same statuses', async () => {
+test('however late or repeated the events of comments arrive at query, both end with the same statuses', async () => {
   const property = fc.asyncProperty(quarrel('CommentModerated').chain(retold), fc.gen(), async (steps, gen) => {
     const comments = (await tell(steps, ofComments, handle, ofService)).at(-1);
     const log = steps.filter((step): step is Told => step !== 'restart');

@@ -80,7 +80,7 @@ describe('a blog that works', () => {
     expect({ code, output }).toMatchObject({ code: 0, output: expect.stringContaining('//blog.localhost:') });
   });
 
-  test('a gateway that asks to come again is asked again, with the same key', async () => {
+  test('a gateway that answers "later" is retried with the same key', async () => {
     const keys: unknown[] = [];
     const busyAtFirst: Interloper = ({ url, method, headers }, res) => {
       if (method !== 'POST' || url !== '/posts' || keys.push(headers['idempotency-key']) > 2) return false;
@@ -93,8 +93,8 @@ describe('a blog that works', () => {
   });
 });
 
-describe('what does not work is named, and the exit code is 1:', () => {
-  test('verdicts that do not come, and the part that is away', async () => {
+describe('failures are named, and the exit code is 1:', () => {
+  test('missing verdicts, and the part that is down', async () => {
     await system.part('stop moderation');
     try {
       const { code, failed } = await smoke(gateway, '--timeout', '3');
@@ -170,6 +170,6 @@ test.each([
   [['http://a', 'http://b']],
   [['--timeout', 'soon']],
   [['--x']],
-])('wrong usage is said, and the exit code is 2 (%p)', async (args: string[]) => {
+])('wrong usage is reported, and the exit code is 2 (%p)', async (args: string[]) => {
   expect(await smoke(...args)).toMatchObject({ code: 2, output: expect.stringContaining('Usage: npm run smoke') });
 });

@@ -51,7 +51,7 @@ const WATCH_DOTS = `{
 }`;
 type Travel = { type: string; text: string; way: string; still: boolean; moved: number; gone: boolean };
 
-test('an event is seen on its way to the bus, and from there to every subscriber', async () => {
+test('an event is shown travelling to the bus, and from there to every subscriber', async () => {
   const page = await openSystem();
   await page.evaluate(WATCH_DOTS);
   await blog.post('Travelling');
@@ -67,7 +67,7 @@ test('an event is seen on its way to the bus, and from there to every subscriber
   for (const { moved } of travels) expect(moved).toBeGreaterThan(50);
 });
 
-test('where nothing may move, a number says that events went', async () => {
+test('with reduced motion a number shows the events', async () => {
   const page = await openSystem();
   await page.emulateMedia({ reducedMotion: 'reduce' });
   await page.evaluate(WATCH_DOTS);
@@ -79,7 +79,7 @@ test('where nothing may move, a number says that events went', async () => {
   for (const seen of travels) expect(seen).toMatchObject({ text: '+1', still: true, moved: 0 });
 });
 
-test('a part that is killed is seen to be away, and to come back and catch up', async () => {
+test('a killed part is shown as away, then as back and catching up', async () => {
   const id = await blog.post('Killed');
   const page = await openSystem();
   // Every state that was visible, however shortly.
@@ -183,7 +183,7 @@ test('an event that was skipped is redelivered by its button, and has its effect
 test('five windows in front share one connection for each stream, also as Vite serves the page', () =>
   expectWindowsShareStreams(blog));
 
-test('behind a classic bus the page says what it is and goes on, and is whole again when ours is back', async () => {
+test('behind a classic bus the page says so and keeps working, and is complete again when ours is back', async () => {
   await blog.system.quiet();
   const [page] = (await blog.openWindows('/system')) as [Page];
   await blog.system.part('stop event-bus');
@@ -219,7 +219,7 @@ const CONTROLS = [
   ['DELETE', '/dead-letters/1'],
 ] as const;
 
-test('a page of another origin controls nothing, whatever it sends', async () => {
+test('a page of another origin cannot control the bus, whatever it sends', async () => {
   const foreign = await blog.openEmpty();
   await foreign.goto(`${blog.system.url('posts')}/healthz`);
   const before = await blog.system.subscriptions();
@@ -251,7 +251,7 @@ test('a page of another origin controls nothing, whatever it sends', async () =>
   );
 });
 
-test('in production there is no button, and no route that one could press', async () => {
+test('in production there are neither buttons nor control routes', async () => {
   const production = await startSystem('--production');
   try {
     const url = production.url('client');

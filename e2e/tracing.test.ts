@@ -42,7 +42,7 @@ describe('with OTEL_EXPORTER_OTLP_ENDPOINT', () => {
   const subject = ({ attributes }: Span) => attributes['messaging.message.id'];
   const named = (span: Span) => `${span.service}: ${span.name}`;
 
-  test('a comment is one trace, from its request over every event that follows to the readers of the stream', async () => {
+  test('a comment is one trace, from its request through all events that follow to the readers of the stream', async () => {
     const { id: postId } = await write('/posts', { title: 'Hello' }, begin(1));
     await system.quiet();
     const reader = await openStream(`${system.url('query')}/stream`);
@@ -118,7 +118,7 @@ describe('with OTEL_EXPORTER_OTLP_ENDPOINT', () => {
     return SERVICES.every((name) => (delivered.get(`deliver ${name}`) ?? 0) >= 3);
   };
 
-  test('events that go together are linked: each is sent, appended and delivered in its own trace', async () => {
+  test('events of one batch are linked: each is sent, appended and delivered in its own trace', async () => {
     const traces = [3, 4, 5, 6].map(begin) as [string, string, string, string];
     await system.part('stop event-bus');
     for (const traceparent of traces) await write('/posts', { title: traceparent }, traceparent);
@@ -149,7 +149,7 @@ describe('with OTEL_EXPORTER_OTLP_ENDPOINT', () => {
     }
   });
 
-  test('a caller that does not want its trace recorded is obeyed, and its trace still goes on', async () => {
+  test('a trace that its caller did not sample is not recorded, but continued', async () => {
     const unrecorded = begin(7).replace(/01$/, '00');
     const { id } = await write('/posts', { title: 'Unrecorded' }, unrecorded);
     await system.quiet();
@@ -166,7 +166,7 @@ describe('with OTEL_EXPORTER_OTLP_ENDPOINT', () => {
     });
   });
 
-  test('what only reads begins no trace', async () => {
+  test('reads begin no trace', async () => {
     await get(`${system.url('posts')}/posts`);
     await get(`${system.url('event-bus')}/subscriptions`);
     const { id } = await write('/posts', { title: 'Later' }, begin(9));
@@ -223,7 +223,7 @@ describe('one part alone', () => {
     ['parentbased_always_off', undefined, 0],
     ['parentbased_traceidratio', '1', 20],
     ['always_on', undefined, 20],
-  ])('OTEL_TRACES_SAMPLER=%s with %s records what it says', async (sampler, ratio = '', expected) => {
+  ])('OTEL_TRACES_SAMPLER=%s with %s decides what is recorded', async (sampler, ratio = '', expected) => {
     const receiver = await startReceiver();
     ending.push(() => receiver.close());
     const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: `${receiver.url}/` };
@@ -237,7 +237,7 @@ describe('one part alone', () => {
     expect(receiver.spans.filter(({ name }) => name === 'POST /posts').length).toBe(expected);
   });
 
-  test('a share of the traces is recorded, and a trace whole or not at all', async () => {
+  test('a share of the traces is recorded, each as a whole or not at all', async () => {
     const receiver = await startReceiver();
     ending.push(() => receiver.close());
     const { url, stop } = await startPosts({
@@ -290,7 +290,7 @@ describe('one part alone', () => {
   const HURRIED = { OTEL_EXPORTER_OTLP_TIMEOUT: '1000' };
 
   test.each(Object.entries(ways))(
-    'an endpoint that %s: all is answered, one line at most says so, and the end is not held up',
+    'an endpoint that %s: all requests are answered, at most one line reports it, and shutdown is not delayed',
     async (way, open) => {
       const endpoint = { OTEL_EXPORTER_OTLP_ENDPOINT: await open() };
       // A hanging endpoint is waited for up to the default timeout, and still hangs at the end.
@@ -310,7 +310,7 @@ describe('one part alone', () => {
     },
   );
 
-  test('an endpoint that hangs holds back a bounded number of spans, and what works again is said once', async () => {
+  test('while an endpoint hangs the number of buffered spans is limited, and its recovery is logged once', async () => {
     const held: (() => void)[] = [];
     const receiver = await receiving((_req, res) => void held.push(() => res.writeHead(500).end()));
     const { url, output, stop } = await startPosts({ OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url });
@@ -331,7 +331,7 @@ describe('one part alone', () => {
     expect(receiver.spans.filter(({ name }) => name === 'POST /posts').length).toBeLessThan(2_800);
   });
 
-  test('a wrong address or sampler is named, and ends the start', async () => {
+  test('a wrong address or sampler is named, and the process ends', async () => {
     const wrong = { OTEL_EXPORTER_OTLP_ENDPOINT: 'localhost:4318', OTEL_TRACES_SAMPLER: 'sometimes' };
     const problem = await startPosts({ ...wrong, OTEL_TRACES_SAMPLER_ARG: '2' }).catch(String);
     for (const name of [...Object.keys(wrong), 'OTEL_TRACES_SAMPLER_ARG'])

@@ -22,7 +22,7 @@ describe('without storage', () => {
     ['site data is blocked', { get: denied }],
     ['there is none', { value: null }],
     ['it is full', { value: { getItem: () => null, setItem: full, removeItem: () => undefined } }],
-  ])('%s: what is sent is shown and arrives once, and a draft outlives its form', async (_why, storage) => {
+  ])('%s: a submission is shown and arrives once, and a draft outlives its form', async (_why, storage) => {
     Object.defineProperty(window, 'sessionStorage', { configurable: true, ...storage });
     blog.posts = [{ post: aPost(1), comments: [] }];
     blog.onPost = () => ({ status: 201, body: aPost(2) });
@@ -60,7 +60,7 @@ describe('an error in one half of the page', () => {
   test.each([
     ['The blog', 'System', () => jest.spyOn(Map, 'groupBy').mockImplementation(denied)],
     ['The system', 'Posts', () => jest.spyOn(window, 'ResizeObserver').mockImplementation(denied)],
-  ])('%s: says so, leaves the other, and can be shown again', async (half, other, break_) => {
+  ])('%s: is reported, leaves the other half intact, and can be retried', async (half, other, break_) => {
     jest.spyOn(console, 'error').mockImplementation(() => undefined);
     media.add('(width >= 75rem)');
     history.replaceState(null, '', '/system');

@@ -47,7 +47,7 @@ describe('the comments of one post', () => {
     expect(withMessage(entry, first, nobody)).toBe(entry);
   });
 
-  test('a comment behind unloaded ones waits for them, and comes with its page', () => {
+  test('a comment after unloaded ones waits for them, and comes with its page', () => {
     const loaded = [aComment(1), aComment(2)];
     const entry = withMessage(createEntry(post(4), loaded), aMessage(post(5), [aComment(5, 'pending')]), nobody);
     expect(ids(entry.comments)).toEqual(['comment-1', 'comment-2']);
@@ -58,7 +58,7 @@ describe('the comments of one post', () => {
     expect(hiddenCount(after)).toBe(0);
   });
 
-  test("the reader's own comment behind unloaded ones is shown apart, live, and once", () => {
+  test("the reader's own comment after unloaded ones is shown separately, live, and once", () => {
     const isOwn = (id: string) => id === 'comment-5';
     const pending = withMessage(
       createEntry(post(4), [aComment(1)]),
@@ -86,7 +86,7 @@ describe('the comments of one post', () => {
     expect(after.comments[49]).toBe(entry.comments[49]);
   });
 
-  test('reading the first comments again takes away nothing that was loaded behind them', () => {
+  test('reading the first comments again removes none that were loaded after them', () => {
     const entry = createEntry(
       post(4),
       [1, 2, 3].map((seq) => aComment(seq, 'pending')),
@@ -102,7 +102,7 @@ describe('the comments of one post', () => {
     expect(ids(entry.comments)).toEqual(['comment-1']);
   });
 
-  test('a flood of comments does not make the page grow without end', () => {
+  test('a flood of comments does not make the page grow without limit', () => {
     let entry = createEntry(post(0));
     for (let seq = 1; seq <= 500; seq++) entry = withMessage(entry, aMessage(post(seq), [aComment(seq)]), nobody);
     expect(entry.comments).toHaveLength(100);

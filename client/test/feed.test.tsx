@@ -18,7 +18,7 @@ describe('the posts of the page', () => {
     expect(fromList({ posts: odd, hasNext: false, position: undefined }).shown).toEqual(['x', '3', '7']);
   });
 
-  test('new posts wait in their order until they are asked for', () => {
+  test('new posts wait in order until the reader asks for them', () => {
     const feed = withMessages(fromList(list([1])), arrive(3, 2, 3), nobody);
     expect(feed).toMatchObject({ shown: ['post-1'], waiting: ['post-3', 'post-2'] });
     expect(withWaitingShown(feed)).toMatchObject({ shown: ['post-3', 'post-2', 'post-1'], waiting: [] });
@@ -29,7 +29,7 @@ describe('the posts of the page', () => {
     expect(withMessages(fromList(list([])), arrive(1), nobody).shown).toEqual(['post-1']);
   });
 
-  test('an older post that was not loaded stays away until it is', () => {
+  test('an older post that is not loaded does not appear by itself', () => {
     const feed = withMessages(fromList(list([9, 8], true)), arrive(3), nobody);
     expect(feed).toMatchObject({ shown: ['post-9', 'post-8'], waiting: [] });
     expect(withOlder(feed, list([7, 3])).shown).toEqual(['post-9', 'post-8', 'post-7', 'post-3']);
@@ -43,7 +43,7 @@ describe('the posts of the page', () => {
     expect(feed.entries.size).toBe(101);
   });
 
-  test('reading the list again keeps what is shown, lets new posts wait, and doubts what the answer leaves out', () => {
+  test('reading the list again keeps the posts shown, lets new ones wait, and marks those not in the answer as stale', () => {
     const feed = withReread(fromList(list([5, 4])), list([6, 5]), nobody);
     expect(feed).toMatchObject({ shown: ['post-5', 'post-4'], waiting: ['post-6'] });
     expect(feed.entries.get('post-4')?.stale).toBe(true);

@@ -313,7 +313,7 @@ async function startNames() {
 describeNginx('nginx: names', () => {
   const named = (port: string, host = 'query.example') => ({ ...parts.urls, query: `http://${host}:${port}` });
 
-  test('a part whose name gets another address is found there, and one whose name is gone is a 503', async () => {
+  test('a part whose name resolves to a new address is found there, and one whose name is gone is a 503', async () => {
     const names = await open(startNames());
     const first = await open(listen((_req, res) => res.end('127.0.0.1')));
     const { port } = new URL(first.url);
@@ -338,7 +338,7 @@ describeNginx('nginx: names', () => {
     await until('gone', async () => (await ask(gateway.url, 'GET /posts')).status === 503);
   });
 
-  test('a short name is completed as other programs do it, a whole one and an address are not', async () => {
+  test('a short name is completed by the search list, a full one or an address is not', async () => {
     const names = await open(startNames());
     names.addresses = ['127.0.0.1'];
     const folder = mkdtempSync(join(tmpdir(), 'names-'));
@@ -406,7 +406,7 @@ describeNginx('nginx: settings', () => {
     expect(status).toBe(78);
   });
 
-  test('without any name server it says so', () => {
+  test('without a name server it refuses to start with the reason', () => {
     const env = settingsFor(parts.urls, { RESOLVER: '' });
     const { status, stderr } = spawnSync('sh', [SCRIPT, CONF, '/dev/null'], { env, encoding: 'utf8' });
     expect([status, stderr]).toEqual([78, 'Invalid setting RESOLVER: must be given\n']);

@@ -100,7 +100,7 @@ for (const { name, start, describe: describeGateway } of gateways) {
       expect(parts.seen).toEqual([]);
     });
 
-    test('files of the page are served as what they are; those named by their content are kept', async () => {
+    test('files of the page have their media types; those named by a hash are cached for ever', async () => {
       const asset = await ask(gateway.url, 'GET /assets/index-abc.js?v=1', { range: 'bytes=0-1' });
       expect(asset.status).toBe(200);
       expect(asset.text).toBe(ASSET);
@@ -281,7 +281,7 @@ for (const { name, start, describe: describeGateway } of gateways) {
       expect(parts.seen).toHaveLength(4);
     });
 
-    test('reading is open to every origin; without a header that allows it no page sees the answer', async () => {
+    test('requests that only read are allowed from every origin, but without CORS headers no page sees the answer', async () => {
       const { status, headers } = await ask(gateway.url, 'GET /posts', { origin: 'http://evil.example' });
       expect(status).toBe(200);
       expect(headers).not.toHaveProperty('access-control-allow-origin');
@@ -319,7 +319,7 @@ for (const { name, start, describe: describeGateway } of gateways) {
       'POST /posts HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZ\r\n\r\n',
       'GET /posts HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZ\r\n\r\n',
       'POST /posts HTTP/1.1\r\nHost: x\r\nContent-Length : 4\r\n\r\nabcd',
-    ])('a request whose end is in doubt reaches no part whole: %j', async (text) => {
+    ])('an ambiguously framed request never reaches a part complete: %j', async (text) => {
       expect(await send(gateway.url, text)).toMatch(/^HTTP\/1\.1 400 /);
       expect(parts.seen).toEqual([]);
     });
@@ -329,7 +329,7 @@ for (const { name, start, describe: describeGateway } of gateways) {
       ['POST /posts HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZ\r\n', 400],
       ['POST /posts HTTP/1.1\r\nHost: x\r\nContent-Length : 4\r\n\r\nabcd', 400],
       ['CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n', 400],
-    ])('requests that came whole are answered before one that is refused: %j', async (behind, status) => {
+    ])('complete requests are answered before one that is refused: %j', async (behind, status) => {
       parts.handle = (_req, res) => res.writeHead(201).end();
       const whole = 'POST /posts HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}';
       const answers = (await send(gateway.url, whole + whole + behind)).matchAll(/HTTP\/1\.1 (\d+) /g);
@@ -337,7 +337,7 @@ for (const { name, start, describe: describeGateway } of gateways) {
       expect(parts.seen.map(({ body }) => body)).toEqual(['{}', '{}']);
     });
 
-    test('a client that offers HTTP/2 is answered in HTTP/1.1, and the offer goes no further', async () => {
+    test('a client that offers HTTP/2 is answered in HTTP/1.1, and the offer is not passed on', async () => {
       const offer = 'Connection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__';
       const write = `POST /posts HTTP/1.1\r\nHost: x\r\n${offer}\r\nContent-Length: 2\r\n\r\n{}`;
       expect(await send(gateway.url, `GET /posts HTTP/1.1\r\nHost: x\r\n${offer}\r\n\r\n`)).toMatch(/^HTTP\/1\.1 200 /);
@@ -398,7 +398,7 @@ for (const { name, start, describe: describeGateway } of gateways) {
       }
     });
 
-    test('a request ends at the part when its client leaves before the answer', async () => {
+    test('a request to a part is ended when its client disconnects before the answer', async () => {
       const reader = new AbortController();
       const gone = new Promise<void>((resolve) => {
         parts.handle = (_req, res) => {
@@ -574,7 +574,7 @@ describe('development: control of the bus', () => {
   test.each([
     ...['localhost:3000', 'blog.localhost', '127.0.0.1:3000', '192.168.1.2', '[::1]:3000', '[fe80::1]'],
     'client-srv:3000',
-  ])('the page at %s is told that it may', async (host) => {
+  ])('the page at %s is told that control is on', async (host) => {
     expect(await told(host)).toEqual({ status: 'ready', degraded: [], control: true });
     const answer = await ask(on.url, 'DELETE /api/system/dead-letters/7', { host, origin: `http://${host}` });
     expect(answer.status).toBe(200);

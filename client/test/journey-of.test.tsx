@@ -74,7 +74,7 @@ describe('the way of a comment', () => {
     ]);
   });
 
-  test('ends at what is waited for', () => {
+  test('ends at the step that is awaited', () => {
     const nobody = new Map<number, Reached>();
     expect(short(journeyOf([], nobody))).toEqual(['written waiting']);
     expect(short(journeyOf([], nobody, { sentAt: START }))).toEqual(['sent', 'written waiting']);
@@ -90,7 +90,7 @@ describe('the way of a comment', () => {
     expect(short(journeyOf([created, moderated, updated], nobody)).at(-1)).toBe('readable waiting');
   });
 
-  test('names as unknown what must have been and is not in the log', () => {
+  test('names as unknown a step that must have happened and is not in the log', () => {
     const nobody = new Map<number, Reached>();
     expect(short(journeyOf([moderated], nobody))).toEqual(['written unknown', 'judged', 'logged 3', 'updated waiting']);
     const steps = journeyOf([created, updated], nobody, { shownAt: START + 26 });
@@ -105,7 +105,7 @@ describe('the way of a comment', () => {
     ]);
   });
 
-  test('a delivery that nobody remembers is one without a time', () => {
+  test('a delivery that is not remembered has no time', () => {
     const steps = journeyOf([created, moderated, updated], new Map([[9, { arrivals: [], passed: ['query'] }]]));
     expect(steps.at(-1)).toMatchObject({ name: 'readable', state: 'done', at: undefined, gap: undefined });
   });
@@ -115,14 +115,14 @@ describe('the way of a comment', () => {
     expect(short(steps)).toEqual(['written', 'logged', 'judged 8', 'logged 3', 'updated waiting']);
   });
 
-  test('clocks that differ make a step that is marked, and no time below nothing', () => {
+  test('clock skew marks a step, and makes no negative time', () => {
     const ahead = about('CommentModerated', 8, -500, 13);
     const steps = journeyOf([created, ahead, updated], whole);
     expect(short(steps).slice(0, 5)).toEqual(['written', 'logged 4', 'judged 0', 'logged 7', 'updated 4']);
     expect(steps.map(({ early }) => early).slice(0, 5)).toEqual([false, false, true, false, false]);
   });
 
-  test('of several verdicts the first in the log counts; what is none does not', () => {
+  test('of several verdicts the first in the log counts; an invalid one does not', () => {
     const rejected = { data: { id: 'c', postId: 'p', status: 'rejected' } };
     const none = about('CommentModerated', 8, 9, 9, { id: 'x', data: { id: 'c', postId: 'p' } });
     const first = about('CommentModerated', 9, 10, 13, { id: 'y', ...rejected });

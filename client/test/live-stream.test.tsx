@@ -71,7 +71,7 @@ describe('the stream', () => {
     expect(opened()).toBe(before + 1);
   });
 
-  test('it goes on behind the last whole group of messages', () => {
+  test('it resumes after the last complete group of messages', () => {
     FakeEventSource.last.send('db-7', aMessage(aPost(1)), aMessage(aPost(2)));
     FakeEventSource.last.onmessage?.(new MessageEvent('message', { data: '{}', lastEventId: 'db-7' }));
     FakeEventSource.last.fail();
@@ -79,7 +79,7 @@ describe('the stream', () => {
     expect(FakeEventSource.last.url).toBe('/stream?after=db-7');
   });
 
-  test('a group that was cut off before its id is asked for again', () => {
+  test('a group that was cut off before its id is requested again', () => {
     FakeEventSource.last.onmessage?.(new MessageEvent('message', { data: '{}', lastEventId: '' }));
     FakeEventSource.last.fail();
     jest.advanceTimersByTime(500);
@@ -96,7 +96,7 @@ describe('the stream', () => {
     expect(FakeEventSource.last.url).toBe('/stream?after=db-3');
   });
 
-  test('a page that one goes back to has its stream again', () => {
+  test('a page from the back/forward cache gets its stream again', () => {
     FakeEventSource.last.send('db-3', aMessage(aPost(1)));
     window.dispatchEvent(new Event('pagehide'));
     expect(FakeEventSource.opened.every((source) => source.closed)).toBe(true);

@@ -64,7 +64,7 @@ test('a page in the place of the list is no list: it is tried again', async () =
 });
 
 describe('a read model of the classic version', () => {
-  test('knows neither order nor stream, and is read again and again', async () => {
+  test('has neither order nor stream, and is polled', async () => {
     const comments = [{ id: 'c', content: 'Hello', status: 'approved' }];
     let body: object = {
       one: { id: 'one', title: 'First', comments },
@@ -99,7 +99,7 @@ describe('answers of a foreign service to a write', () => {
     ['a text', 'OK'],
     ['null', null],
     ['an id that is none', { id: { $oid: '1' } }],
-  ])('%s, but no id: it is sent, and there is one of it, when it comes and after a reload', async (_what, body) => {
+  ])('%s, but no id: it is sent and shown once, when it arrives and after a reload', async (_what, body) => {
     blog.posts = [{ post: aPost(1), comments: [] }];
     blog.onPost = () => ({ status: 201, body });
     await openPage();
@@ -154,7 +154,7 @@ describe('what arrives', () => {
     expect((field as HTMLTextAreaElement).value).toBe('half a thou');
   });
 
-  test('comments and verdicts of others change live and are not spoken', async () => {
+  test('comments and verdicts of others change live and are not announced', async () => {
     blog.posts = [{ post: aPost(1), comments: [] }];
     await openPage();
     await screen.findByText('Title 1');
@@ -211,7 +211,7 @@ describe('what arrives', () => {
     expect(FakeEventSource.opened).toHaveLength(2);
   });
 
-  test('a message that says there is more has the post read again', async () => {
+  test('a message with `more` makes the page read the post again', async () => {
     blog.posts = [{ post: aPost(1), comments: [] }];
     await openPage();
     await screen.findByText('Title 1');
@@ -221,7 +221,7 @@ describe('what arrives', () => {
     expect(screen.getByText('Text 2')).toBeTruthy();
   });
 
-  test('a post that a read model does not have while it is rebuilt stays, and so do draft and focus', async () => {
+  test('a post that is missing from the read model during a rebuild stays, and so do draft and focus', async () => {
     const both = [1, 2].map((seq) => ({ post: aPost(seq), comments: [] }));
     blog.posts = both;
     await openPage();
@@ -239,7 +239,7 @@ describe('what arrives', () => {
     expect(article('Title 2').getByLabelText<HTMLTextAreaElement>('Your comment').value).toBe('half a');
   });
 
-  test('what the stream brings while a page is read is not lost', async () => {
+  test('messages that arrive during a read are not lost', async () => {
     blog.pageSize = 2;
     const comments = [1, 2, 3, 4].map((seq) => aComment(seq, 'pending'));
     blog.posts = [{ post: aPost(1, { commentCount: 4 }), comments }];
@@ -260,7 +260,7 @@ describe('sending', () => {
     blog.posts = [{ post: aPost(1), comments: [] }];
   });
 
-  test('sending is shown at once; what was acknowledged stays on its way until it comes', async () => {
+  test('a submission is shown at once, and is on its way from its 201 until it arrives', async () => {
     const answer = later<{ status: number; body: unknown }>();
     blog.onPost = () => answer.promise;
     await openPage();
@@ -290,7 +290,7 @@ describe('sending', () => {
     expect(article('Title 1').getAllByRole('listitem')).toHaveLength(1);
   });
 
-  test('an own comment behind unloaded ones is not lost when the stream is faster than the answer', async () => {
+  test('an own comment after unloaded ones is not lost when the stream is faster than the answer', async () => {
     blog.pageSize = 1;
     blog.posts = [{ post: aPost(1, { commentCount: 2 }), comments: [aComment(1), aComment(2)] }];
     const answer = later<{ status: number; body: unknown }>();
@@ -306,7 +306,7 @@ describe('sending', () => {
     expect(screen.getByRole('button', { name: 'Show more comments (1)' })).toBeTruthy();
   });
 
-  test("the reader's own verdicts are spoken", async () => {
+  test("the reader's own verdicts are announced", async () => {
     blog.onPost = () => ({ status: 201, body: { id: 'comment-1' } });
     await openPage();
     await screen.findByText('Title 1');
@@ -319,7 +319,7 @@ describe('sending', () => {
     expect(spoken()).toMatch(/on its way.*awaiting moderation.*rejected/);
   });
 
-  test('what is on its way is still there after a reload, and goes when the list has it', async () => {
+  test('items on their way are still shown after a reload, until the list has them', async () => {
     blog.onPost = () => ({ status: 201, body: { id: 'mine', createdAt: null } });
     await openPage();
     await post('Mine');
@@ -335,7 +335,7 @@ describe('sending', () => {
     expect(screen.queryByText('On its way…')).toBeNull();
   });
 
-  test('an own comment that a reload finds behind unloaded ones is looked for, and stands behind them', async () => {
+  test('after a reload an own comment after unloaded ones is searched for, and shown after them', async () => {
     blog.pageSize = 2;
     blog.onPost = () => ({ status: 201, body: { id: 'comment-9' } });
     await openPage();
@@ -352,7 +352,7 @@ describe('sending', () => {
     expect(screen.getByRole('button', { name: 'Show more comments (2)' })).toBeTruthy();
   });
 
-  test('the limits are shown, and what breaks them is not sent', async () => {
+  test('the limits are shown, and a text over them is not sent', async () => {
     await openPage();
     expect(screen.getByText('Up to 200 characters')).toBeTruthy();
     await userEvent.click(screen.getByRole('button', { name: 'Post' }));

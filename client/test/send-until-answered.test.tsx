@@ -50,7 +50,7 @@ async function nextAfter(atMost = 120_000): Promise<number> {
   return waited;
 }
 
-test('no answer, a 5xx and a 429 are followed by another request, each later than the last, up to a bound', async () => {
+test('no answer, a 5xx and a 429 are retried with exponential backoff, up to a maximum', async () => {
   answers = [noAnswer(), ...[500, 502, 503, 504, 507, 429].map((status) => answered(status)), 'acknowledged'];
   await start();
   const waits: number[] = [];
@@ -60,7 +60,7 @@ test('no answer, a 5xx and a 429 are followed by another request, each later tha
   expect(jest.getTimerCount()).toBe(0);
 });
 
-test('the waits are spread at random, so that pages do not come back in step', async () => {
+test('the backoff has jitter, so that pages do not retry at the same moment', async () => {
   jest.spyOn(Math, 'random').mockReturnValue(0.5);
   answers = [noAnswer(), noAnswer()];
   await start();
@@ -75,7 +75,7 @@ test.each([400, 401, 403, 404, 409, 413, 415, 422])('a %d is a refusal and ends 
   expect(jest.getTimerCount()).toBe(0);
 });
 
-test('nothing is sent before Retry-After is over; one that is too long is not obeyed to its end', async () => {
+test('nothing is sent before Retry-After is over, up to a cap', async () => {
   jest.spyOn(Math, 'random').mockReturnValue(0.2);
   answers = [answered(503, 5_000), answered(429, 7_000), answered(503, 3_600_000)];
   await start();
@@ -101,7 +101,7 @@ test('a hidden tab keeps retrying', async () => {
   expect(ended).toEqual([undefined]);
 });
 
-test('one that hangs is not sent a second time beside it', async () => {
+test('a request that hangs is not repeated concurrently', async () => {
   await start();
   await jest.advanceTimersByTimeAsync(600_000);
   expect(sent).toHaveLength(1);
@@ -111,7 +111,7 @@ test.each([
   ['before the first request', 0, []],
   ['while one is under way', 1, []],
   ['between two', 1, [noAnswer()]],
-])('ended %s, it leaves nothing behind', async (_, requests, first) => {
+])('cancelled %s, it leaves no request and no timer', async (_, requests, first) => {
   answers = first;
   const starting = start();
   if (requests > 0) await starting;

@@ -24,7 +24,7 @@ function join(path = '/stream', hub = connect) {
 const open = () => FakeEventSource.opened.filter(({ closed }) => !closed);
 const follow = (position: string, isFresh = true) => ({ follow: position, isFresh });
 
-test('however many windows follow a stream, one connection is open, until the last one leaves', () => {
+test('all windows share one connection to a stream, until the last one leaves', () => {
   const windows = Array.from({ length: 7 }, () => join());
   for (const { say } of windows) say(follow('db-1'));
   const system = join('/api/system/log/stream');
@@ -40,7 +40,7 @@ test('however many windows follow a stream, one connection is open, until the la
   }
 });
 
-test('two that joined at once and read different lists: the one for which the stream began late reads anew', () => {
+test('of two windows that joined at once and read different lists, the one with the older list reads anew', () => {
   const [one, other] = [join(), join()];
   one.say(follow('db-9'));
   other.say(follow('db-7'));
@@ -71,7 +71,7 @@ test('when the server cannot resume, all windows read anew, and the next connect
   expect(open().map(({ url }) => url)).toEqual(['/stream?after=new-1']);
 });
 
-test('a window that is silent is told nothing more, delays no other, and reads anew when it wakes', () => {
+test('a silent window gets no more messages, delays no other, and reads anew when it wakes', () => {
   const [awake, hangs] = [join(), join()];
   for (const { say } of [awake, hangs]) say(follow('db-1'));
   for (let n = 0; n < 7; n++) {
@@ -85,7 +85,7 @@ test('a window that is silent is told nothing more, delays no other, and reads a
   expect(awake.heard).not.toContain('reset');
 });
 
-test('where only one connection may be open, the second stream is read anew again and again, until it is free', () => {
+test('with only one connection allowed, the second stream is polled until the connection is free', () => {
   const hub = createHub(1);
   const [blog, log] = [join('/stream', hub), join('/api/system/log/stream', hub)];
   blog.say(follow('db-1'));

@@ -30,7 +30,7 @@ describe('what was not answered, or with a 5xx or 429', () => {
     ['a 503', () => ({ status: 503 }), /cannot store it at the moment\. Sending again…/],
     ['a 507', () => ({ status: 507 }), /cannot store it at the moment\. Sending again…/],
     ['a 429', () => ({ status: 429 }), /Too many requests at once\. Sending again in a moment…/],
-  ])('%s: the page sends it again by itself, with the same key, and says so calmly', async (_, fail, text) => {
+  ])('%s: the page retries with the same key, and tells the reader', async (_, fail, text) => {
     const answers = [fail, fail, fail];
     const hold = later<void>();
     blog.onPost = async () => {
@@ -52,7 +52,7 @@ describe('what was not answered, or with a 5xx or 429', () => {
     expect(new Set(keys()).size).toBe(1);
   });
 
-  test('each write begins a trace, which is the same when it is sent again', async () => {
+  test('each write begins a trace, which its retries continue', async () => {
     const answers = [{ status: 503 }, created, created];
     blog.onPost = () => answers.shift() ?? created;
     await openPage();
@@ -67,7 +67,7 @@ describe('what was not answered, or with a 5xx or 429', () => {
     expect(other?.slice(3, 35)).not.toBe(first?.slice(3, 35));
   });
 
-  test('however often it is sent again, that is spoken once', async () => {
+  test('a retry is announced once, however often it is repeated', async () => {
     blog.onPost = () => (blog.sent.length < 6 ? { status: 503 } : created);
     await openPage();
     await post('Mine');
@@ -75,7 +75,7 @@ describe('what was not answered, or with a 5xx or 429', () => {
     expect(spoken()).toBe('The blog cannot store it at the moment. Sending again…Your post is on its way.');
   });
 
-  test('a comment on a post that the comments service has not heard of yet goes as soon as it has', async () => {
+  test('a comment on a post that the comments service does not know yet is stored as soon as it does', async () => {
     blog.onPost = () => (blog.sent.length < 3 ? { status: 503 } : created);
     await openPage();
     await screen.findByText('Title 1');
@@ -85,7 +85,7 @@ describe('what was not answered, or with a 5xx or 429', () => {
     expect(blog.sent.map(({ path, key }) => [path, key])).toEqual(Array(3).fill(['/posts/post-1/comments', keys()[0]]));
   });
 
-  test('the button sends it at once, however long the blog asked to wait', async () => {
+  test('the button retries at once, even during a long Retry-After', async () => {
     blog.onPost = () => (blog.sent.length === 1 ? later503 : created);
     await openPage();
     await post('Mine');
@@ -130,7 +130,7 @@ describe('what was not answered, or with a 5xx or 429', () => {
     expect(other).not.toBe(first);
   });
 
-  test('what is written after the text was changed stays when the old request is acknowledged after all', async () => {
+  test('a changed text stays when the old request is acknowledged after all', async () => {
     const answer = later<typeof created>();
     blog.onPost = () => (blog.sent.length === 1 ? { status: 503 } : answer.promise);
     await openPage();
@@ -144,28 +144,25 @@ describe('what was not answered, or with a 5xx or 429', () => {
   test.each([
     ['in strict mode', <StrictMode key="">{<App />}</StrictMode>],
     ['as built', <App key="" />],
-  ])(
-    'a reload does not end it: it goes on by itself, with the same key, one request at a time (%s)',
-    async (_, page) => {
-      const answer = later<typeof created>();
-      blog.onPost = () => (blog.sent.length === 1 ? later503 : answer.promise);
-      await openPage();
-      await post('Mine');
-      await screen.findByRole('button', { name: 'Try now' });
-      cleanup();
-      await openPage(page);
-      expect(field().value).toBe('Mine');
-      await screen.findByRole('button', { name: 'Sending…' });
-      await waitFor(() => expect(blog.sent).toHaveLength(2));
-      await act(async () => answer.resolve(created));
-      await screen.findByText('On its way…');
-      expect(field().value).toBe('');
-      expect(keys()).toEqual([keys()[0], keys()[0]]);
-      expect(spoken()).toBe('Your post is on its way.');
-    },
-  );
+  ])('a reload does not end the retry: it continues with the same key, one request at a time (%s)', async (_, page) => {
+    const answer = later<typeof created>();
+    blog.onPost = () => (blog.sent.length === 1 ? later503 : answer.promise);
+    await openPage();
+    await post('Mine');
+    await screen.findByRole('button', { name: 'Try now' });
+    cleanup();
+    await openPage(page);
+    expect(field().value).toBe('Mine');
+    await screen.findByRole('button', { name: 'Sending…' });
+    await waitFor(() => expect(blog.sent).toHaveLength(2));
+    await act(async () => answer.resolve(created));
+    await screen.findByText('On its way…');
+    expect(field().value).toBe('');
+    expect(keys()).toEqual([keys()[0], keys()[0]]);
+    expect(spoken()).toBe('Your post is on its way.');
+  });
 
-  test('a reload that does not show its post does not end a comment either; once the post is shown, its form goes on', async () => {
+  test('a comment is retried after a reload that does not show its post; once the post is shown, its form continues', async () => {
     blog.pageSize = 1;
     blog.posts.push({ post: aPost(2), comments: [] });
     blog.onPost = () => (blog.sent.length < 4 ? later503 : created);
@@ -206,7 +203,7 @@ describe('what was not answered, or with a 5xx or 429', () => {
     expect(blog.sent).toEqual([]);
   });
 
-  test('a page that is gone sends nothing more', async () => {
+  test('a closed page sends nothing more', async () => {
     const answer = later<{ status: number }>();
     blog.onPost = () => answer.promise;
     await openPage();
@@ -219,7 +216,7 @@ describe('what was not answered, or with a 5xx or 429', () => {
     expect(blog.sent).toHaveLength(1);
   });
 
-  test('it is sent again although the browser takes itself for offline: the blog may be on the same machine', async () => {
+  test('it is retried although the browser reports being offline, because the blog may be on the same machine', async () => {
     jest.spyOn(navigator, 'onLine', 'get').mockReturnValue(false);
     blog.onPost = () => (blog.sent.length === 1 ? noAnswer() : created);
     await openPage();
@@ -241,7 +238,7 @@ describe('a refusal', () => {
     [413, { detail: 'The body is over the limit of 65536 bytes.' }, 'The body is over the limit of 65536 bytes.'],
     [422, { detail: 'That cannot be.' }, 'That cannot be.'],
     [403, '<html>', 'The blog did not accept it. What you typed is still here.'],
-  ])('(%d) ends it, keeps what was typed and is said beside the field', async (status, body, text) => {
+  ])('(%d) ends the submission, keeps the text and is shown beside the field', async (status, body, text) => {
     blog.onPost = () => (blog.sent.length < 3 ? { status: 503 } : { status, body });
     await openPage();
     await post('Mine');
@@ -256,7 +253,7 @@ describe('a refusal', () => {
     expect(blog.sent).toHaveLength(3);
   });
 
-  test('uses up no key: the same text goes again with it, another text with another one', async () => {
+  test('uses up no key: the same text is sent again with it, another text with another one', async () => {
     blog.onPost = () => ({ status: 400 });
     await openPage();
     await post('Mine');
@@ -272,7 +269,7 @@ describe('a refusal', () => {
   });
 });
 
-test('what is not answered at once is said to be waited for, and may be changed meanwhile', async () => {
+test('a slow request is reported as waiting, and its text may be changed meanwhile', async () => {
   const answer = later<typeof created>();
   blog.onPost = () => answer.promise;
   await openPage();

@@ -72,7 +72,7 @@ describe('what is shown', () => {
     expect(list().queryByRole('button', { name: 'Show older dead letters' })).toBeNull();
   });
 
-  test('they are read again when the state of a subscription changes, and what is new is said', async () => {
+  test('they are read again when the state of a subscription changes, and new ones are announced', async () => {
     await open(4);
     system.letters = [aLetter(5), ...system.letters];
     system.change('moderation', { state: 'retrying' });
@@ -106,7 +106,7 @@ describe('what is shown', () => {
 });
 
 describe('redeliver', () => {
-  test('a letter that is taken goes, and the focus goes on to the next; after the last one to the heading', async () => {
+  test('an accepted letter disappears, and the focus moves to the next one, or after the last one to the heading', async () => {
     await open(9, 4);
     await userEvent.click(button('Redeliver', 9));
     await heading('1');
@@ -121,7 +121,7 @@ describe('redeliver', () => {
   test.each([
     [409, 'moderation answered 422 It lacks its ids.', 'moderation answered 422 It lacks its ids.'],
     [503, 'moderation does not answer: ECONNREFUSED.', 'moderation does not answer: ECONNREFUSED.'],
-  ])('a %i is said at the letter, which stays', async (status, detail, text) => {
+  ])('a %i is shown at the letter, which stays', async (status, detail, text) => {
     await open(9, 4);
     system.onAsk = (method) => (method === 'GET' ? undefined : { status, body: { detail } });
     await userEvent.click(button('Redeliver', 4));
@@ -131,7 +131,7 @@ describe('redeliver', () => {
     expect(positions()).toEqual(['Position 9', 'Position 4']);
   });
 
-  test('one that is gone already goes here too, and the list is read again', async () => {
+  test('a letter that is already gone disappears, and the list is read again', async () => {
     await open(9, 4);
     system.letters = [aLetter(10)];
     await userEvent.click(button('Redeliver', 4));
@@ -164,7 +164,7 @@ describe('discard', () => {
     expect([document.activeElement, system.pressed]).toEqual([button('Discard…', 9), []]);
   });
 
-  test('a letter that is discarded goes for good, and the focus goes on', async () => {
+  test('a discarded letter disappears for good, and the focus moves on', async () => {
     await open(9, 4);
     await userEvent.click(button('Discard…', 9));
     await userEvent.click(dialog().getByRole('button', { name: 'Discard it' }));
@@ -174,7 +174,7 @@ describe('discard', () => {
     expect(screen.queryByRole('dialog')).toBeNull();
   });
 
-  test('that fails is said in the dialog, and the letter stays', async () => {
+  test('a failure is shown in the dialog, and the letter stays', async () => {
     await open(9);
     system.onAsk = (method) => (method === 'GET' ? undefined : { status: 503, body: { detail: 'The disk is full.' } });
     await userEvent.click(button('Discard…', 9));

@@ -100,7 +100,7 @@ describe('how they are', () => {
     }
   });
 
-  test('a part that comes back is said to be back for a while, and both are announced', async () => {
+  test('a part that comes back is marked as back for a while, and both changes are announced', async () => {
     await openSystem();
     await waitFor(() => expect(node('moderation').textContent).toContain('ready'));
     system.parts.delete('moderation');
@@ -125,7 +125,7 @@ describe('how they are', () => {
     },
   );
 
-  test('a bus that is away is said at its node, and of parts behind a gateway that is away nothing is said', async () => {
+  test('a bus that is away is shown at its node, and parts behind a gateway that is away are unknown', async () => {
     await openSystem();
     await waitFor(() => expect(node('event-bus').textContent).toContain('ready'));
     act(() => system.stopBus());
@@ -172,7 +172,7 @@ describe('travelling events', () => {
     await waitFor(() => expect(dots()).toEqual([]), { timeout: 3_000 });
   });
 
-  test('many travel as one dot with their number', async () => {
+  test('many events travel as one dot with their number', async () => {
     await openSystem();
     await waitFor(() => expect(nodes()).toHaveLength(6));
     act(() => system.publish(...Array.from({ length: 40 }, (_, i) => anEntry(i + 1))));
@@ -194,7 +194,7 @@ describe('travelling events', () => {
     await waitFor(() => expect(dots()).toEqual([]), { timeout: 3_000 });
   });
 
-  test('the events of one comment follow one another, those of others do not wait', () => {
+  test('the events of one comment follow one another, and do not delay others', () => {
     const pace = createPace(500);
     const one = (position: number, source: string, type: string) => anEntry(position, { source, type, subject: 'c' });
     const entries = [
@@ -214,7 +214,7 @@ describe('travelling events', () => {
     expect(pace.delivered(0, 4, 9_000)).toMatchObject([{ at: 9_000, count: 4 }]);
   });
 
-  test('a replay moves nothing backwards, and shows what is pushed again', async () => {
+  test('a replay moves nothing backwards, and shows the events that are pushed again', async () => {
     change('query', { position: 5 });
     await openSystem();
     await waitFor(() => expect(row('query')[6]).toBe('5'));

@@ -40,7 +40,7 @@ const blogStream = () => FakeEventSource.opened.findLast(({ url, closed }) => ur
 const publish = (...entries: LogEntry[]) => act(() => system.publish(...entries));
 
 describe('a journey', () => {
-  test('has its steps in order, who made them, the time between them, and who got each event at which attempt', async () => {
+  test('shows its steps in order, with their parts, the time between them, and the deliveries of each event', async () => {
     system.log = [created, moderated, updated];
     stand();
     delivered(1, 'moderation', 12, 3);
@@ -85,7 +85,7 @@ describe('a journey', () => {
     expect(steps().at(-1)).toMatch(/^Shown on this pageclient/);
   });
 
-  test('that is not over says what is missing and how far that part is, until it is there', async () => {
+  test("that is not over names the missing step and that part's lag, until it is there", async () => {
     system.log = [created];
     stand(aSubscription('moderation', { lag: 12, state: 'retrying', lastError: 'connect ECONNREFUSED' }));
     await openSystem('/system?comment=c');

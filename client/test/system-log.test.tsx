@@ -59,7 +59,7 @@ describe('the log', () => {
     await shows(2, 1);
   });
 
-  test('rows stay as they are while they are pointed at: what comes is counted, and shown when asked for', async () => {
+  test('rows stay as they are while hovered: new events are counted, and shown on demand', async () => {
     system.log = entries(1, 2);
     await openSystem();
     await shows(2, 1);
@@ -71,7 +71,7 @@ describe('the log', () => {
     expect(positions()).toEqual([5, 4, 3, 2, 1]);
   });
 
-  test('paused it stays, and goes on afterwards with what came meanwhile', async () => {
+  test('paused it stays, and continues afterwards with the events that came meanwhile', async () => {
     system.log = entries(1, 2);
     await openSystem();
     await shows(2, 1);
@@ -83,7 +83,7 @@ describe('the log', () => {
     await shows(3, 2, 1);
   });
 
-  test('thousands of events are a hundred rows; the ones that were passed over come on demand', async () => {
+  test('of thousands of events a hundred rows are shown; the others come on demand', async () => {
     system.log = entries(1, 2);
     await openSystem();
     await shows(2, 1);
@@ -99,7 +99,7 @@ describe('the log', () => {
     expect(positions()[0]).toBe(4_001);
   });
 
-  test('what is shown of a type or a subject stands in the address, and stays live', async () => {
+  test('the filter by type and subject is in the address, and the list stays live', async () => {
     system.log = [
       anEntry(1, { subject: 'a' }),
       anEntry(2, { subject: 'b' }),
@@ -122,7 +122,7 @@ describe('the log', () => {
     await shows(5, 4, 3, 2, 1);
   });
 
-  test('a search that takes long says so, and is given up when the reader looks for something else', async () => {
+  test('a slow search shows that it is searching, and is aborted by another one', async () => {
     system.log = entries(1, 3);
     const never = later<Answer>();
     system.onAsk = (_method, _path, query) => (query.get('type') === 'Rare' ? never.promise : undefined);
@@ -134,7 +134,7 @@ describe('the log', () => {
     expect(system.givenUp.filter((asked) => asked.includes('type=Rare'))).toHaveLength(1);
   });
 
-  test('one that cannot be read says so and is read when it can be', async () => {
+  test('a log that cannot be read is reported, and read as soon as it can be', async () => {
     system.log = entries(1, 2);
     await openSystem();
     await shows(2, 1);
@@ -146,7 +146,7 @@ describe('the log', () => {
     expect(screen.queryByText(/cannot be read at the moment/)).toBeNull();
   });
 
-  test('is not read out as it comes', async () => {
+  test('new events are not announced', async () => {
     system.log = entries(1, 2);
     await openSystem();
     await shows(2, 1);
@@ -204,7 +204,7 @@ describe('an event', () => {
     });
   });
 
-  test('of which the bus remembers no delivery says that it was passed, and why no time is known', async () => {
+  test('without a remembered delivery is shown as passed, with the reason for the missing time', async () => {
     system.log = entries(1, 2);
     system.subscriptions = [aSubscription('query', { position: 2 })];
     await openSystem('/system?event=1');

@@ -36,7 +36,7 @@ describe('the address', () => {
 });
 
 describe('side by side', () => {
-  test('a narrow screen shows the system alone and opens its stream alone', async () => {
+  test('a narrow screen shows only the system and opens only its stream', async () => {
     await openSystem();
     expect(screen.queryByRole('heading', { name: 'Posts' })).toBeNull();
     expect(streams()).toEqual(['/api/system/log/stream']);
@@ -49,7 +49,7 @@ describe('side by side', () => {
     await waitFor(() => expect(streams().sort()).toEqual(['/api/system/log/stream', '/stream']));
   });
 
-  test('where windows share no worker, a window has one stream at most: the other half is read again and again', async () => {
+  test('without a shared worker a window has one stream at most, and the other half is polled', async () => {
     Object.defineProperty(globalThis, 'SharedWorker', { configurable: true, writable: true, value: undefined });
     media.add('(width >= 75rem)');
     history.replaceState(null, '', '/system');

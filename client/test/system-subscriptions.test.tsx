@@ -103,7 +103,7 @@ describe('what is shown', () => {
     expect(points().at(-1)).toBe(points()[0]);
   });
 
-  test('without control there is no button, and it is said why', async () => {
+  test('without control there is no button, and the reason is shown', async () => {
     system.control = false;
     system.change('query', { state: 'diverged' });
     await openSystem();
@@ -128,7 +128,7 @@ describe('what is shown', () => {
 });
 
 describe('pause and resume', () => {
-  test('do so, are shown at once, and keep the focus', async () => {
+  test('work, are shown at once, and keep the focus', async () => {
     await open();
     await userEvent.click(button('Pause'));
     await waitFor(() => button('Resume'), { timeout: 450 });
@@ -138,7 +138,7 @@ describe('pause and resume', () => {
     expect(system.pressed).toEqual(['/subscriptions/query/pause', '/subscriptions/query/resume']);
   });
 
-  test('nothing happens twice: not by a double click, not by a click while the first is under way', async () => {
+  test('nothing happens twice, neither by a double click nor by a click during the first request', async () => {
     await open();
     await userEvent.dblClick(button('Pause'));
     await waitFor(() => button('Resume'));
@@ -163,7 +163,7 @@ describe('pause and resume', () => {
     expect(screen.queryByRole('dialog')).toBeNull();
   });
 
-  test('what waits for its next attempt can be tried now; what does not wait cannot', async () => {
+  test('a subscription that waits for its next attempt can be retried now; another cannot', async () => {
     await open({ state: 'retrying' });
     await userEvent.click(button('Try now'));
     expect(system.pressed).toEqual(['/subscriptions/query/resume']);
@@ -177,7 +177,7 @@ describe('pause and resume', () => {
     [409, 'It is stuck', 'It is stuck.'],
     [503, 'event-bus is not answering. Try again in a moment.', 'event-bus is not answering. Try again in a moment.'],
     [500, '', 'Not done: the answer was 500.'],
-  ])('a %i is said at the button, and nothing pretends to have happened', async (status, detail, text) => {
+  ])('a %i is shown at the button, and the state stays', async (status, detail, text) => {
     await open();
     answers(status, detail);
     await userEvent.click(button('Pause'));
@@ -189,7 +189,7 @@ describe('pause and resume', () => {
     expect(row().queryByRole('alert')).toBeNull();
   });
 
-  test('no answer is said to be none', async () => {
+  test('a missing answer is reported as such', async () => {
     await open();
     system.onAsk = (method) => {
       if (method !== 'GET') throw new Error('Network Error');
@@ -201,7 +201,7 @@ describe('pause and resume', () => {
 });
 
 describe('skip', () => {
-  test('asks first, with the focus on what changes nothing; Escape is no, and the focus comes back', async () => {
+  test('asks first, with the focus on Cancel; Escape cancels, and the focus is restored', async () => {
     await open({ state: 'retrying', position: 5, lag: 2 });
     await userEvent.click(button('Skip…'));
     dialog().getByText(/The next event after position 5 is parked as a dead letter/);
@@ -225,7 +225,7 @@ describe('skip', () => {
     await screen.findByRole('heading', { name: 'Dead letters (1)' });
   });
 
-  test('parks nothing when the subscription has moved on while it asked', async () => {
+  test('parks nothing if the subscription has advanced meanwhile', async () => {
     await open({ state: 'retrying', position: 5, lag: 2 });
     await userEvent.click(button('Skip…'));
     system.change('query', { position: 6, lag: 1, state: 'live' });
@@ -280,7 +280,7 @@ describe('replay', () => {
     dialog().getByText(words);
   });
 
-  test('a position that the bus refuses is said at the field, with the rule of the bus', async () => {
+  test("a position that the bus refuses is reported at the field, with the bus's rule", async () => {
     await open({ position: 5 });
     await userEvent.click(button('Replay…'));
     await userEvent.clear(field());
@@ -292,7 +292,7 @@ describe('replay', () => {
     expect(system.pressed).toEqual(['/subscriptions/query/replay 9']);
   });
 
-  test('a diverged one is replayed from the start, and nothing else is offered', async () => {
+  test('a diverged one can only be replayed from the start', async () => {
     await open({ position: 5 });
     await userEvent.click(button('Replay…'));
     await userEvent.type(field(), '{Backspace}3');
@@ -302,7 +302,7 @@ describe('replay', () => {
     await waitFor(() => expect(system.pressed).toEqual(['/subscriptions/query/replay 1']));
   });
 
-  test('that fails after its dialog was closed is said at the buttons', async () => {
+  test('a failure after its dialog was closed is shown at the buttons', async () => {
     await open({ position: 5 });
     const answer = later<void>();
     system.onAsk = async (method) => {

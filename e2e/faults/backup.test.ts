@@ -83,7 +83,7 @@ test('a backup is made while 8 writers write; a restore is refused meanwhile', a
   system = undefined;
 }, 90_000);
 
-test('restored into an empty folder, it has everything from before the backup once, and goes on by itself', async () => {
+test('restored into an empty folder, the blog has everything from before the backup once, and continues', async () => {
   const restored = join(folder, 'elsewhere');
   expect(await run('restore', copies, '--data', restored)).toMatchObject({ code: 0 });
   system = await startSystem(...PARTS, '--data', restored);
@@ -97,7 +97,7 @@ test('restored into an empty folder, it has everything from before the backup on
 }, 90_000);
 
 if (process.env.LONG)
-  test('a log that is older than the services’ copies is made whole by them', async () => {
+  test('a log older than the services’ copies is completed by them', async () => {
     const running = system as System;
     const mixed = join(folder, 'mixed');
     expect(await run('backup', mixed, '--data', running.dataDir)).toMatchObject({ code: 0 });
@@ -116,7 +116,7 @@ if (process.env.LONG)
 describe('without a blog that runs', () => {
   const data = join(folder, 'data');
 
-  test('a restore replaces what is there: older files, nothing of the newer ones', async () => {
+  test('a restore replaces the existing files completely', async () => {
     const newer = postsIn(join(data, 'posts.db'));
     // SQLite would apply the newer file's write-ahead log to the older one.
     const journal = new DatabaseSync(join(data, 'posts.db'));
@@ -134,7 +134,7 @@ describe('without a blog that runs', () => {
     expect(postsIn(join(data, 'posts.db'))).toBeLessThan(newer);
   });
 
-  test('a backup that is kept in the data folder stays there, refused or restored', async () => {
+  test('a backup inside the data folder stays there, whether refused or restored', async () => {
     const inside = join(data, 'restore');
     cpSync(copies, inside, { recursive: true });
     expect(await run('restore', join(folder, 'nothing'), '--data', data)).toMatchObject({ code: 1 });

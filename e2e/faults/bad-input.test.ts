@@ -46,7 +46,7 @@ const inputs: [string, number, (field: string, rest: string) => string | Bytes, 
   ['plain text', 415, (field, rest) => `{"${field}":"a"${rest}}`, { 'content-type': 'text/plain' }],
 ];
 
-test('refused with its status and problem details, and nothing is stored, whatever door it comes to', async () => {
+test('is refused with its status and problem details at every route, and nothing is stored', async () => {
   const snapshot = JSON.stringify(await takeSnapshot(system));
   for (const { url, field, rest } of doors()) {
     for (const [what, status, make, headers = JSON_TYPE] of inputs) {
@@ -59,7 +59,7 @@ test('refused with its status and problem details, and nothing is stored, whatev
   expect(JSON.stringify(await takeSnapshot(system))).toBe(snapshot);
 });
 
-test('members that nobody asked for, __proto__ too, are ignored, and no object has them afterwards', async () => {
+test('unknown members, including __proto__, are ignored, and change no object', async () => {
   const [posts, comments] = doors();
   const extra = ',"__proto__":{"polluted":1,"id":"mine"},"id":"mine","status":"approved","unknown":{"a":[1]}}';
   const made: Written = { id: '', title: 'with more', comments: [] };

@@ -103,7 +103,7 @@ async function expectOnlyItselfHarmed(what: string, error: string): Promise<void
   expect((await get(`${system.url('event-bus')}/dead-letters`)).body).toEqual([]);
 }
 
-test('a subscriber that is away delays nobody else', async () => {
+test('a subscriber that is down does not delay others', async () => {
   await expectOnlyItselfHarmed('away', 'ECONNREFUSED');
 });
 
@@ -117,13 +117,13 @@ test.each<[what: string, error: string, Answer]>([
   ['answers garbage', 'without saying where it stands', answers(200, { 'content-type': 'application/json' }, '{]')],
   ['answers 10 MB', 'without saying where it stands', floods],
   ['answers 200 without a checkpoint', 'without saying where it stands', answers(200, {}, 'OK')],
-])('a subscriber that %s delays nobody else', async (what, error, answer) => {
+])('a subscriber that %s does not delay others', async (what, error, answer) => {
   await misbehave(answer);
   await expectOnlyItselfHarmed(what, error);
   expect(redirected).toBe(0);
 });
 
-test.each([429, 503])('a subscriber that answers %i with Retry-After is left alone so long', async (status) => {
+test.each([429, 503])('a subscriber that answers %i with Retry-After is not called before', async (status) => {
   await misbehave(answers(status, { 'retry-after': '10' }));
   await expectOnlyItselfHarmed(`answers ${status}`, `answered ${status}`);
   // The bus's own pauses are at most 5 s.
@@ -131,7 +131,7 @@ test.each([429, 503])('a subscriber that answers %i with Retry-After is left alo
   expect(next - Date.now()).toBeGreaterThan(5_000);
 });
 
-test('the real one, when it is back, gets everything', async () => {
+test('the real subscriber gets everything once it is back', async () => {
   bad.closeAllConnections();
   await new Promise((resolve) => bad.close(resolve));
   await system.startPart('moderation');

@@ -22,7 +22,7 @@ async function subjects(type: string): Promise<string[]> {
   return (await system.log()).filter((event) => event.type === type).map(({ subject }) => subject);
 }
 
-test('while the bus is away, posts and comments on known posts are 201, on posts not heard of 503; all arrive later, in order', async () => {
+test('while the bus is down, posts and comments on known posts are 201, on unknown posts 503; all arrive later, in order', async () => {
   const known = await writePost(system, 'known', 1);
   await system.quiet();
   await system.part('stop event-bus');

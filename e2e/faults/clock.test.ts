@@ -60,7 +60,7 @@ describe.each([
   { way: 'forward', by: HOUR },
   { way: 'back', by: -2 * HOUR },
 ])('an hour $way', ({ way, by }) => {
-  test('the order of everything is that in which it was written', async () => {
+  test('everything keeps the order in which it was written', async () => {
     await writeTitled(`before ${way}`);
     await jump(by);
     const id = await writeTitled(`after ${way}`);
@@ -75,7 +75,7 @@ describe.each([
     expect(shown.map(({ title }) => title)).toEqual(titles.toReversed());
   });
 
-  test('nobody is taken for away, and nothing for late', async () => {
+  test('no part counts as down, and no request as late', async () => {
     await jump(by);
     for (const name of SERVICES) expect((await get(`${system.url(name)}/readyz`)).body.degraded).toEqual([]);
     const { status } = await post(`${system.url('comments')}/posts/${randomUUID()}/comments`, {
@@ -86,7 +86,7 @@ describe.each([
     await jump(-by);
   });
 
-  test('what waits for a part or for the bus goes on as soon as that is back, although the clock jumps meanwhile', async () => {
+  test('requests that wait for a part or the bus continue as soon as it is back, although the clock jumps meanwhile', async () => {
     await system.part('stop moderation');
     await writeTitled(`without moderation ${way}`);
     await system.part('stop event-bus');
@@ -130,7 +130,7 @@ test('a part that lost its database is still noticed within seconds', async () =
   await system.quiet(15_000);
 });
 
-test('jumps under load lose, double and reorder nothing, and every part ends promptly after them', async () => {
+test('jumps under load lose, duplicate and reorder nothing, and every part ends promptly after them', async () => {
   const writers = startWriters(system, 3);
   for (const by of [HOUR, -2 * HOUR, HOUR, HOUR]) {
     await jump(by);

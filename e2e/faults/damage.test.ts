@@ -108,7 +108,7 @@ function firstPageOf(file: string, table: string): number {
   return page;
 }
 
-test('a write that was torn by a crash under load was acknowledged to nobody: the parts come up with all the others', async () => {
+test('a write torn by a crash under load was not acknowledged, and the parts start with all the others', async () => {
   const writers = startWriters(system, 8);
   await until('posts', () => writers.posts.length >= 5);
   for (const name of ['posts', 'event-bus']) {
@@ -123,7 +123,7 @@ test('a write that was torn by a crash under load was acknowledged to nobody: th
   await expectEverything();
 });
 
-test('a commit that the disk lost after all comes back to its owner from the log, by itself', async () => {
+test('a commit lost by the disk comes back to its owner from the log', async () => {
   const lost = await writePost(system, 'lost by the disk of posts', 2);
   written.push(lost);
   await system.quiet();
@@ -137,7 +137,7 @@ test('a commit that the disk lost after all comes back to its owner from the log
   expect(await system.log()).toEqual(log);
 });
 
-test('one that the log lost is noticed by everybody who had it; after a replay of the owners it is there again', async () => {
+test('one lost by the log is noticed by every part that had it; after a replay of the owners it is there again', async () => {
   const lost = await writePost(system, 'lost by the disk of the bus', 2);
   written.push(lost);
   await system.quiet();
@@ -157,7 +157,7 @@ test('one that the log lost is noticed by everybody who had it; after a replay o
   await expectEverything();
 });
 
-test('a damaged page of the log is told with its first position, and nobody gets past it', async () => {
+test('a damaged page of the log is reported with its first position, and nothing is delivered past it', async () => {
   const good = join(folder, 'event-bus.db');
   const log = await system.log();
   const somewhere = log[Math.floor(log.length / 2)]?.id as string;
@@ -192,7 +192,7 @@ test('a damaged page of the log is told with its first position, and nobody gets
   await expectEverything();
 });
 
-test('an altered record is told with its position, and nobody gets it', async () => {
+test('an altered record is reported with its position, and not delivered', async () => {
   const { length } = await system.log();
   const position = Math.floor(length / 2);
   const alter = (from: string, to: string) => (file: string) => {
@@ -210,7 +210,7 @@ test('an altered record is told with its position, and nobody gets it', async ()
   expect((await get(`${bus}/log/verify`)).body).toMatchObject({ ok: true, events: length });
 });
 
-test('a damaged page of a service is told and never skipped; without its database it gets everything back', async () => {
+test('a damaged page of a service is reported and never skipped; without its database it gets everything back', async () => {
   await restartWith('posts', (file) => spoil(file, firstPageOf(file, 'posts')));
   const answer = await get(`${system.url('posts')}/posts`);
   expect(answer.status).toBe(503);

@@ -45,7 +45,7 @@ async function startByHand(name: string, DATA_DIR = data) {
 }
 
 describe('while a part that was started by hand has it open', () => {
-  test('nothing is reset or restored, also through a link and with another TMPDIR', async () => {
+  test('nothing is reset or restored, even through a link and with another TMPDIR', async () => {
     const posts = await startByHand('posts');
     const link = join(folder, 'link');
     symlinkSync(data, link, 'junction');
@@ -62,7 +62,7 @@ describe('while a part that was started by hand has it open', () => {
     });
   });
 
-  test('it is free as soon as that process is dead, by kill -9 too', async () => {
+  test('it is free as soon as that process is dead, even by kill -9', async () => {
     const posts = await startByHand('posts');
     process.kill(posts.pid, 'SIGKILL');
     await until('reset', async () => (await run('reset', ['--data', data])).code === 0);
@@ -86,7 +86,7 @@ test('a server that is started while data is being replaced ends with one line',
   await startByHand('posts');
 });
 
-test('what is written after the folder was deleted is acknowledged by nobody, and everyone says so', async () => {
+test('writes after the folder was deleted are not acknowledged, and every part reports it', async () => {
   const posts = await startByHand('posts');
   const query = await startByHand('query');
   const bus = await startByHand('event-bus');
@@ -108,7 +108,7 @@ test('what is written after the folder was deleted is acknowledged by nobody, an
 // On Windows a folder's permission bits do not decide what a process may do in it.
 const canDeny = process.platform !== 'win32' && canProtect(tmpdir());
 (canDeny ? test : test.skip)(
-  'data that cannot be written is told in one line, with the path and the owner',
+  'data that cannot be written is reported in one line, with the path and the owner',
   async () => {
     mkdirSync(data);
     const file = join(data, 'query.db');
@@ -143,7 +143,7 @@ describe('npm run reset', () => {
     expect(existsSync(notes)).toBe(true);
   });
 
-  test('deletes what the blog keeps, and names what else is there', async () => {
+  test("deletes the blog's files, and names the others", async () => {
     const posts = await startByHand('posts');
     process.kill(posts.pid, 'SIGKILL'); // its write-ahead log stays
     mkdirSync(join(data, 'copies'));

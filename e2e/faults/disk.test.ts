@@ -139,7 +139,7 @@ describe.each([
 ])('of $who', ({ parts, expectHonesty, disk }) => {
   const fileOf = (name: string) => join(system.dataDir, `${name}.db`);
 
-  test('a database that another process has locked refuses honestly, and goes on', async () => {
+  test('a database locked by another process refuses writes, and recovers', async () => {
     const others = parts.map((name) => new DatabaseSync(fileOf(name)));
     for (const other of others) other.exec('BEGIN IMMEDIATE');
     await expectHonesty(503, () => {

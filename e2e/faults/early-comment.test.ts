@@ -17,7 +17,7 @@ const publish = async (type: string, data: object) => {
 const atQuery = (id: string) => get(`${system.url('query')}/posts/${id}`);
 const atComments = async (id: string) => (await get(`${system.url('comments')}/posts/${id}/comments`)).body;
 
-test('a comment before its post is kept, judged, and shown and counted as soon as the post arrives', async () => {
+test('a comment before its post is kept and judged, and shown and counted as soon as the post arrives', async () => {
   const [early, late] = ['fine, and early', 'early, with an orange'].map((content, n) => ({
     ...{ id: `early-${n}`, postId: 'late-post', content },
   }));
@@ -47,7 +47,7 @@ test('a comment before its post is kept, judged, and shown and counted as soon a
   expect(check(writes, await takeSnapshot(system))).toEqual([]);
 });
 
-test('a verdict before its comment, which comes before its post, stands, and nothing blanks what came first', async () => {
+test('a verdict before its comment, which comes before its post, stands, and later events clear no field', async () => {
   const known = { id: 'judged-early', postId: 'latest-post' };
   const comment = { ...known, content: 'first judged, then written' };
   await publish('CommentUpdated', { ...comment, status: 'rejected' });

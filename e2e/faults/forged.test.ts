@@ -34,7 +34,7 @@ const state = async () => ({
   subscriptions: (await system.subscriptions()).map(({ name, state, replay }) => ({ name, state, replay })),
 });
 
-test('with a token set the blog works, nothing forged gets in, and no log line has the token', async () => {
+test('with a token set the blog works, forged requests are refused, and no log line has the token', async () => {
   const writes = writesOf([await writePost(system, 'true', 3)]);
   await system.quiet();
   const untouched = await state();

@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => system?.stop());
 
-test('kill -9 of every part, while 16 writers write, loses nothing, doubles nothing and leaves no comment pending', async () => {
+test('kill -9 of every part under the load of 16 writers loses nothing, duplicates nothing and leaves no comment pending', async () => {
   const seen = new Map<number, string>();
   const readOn = async () => {
     for await (const page of readLog(system.url('event-bus'), seen.size)) {

@@ -83,7 +83,7 @@ test.each([
   },
 );
 
-test('the bus, killed after it has an event on disk and before its answer, gets it again, and the log has it once', async () => {
+test('the bus, killed between its commit and its answer, gets the event again, and the log has it once', async () => {
   const died = await system.runTo('logged-not-answered', 'event-bus');
   const writing = startWriting('the bus dies before its answer');
   await died();

@@ -122,7 +122,7 @@ function manyPushes() {
   return until('many pushes', () => pushes.length >= enough);
 }
 
-test('pushes and answers that come late or twice, also during replays, have no second effect and skip nothing', async () => {
+test('late or duplicated pushes and answers, also during replays, have no second effect and skip nothing', async () => {
   await writeWhile(async () => {
     disorder = 0.5;
     await manyPushes();
@@ -136,7 +136,7 @@ test('pushes and answers that come late or twice, also during replays, have no s
 });
 
 test.each(['comments', 'query'])(
-  'two processes of %s at once, both pushed to with what is old and what is new, are as good as one',
+  'two processes of %s at once, both getting old and new pushes, act as one',
   async (name) => {
     const port = await new Promise<number>((resolve) => {
       const server = createServer().listen(0, '127.0.0.1', () => {

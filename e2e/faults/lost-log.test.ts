@@ -69,7 +69,7 @@ async function repair(): Promise<void> {
   expect(violations.filter(({ kind }) => kind !== 'order')).toEqual([]);
 }
 
-test('a log that is wiped is told by everybody, and comes back from the owners of its events', async () => {
+test('a wiped log is reported by every part, and restored from the owners of its events', async () => {
   await system.part('stop event-bus');
   system.deleteDatabase('event-bus');
   await system.part('start event-bus');
@@ -78,7 +78,7 @@ test('a log that is wiped is told by everybody, and comes back from the owners o
   await repair();
 });
 
-test('so is one put back from an old backup, also when it has grown longer than before', async () => {
+test('so is one restored from an old backup, even after it has grown longer than before', async () => {
   const source = new DatabaseSync(join(system.dataDir, 'event-bus.db'), { readOnly: true });
   source.prepare('VACUUM INTO ?').run(copy);
   source.close();

@@ -63,7 +63,7 @@ const ways: [how: string, losses: Record<string, Loss>][] = [
 ];
 
 test.each(ways)(
-  'all four at once, %s, get back all that reached the log and publish nothing twice',
+  'all four at once, %s, get back everything that reached the log and publish nothing twice',
   async (_, losses) => {
     const before = await everything(system, written);
     await Promise.all(Object.entries(losses).map(([name, loss]) => lose(name, loss)));
@@ -81,7 +81,7 @@ if (process.env.LONG)
     expect(await everything(system, written)).toEqual(before);
   });
 
-test('afterwards everything goes on', async () => {
+test('afterwards everything works', async () => {
   written.push(await writePost(system, 'life goes on', 3));
   await system.quiet();
   expect(check(writesOf(written), await takeSnapshot(system))).toEqual([]);

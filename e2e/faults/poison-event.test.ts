@@ -20,7 +20,7 @@ const deadLetters = () => `${system.url('event-bus')}/dead-letters`;
 const letters = async (): Promise<Letter[]> => (await get(deadLetters())).body;
 const redeliver = ({ id }: Letter) => post(`${deadLetters()}/${id}/redeliver`);
 
-test('a poison event is parked where it cannot be handled, and everything else goes on', async () => {
+test('a poison event is parked for the subscriber that cannot handle it, and all others are delivered', async () => {
   const poison = { type: 'CommentCreated', data: {} };
   const { status, body } = await post(`${system.url('event-bus')}/events`, poison);
   expect(status).toBe(201);
@@ -45,7 +45,7 @@ test('a poison event is parked where it cannot be handled, and everything else g
   expect(shown(await readModel(system.url('query')))).toEqual(expected(written));
 });
 
-test('a parked event, also after the bus was killed, is delivered on request once its subscriber is mended', async () => {
+test('a parked event, even after the bus was killed, can be redelivered once its subscriber is fixed', async () => {
   const attempts = new Map<string, number>();
   const got: string[] = [];
   let mended = false;

@@ -73,7 +73,7 @@ const subscription = async (name: string) =>
     (each) => each.name === name,
   );
 
-test('a redirect is never followed, an answer is read up to a bound, nobody else waits, and no request adds an address', async () => {
+test('a redirect is never followed, an answer is read up to a limit, others do not wait, and no request adds an address', async () => {
   const data = { url: `${internal.url}/internal`, callback: internal.url };
   expect((await post(`${bus}/events`, { type: 'Tested', source: internal.url, data })).status).toBe(201);
   const tries = [

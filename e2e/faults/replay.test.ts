@@ -43,7 +43,7 @@ test.each(SERVICES)('a replay of %s has no second effect and publishes nothing t
   expect(await everything(system, written)).toEqual(before);
 });
 
-test('nor have replays of all of them at once, from anywhere', async () => {
+test('neither do replays of all at once, from any position', async () => {
   const before = await everything(system, written);
   await Promise.all(SERVICES.map((name) => replay(name, Math.random())));
   await system.quiet();

@@ -55,7 +55,7 @@ describe.each([
     expect(check(writesOf([known, ...written]), await takeSnapshot(system))).toEqual([]);
   }
 
-  test('a hundred equal requests, killed between commit and answer twice, are one row, one event and one answer', async () => {
+  test('a hundred identical requests, with two kills between commit and answer, make one row, one event and one answer', async () => {
     const text = `${name}: committed and not answered`;
     const own = () => system.rows(name, `SELECT id FROM ${name} WHERE ${field} = '${text}'`);
     const { count, one } = persist(text, `${name}-1`);
@@ -76,7 +76,7 @@ describe.each([
     await expectOne(answers, text, `${name}-1`);
   });
 
-  test('a hundred equal requests at once, each sent again and again while the service is killed, are one', async () => {
+  test('a hundred identical concurrent requests, each retried while the service is killed, make one', async () => {
     const text = `${name}: killed in between`;
     const key = `${name}-2`;
     const { count, one } = persist(text, key);

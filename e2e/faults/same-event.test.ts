@@ -33,7 +33,7 @@ test('published a hundred times at once is one entry, and all get the same posit
   for (const { status, body } of answers) expect([status, body.position]).toEqual([201, entry?.position]);
 });
 
-test('published a hundred times at once, stored by a bus that dies before its answer, and sent again, is one entry', async () => {
+test('published a hundred times at once, with the bus killed before its answer, and retried, is one entry', async () => {
   const persist = async (n: number) => {
     // The same ten events, in another order for every five publishers.
     const ids = Array.from({ length: 10 }, (_, i) => `persistent ${(Math.floor(n / 5) + i) % 10}`);
@@ -60,7 +60,7 @@ test('with other content is 409, and the log keeps the first', async () => {
   expect(await entries('kept')).toMatchObject([{ position: first.position, data: { text: 'first' } }]);
 });
 
-test('with other content in the midst of a batch is 409, and nothing of that batch is stored', async () => {
+test('with other content in the middle of a batch is 409, and nothing of that batch is stored', async () => {
   await publish('in the midst', 'first');
   const batch = [event('before', 'new'), event('in the midst', 'second'), event('behind', 'new')];
   const { status, body } = await publishBatch(...batch);

@@ -47,7 +47,7 @@ async function expectText(page: Page): Promise<void> {
   expect(page.url()).toBe(`${blog.url}/`);
 }
 
-test('script, markup and what looks like JSON or the stream is shown as text: live, and from the list', async () => {
+test('scripts, markup, JSON and stream syntax are shown as text, live and from the list', async () => {
   await blog.comment(await blog.post('plain'), 'plain');
   const page = await blog.open();
   for (const text of SCRIPTS) await blog.comment(await blog.post(text), text);
@@ -100,7 +100,7 @@ const ATTACKS: [what: string, violated: string, attack: string][] = [
   ],
 ];
 
-test('markup that got into the page all the same would be stopped by its Content-Security-Policy', async () => {
+test("injected markup would be stopped by the page's Content-Security-Policy", async () => {
   const page = await blog.open();
   const caught: string[] = await page.evaluate(`(async () => {
     const [root, run, elsewhere] = [document.body, 'window.ran = true', 'https://elsewhere.example/'];
@@ -157,7 +157,7 @@ const PLACES = `(article) => {
   });
 }`;
 
-test('characters that turn, hide or pile up change nothing beside their text', async () => {
+test('characters that reverse, hide or stack change nothing outside their text', async () => {
   await blog.comment(await blog.post('plain'), 'plain');
   const page = await blog.open();
   for (const [, title, comment = title] of STRANGE) await blog.comment(await blog.post(title), comment);
@@ -184,7 +184,7 @@ test('characters that turn, hide or pile up change nothing beside their text', a
   }
 });
 
-test('NUL and half of a surrogate pair are refused by name, and the page says so beside the field', async () => {
+test('NUL and lone surrogates are refused by name, and the page shows that beside the field', async () => {
   const id = await blog.post('Commented');
   const rule = 'must not contain NUL or lone surrogates';
   for (const character of ['\0', '\ud83c', '\udf4a']) {

@@ -103,7 +103,7 @@ const requests = {
 };
 
 onSignals.each(Object.entries(requests))(
-  'what %s has accepted when SIGTERM comes is answered, and what comes later refused, under load',
+  'requests that %s accepted before SIGTERM are answered, and later ones refused, under load',
   async (name, { path, text, status }) => {
     const stop = startCrowd();
     const enough = writes.length + 20;
@@ -141,7 +141,7 @@ onSignals.each(Object.entries(requests))(
 );
 
 onSignals(
-  'then everything acknowledged is there once, what was not answered is not, and every end was a clean one',
+  'then everything acknowledged is there once, nothing unanswered is there, and every process ended cleanly',
   async () => {
     await system.quiet();
     expect(check(writes, await takeSnapshot(system))).toEqual([]);

@@ -38,7 +38,7 @@ test.each([
   [['--figure', 'disk', '--side', 'naive'], '--side naive: the sides are fsync.'],
   [['--repeat', '0'], '--repeat must be'],
   [['--unknown'], "Unknown option '--unknown'"],
-])('wrong usage of the benchmark ends with code 2 and says what is right: %j', async (args, said) => {
+])('wrong usage of the benchmark ends with code 2 and shows the right one: %j', async (args, said) => {
   const main = join(import.meta.dirname, '..', '..', 'bench', 'main.ts');
   const { code, stdout, stderr } = await new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
     execFile(process.execPath, [main, ...args], (error, stdout, stderr) =>
@@ -79,7 +79,7 @@ test('goals are judged by the medians; what was not measured is neither met nor 
   });
 });
 
-test('the table has a line for each metric, and says what was not measured and why', () => {
+test('the table has a line for each metric, with the reason if it was not measured', () => {
   expect(tableOf([result]).split('\n')).toEqual([
     '',
     'writes: made up',

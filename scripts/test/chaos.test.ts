@@ -20,7 +20,7 @@ test('every kind of fault comes, even when there are only a few', () => {
   }
 });
 
-test('kills only are spread evenly over the servers, and within the time', () => {
+test('with --kills-only kills are spread evenly over the servers, within the time', () => {
   const faults = createSchedule({ ...options, killsOnly: true });
   expect(faults).toHaveLength(200);
   expect(faults.filter(({ kind }) => kind !== 'kill')).toEqual([]);

@@ -39,7 +39,7 @@ describe('the first process of a development container', () => {
     expect(container.process.exitCode).toBeNull();
   });
 
-  test('starts the gateway again on an edit, too', async () => {
+  test('restarts the gateway on an edit, too', async () => {
     start('client');
     await answer('client', 'first');
     checkout.edit('client', fakePart('second'));

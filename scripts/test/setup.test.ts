@@ -31,7 +31,7 @@ const writeJson = (path: string, packages: object) => {
 const lock = (packages: object) => writeJson('package-lock.json', { '': {}, ...packages });
 const found = (packages: object) => writeJson('node_modules/.package-lock.json', packages);
 
-test('what the lock file asks for is installed, when npm has noted just that', () => {
+test("packages count as installed if npm's record equals the lock file", () => {
   lock({ 'node_modules/a': { version: '1.0.0' }, 'node_modules/other-os': { version: '1.0.0', optional: true } });
   expect(isInstalled(root)).toBe(false);
   found({ 'node_modules/a': { version: '1.0.0' } });
@@ -43,7 +43,7 @@ test.each([
   ['other content', { 'node_modules/a': { version: '1.0.0', integrity: 'sha512-x' } }],
   ['one more', { 'node_modules/a': { version: '1.0.0' }, 'node_modules/b': { version: '1.0.0' } }],
   ['one fewer', {}],
-])('it is not, when the lock file asks for %s', (_, wanted) => {
+])('they do not, if the lock file asks for %s', (_, wanted) => {
   found({ 'node_modules/a': { version: '1.0.0' } });
   lock(wanted);
   expect(isInstalled(root)).toBe(false);
@@ -54,7 +54,7 @@ const native = (os: string) => ({ version: '1.0.0', optional: true, os: [os], cp
 test.each([
   ['the native code of this platform', native(process.platform)],
   ['native code for all but others', { ...native('!aix'), cpu: undefined }],
-])('it is not, when node_modules came from another platform and lack %s', (_, needed) => {
+])('they do not, if node_modules came from another platform and lack %s', (_, needed) => {
   lock({ 'node_modules/ours': needed, 'node_modules/theirs': native('aix') });
   found({ 'node_modules/theirs': native('aix') });
   expect(isInstalled(root)).toBe(false);
@@ -63,7 +63,7 @@ test.each([
 });
 
 const posix = process.platform === 'win32' ? test.skip : test;
-posix('`node` is that of the project, and on another platform the next one on the PATH', () => {
+posix("`node` is the project's Node, and on another platform the next one on the PATH", () => {
   const bin = join(root, 'node_modules', '.bin');
   const binary = join(root, 'node_modules', 'node', 'bin', 'node');
   for (const folder of [bin, join(binary, '..')]) mkdirSync(folder, { recursive: true });

@@ -34,7 +34,7 @@ describe('npm start', () => {
     expect(pids.filter(isAlive)).toEqual([]);
   });
 
-  test('a closed terminal stops all', async () => {
+  test('closing the terminal stops all parts', async () => {
     const runner = checkout.start(['posts']);
     const { pid } = await until('posts', () => checkout.get('posts'));
     runner.process.kill('SIGHUP');
@@ -67,14 +67,14 @@ describe('npm start', () => {
     expect(after.text).toBe('first');
   });
 
-  test('a part that is ended by SIGTERM comes back, too', async () => {
+  test('a part ended by SIGTERM is restarted, too', async () => {
     checkout.start(['posts']);
     const before = await until('posts', () => checkout.get('posts'));
     process.kill(before.pid, 'SIGTERM');
     await until('posts again', async () => ((await checkout.get('posts'))?.pid ?? before.pid) !== before.pid, 3_000);
   });
 
-  test('an edit, also to common/, starts a part again', async () => {
+  test('an edit, also to common/, restarts a part', async () => {
     checkout.start(['posts']);
     await until('posts', () => checkout.get('posts'));
     checkout.edit('posts', fakePart('second'));
@@ -86,7 +86,7 @@ describe('npm start', () => {
     await until('a new process', async () => ((await checkout.get('posts'))?.pid ?? second.pid) !== second.pid);
   });
 
-  test('edits are seen in new folders, and after the watched folder was gone for a while', async () => {
+  test('edits are noticed in new folders, and after the watched folder was missing for a while', async () => {
     const runner = checkout.start(['posts']);
     await until('ready', () => runner.output().includes('Ready after'));
     const src = join(checkout.root, 'posts', 'src');
@@ -154,7 +154,7 @@ describe('npm start', () => {
     }
   });
 
-  test('a second one on the same data is refused, also when a killed one left its socket behind', async () => {
+  test('a second runner on the same data is refused, even with a stale socket of a killed one', async () => {
     const killed = checkout.start(['posts']);
     await until('posts', () => checkout.get('posts'));
     killed.process.kill('SIGKILL');
@@ -167,7 +167,7 @@ describe('npm start', () => {
     expect(second.output()).toContain('Already running');
   });
 
-  test('the same data through a link, and with another TMPDIR, is the same: refused, reset as well, and told its state', async () => {
+  test('the same data through a link, and with another TMPDIR, is recognised as in use by runner, reset and commands', async () => {
     checkout.start(['posts']);
     await until('posts', () => checkout.get('posts'));
     const data = ['--data', join(checkout.root, 'link')];
@@ -221,7 +221,7 @@ describe('the settings of the table in docs/settings.md', () => {
   );
   const handedOn = settings.filter((name) => !decidedSettings.has(name));
 
-  test('are handed on to the parts, or are ones that npm start refuses', async () => {
+  test('are passed on to the parts, or refused by npm start', async () => {
     expect(settings).toEqual(expect.arrayContaining([...decidedSettings.keys()]));
     expect(handedOn).toEqual(expect.arrayContaining(['BANNED_WORDS', 'SUBSCRIPTIONS', 'CONTROL', 'LOG_LEVEL']));
     const says = `${fakePart('first')} console.log('has', ${JSON.stringify(handedOn)}.filter((name) => process.env[name] === 'own').join());`;
@@ -245,8 +245,8 @@ describe('the settings of the table in docs/settings.md', () => {
   );
 });
 
-describe('what is ready', () => {
-  test('a part that crashes is named with what it said last, and so is its address once it is repaired', async () => {
+describe('the greeting', () => {
+  test('a part that crashes is named with its last output, and its address once it is repaired', async () => {
     checkout.edit('client', 'throw new Error("The colour is missing");');
     const runner = checkout.start(['posts', 'client']);
     await until('the greeting', () => runner.output().includes('Ready after'));
@@ -318,7 +318,7 @@ describe('what comes from outside', () => {
   const UNSAFE = /[\p{Cc}\u202e]/gu;
   const evil = '\u001b]0;title\u0007\u001b[2J\u009b31m\u202e\r';
 
-  test('control characters in what a part says are shown escaped', async () => {
+  test("control characters in a part's output are shown escaped", async () => {
     const record = {
       level: 50,
       time: 0,
