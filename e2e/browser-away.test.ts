@@ -49,12 +49,12 @@ test('while query is down the page reports it and keeps its content, and new pos
   await postOf(page, 'Here all the time').getByLabel('Your comment').fill('a remark meanwhile');
   await postOf(page, 'Here all the time').getByRole('button', { name: 'Comment' }).click();
   await postOf(page, 'Here all the time').getByText('On its way…').waitFor();
-  await blog.comment(id, 'a remark by somebody else');
+  await blog.comment(id, 'a remark by another reader');
 
   await blog.system.startPart('query');
   await live(page);
   await page.locator('.post[data-sent=false]', { hasText: 'Written meanwhile' }).waitFor();
-  for (const text of ['a remark meanwhile', 'a remark by somebody else']) {
+  for (const text of ['a remark meanwhile', 'a remark by another reader']) {
     await page.locator('[data-status=approved]').getByText(text).waitFor();
   }
   expect(await page.getByText('On its way…').count()).toBe(0);

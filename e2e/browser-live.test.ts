@@ -146,9 +146,9 @@ test('without storage and workers in the browser the page is live all the same',
     Object.defineProperty(window, 'SharedWorker', { ${denied} });`);
   await write(page, 'Without storage');
   await postOf(page, 'Without storage').and(page.locator('[data-sent=false]')).waitFor();
-  await blog.post('By somebody else');
+  await blog.post('By another reader');
   await page.getByRole('button', { name: '1 new post' }).click();
-  await postOf(page, 'By somebody else').waitFor();
+  await postOf(page, 'By another reader').waitFor();
   expect(await postOf(page, 'Without storage').count()).toBe(1);
 });
 

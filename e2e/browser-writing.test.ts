@@ -108,7 +108,7 @@ test('everything works by keyboard alone, and only the reader’s own verdicts a
   await postOf(page, 'Without a mouse').getByText('first line\nsecond line').waitFor();
 
   const id = (await blog.system.log()).findLast(({ type }) => type === 'PostCreated')?.subject as string;
-  await blog.comment(id, 'an orange by somebody else');
+  await blog.comment(id, 'an orange by another reader');
   await postOf(page, 'Without a mouse').locator('[data-status=rejected]').waitFor();
   expect(await spoken.textContent()).not.toContain('rejected');
 

@@ -67,7 +67,7 @@ describe('a classic bus pushes to our query', () => {
       { p: { comments: [{ content: 'b', status: 'approved' }] } },
     ],
     [
-      'ids of four bytes in hex, one of which looks like a number, and fields that nobody knows',
+      'ids of four bytes in hex, one of which looks like a number, and unknown fields',
       [
         { type: 'PostCreated', data: { id: '12345678', title: 'a', author: { name: 'x' } }, more: 1 },
         { type: 'CommentCreated', data: { id: '0e1f2a3b', postId: '12345678', content: 'b', likes: 3 } },

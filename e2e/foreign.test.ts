@@ -48,7 +48,7 @@ describe('behind our bus', () => {
   afterAll(() => system.stop());
 
   test.each(['moderation', 'query', 'comments', 'posts'])(
-    'a classic %s takes the place of ours and gives it back, and no post, comment or verdict is lost or doubled',
+    'a classic %s is swapped in for ours and back, and no post, comment or verdict is lost or duplicated',
     async (name) => {
       await write(`before the classic ${name}`);
       await system.quiet();

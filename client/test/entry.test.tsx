@@ -32,7 +32,7 @@ describe('the comments of one post', () => {
     expect(after.comments[0]).toEqual(aComment(1));
   });
 
-  test('comments stand in the order written, in whatever order they come', () => {
+  test('comments are in the order written, in whatever order they arrive', () => {
     const entry = createEntry(post(1), [aComment(1)]);
     const after = withMessage(entry, aMessage(post(3), [aComment(3), aComment(2)]), nobody);
     expect(ids(after.comments)).toEqual(['comment-1', 'comment-2', 'comment-3']);

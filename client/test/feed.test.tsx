@@ -13,7 +13,7 @@ const list = (seqs: number[], hasNext = false) => ({
 const arrive = (...seqs: number[]) => seqs.map((seq) => aMessage(aPost(seq)));
 
 describe('the posts of the page', () => {
-  test('posts stand by seq, newest first, whatever their ids look like', () => {
+  test('posts are sorted by seq, newest first, whatever their ids look like', () => {
     const odd = ['7', '3', 'x'].map((id, index) => ({ post: aPost(index + 1, { id }), comments: [] }));
     expect(fromList({ posts: odd, hasNext: false, position: undefined }).shown).toEqual(['x', '3', '7']);
   });

@@ -139,7 +139,7 @@ describeNginx('nginx: limits', () => {
     expect(stdout.trim().split('\n')).toHaveLength(1);
   });
 
-  test('a body of 64 KiB passes, in memory and also without a length; a larger one is 413 and reaches nobody', async () => {
+  test('a body of 64 KiB passes, in memory and also without a length; a larger one is 413 and reaches no part', async () => {
     const gateway = await start();
     for (const headers of [{ accept: '*/*' }, { 'transfer-encoding': 'chunked' }] as Record<string, string>[]) {
       expect((await ask(gateway.url, 'POST /posts', headers, 'x'.repeat(65_536))).status).toBe(200);
@@ -155,7 +155,7 @@ describeNginx('nginx: limits', () => {
     ['no host', 'GET / HTTP/1.1\r\n\r\n', 400],
     ['an address that is too long', `GET /${'x'.repeat(9_000)} HTTP/1.1\r\nHost: x\r\n\r\n`, 414],
     ['headers that are too long', `GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(9_000)}\r\n\r\n`, 431],
-    ['a transfer encoding that nobody knows', 'POST /posts HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: x\r\n\r\n', 501],
+    ['an unknown transfer encoding', 'POST /posts HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: x\r\n\r\n', 501],
     ['a condition that does not hold', 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nIf-Match: "x"\r\n\r\n', 412],
     ['TRACE', 'TRACE /posts HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 405],
   ])('a request with %s is refused with problem details', async (_what, text, status) => {

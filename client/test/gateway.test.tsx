@@ -581,7 +581,7 @@ describe('development: control of the bus', () => {
   });
 
   test.each(['blog.example', 'evil.example:3000', '127.0.0.1.evil.example'])(
-    'the page may not at %j: anybody could have such a name lead here',
+    'the page at %j may not, because of DNS rebinding',
     async (host) => {
       expect(await told(host)).toEqual({ status: 'ready', degraded: [], control: false });
       const answer = await ask(on.url, 'DELETE /api/system/dead-letters/7', { host, origin: `http://${host}` });

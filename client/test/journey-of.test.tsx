@@ -66,7 +66,7 @@ describe('the way of a comment', () => {
     expect(steps[1]?.branches).toEqual([{ who: 'client', at: START + 5, after: 3, attempts: 1 }]);
   });
 
-  test('tells of each event who got it, when, and at which attempt', () => {
+  test('lists the deliveries of each event with time and attempt', () => {
     const [, logged] = journeyOf([created], whole);
     expect(logged?.branches).toEqual([
       { who: 'moderation', at: START + 12, after: 6, attempts: 3 },
@@ -158,7 +158,7 @@ describe('whatever is known', () => {
     .map((times): Note => Object.fromEntries(Object.entries(times).map(([name, at]) => [name, START + at])));
   const ORDER = ['sent', 'written', 'logged', 'judged', 'logged', 'updated', 'logged', 'readable', 'shown'];
 
-  test('steps stand in the order of their causes, gaps are never below 0 and add up, and no time is made up', () => {
+  test('steps are in causal order, gaps are never negative and add up, and no time is invented', () => {
     const property = fc.property(entries, reached, noted, (log, who, own) => {
       const steps = journeyOf(log, who, own);
       let place = 0;

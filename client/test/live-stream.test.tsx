@@ -132,7 +132,7 @@ describe('the stream', () => {
   });
 
   test.each([
-    ['is away for long goes on from its place', 503, 0],
+    ['is away for long resumes from its position', 503, 0],
     ['was replaced by one without a stream asks for the list', 404, 1],
   ])('the stream of a part that %s', async (_, status, asked) => {
     globalThis.fetch = async () => ({ status }) as Response;

@@ -8,7 +8,7 @@ import { aComment, aMessage, aPost, FakeEventSource } from './fake-blog.ts';
 import { article, blog, comment, later, openPage, post, send, spoken, titles } from './page.tsx';
 
 describe('reading', () => {
-  test('posts stand newest first, with their times and the number of their comments', async () => {
+  test('posts are listed newest first, with their times and numbers of comments', async () => {
     blog.posts = [1, 2].map((seq) => ({ post: aPost(seq, { commentCount: seq }), comments: [] }));
     await openPage();
     await waitFor(() => expect(titles()).toEqual(['Title 2', 'Title 1']));
@@ -57,7 +57,7 @@ describe('reading', () => {
   });
 });
 
-test('a page in the place of the list is no list: it is tried again', async () => {
+test('an HTML page instead of the list is retried', async () => {
   blog.onGet = () => ({ body: '<!doctype html><p>Sign in to the network' });
   render(<App />);
   await screen.findByText(/cannot be loaded at the moment/);
@@ -197,7 +197,7 @@ describe('what arrives', () => {
     expect(spoken()).toMatch(/Connected again/);
   });
 
-  test('after a reset the list is read again and the stream goes on from it', async () => {
+  test('after a reset the list is read again and the stream resumes from it', async () => {
     blog.posts = [{ post: aPost(1, { commentCount: 1 }), comments: [aComment(1, 'pending')] }];
     await openPage();
     await screen.findByText('Awaiting moderation');

@@ -59,7 +59,7 @@ describe('what is shown', () => {
     await list().findByText('<img src=x onerror=alert(1)>');
   });
 
-  test('older ones come on demand, and the focus goes on to the first of them', async () => {
+  test('older ones come on demand, and the focus moves to the first of them', async () => {
     system.lettersOnPage = 2;
     system.letters = [5, 4, 3, 2, 1].map((id) => aLetter(id));
     await openSystem();

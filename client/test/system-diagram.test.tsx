@@ -37,8 +37,8 @@ beforeEach(() => {
   };
 });
 
-describe('who is in it', () => {
-  test('client, bus and the four services; and a sixth subscriber by itself', async () => {
+describe('its nodes', () => {
+  test('client, bus and the four services, and automatically a sixth subscriber', async () => {
     await openSystem();
     const six = ['client', ...SERVICES, 'event-bus'];
     await waitFor(() => expect(nodes()).toEqual(six));
@@ -56,7 +56,7 @@ describe('who is in it', () => {
     expect(diagram().getByText('It publishes: classic, elsewhere.', { selector: '[role=tooltip] *' })).toBeTruthy();
   });
 
-  test('none stands on another, on any screen, and every arrow ends at its node', () => {
+  test('none overlaps another, on any screen, and every arrow ends at its node', () => {
     const state = createSystemStore(() => undefined).getState();
     const names = ['posts', 'comments', 'query', 'moderation', 'words', 'more'];
     const members = membersOf(
@@ -81,7 +81,7 @@ describe('who is in it', () => {
   });
 });
 
-describe('how they are', () => {
+describe('their health', () => {
   test('ready, degraded, not ready and away, with the reasons on hover, in picture and table alike', async () => {
     system.parts.set('posts', { body: { degraded: ['1 event in the outbox is refused.'] } });
     system.parts.set('comments', { status: 503, body: { detail: 'The database cannot be read.' } });

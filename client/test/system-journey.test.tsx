@@ -26,7 +26,7 @@ const delivered = (position: number, subscription: string, ms: number, attempts 
     { subscription, deliveredAt: time(ms), attempts },
   ]);
 /** Puts all subscribers at the end of the log, except these. */
-const stand = (...others: ReturnType<typeof aSubscription>[]) => {
+const catchUp = (...others: ReturnType<typeof aSubscription>[]) => {
   const usual = ['posts', 'comments', 'query', 'moderation'].map((name) =>
     aSubscription(name, { position: system.log.length }),
   );
@@ -42,7 +42,7 @@ const publish = (...entries: LogEntry[]) => act(() => system.publish(...entries)
 describe('a journey', () => {
   test('shows its steps in order, with their parts, the time between them, and the deliveries of each event', async () => {
     system.log = [created, moderated, updated];
-    stand();
+    catchUp();
     delivered(1, 'moderation', 12, 3);
     delivered(3, 'query', 2_024);
     await openSystem('/system?comment=c');
@@ -77,7 +77,7 @@ describe('a journey', () => {
     expect(journey().getByText(/this page got its 201/)).toBeTruthy();
     expect(journey().getByText(/is stored in the outbox of comments/)).toBeTruthy();
     publish(...[created, moderated, updated].map((entry) => ({ ...entry, subject: 'mine' })));
-    stand();
+    catchUp();
     act(() =>
       blogStream()?.send('db-2', aMessage(aPost(1, { commentCount: 1 }), [aComment(1, 'approved', { id: 'mine' })])),
     );
@@ -87,7 +87,7 @@ describe('a journey', () => {
 
   test("that is not over names the missing step and that part's lag, until it is there", async () => {
     system.log = [created];
-    stand(aSubscription('moderation', { lag: 12, state: 'retrying', lastError: 'connect ECONNREFUSED' }));
+    catchUp(aSubscription('moderation', { lag: 12, state: 'retrying', lastError: 'connect ECONNREFUSED' }));
     await openSystem('/system?comment=c');
     await screen.findByText(
       'moderation does not have it yet. Its lag is 12 events: it fails (connect ECONNREFUSED).',
@@ -95,18 +95,18 @@ describe('a journey', () => {
       { timeout: 5_000 },
     );
     expect(steps().at(-1)).toBe('Judgedmoderationnot yet');
-    stand();
+    catchUp();
     expect(spoken()).not.toContain('verdict');
     await screen.findByText('moderation has it; its verdict is not in the log yet.', {}, { timeout: 5_000 });
     publish(moderated);
-    stand(aSubscription('comments', { position: 1, lag: 1, state: 'paused' }));
+    catchUp(aSubscription('comments', { position: 1, lag: 1, state: 'paused' }));
     await screen.findByText(
       /^comments does not have it yet. Its lag is 1 event, and its subscription is paused/,
       {},
       { timeout: 5_000 },
     );
     publish(updated);
-    stand();
+    catchUp();
     delivered(3, 'query', 2_030);
     await screen.findByText('2.03 s in total.', {}, { timeout: 5_000 });
     expect(spoken()).toContain('The comment has its verdict, after 2.03 s.');
@@ -119,9 +119,9 @@ describe('a journey', () => {
     await waitFor(() => expect(steps()[0]).toMatch(/^Stored/), { timeout: 5_000 });
   });
 
-  test('keeps what it has while the bus is away, says so, and continues by itself', async () => {
+  test('keeps its content while the bus is away, reports it, and continues by itself', async () => {
     system.log = [created];
-    stand();
+    catchUp();
     await openSystem('/system?comment=c');
     await waitFor(() => expect(steps()).toHaveLength(3));
     act(() => system.stopBus());
@@ -130,14 +130,14 @@ describe('a journey', () => {
     await journey().findByText(/Nothing is delivered until it does/, {}, { timeout: 5_000 });
     system.startBus();
     system.log.push(moderated, updated);
-    stand();
+    catchUp();
     await waitFor(() => expect(steps()).toHaveLength(7), { timeout: 5_000 });
     expect(journey().queryByText(/cannot be asked/)).toBeNull();
   });
 
   test('invents no time for a delivery that the bus does not remember', async () => {
     system.log = [created, moderated, updated];
-    stand();
+    catchUp();
     await openSystem('/system?comment=c');
     await waitFor(() => expect(steps().at(-1)).toBe('In the read modelquerytime unknown'), { timeout: 5_000 });
     expect(journey().getAllByText('moderation is past it')).toHaveLength(3);
@@ -148,7 +148,7 @@ describe('a journey', () => {
     const data = { id: 'c', postId: 'p', status: 'rejected' };
     const first = about(2, 'CommentModerated', 10, 13, { data, source: 'classic' });
     system.log = [created, first, about(3, 'CommentModerated', 11, 14, { id: 'again' })];
-    stand();
+    catchUp();
     await openSystem('/system?comment=c');
     await waitFor(() => expect(steps()[2]).toMatch(/^Judged: rejectedclassic/));
     const [further] = journey().getAllByText(/from moderation/);
@@ -159,7 +159,7 @@ describe('a journey', () => {
   test('names the trace of the comment, if it has one', async () => {
     const trace = '0af7651916cd43dd8448eb211c80319c';
     system.log = [about(1, 'CommentCreated', 0, 4, { traceparent: `00-${trace}-b7ad6b7169203331-01` })];
-    stand();
+    catchUp();
     await openSystem('/system?comment=c');
     expect((await screen.findByText(trace)).closest('p')?.textContent).toMatch(/look it up in the parts' log lines/);
   });

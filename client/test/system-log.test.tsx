@@ -19,7 +19,7 @@ const press = (name: string | RegExp) => userEvent.click(screen.getByRole('butto
 const follow = (name: string | RegExp) => userEvent.click(screen.getByRole('link', { name }));
 
 describe('the log', () => {
-  test('the newest events stand on top, and more come by themselves', async () => {
+  test('the newest events are on top, and more are added live', async () => {
     system.log = entries(1, 3);
     await openSystem();
     await shows(3, 2, 1);

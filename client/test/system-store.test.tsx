@@ -123,7 +123,7 @@ describe('the subscriptions', () => {
 });
 
 describe('away and back', () => {
-  test('a bus that is away is announced, what was known stays, and it comes back by itself with what was missed', async () => {
+  test('a bus that is away is announced, known values stay, and later it catches up by itself', async () => {
     system.log = entries(1, 2);
     await start();
     system.stopBus();

@@ -19,7 +19,7 @@ type Answer = (req: IncomingMessage, res: ServerResponse) => void;
 
 let system: System;
 /** Moderation's answer to `GET /events` when it was stopped, which the bad subscriber in its place repeats. */
-let stand: object;
+let progress: object;
 let behave: Answer = (_, res) => res.destroy();
 let redirected = 0;
 let mostMemory = () => 0;
@@ -38,7 +38,7 @@ beforeAll(async () => {
   written.push(await writePost(system, 'before', 2));
   await system.quiet();
   await system.part('stop moderation');
-  stand = { checkpoint: await system.head(), replay: null };
+  progress = { checkpoint: await system.head(), replay: null };
   mostMemory = watchMemory((await system.pids()).get('event-bus') as number);
   await once(elsewhere.listen(0, '127.0.0.1'), 'listening');
 });
@@ -55,7 +55,7 @@ const whenPushedTo =
   (answer: Answer): Answer =>
   (req, res) => {
     if (req.method === 'POST') return answer(req, res);
-    res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(stand));
+    res.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(progress));
   };
 const answers = (status: number, headers = {}, body = ''): Answer =>
   whenPushedTo((_, res) => res.writeHead(status, headers).end(body));
@@ -98,7 +98,7 @@ async function expectOnlyItselfHarmed(what: string, error: string): Promise<void
     },
     DEADLINE - 500,
   );
-  await until('its error is told', async () => (await moderation())?.lastError?.includes(error));
+  await until('its error is reported', async () => (await moderation())?.lastError?.includes(error));
   expect(await moderation()).toMatchObject({ state: 'retrying', lag: waiting, nextAttempt: expect.any(String) });
   expect((await get(`${system.url('event-bus')}/dead-letters`)).body).toEqual([]);
 }

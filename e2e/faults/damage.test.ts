@@ -46,7 +46,7 @@ async function killForGood(name: string): Promise<void> {
   const pid = (await system.pids()).get(name) as number;
   process.kill(pid, 'SIGSTOP');
   const stopped = system.part(`stop ${name}`);
-  await until('it is told to', async () => new RegExp(`^${name} +stopping`, 'm').test(await system.part('status')));
+  await until('it is ordered to', async () => new RegExp(`^${name} +stopping`, 'm').test(await system.part('status')));
   process.kill(pid, 'SIGKILL');
   await stopped;
 }
@@ -181,7 +181,7 @@ test('a damaged page of the log is reported with its first position, and nothing
   // A subscriber that starts over gets the events before the damage, and then waits.
   await restartWith('query', () => system.deleteDatabase('query'));
   await post(`${bus}/subscriptions/query/resume`);
-  await until('query stands before it', async () => {
+  await until('query is before it', async () => {
     const { checkpoint } = (await get(`${system.url('query')}/events`)).body;
     return Number.parseInt(checkpoint, 10) === position - 1;
   });
@@ -203,7 +203,7 @@ test('an altered record is reported with its position, and not delivered', async
   await restartWith('event-bus', alter('"data":{', '"data": {'));
   const told = { ok: false, position, reason: 'it does not fit its checksum' };
   const text = `The log is damaged at position ${position}: ${told.reason}.`;
-  await until('it is told at the start', async () => (await degraded('event-bus')).includes(text));
+  await until('it is reported at the start', async () => (await degraded('event-bus')).includes(text));
   expect((await get(`${bus}/log/verify`)).body).toEqual(told);
   expect((await get(`${bus}/events?after=${position - 1}&limit=1`)).status).toBe(503);
   await restartWith('event-bus', alter('"data": {', '"data":{'));

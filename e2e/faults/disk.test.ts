@@ -134,8 +134,8 @@ async function expectHonestSubscribers(status: number, end: () => void): Promise
 }
 
 describe.each([
-  { who: 'those who are written to', parts: WRITERS, expectHonesty: expectHonestWriters, disk: writersDisk },
-  { who: 'those who are pushed to', parts: SUBSCRIBERS, expectHonesty: expectHonestSubscribers, disk: subscribersDisk },
+  { who: 'the parts with callers', parts: WRITERS, expectHonesty: expectHonestWriters, disk: writersDisk },
+  { who: 'the pure subscribers', parts: SUBSCRIBERS, expectHonesty: expectHonestSubscribers, disk: subscribersDisk },
 ])('of $who', ({ parts, expectHonesty, disk }) => {
   const fileOf = (name: string) => join(system.dataDir, `${name}.db`);
 
@@ -147,12 +147,12 @@ describe.each([
     });
   });
 
-  (disk ? test : test.skip)('a full disk refuses honestly, and goes on', async () => {
+  (disk ? test : test.skip)('a full disk refuses writes, and recovers', async () => {
     disk?.fill();
     await expectHonesty(507, () => disk?.free());
   });
 
-  (protects ? test : test.skip)('a read-only database refuses honestly, and goes on', async () => {
+  (protects ? test : test.skip)('a read-only database refuses writes, and recovers', async () => {
     for (const name of parts) {
       await system.part(`stop ${name}`);
       setWritable(fileOf(name), false);

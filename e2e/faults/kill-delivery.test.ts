@@ -24,7 +24,8 @@ const order = (name: string, command: string) =>
 const kept = (name: string) =>
   Number(system.rows('event-bus', `SELECT position FROM subscriptions WHERE name = '${name}'`)[0]?.position);
 /** The checkpoint that a subscriber keeps in its own database. */
-const stand = (name: string) => positionOf(String(system.rows(name, 'SELECT checkpoint FROM stand')[0]?.checkpoint));
+const ownPosition = (name: string) =>
+  positionOf(String(system.rows(name, 'SELECT checkpoint FROM stand')[0]?.checkpoint));
 const head = async () => Number.parseInt(await system.head(), 10);
 
 async function expectEverythingOnce(): Promise<void> {
@@ -44,8 +45,8 @@ describe('a subscriber killed between effect and answer', () => {
     await order(held, 'pause');
     await writeComment(system, newPost);
     const { id, content } = newPost.comments[0] ?? {};
-    await until('the log has it, and comments stands behind it', async () => {
-      return (await system.log()).some(({ subject }) => subject === id) && stand('comments') === (await head());
+    await until('the log has it, and comments is past it', async () => {
+      return (await system.log()).some(({ subject }) => subject === id) && ownPosition('comments') === (await head());
     });
     const died = await system.runTo('applied-not-answered', name);
     expect(system.rows(name, effects)).not.toContainEqual(expect.objectContaining({ content }));
@@ -54,7 +55,7 @@ describe('a subscriber killed between effect and answer', () => {
 
     const applied = system.rows(name, effects);
     expect(applied).toContainEqual(expect.objectContaining({ content }));
-    expect(kept(name)).toBeLessThan(stand(name));
+    expect(kept(name)).toBeLessThan(ownPosition(name));
 
     await system.startPart(name);
     await expectEverythingOnce();
@@ -99,12 +100,12 @@ describe('the bus, killed between answer and position,', () => {
     const died = await system.runTo('answered-not-advanced', 'event-bus');
     written.push(await writePost(system, 'the bus dies before it moves query on', 0));
     await died();
-    expect(kept('query')).toBeLessThan(stand('query'));
+    expect(kept('query')).toBeLessThan(ownPosition('query'));
     const revision = () => system.rows('query', 'SELECT revision FROM model');
     const before = revision();
 
     await system.startPart('event-bus');
-    await until('it moves on', () => kept('query') === stand('query'));
+    await until('it moves on', () => kept('query') === ownPosition('query'));
     expect(revision()).toEqual(before);
     for (const name of others) await order(name, 'resume');
     await expectEverythingOnce();

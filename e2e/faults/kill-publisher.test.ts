@@ -58,7 +58,7 @@ test.each([
   ['posts', '/posts', 'title'],
   ['comments', '/posts/:known/comments', 'content'],
 ])(
-  '%s, killed before it answers its caller, publishes what it has stored, though nobody asks again',
+  '%s, killed before it answers its caller, publishes what it has stored, even without a retry',
   async (name, path, field) => {
     const known = await writePost(system, `known before ${name} dies`, 0);
     written.push(known);

@@ -42,7 +42,7 @@ afterAll(async () => {
   rmSync(backup, { recursive: true, force: true });
 });
 
-const OLD = 'is put back from an old backup';
+const OLD = 'is restored from an old backup';
 const LOST = 'is wiped';
 type Loss = typeof OLD | typeof LOST;
 
@@ -58,7 +58,7 @@ async function lose(name: string, loss: Loss): Promise<void> {
 }
 
 const ways: [how: string, losses: Record<string, Loss>][] = [
-  ['some wiped, some put back from an old backup', { posts: LOST, comments: OLD, moderation: LOST, query: OLD }],
+  ['some wiped, some restored from an old backup', { posts: LOST, comments: OLD, moderation: LOST, query: OLD }],
   ['each the other way', { posts: OLD, comments: LOST, moderation: OLD, query: LOST }],
 ];
 
