@@ -35,6 +35,8 @@ LABEL org.opencontainers.image.title="blog-$PART" org.opencontainers.image.versi
 WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules
 COPY common common
+# A tool for people: kubectl exec … node /app/scripts/tables.ts (docs/kubernetes.md).
+COPY scripts/package.json scripts/tables.ts scripts/
 COPY $PART $PART
 # A named volume takes over the owner of the folder that it covers.
 RUN mkdir /data && chown node:node /data

@@ -3,11 +3,10 @@
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { startComments } from '../comments/test/comments-service.ts';
 import { FakeBus, type Json } from '../common/test/fake-bus.ts';
-import { newFolder, removeFolders, Service, until } from '../common/test/service.ts';
+import { defined, newFolder, removeFolders, Service, until } from '../common/test/service.ts';
 import { until as holds, startBus, startPart } from '../event-bus/test/bus.ts';
 import { plain } from '../event-bus/test/subscribers.ts';
-import { createModeration } from '../moderation/src/app.ts';
-import { migrations } from '../moderation/src/schema.ts';
+import { moderation } from '../moderation/src/app.ts';
 import { startQuery } from '../query/test/query-service.ts';
 
 let bus: FakeBus;
@@ -27,12 +26,7 @@ afterEach(async () => {
 });
 afterAll(removeFolders);
 
-const startModeration = () =>
-  new Service(
-    { migrations, create: (part) => createModeration({ ...part, bannedWords: ['orange'] }) },
-    bus.url,
-    newFolder(),
-  ).open();
+const startModeration = () => new Service(defined(moderation), bus.url, newFolder()).open();
 
 describe('a classic bus pushes to our query', () => {
   beforeEach(() => run(startQuery()));

@@ -1,5 +1,5 @@
 // Comments and query, each with its own database, fed with events in any order.
-import type { Tx } from '@blog/common/core/database.ts';
+import type { Tx } from '@blog/common/core/sqlite.ts';
 import { afterAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { handle } from '../comments/src/comments.ts';

@@ -7,7 +7,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
-import type { failpoint } from '../common/src/observe/failpoints.ts';
 import { PARTS, SERVICES } from '../common/src/run/parts.ts';
 import { ask } from '../scripts/control.ts';
 import { root, specOf } from '../scripts/parts.ts';
@@ -209,7 +208,7 @@ export async function startSystem(...options: string[]) {
      * Stops a part and runs it outside of the runner with this failpoint, at which it dies and stays dead. Resolves
      * once it listens, or is dead already. The returned function waits for its death.
      */
-    async runTo(point: Parameters<typeof failpoint>[0], name: string): Promise<() => Promise<void>> {
+    async runTo(point: string, name: string): Promise<() => Promise<void>> {
       await part(`stop ${name}`);
       const production = options.includes('--production');
       const { env } = specOf(name, { dataDir, production, ports: new Map(Object.entries(ports)) });

@@ -5,9 +5,9 @@ import { parseArgs } from 'node:util';
 import { printable } from '@blog/common/core/printable.ts';
 import { fileOf } from '@blog/common/run/data.ts';
 import { isPart } from '@blog/common/run/parts.ts';
-import { showTables } from '@blog/common/run/tables.ts';
 import { type Answer, ask } from './control.ts';
 import { withData } from './data-folder.ts';
+import { showTables } from './tables.ts';
 import { dataDirOf, dataOption, optionsOrUsage } from './usage.ts';
 
 const { command, dataDir } = optionsOrUsage(() => {
@@ -38,7 +38,7 @@ function inCluster(): string {
     stop: `scale ${kind}/${part} --replicas=0`,
     start: `scale ${kind}/${part} --replicas=1`,
     kill: `delete pod -l app.kubernetes.io/name=${part} --force`,
-    tables: `exec ${part}-0 -- node /app/common/src/run/tables.ts /data/${part}.db`,
+    tables: `exec ${part}-0 -- node /app/scripts/tables.ts /data/${part}.db`,
   };
   return `kubectl -n blog ${lines[verb] ?? 'get pods'}`;
 }

@@ -1,11 +1,13 @@
 // Starts the client's part in development and in production mode: the page and the gateway on one port.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { parseTraceparent } from '@blog/common/core/events.ts';
 import { isForLocalhost, isLoopback } from '@blog/common/http/access.ts';
 import { createHttpServer } from '@blog/common/http/limits.ts';
-import { createLog, requestLines } from '@blog/common/observe/log.ts';
+import { createLog, logRequest } from '@blog/common/observe/log.ts';
+import { traceIdOf } from '@blog/common/observe/traces.ts';
 import { parseConfig } from '@blog/common/run/config.ts';
-import { listen } from '@blog/common/run/server.ts';
+import { endOnSignal, listen } from '@blog/common/run/server.ts';
 import { createGateway } from './gateway.ts';
 import { openBuiltPage, SECURITY_HEADERS } from './page-built.ts';
 import { isViteSocket, openDevPage } from './page-dev.ts';
@@ -38,29 +40,26 @@ const page = production
   ? { ...(await openBuiltPage()), close: undefined }
   : await openDevPage(server, settings.ALLOWED_HOSTS);
 const answering = new Set<ServerResponse>();
-const tell = requestLines(log);
 
 server.on('request', (req, res) => {
   answering.add(res);
-  res.on('close', () => answering.delete(res));
-  tell?.(req, res);
+  const { method = '', url = '' } = req;
+  const began = performance.now();
+  res.on('close', () => {
+    answering.delete(res);
+    const traceId = traceIdOf(parseTraceparent(req.headers.traceparent));
+    logRequest(log, method, url, res.statusCode, performance.now() - began, traceId);
+  });
   gateway(req, res, () => page.serve(req, res, () => undefined));
 });
 const close = listen(server, settings.HOST, settings.PORT, () => {
   log.info({ url: `http://${settings.HOST}:${settings.PORT}`, pid: process.pid }, 'listening');
 });
 
-let stopping = false;
-async function end(signal: string) {
-  if (stopping) return;
-  stopping = true;
-  log.info({ signal }, 'stopping');
+endOnSignal(log, async () => {
   // Streams never end by themselves. Their readers reconnect, to the next process.
   for (const res of answering) if (isStream(res)) res.destroy();
   await Promise.all([close(GRACE), page.close?.()]);
-  process.exit(0);
-}
-process.on('SIGTERM', end);
-process.on('SIGINT', end);
+});
 
 const isStream = (res: ServerResponse) => String(res.getHeader('content-type')).startsWith('text/event-stream');

@@ -37,8 +37,8 @@ export function proxy(req: IncomingMessage, res: ServerResponse, url: URL, part:
   const options = { method: req.method, headers, timeout: ANSWER_WITHIN };
   const upstream =
     url.protocol === 'https:'
-      ? https.request(url, { ...options, agent: agents.httpsAgent })
-      : http.request(url, { ...options, agent: agents.httpAgent });
+      ? https.request(url, { ...options, agent: agents.https })
+      : http.request(url, { ...options, agent: agents.http });
 
   const leave = () => upstream.destroy();
   res.on('close', leave);

@@ -1,13 +1,13 @@
 // The settings of the client's part.
 
-import { busUrlSettings, httpUrl, localDefault, serverSettings } from '@blog/common/run/config.ts';
+import { busSettings, httpUrl, localDefault, serverSettings } from '@blog/common/run/config.ts';
 import { localUrl, PORTS } from '@blog/common/run/parts.ts';
 import { z } from 'zod';
 
 /** The settings, from the environment. */
 export const settingsSchema = z.object({
   ...serverSettings(PORTS.client),
-  ...busUrlSettings,
+  ...busSettings,
   POSTS_URL: localDefault(httpUrl, localUrl('posts')),
   COMMENTS_URL: localDefault(httpUrl, localUrl('comments')),
   QUERY_URL: localDefault(httpUrl, localUrl('query')),

@@ -1,6 +1,6 @@
 // Submissions: each ends up stored once, or its writer is told why not.
 
-import { parseTraceparent } from '@blog/common/observe/traces.ts';
+import { parseTraceparent } from '@blog/common/core/events.ts';
 import { beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { act, cleanup, screen, waitFor } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';

@@ -1,22 +1,5 @@
-import { createLog } from '@blog/common/observe/log.ts';
-import { startTracing } from '@blog/common/observe/traces.ts';
-import { parseConfig } from '@blog/common/run/config.ts';
-import { openData } from '@blog/common/run/data.ts';
-import { startServer } from '@blog/common/run/server.ts';
-import { createComments } from './app.ts';
-import { configSchema } from './config.ts';
-import { migrations } from './schema.ts';
+// The process of the comments service.
+import { startService } from '@blog/common/run/service.ts';
+import { comments } from './app.ts';
 
-const { HOST, PORT, LOG_LEVEL, DATA_DIR, EVENT_BUS_URL, BUS_TOKEN, CORS_ORIGINS, ...settings } =
-  parseConfig(configSchema);
-const log = createLog('comments', LOG_LEVEL);
-await startTracing('comments', settings, log);
-const db = openData(DATA_DIR, 'comments', migrations);
-const { app, loops, waitingRoom } = createComments({
-  db,
-  log,
-  bus: { url: EVENT_BUS_URL, token: BUS_TOKEN },
-  origins: CORS_ORIGINS,
-});
-
-startServer({ app, host: HOST, port: PORT, allowedHosts: settings.ALLOWED_HOSTS, log, db, loops, held: waitingRoom });
+await startService(comments);

@@ -1,28 +1,39 @@
 import type { Checkpoint } from '@blog/common/core/checkpoint.ts';
 import type { Database } from '@blog/common/core/database.ts';
-import type { Relay } from '@blog/common/core/outbox.ts';
+import { fieldProblem, unavailable } from '@blog/common/core/problem.ts';
+import type { Relay } from '@blog/common/core/relay.ts';
 import type { Subscriber } from '@blog/common/core/subscriber.ts';
-import { fieldProblem, unavailable } from '@blog/common/http/problem.ts';
 import { knowsPost } from './comments.ts';
 
-/** How long a comment waits for the `PostCreated` of its post, in milliseconds, and how many may wait. */
+/** The maximum wait of a comment for the `PostCreated` of its post, in milliseconds, and the maximum of waiting comments. */
 const PATIENCE = 2_000;
 const SEATS = 1_000;
-/** After so long the bus is asked where its log ends, in milliseconds: most posts arrive much sooner. */
+/** The wait after which the bus is asked for its head, in milliseconds: most posts arrive much sooner. */
 const ASK_AFTER = 500;
 
-/** Where comments wait whose post this service has not heard of: the event may be on its way. */
+const unknown = (why: string) => unavailable(`Whether this post exists cannot be told: ${why}.`);
+
+/** Comments wait here for posts that this service has not heard of: the event may be on its way. */
 export class WaitingRoom {
+  #db: Database;
+  #subscriber: Subscriber;
+  #relay: Relay;
   #waiting = new Map<string, Set<() => void>>();
   #seats = 0;
   #ended = false;
 
-  /** Lets in those who wait for this post; called once its event is committed. */
+  constructor(db: Database, subscriber: Subscriber, relay: Relay) {
+    this.#db = db;
+    this.#subscriber = subscriber;
+    this.#relay = relay;
+  }
+
+  /** Lets in the comments that wait for this post; called once its event is committed. */
   arrived(postId: string): void {
     for (const letIn of this.#waiting.get(postId) ?? []) letIn();
   }
 
-  /** This service stops: what it has not heard of by now it will not hear of. */
+  /** This service stops: a post that it has not heard of by now it will not hear of. */
   end(): void {
     this.#ended = true;
     for (const seats of this.#waiting.values()) for (const leave of seats) leave();
@@ -30,37 +41,39 @@ export class WaitingRoom {
 
   /**
    * Resolves as soon as the post is known.
-   * @throws Problem 404 if the bus is there, this service has all that was in the log a while ago, and the post is not in
-   *   it, nor came since; 503 if that cannot be told
+   * @throws Problem 404 if the bus is there, this service has applied the whole log of a while ago, and the post is not in it
+   *   and has not come since; 503 if that cannot be known
    */
-  async knows(db: Database, subscriber: Subscriber, relay: Relay, postId: string): Promise<void> {
-    const known = () => db.read((tx) => knowsPost(tx, postId));
-    const untold = (why: string) => unavailable(`Whether this post exists cannot be told: ${why}.`);
-    if (await known()) return;
-    // A relay that cannot publish tells sooner than the bus's silence does.
-    if (relay.fails || !subscriber.hearsBus) throw untold('the event bus is away');
+  async waitFor(postId: string): Promise<void> {
+    if (await this.#knows(postId)) return;
+    // A relay that cannot publish notices it sooner than the bus's silence does.
+    if (this.#relay.fails || !this.#subscriber.hearsBus) throw unknown('the event bus is away');
     if (this.#seats >= SEATS) throw unavailable('Too many comments wait for their posts.');
     this.#seats += 1;
     let head: Checkpoint | undefined;
     try {
-      if (await this.#wait(postId, known, ASK_AFTER)) return;
-      head = await subscriber.askHead();
-      // While this waits on, the others publish what they still have to say, if the bus was away just now.
-      if (await this.#wait(postId, known, PATIENCE - ASK_AFTER)) return;
+      if (await this.#wait(postId, ASK_AFTER)) return;
+      head = await this.#subscriber.askHead();
+      // Meanwhile the other services publish what is left in their outboxes, if the bus was away just now.
+      if (await this.#wait(postId, PATIENCE - ASK_AFTER)) return;
     } finally {
       this.#seats -= 1;
     }
-    if (this.#ended) throw untold('this service is stopping');
-    if (relay.fails || head === undefined) throw untold('the event bus is away');
-    if (!(await subscriber.has(head))) throw untold('events are still on their way');
+    if (this.#ended) throw unknown('this service is stopping');
+    if (this.#relay.fails || head === undefined) throw unknown('the event bus is away');
+    if (!(await this.#subscriber.has(head))) throw unknown('events are still on their way');
     // The sentence does not deny the post: an owner that died right after its 201 has published nothing of it.
     const detail = 'No post with this id has come here. If it was written just now, try again in a while.';
     throw fieldProblem(404, 'id', 'must be the id of a post', detail);
   }
 
-  /** Waits for the post so many milliseconds; whether it is known then. */
-  async #wait(postId: string, known: () => Promise<boolean>, patience: number): Promise<boolean> {
-    if (this.#ended) return known();
+  #knows(postId: string): Promise<boolean> {
+    return this.#db.read((tx) => knowsPost(tx, postId));
+  }
+
+  /** Waits for the post so many milliseconds. Returns true if it is known then. */
+  async #wait(postId: string, patience: number): Promise<boolean> {
+    if (this.#ended) return this.#knows(postId);
     const seats = this.#waiting.get(postId) ?? new Set();
     this.#waiting.set(postId, seats);
     await new Promise<void>((resolve) => {
@@ -73,8 +86,8 @@ export class WaitingRoom {
       const timer = setTimeout(leave, patience);
       seats.add(leave);
       // It may have arrived just before this seat was taken.
-      known().then((here) => here && leave(), leave);
+      this.#knows(postId).then((known) => known && leave(), leave);
     });
-    return known();
+    return this.#knows(postId);
   }
 }

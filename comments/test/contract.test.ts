@@ -1,22 +1,16 @@
 // The comments service and its openapi.yaml agree.
-
-import { LOOPBACK } from '@blog/common/http/access.ts';
 import { afterAll } from '@jest/globals';
 import { keepsItsContract, takesEvents } from '../../common/test/contract-suite.ts';
 import { at, FakeBus } from '../../common/test/fake-bus.ts';
-import { NO_BUS, newFolder, removeFolders, Service, until } from '../../common/test/service.ts';
-import { createComments } from '../src/app.ts';
-import { migrations } from '../src/schema.ts';
+import { defined, NO_BUS, newFolder, removeFolders, Service, until } from '../../common/test/service.ts';
+import { comments } from '../src/app.ts';
 import { postCreated } from './comments-service.ts';
-
-const create = (part: Omit<Parameters<typeof createComments>[0], 'origins'>) =>
-  createComments({ ...part, origins: LOOPBACK });
 
 afterAll(removeFolders);
 
 keepsItsContract('comments', {
   async start(token) {
-    const service = await new Service({ migrations, create }, NO_BUS, newFolder(), token).open();
+    const service = await new Service(defined(comments), NO_BUS, newFolder(), token).open();
     // With an event in its outbox that it cannot send, the service knows at once that the bus is down, and lets no
     // comment wait.
     const verdict = { type: 'CommentModerated', data: { id: 'c0', postId: 'p0', status: 'approved' } };
@@ -40,7 +34,7 @@ keepsItsContract('comments', {
     await ask(400, 'GET', '/posts/p1/comments?cursor=unknown');
 
     const bus = await new FakeBus().open();
-    const informed = await new Service({ migrations, create }, bus.url, newFolder()).open();
+    const informed = await new Service(defined(comments), bus.url, newFolder()).open();
     await informed.push([], { after: at(0), upto: at(0) }).expect(200);
     await ask(404, 'POST', `${informed.url}/posts/unknown/comments`, { body });
     await informed.close();

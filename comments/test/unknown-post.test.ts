@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { openDatabase } from '@blog/common/core/database.ts';
-import type { Relay } from '@blog/common/core/outbox.ts';
+import type { Relay } from '@blog/common/core/relay.ts';
 import type { Subscriber } from '@blog/common/core/subscriber.ts';
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
 import { at, FakeBus } from '../../common/test/fake-bus.ts';
@@ -106,9 +106,9 @@ test('behind a classic bus, which never names its head, it is a 404', async () =
 
 test('waiting requests are answered as soon as the post is here; a thousand may wait, and the next one is a 503', async () => {
   const db = openDatabase(join(newFolder(), 'comments.db'), migrations);
-  const room = new WaitingRoom();
+  const room = new WaitingRoom(db, subscriber, { fails: false } as Relay);
   const enter = (post: string) =>
-    room.knows(db, subscriber, { fails: false } as Relay, post).then(
+    room.waitFor(post).then(
       () => `${post} 201`,
       ({ status }) => `${post} ${status}`,
     );
@@ -125,9 +125,8 @@ test('waiting requests are answered as soon as the post is here; a thousand may 
 
 test('when this service stops, waiting and new requests are told at once to try again', async () => {
   const db = openDatabase(join(newFolder(), 'comments.db'), migrations);
-  const room = new WaitingRoom();
-  const enter = () =>
-    room.knows(db, subscriber, { fails: false } as Relay, 'new').catch(({ status, message }) => `${status} ${message}`);
+  const room = new WaitingRoom(db, subscriber, { fails: false } as Relay);
+  const enter = () => room.waitFor('new').catch(({ status, message }) => `${status} ${message}`);
   const waiting = Array.from({ length: 1_000 }, enter);
   expect(await enter()).toContain('Too many'); // so all slots are taken
   room.end();

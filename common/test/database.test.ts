@@ -3,8 +3,8 @@
 import { copyFileSync, cpSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { type Database, openDatabase, type Tx } from '@blog/common/core/database.ts';
-import { databaseProblem } from '@blog/common/http/problem.ts';
+import { type Database, openDatabase } from '@blog/common/core/database.ts';
+import { databaseProblem, type Tx } from '@blog/common/core/sqlite.ts';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { newFolder, removeFolders, until } from './service.ts';
 
@@ -91,7 +91,7 @@ test('a work that throws is rolled back alone, and its caller gets the error', a
   expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
   await expect(wrong).rejects.toThrow('changed my mind');
   expect(await db.read(all)).toEqual(['before', 'after']);
-  expect(db.trouble).toBeUndefined();
+  expect(db.health.trouble).toBeUndefined();
 });
 
 test('an async work is rolled back and fails, because its rest would run after the commit', async () => {
@@ -162,11 +162,11 @@ test('while the disk is full reads continue and the problem is reported, until t
   await fill(5);
   await db.write(add('before'));
   await expect(db.write(add(large))).rejects.toThrow();
-  expect(db.trouble).toMatch(/disk is full/);
+  expect(db.health.trouble).toMatch(/disk is full/);
   expect(await db.read(all)).toEqual(['before']);
   await fill(1_000);
   await db.write(add(large));
-  expect(db.trouble).toBeUndefined();
+  expect(db.health.trouble).toBeUndefined();
 });
 
 test('a locked database fails the write with 503; a probe detects the end', async () => {
@@ -174,10 +174,10 @@ test('a locked database fails the write with 503; a probe detects the end', asyn
   const error = await db.write(add('locked out')).catch((error) => error);
   expect(databaseProblem(error)).toMatchObject({ status: 503 });
   await db.probe();
-  expect(db.trouble).toMatch(/cannot be used/);
+  expect(db.health.trouble).toMatch(/cannot be used/);
   unlock();
   await db.probe();
-  expect(db.trouble).toBeUndefined();
+  expect(db.health.trouble).toBeUndefined();
   expect(await db.read(all)).toEqual([]);
 });
 
@@ -203,7 +203,7 @@ describe('a file that is deleted or replaced while it is open', () => {
   ])('refuses writes at once, reports the reason, and can be read: %s', async (_what, replace) => {
     await db.write(add('before'));
     replace();
-    expect(db.trouble).toMatch(/was deleted or replaced .* started again/);
+    expect(db.health.trouble).toMatch(/was deleted or replaced .* started again/);
     const error = await db.write(add('lost')).catch((error) => error);
     expect(databaseProblem(error)).toMatchObject({ status: 503 });
     await expect(Promise.all([db.write(add('one')), db.write(add('two'))])).rejects.toThrow();
@@ -227,7 +227,7 @@ describe('a file that is deleted or replaced while it is open', () => {
     await expect(db.write(add('refused'))).rejects.toThrow();
     renameSync(`${dirname(file)} aside`, dirname(file));
     await db.write(add('stored'));
-    expect(db.trouble).toBeUndefined();
+    expect(db.health.trouble).toBeUndefined();
     expect(committed()).toEqual(['stored']);
   });
 

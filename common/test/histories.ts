@@ -1,7 +1,8 @@
 // Random histories of a log, for property tests of projections.
 import { join } from 'node:path';
-import { type Database, openDatabase, type Tx } from '@blog/common/core/database.ts';
+import { type Database, openDatabase } from '@blog/common/core/database.ts';
 import { type EventType, type KnownEvent, parseEvent } from '@blog/common/core/events.ts';
+import type { Tx } from '@blog/common/core/sqlite.ts';
 import fc from 'fast-check';
 import { newFolder } from './service.ts';
 
@@ -71,7 +72,7 @@ export const retold = (events: Told[]): fc.Arbitrary<Step[]> =>
 /** Applies the steps to a new database, up to each restart in one transaction; `look` is called after every event. */
 export async function tell<T>(
   steps: Step[],
-  migrations: string[],
+  migrations: readonly string[],
   handle: (tx: Tx, event: KnownEvent) => void,
   look: (tx: Tx) => T,
 ): Promise<T[]> {

@@ -2,10 +2,9 @@
 
 import { isLoopback, LOOPBACK, type Origins } from '@blog/common/http/access.ts';
 import { createApp } from '@blog/common/http/app.ts';
-import { Metrics } from '@blog/common/observe/metrics.ts';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
 import { Router } from 'express';
-import { log, NO_BUS, newFolder, openapi, removeFolders, Service } from './service.ts';
+import { frameOf, NO_BUS, newFolder, removeFolders, Service } from './service.ts';
 
 let service: Service;
 afterEach(() => service.close());
@@ -19,7 +18,7 @@ const start = async ({ origins, loopback = false }: { origins?: Origins; loopbac
       if (req.method !== 'GET') await db.write((tx) => tx.run('INSERT INTO rows VALUES (?)', req.method));
       res.json({});
     });
-    const app = createApp({ openapi, db, log, metrics: new Metrics(db), routes: [routes], loops: [], origins });
+    const app = createApp({ ...frameOf(db), routes: [routes], checks: [], origins });
     if (loopback) app.set('allowed hosts', ['blog.example']);
     return { app, loops: [] };
   };

@@ -3,20 +3,20 @@
 import { join } from 'node:path';
 import { openDatabase } from '@blog/common/core/database.ts';
 import type { Bus } from '@blog/common/core/exchange.ts';
-import { enqueue, outboxSchema, Relay, replayedFrom } from '@blog/common/core/outbox.ts';
+import { enqueue, outboxSchema, replayedFrom } from '@blog/common/core/outbox.ts';
+import { Relay } from '@blog/common/core/relay.ts';
 import { createApp } from '@blog/common/http/app.ts';
-import { Metrics } from '@blog/common/observe/metrics.ts';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Router } from 'express';
 import { at, FakeBus, type Mode, type Publication } from './fake-bus.ts';
-import { log, newFolder, openapi, removeFolders, Service, stays, until } from './service.ts';
+import { frameOf, newFolder, removeFolders, Service, stays, until } from './service.ts';
 
 const publisher = {
   migrations: [outboxSchema],
   create: ({ db, bus }: { db: Service['db']; bus: Bus }) => {
-    const metrics = new Metrics(db);
-    const loops = [new Relay({ db, bus, log, metrics })];
-    return { app: createApp({ openapi, db, log, metrics, routes: [Router()], loops }), loops };
+    const frame = frameOf(db);
+    const loops = [new Relay({ ...frame, bus })];
+    return { app: createApp({ ...frame, routes: [Router()], checks: loops }), loops };
   },
 };
 const event = (id: string) => ({

@@ -6,7 +6,10 @@ type Sample = { name: string; labels: Record<string, string>; value: number };
 const SAMPLE = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$/;
 const LABEL = /([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)",?/g;
 
-/** Metrics are in base units, which their names end with (prometheus.io/docs/practices/naming). */
+/** The library's metrics of the process, with its names. Their series come and go with what the process does. */
+const PROCESS = /^(nodejs|process)_/;
+
+/** The parts' own metrics are in base units, and named by them (prometheus.io/docs/practices/naming). */
 const UNITS = /_(seconds|bytes|events|works|readers|letters|state|degraded)$/;
 
 export class Scrape {
@@ -50,9 +53,10 @@ export class Scrape {
     return found[0]?.value;
   }
 
-  /** All series, whatever their value; the buckets of a histogram count as one. */
+  /** Every series of the part's own, whatever its value; a histogram's buckets count as one. */
   get series(): string[] {
-    const names = this.samples.map(({ name, labels: { le, ...labels } }) => `${name} ${JSON.stringify(labels)}`);
+    const own = this.samples.filter(({ name }) => !PROCESS.test(name));
+    const names = own.map(({ name, labels: { le, ...labels } }) => `${name} ${JSON.stringify(labels)}`);
     return [...new Set(names)].sort();
   }
 
@@ -62,14 +66,15 @@ export class Scrape {
       const family = this.#types.has(name) ? name : name.replace(/_(bucket|sum|count)$/, '');
       const type = this.#types.get(family) ?? '';
       const counts = type === 'counter';
+      const isOwn = !PROCESS.test(name);
       return [
         ...(type && this.#helped.has(family) ? [] : [`${name} has no HELP or TYPE`]),
         ...(family === name || /histogram|summary/.test(type) ? [] : [`${name} is of a ${type}`]),
-        ...(counts === /_total$/.test(family) ? [] : [`${family} is a ${type}`]),
-        ...(counts || UNITS.test(family) ? [] : [`${family} has no unit`]),
+        ...(!isOwn || counts === /_total$/.test(family) ? [] : [`${family} is a ${type}`]),
+        ...(!isOwn || counts || UNITS.test(family) ? [] : [`${family} has no unit`]),
         ...('quantile' in labels && type !== 'summary' ? [`${family} has a quantile`] : []),
         ...('le' in labels && type !== 'histogram' ? [`${family} has a bucket`] : []),
-        ...(Number.isFinite(value) ? [] : [`${name} is ${value}`]),
+        ...(!isOwn || Number.isFinite(value) ? [] : [`${name} is ${value}`]),
       ];
     });
   }

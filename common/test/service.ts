@@ -9,8 +9,11 @@ import { type Database, openDatabase } from '@blog/common/core/database.ts';
 import type { Bus } from '@blog/common/core/exchange.ts';
 import type { Loop } from '@blog/common/core/loop.ts';
 import { createHttpServer } from '@blog/common/http/limits.ts';
-import type { Streams } from '@blog/common/http/streams.ts';
 import { createLog, type Log } from '@blog/common/observe/log.ts';
+import { Metrics } from '@blog/common/observe/metrics.ts';
+import { createObserver } from '@blog/common/observe/observer.ts';
+import { watchRequests } from '@blog/common/observe/requests.ts';
+import { createService, type Service as Definition } from '@blog/common/run/service.ts';
 import type { Express } from 'express';
 import request from 'supertest';
 import { at, type Json } from './fake-bus.ts';
@@ -18,7 +21,20 @@ import { at, type Json } from './fake-bus.ts';
 export const log = createLog('test', 'silent');
 
 /** A contract for apps made up by a test. */
-export const openapi = new URL('../../posts/openapi.yaml', import.meta.url);
+const openapi = new URL('../../posts/openapi.yaml', import.meta.url);
+
+/** The frame of an app that a test makes up, and the observer of its loops. */
+export function frameOf(db: Database) {
+  const metrics = new Metrics(db);
+  return {
+    db,
+    log,
+    openapi,
+    metrics,
+    watch: watchRequests({ log, metrics }),
+    observer: createObserver({ log, metrics }),
+  };
+}
 
 /** An address without a listener. */
 export const NO_BUS = 'http://127.0.0.1:9';
@@ -53,9 +69,18 @@ export function removeFolders(): void {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 }
 
-type Part = { app: Express; loops: Loop[]; streams?: Streams };
-type Options = { migrations: string[]; create: (part: { db: Database; log: Log; bus: Bus }) => Part };
+type Part = { app: Express; loops: Loop[]; held?: { end(): void }[] };
+type Options = { migrations: readonly string[]; create: (part: { db: Database; log: Log; bus: Bus }) => Part };
 type Places = { after?: string; upto?: string; head?: string; replay?: string };
+
+/** A service as its main makes it, with these settings in its environment. */
+export const defined = <Settings>(service: Definition<Settings>, env: Record<string, string> = {}): Options => ({
+  migrations: service.migrations,
+  create({ db, bus: { url, token } }) {
+    const settings = service.settings.parse({ EVENT_BUS_URL: url, ...env });
+    return createService(service, { db, log, settings: { ...settings, BUS_TOKEN: token } });
+  },
+});
 
 export class Service {
   db: Database;
@@ -119,7 +144,7 @@ export class Service {
 
   async close(): Promise<void> {
     const closed = new Promise((resolve) => this.#server.close(resolve));
-    this.#part.streams?.end();
+    for (const held of this.#part.held ?? []) held.end();
     this.#server.closeAllConnections();
     await Promise.all([closed, ...this.#part.loops.map((loop) => loop.stop())]);
     await this.db.close();

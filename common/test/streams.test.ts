@@ -6,7 +6,6 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type Database, openDatabase } from '@blog/common/core/database.ts';
 import { Streams } from '@blog/common/http/streams.ts';
-import { Metrics } from '@blog/common/observe/metrics.ts';
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { Response } from 'express';
 import { newFolder, removeFolders, until } from './service.ts';
@@ -17,7 +16,7 @@ let server: Server;
 let serve: (res: Response) => Promise<void>;
 beforeEach(async () => {
   db = openDatabase(join(newFolder(), 'streams.db'), []);
-  streams = new Streams(db, new Metrics(db));
+  streams = new Streams(db);
   server = createServer((_, res) => void serve(asResponse(res)));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
 });
@@ -151,7 +150,7 @@ test('on shutdown every stream ends, even one whose reader does not read', async
 });
 
 test('a reader over the limit is a 503, and one is accepted again when another has left', async () => {
-  streams = new Streams(db, new Metrics(db), 2);
+  streams = new Streams(db, 2);
   serve = (res) => streams.serve(res, async () => '', ':\n\n').catch((error) => void res.writeHead(error.status).end());
   const readers = [await read(), await read()];
   for (const reader of readers) await once(reader, 'readable');

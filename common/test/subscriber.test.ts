@@ -2,15 +2,15 @@
 
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import type { Tx } from '@blog/common/core/database.ts';
 import type { KnownEvent } from '@blog/common/core/events.ts';
 import type { Bus } from '@blog/common/core/exchange.ts';
+import type { Tx } from '@blog/common/core/sqlite.ts';
 import { checkpointSchema, Subscriber } from '@blog/common/core/subscriber.ts';
 import { createApp } from '@blog/common/http/app.ts';
-import { Metrics } from '@blog/common/observe/metrics.ts';
+import { eventRoutes } from '@blog/common/http/events.ts';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { at, FakeBus } from './fake-bus.ts';
-import { log, NO_BUS, newFolder, openapi, removeFolders, Service, until } from './service.ts';
+import { frameOf, NO_BUS, newFolder, removeFolders, Service, until } from './service.ts';
 
 /** Adds a row for each time an event is handled, so that a second effect shows. */
 const handle = (tx: Tx, { data }: KnownEvent) => {
@@ -22,21 +22,10 @@ const subscribing = {
   migrations: [`CREATE TABLE handled (id TEXT) STRICT; CREATE TABLE orders (after TEXT) STRICT; ${checkpointSchema}`],
   create: ({ db, bus }: { db: Service['db']; bus: Bus }) => {
     const onOrder = (tx: Tx, after: string) => void tx.run('INSERT INTO orders VALUES (?)', after);
-    const metrics = new Metrics(db);
-    const subscriber = new Subscriber({
-      db,
-      bus,
-      log,
-      metrics,
-      handles: ['PostCreated'],
-      urgent: ['PostCreated'],
-      handle,
-      onOrder,
-    });
-    return {
-      app: createApp({ openapi, db, log, metrics, routes: [subscriber.routes], loops: [subscriber] }),
-      loops: [subscriber],
-    };
+    const frame = frameOf(db);
+    const subscriber = new Subscriber({ ...frame, bus, handles: ['PostCreated'], handle, onOrder });
+    const loops = [subscriber];
+    return { app: createApp({ ...frame, routes: [eventRoutes(subscriber, bus.token)], checks: loops }), loops };
   },
 };
 const deep = (levels: number): object => JSON.parse('{"a":'.repeat(levels) + 1 + '}'.repeat(levels));

@@ -2,15 +2,16 @@
 
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import type { Tx } from '@blog/common/core/database.ts';
 import type { KnownEvent } from '@blog/common/core/events.ts';
-import { enqueue, outboxSchema, Relay } from '@blog/common/core/outbox.ts';
+import { enqueue, outboxSchema } from '@blog/common/core/outbox.ts';
+import { Relay } from '@blog/common/core/relay.ts';
+import type { Tx } from '@blog/common/core/sqlite.ts';
 import { checkpointSchema, Subscriber } from '@blog/common/core/subscriber.ts';
 import { createApp } from '@blog/common/http/app.ts';
-import { Metrics } from '@blog/common/observe/metrics.ts';
+import { eventRoutes } from '@blog/common/http/events.ts';
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
 import { at, FakeBus } from './fake-bus.ts';
-import { log, newFolder, openapi, removeFolders, Service, until } from './service.ts';
+import { frameOf, newFolder, removeFolders, Service, until } from './service.ts';
 
 const TOKEN = 'a-token-of-this-test';
 const BEARER = `Bearer ${TOKEN}`;
@@ -22,18 +23,10 @@ let bus: FakeBus;
 let service: Service;
 const start = async (token: string | undefined) => {
   const create: ConstructorParameters<typeof Service>[0]['create'] = ({ db, bus: { url } }) => {
-    const metrics = new Metrics(db);
-    const subscriber = new Subscriber({
-      db,
-      log,
-      metrics,
-      bus: { url, token },
-      handles: ['PostCreated'],
-      urgent: ['PostCreated'],
-      handle,
-    });
-    const loops = [subscriber, new Relay({ db, log, metrics, bus: { url, token } })];
-    return { app: createApp({ openapi, db, log, metrics, routes: [subscriber.routes], loops }), loops };
+    const frame = frameOf(db);
+    const subscriber = new Subscriber({ ...frame, bus: { url, token }, handles: ['PostCreated'], handle });
+    const loops = [subscriber, new Relay({ ...frame, bus: { url, token } })];
+    return { app: createApp({ ...frame, routes: [eventRoutes(subscriber, token)], checks: loops }), loops };
   };
   service = await new Service({ migrations, create }, bus.url, newFolder()).open();
 };

@@ -1,46 +1,56 @@
-import type { Database } from '@blog/common/core/database.ts';
-import { onlyWithToken } from '@blog/common/http/access.ts';
-import { createApp } from '@blog/common/http/app.ts';
+// The event bus: the log and its routes, one delivery loop a subscription, and the commands of a person.
+import { wholeNumber } from '@blog/common/http/input.ts';
 import { Streams } from '@blog/common/http/streams.ts';
-import type { Log } from '@blog/common/observe/log.ts';
-import { Metrics } from '@blog/common/observe/metrics.ts';
+import { httpUrl, localDefault } from '@blog/common/run/config.ts';
+import { localUrl, SERVICES } from '@blog/common/run/parts.ts';
+import { defineService } from '@blog/common/run/service.ts';
+import { z } from 'zod';
+import { Arrivals } from './arrivals.ts';
 import { controlRoutes } from './control-routes.ts';
-import { Deliveries } from './deliveries.ts';
 import { Delivery } from './delivery.ts';
 import { Integrity } from './integrity.ts';
 import { logRoutes } from './log-routes.ts';
-import { addGauges, createCounts } from './metrics.ts';
+import { addMetrics } from './metrics.ts';
+import { migrations } from './schema.ts';
 import { Tail } from './tail.ts';
 
-const openapi = new URL('../openapi.yaml', import.meta.url);
+const LOCAL = SERVICES.map((name) => `${name}=${localUrl(name)}/events`).join();
 
-type Options = {
-  db: Database;
-  log: Log;
-  token?: string;
-  subscriptions: { name: string; url: string }[];
-  deadline: number;
-};
+/** `SUBSCRIPTIONS`: `name=url,name=url`, never taken from a request; names are unique. */
+export const subscriptionList = z.string().transform((text, context) => {
+  const list = text.split(',').map((entry) => {
+    const at = entry.indexOf('=');
+    return { name: entry.slice(0, at).trim(), url: entry.slice(at + 1).trim() };
+  });
+  const valid = list.every(({ name, url }) => /^[\w.-]{1,50}$/.test(name) && httpUrl.safeParse(url).success);
+  if (valid && new Set(list.map(({ name }) => name)).size === list.length) return list;
+  context.addIssue({ code: 'custom', message: 'must be name=url,name=url with names that differ and http addresses' });
+  return z.NEVER;
+});
 
-/** The event bus: the log and its routes, one delivery loop per subscription, and what a person may do to them. */
-export function createEventBus({ db, log, token, subscriptions, deadline }: Options) {
-  const metrics = new Metrics(db);
-  const counts = createCounts(
-    metrics,
-    subscriptions.map(({ name }) => name),
-  );
-  const tail = new Tail();
-  const deliveries = new Deliveries();
-  const shared = { db, log, token, deadline, tail, deliveries, counts };
-  const loops = subscriptions.map(({ name, url }) => new Delivery({ ...shared, name, url }));
-  addGauges(metrics, db, loops);
-  const streams = new Streams(db, metrics);
-  const integrity = new Integrity(db, log);
-  const routes = [
-    onlyWithToken(token),
-    logRoutes({ db, log, tail, loops, deliveries, streams, integrity, counts }),
-    controlRoutes({ db, loops }),
-  ];
-  const all = [integrity, ...loops];
-  return { app: createApp({ openapi, db, log, metrics, routes, loops: all }), loops: all, streams };
-}
+export const eventBus = defineService({
+  name: 'event-bus',
+  settings: z.object({
+    SUBSCRIPTIONS: localDefault(z.string(), LOCAL).pipe(subscriptionList),
+    /** The maximum time in which a subscriber answers, in milliseconds. */
+    DELIVERY_TIMEOUT_MS: wholeNumber(100, 600_000).default(10_000),
+  }),
+  migrations,
+  create(context) {
+    const { db, metrics, settings } = context;
+    const { token } = context.bus;
+    const arrivals = new Arrivals();
+    const observer = arrivals.watching(context.observer);
+    const tail = new Tail();
+    const common = { db, observer, tail, token, deadline: settings.DELIVERY_TIMEOUT_MS };
+    const loops = settings.SUBSCRIPTIONS.map((subscription) => new Delivery({ ...common, ...subscription }));
+    const streams = new Streams(db);
+    const integrity = new Integrity(db, observer.log);
+    addMetrics(metrics, db, loops);
+    const routes = [
+      logRoutes({ db, observer, token, tail, loops, arrivals, streams, integrity }),
+      controlRoutes({ db, token, loops }),
+    ];
+    return { routes, loops, streams, checks: [integrity] };
+  },
+});

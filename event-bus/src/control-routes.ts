@@ -1,10 +1,14 @@
+// The routes of a person: what the subscriptions and dead letters are, and what is done to them.
 import type { Database } from '@blog/common/core/database.ts';
+import { fieldProblem, Problem, parse } from '@blog/common/core/problem.ts';
+import { onlyWithToken } from '@blog/common/http/access.ts';
 import { BODY_LIMIT, optionalBody, page, parsePage, wholeNumber } from '@blog/common/http/input.ts';
-import { fieldProblem, onlyMethods, Problem, parse } from '@blog/common/http/problem.ts';
 import { Router } from 'express';
 import { z } from 'zod';
+import { pause, redeliver, replay, resume, skip } from './commands.ts';
 import { deleteLetter, getLetter, listLetters, unknownLetter } from './dead-letters.ts';
 import type { Delivery } from './delivery.ts';
+import { statusOf } from './standing.ts';
 
 const letterPath = z.object({ id: wholeNumber(1) });
 const replayBody = z.object(
@@ -12,35 +16,33 @@ const replayBody = z.object(
   'must be a JSON object',
 );
 
-const commands: Record<string, (loop: Delivery, body: unknown) => Promise<void>> = {
-  pause: (loop) => loop.pause(),
-  resume: (loop) => loop.resume(),
-  skip: (loop) => loop.skip(),
-  replay: (loop, body) => loop.replay(parse(replayBody, body ?? {}).from),
+const COMMANDS: Record<string, (loop: Delivery, body: unknown) => Promise<void>> = {
+  ...{ pause, resume, skip },
+  replay: (loop, body) => replay(loop, parse(replayBody, body ?? {}).from),
 };
 
-/** What a person sees of the subscriptions and dead letters, and does to them. */
-export function controlRoutes({ db, loops }: { db: Database; loops: Delivery[] }): Router {
-  const routes = Router();
+type Options = { db: Database; token?: string; loops: Delivery[] };
+
+export function controlRoutes({ db, token, loops }: Options): Router {
+  const routes = Router().use(onlyWithToken(token));
   // Also where none is needed: a request whose body turns out to be malformed has changed nothing.
   const body = optionalBody(BODY_LIMIT);
   const find = (name: unknown) => {
-    const loop = loops.find((candidate) => candidate.name === name);
+    const loop = loops.find(({ subscription }) => subscription.name === name);
     if (!loop) throw fieldProblem(404, 'name', 'must be the name of a subscription');
     return loop;
   };
 
   routes.get('/subscriptions', async (_req, res) => {
-    res.json(await db.read((tx) => loops.map((loop) => loop.status(tx))));
+    res.json(await db.read((tx) => loops.map(({ subscription }) => statusOf(tx, subscription))));
   });
 
-  for (const [name, command] of Object.entries(commands)) {
+  for (const [name, command] of Object.entries(COMMANDS)) {
     routes.post(`/subscriptions/:name/${name}`, body, async (req, res) => {
       const loop = find(req.params.name);
       await command(loop, req.body);
-      res.json(await db.read((tx) => loop.status(tx)));
+      res.json(await db.read((tx) => statusOf(tx, loop.subscription)));
     });
-    routes.all(`/subscriptions/:name/${name}`, onlyMethods('POST'));
   }
 
   routes.get('/dead-letters', async (req, res) => {
@@ -52,10 +54,10 @@ export function controlRoutes({ db, loops }: { db: Database; loops: Delivery[] }
 
   routes.post('/dead-letters/:id/redeliver', body, async (req, res) => {
     const { id } = parse(letterPath, req.params);
-    const { subscription } = await db.read((tx) => getLetter(tx, id));
-    const loop = loops.find(({ name }) => name === subscription);
-    if (!loop) throw new Problem(409, `There is no subscription ${subscription} any more: discard the letter.`);
-    await loop.redeliver(id);
+    const letter = await db.read((tx) => getLetter(tx, id));
+    const loop = loops.find(({ subscription }) => subscription.name === letter.subscription);
+    if (!loop) throw new Problem(409, `There is no subscription ${letter.subscription} any more: discard the letter.`);
+    await redeliver(loop, db, id);
     res.json({ status: 'OK' });
   });
 
@@ -65,8 +67,5 @@ export function controlRoutes({ db, loops }: { db: Database; loops: Delivery[] }
     res.status(204).end();
   });
 
-  routes.all(['/subscriptions', '/dead-letters'], onlyMethods('GET'));
-  routes.all('/dead-letters/:id/redeliver', onlyMethods('POST'));
-  routes.all('/dead-letters/:id', onlyMethods('DELETE'));
   return routes;
 }

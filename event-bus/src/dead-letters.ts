@@ -1,7 +1,8 @@
-import type { Tx } from '@blog/common/core/database.ts';
+// Dead letters: events that a subscriber cannot take, parked so that the events behind them go on.
+
+import { fieldProblem, unknownCursor } from '@blog/common/core/problem.ts';
 import { firstOf, type Rows } from '@blog/common/core/rows.ts';
-import { unknownCursor } from '@blog/common/http/input.ts';
-import { fieldProblem } from '@blog/common/http/problem.ts';
+import type { Tx } from '@blog/common/core/sqlite.ts';
 import type { Entry } from './log.ts';
 
 /** An event that a subscriber cannot take: left out of pushes until it is redelivered or discarded. */

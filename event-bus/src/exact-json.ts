@@ -1,4 +1,4 @@
-import { fieldProblem } from '@blog/common/http/problem.ts';
+import { fieldProblem } from '@blog/common/core/problem.ts';
 
 /** Strings (names of members if a colon follows), numbers, and the ends of objects and arrays. */
 const TOKEN = /("[^"\\]*(?:\\.[^"\\]*)*")(\s*:)?|-?\d[\d.eE+-]*|[{}[\]]/g;

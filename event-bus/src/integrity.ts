@@ -1,18 +1,19 @@
+// The integrity of the log: its newest entries are checked at the start, all of it when asked.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Checkpoint } from '@blog/common/core/checkpoint.ts';
-import type { Database, Tx } from '@blog/common/core/database.ts';
-import { Loop } from '@blog/common/core/loop.ts';
-import { isUnreadable, unavailable } from '@blog/common/http/problem.ts';
-import type { Log } from '@blog/common/observe/log.ts';
+import type { Database } from '@blog/common/core/database.ts';
+import type { Log } from '@blog/common/core/observer.ts';
+import { unavailable } from '@blog/common/core/problem.ts';
+import { isUnreadable, type Tx } from '@blog/common/core/sqlite.ts';
 import { checkpointAt, Damage, newest, PAGE, readBehind } from './log.ts';
 
-/** How many of the newest entries are checked at the start: what a crash or a bad disk can have hurt while they were written. */
+/** The number of newest entries that are checked at the start: a crash or a bad disk can have hurt them while they were written. */
 const TAIL = 1_000;
 
 export type Verdict = { ok: true; events: number; head: Checkpoint } | { ok: false; position: number; reason: string };
 
 /**
- * Checks what is behind a position, page by page, so that others are served in between: every position is there, every
+ * Checks the log behind a position, page by page, so that others are served in between: every position is there, every
  * record fits the checksums, and the columns by which events are found say what the record says.
  */
 export async function verifyLog(db: Database, after = 0): Promise<Verdict> {
@@ -39,7 +40,7 @@ export async function verifyLog(db: Database, after = 0): Promise<Verdict> {
   return { ok: true, events: position - after, head: head as Checkpoint };
 }
 
-/** An event is recognised, and found by type and subject, by what stands beside its record. */
+/** An event is recognised, and found by type and subject, by the columns beside its record. */
 function assertFound(tx: Tx, after: number, limit: number): void {
   const wrong = tx.get<{ position: number }>(
     `SELECT position FROM (SELECT * FROM events WHERE position > ? ORDER BY position LIMIT ?) AS e
@@ -52,25 +53,25 @@ function assertFound(tx: Tx, after: number, limit: number): void {
   if (wrong) throw new Damage(wrong.position, 'it is not found under what its record says');
 }
 
-/** Whether the log is still what was written. Its newest entries are checked at the start, all of it when asked. */
-export class Integrity extends Loop {
+export class Integrity {
   #db: Database;
   #log: Log;
   #checking: Promise<void> | undefined;
   #verifying: Promise<Verdict> | undefined;
-  /** The damage among the newest entries, and what was found when somebody asked. */
+  /** The damage among the newest entries, and the one that was found when a person asked. */
   #tail: string | undefined;
   #found: string | undefined;
 
   constructor(db: Database, log: Log) {
-    super();
     this.#db = db;
     this.#log = log;
+    // A database that cannot be read just now is reported elsewhere; the next publication checks again.
+    this.assertSound().catch(() => {});
   }
 
   /**
-   * Nothing is appended on top of a damaged end: what is refused now still waits where it came from, when a person has put
-   * back a log that can be trusted.
+   * Nothing is appended on top of a damaged end: a publisher that is refused keeps its events until a person has put back a
+   * log that can be trusted.
    * @throws Problem 503 if the newest entries are damaged
    */
   async assertSound(): Promise<void> {
@@ -80,8 +81,8 @@ export class Integrity extends Loop {
   }
 
   /**
-   * The whole log, checked now; who asks meanwhile gets the same answer.
-   * @throws an error of SQLite's if its file was deleted or replaced: what can still be read is not what will be there
+   * Checks the whole log now; requests that come meanwhile get the same answer.
+   * @throws an error of SQLite's if its file was deleted or replaced: the entries that can still be read will not be there
    */
   verify(): Promise<Verdict> {
     this.#verifying ??= this.#verify().finally(() => {
@@ -94,15 +95,10 @@ export class Integrity extends Loop {
     return [...new Set([this.#tail, this.#found])].filter((text) => text !== undefined);
   }
 
-  protected async run(): Promise<void> {
-    // A database that cannot be read just now says so elsewhere; whoever publishes next checks again.
-    await this.assertSound().catch(() => {});
-  }
-
   async #checkTail(): Promise<void> {
     try {
       const { position } = await this.#db.read(newest);
-      this.#tail = this.#told(await verifyLog(this.#db, Math.max(0, position - TAIL)));
+      this.#tail = this.#damageOf(await verifyLog(this.#db, Math.max(0, position - TAIL)));
     } catch (error) {
       this.#checking = undefined;
       if (!isUnreadable(error)) throw error;
@@ -112,13 +108,13 @@ export class Integrity extends Loop {
   }
 
   async #verify(): Promise<Verdict> {
-    this.#db.assertInPlace();
+    this.#db.health.assertInPlace();
     const verdict = await verifyLog(this.#db);
-    this.#found = this.#told(verdict);
+    this.#found = this.#damageOf(verdict);
     return verdict;
   }
 
-  #told(verdict: Verdict): string | undefined {
+  #damageOf(verdict: Verdict): string | undefined {
     if (verdict.ok) return undefined;
     const { position, reason } = verdict;
     this.#log.error({ position, reason }, 'the log is damaged');

@@ -1,23 +1,21 @@
+// The routes of the log: publish, read, follow, verify.
 import { pipeline } from 'node:stream/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Checkpoint, checkpointText, positionOf } from '@blog/common/core/checkpoint.ts';
-import type { Database, Tx } from '@blog/common/core/database.ts';
+import type { Database } from '@blog/common/core/database.ts';
+import type { Observer } from '@blog/common/core/observer.ts';
+import { Problem, parse } from '@blog/common/core/problem.ts';
+import type { Tx } from '@blog/common/core/sqlite.ts';
+import { onlyWithToken } from '@blog/common/http/access.ts';
 import { wholeNumber } from '@blog/common/http/input.ts';
-import { onlyMethods, Problem, parse } from '@blog/common/http/problem.ts';
-import { message, reset, Shared, type Step, type Streams } from '@blog/common/http/streams.ts';
-import { failpoint } from '@blog/common/observe/failpoints.ts';
-import type { Log } from '@blog/common/observe/log.ts';
-import { countTypes } from '@blog/common/observe/metrics.ts';
-import { fieldsOf, spansOfAppended } from '@blog/common/observe/spans.ts';
-import { traceparentOf } from '@blog/common/observe/traces.ts';
+import { message, reset, type Step, type Streams } from '@blog/common/http/streams.ts';
 import { Router } from 'express';
 import { z } from 'zod';
-import type { Deliveries } from './deliveries.ts';
+import type { Arrivals } from './arrivals.ts';
 import type { Delivery } from './delivery.ts';
 import type { Integrity } from './integrity.ts';
-import { entryJson, type Filter, head, knows, readPage } from './log.ts';
-import type { Counts } from './metrics.ts';
-import { parsePublication, parsePublished, publicationBody, publish } from './publish.ts';
+import { append, entryJson, type Filter, head, knows, readPage } from './log.ts';
+import { parsePublication, publicationBody, publicationHeaders } from './publication.ts';
 import type { Tail } from './tail.ts';
 
 const text = z.string({ error: 'must be given once' }).min(1, 'must not be empty').optional();
@@ -41,49 +39,43 @@ const MISSED = 10_000;
 
 type Options = {
   db: Database;
-  log: Log;
+  observer: Observer;
+  token?: string;
   tail: Tail;
   loops: Delivery[];
-  deliveries: Deliveries;
+  arrivals: Arrivals;
   streams: Streams;
   integrity: Integrity;
-  counts: Counts;
 };
 
-/** Publishing and reading. */
-export function logRoutes({ db, log, tail, loops, deliveries, streams, integrity, counts }: Options): Router {
-  const routes = Router();
-  const steps = new Shared<Step>(db);
+export function logRoutes({ db, observer, token, tail, loops, arrivals, streams, integrity }: Options): Router {
+  const routes = Router().use(onlyWithToken(token));
 
   routes.post('/events', publicationBody, async (req, res) => {
     const events = parsePublication(req);
-    const began = performance.now();
-    const published = parsePublished(req.headers);
-    const publisher = loops.find(({ name }) => events.some(({ source }) => source === name));
+    const { 'event-published': published } = parse(publicationHeaders, req.headers);
+    const circumstances = { cause: res.locals.traceparent, began: performance.now() };
     await integrity.assertSound();
-    try {
-      const { positions, checkpoint, entries } = await db.write((tx) => publish(tx, events, published));
-      spansOfAppended(entries, traceparentOf(req), began);
-      if (log.isLevelEnabled('debug')) {
-        for (const { position, record } of entries) log.debug({ position, ...fieldsOf(record) }, 'event appended');
-      }
-      tail.grow(entries);
-      countTypes(counts.published, entries);
-      failpoint('logged-not-answered');
-      if (published) publisher?.publisherDiverged(undefined);
-      const places = Array.isArray(req.body) ? { positions } : { id: events[0]?.id, position: positions[0] };
-      res.status(201).json({ status: 'OK', ...places, checkpoint });
-    } catch (error) {
-      if (error instanceof Problem && error.status === 412) publisher?.publisherDiverged(published);
-      throw error;
-    }
+    const appended = await db.write((tx) => (published && !knows(tx, published) ? undefined : append(tx, events)));
+
+    const publisher = loops.find(({ subscription }) => events.some(({ source }) => source === subscription.name));
+    const isLost = 'which this log does not have';
+    if (published)
+      publisher?.subscription.diverge('publisher', appended ? undefined : `it was told ${published}, ${isLost}`);
+    if (!appended)
+      throw new Problem(412, `This log does not have ${published}: it has lost events that it had acknowledged.`);
+    const { entries, positions, checkpoint } = appended;
+    tail.grow(entries);
+    observer.step('logged', entries, circumstances);
+    const places = Array.isArray(req.body) ? { positions } : { id: events[0]?.id, position: positions[0] };
+    res.status(201).json({ status: 'OK', ...places, checkpoint });
   });
 
-  // All of the log, however long: page by page, and only as fast as it is read.
+  // All of the log, however long: page by page, and only as fast as it is read (backpressure).
   routes.get('/events', async (req, res) => {
     const { limit = Number.MAX_SAFE_INTEGER, ...asked } = parse(eventsQuery, req.query);
     const pieces = jsonArray(db, asked, limit, () => res.destroyed || req.method === 'HEAD');
-    // What cannot be read at once gets an honest answer. Later it can only break off.
+    // An error of the first page gets an answer. Later the answer can only break off.
     const first = await pieces.next();
     res.set('event-head', await db.read(head)).type('application/json');
     const all = async function* () {
@@ -101,30 +93,19 @@ export function logRoutes({ db, log, tail, loops, deliveries, streams, integrity
   });
 
   routes.get('/events/:position/deliveries', (req, res) => {
-    res.json(deliveries.of(parse(positionPath, req.params).position));
+    res.json(arrivals.of(parse(positionPath, req.params).position));
   });
 
   routes.get('/stream', async (req, res) => {
     const { after } = parse(streamQuery, req.query);
-    const { now, from } = await db.read((tx) => ({
-      now: head(tx),
-      from: resumeFrom(tx, req.get('Last-Event-ID') ?? after),
-    }));
-    let step: Step = { text: '', upto: from ?? positionOf(now) };
-    const next = async () => {
-      const { upto } = step;
-      step = await steps.of(upto, (tx) => readStep(tx, upto));
-      return step.text;
-    };
-    await streams.serve(res, next, from === undefined ? reset(now) : '');
+    const first = await db.read((tx) => begin(tx, req.get('Last-Event-ID') ?? after));
+    await streams.follow(res, first, readStep);
   });
 
-  routes.all('/events', onlyMethods('GET', 'POST'));
-  routes.all(['/log/verify', '/events/:position/deliveries', '/stream'], onlyMethods('GET'));
   return routes;
 }
 
-/** The log as one JSON array, a piece per page, until nobody wants it any more. */
+/** The log as one JSON array, a piece per page, until it is not wanted any more. */
 async function* jsonArray(db: Database, filter: Filter, limit: number, isUnwanted: () => boolean) {
   const direction = filter.before === undefined ? 'after' : 'before';
   let rest = limit;
@@ -145,18 +126,18 @@ async function* jsonArray(db: Database, filter: Filter, limit: number, isUnwante
   yield opening === '[' ? '[]\n' : ']\n';
 }
 
-/** What the stream has next behind a position. */
+/** The begin of a stream: behind the checkpoint that the reader names, or now; with a reset if it has to read the list again. */
+function begin(tx: Tx, after: Checkpoint | undefined): Step {
+  const now = head(tx);
+  const end = positionOf(now);
+  if (after === undefined) return { text: '', upto: end };
+  const isKnown = checkpointText.safeParse(after).success && knows(tx, after) && end - positionOf(after) <= MISSED;
+  return isKnown ? { text: '', upto: positionOf(after) } : { text: reset(now), upto: end };
+}
+
+/** The messages of the stream behind a position. */
 function readStep(tx: Tx, after: number): Step {
   const { entries } = readPage(tx, { after });
   const messages = entries.map((entry) => message(entryJson(entry), `${entry.position}-${entry.checksum}`));
   return { text: messages.join(''), upto: entries.at(-1)?.position ?? after };
-}
-
-/** The position that a stream goes on behind; undefined if the reader has to read the list again. */
-function resumeFrom(tx: Tx, after: Checkpoint | undefined): number | undefined {
-  const end = positionOf(head(tx));
-  if (after === undefined) return end;
-  if (!checkpointText.safeParse(after).success || !knows(tx, after)) return undefined;
-  const position = positionOf(after);
-  return end - position <= MISSED ? position : undefined;
 }

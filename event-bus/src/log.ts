@@ -1,10 +1,11 @@
+// The log: an append, and reads that verify. The SQL is in sight; nothing in the table ever changes.
 import { hash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { type Checkpoint, NEW, positionOf } from '@blog/common/core/checkpoint.ts';
-import type { Tx } from '@blog/common/core/database.ts';
 import type { CloudEvent } from '@blog/common/core/events.ts';
+import { fieldProblem, Problem } from '@blog/common/core/problem.ts';
 import { firstOf } from '@blog/common/core/rows.ts';
-import { fieldProblem, Problem } from '@blog/common/http/problem.ts';
+import type { Tx } from '@blog/common/core/sqlite.ts';
 
 export type Entry = { position: number; type: string; record: string; checksum: string };
 type Place = { position: number; checksum: string };

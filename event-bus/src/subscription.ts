@@ -1,33 +1,55 @@
+// A subscription: its position in the log, and everything else that the bus knows of its subscriber.
 import { randomUUID } from 'node:crypto';
-import type { Database, Tx } from '@blog/common/core/database.ts';
-import { failpoint } from '@blog/common/observe/failpoints.ts';
+import type { Database } from '@blog/common/core/database.ts';
+import { Failures } from '@blog/common/core/loop.ts';
+import type { Log } from '@blog/common/core/observer.ts';
+import type { Tx } from '@blog/common/core/sqlite.ts';
 
 /** A replay: the first position to push again, under an id that a checkpointed subscriber takes once. */
 export type Order = { id: string; from: number };
 type Row = { position: number; paused: number; replay_id: string | null; replay_from: number | null };
 
-/** What is kept of a subscription over restarts: in memory as in the database. */
+/** A part that restarts is away for a moment: only so many failures in a row are worth a line of the log. */
+const REPORTED_FROM = 3;
+
 export class Subscription {
+  readonly name: string;
+  readonly url: string;
+  readonly failures: Failures;
+  kind: 'unknown' | 'checkpointed' | 'plain' = 'unknown';
+  /** Kept over restarts, in memory as in the database. */
   position = 0;
   paused = false;
   order: Order | undefined;
-  readonly name: string;
+  /** The reasons for which subscriber or publisher and log are not of one history. */
+  #diverged: { subscriber?: string; publisher?: string } = {};
   #db: Database;
-  #loaded = false;
+  #log: Log;
+  #isLoaded = false;
 
-  constructor(db: Database, name: string) {
+  constructor(db: Database, log: Log, { name, url }: { name: string; url: string }) {
     this.#db = db;
+    this.#log = log;
     this.name = name;
+    this.url = url;
+    const fields = { subscription: name };
+    this.failures = new Failures({
+      log,
+      fields,
+      begin: 'delivery failed',
+      end: 'delivering again',
+      from: REPORTED_FROM,
+    });
   }
 
-  /** The place behind which the next push begins. */
+  /** The position behind which the next push begins. */
   get after(): number {
     return this.order ? this.order.from - 1 : this.position;
   }
 
-  /** Reads it, once; one never seen before stands at the beginning. */
+  /** Reads it, once; one never seen before begins at position 0. */
   async load(): Promise<void> {
-    if (this.#loaded) return;
+    if (this.#isLoaded) return;
     const row = await this.#db.write((tx) => {
       tx.run('INSERT OR IGNORE INTO subscriptions (name) VALUES (?)', this.name);
       return tx.get<Row>('SELECT * FROM subscriptions WHERE name = ?', this.name);
@@ -35,13 +57,12 @@ export class Subscription {
     this.position = row?.position ?? 0;
     this.paused = row?.paused === 1;
     if (row?.replay_id) this.order = { id: row.replay_id, from: row.replay_from ?? 1 };
-    this.#loaded = true;
+    this.#isLoaded = true;
   }
 
-  /** Moves the position; it rides with the next commit, because losing it only repeats a question or an event. */
+  /** Moves the position; it is stored with the next commit, because losing it only repeats a question or an event. */
   advance(position: number): void {
     if (position === this.position) return;
-    failpoint('answered-not-advanced');
     this.position = position;
     this.#db.later((tx) => tx.run('UPDATE subscriptions SET position = ? WHERE name = ?', position, this.name));
   }
@@ -56,6 +77,23 @@ export class Subscription {
     const sql = 'UPDATE subscriptions SET replay_id = ?, replay_from = ? WHERE name = ?';
     await this.#db.write((tx) => tx.run(sql, order?.id ?? null, order?.from ?? null, this.name));
     this.order = order;
+  }
+
+  /** The order was taken: from now on this log is the one that publisher and subscriber know. */
+  async orderTaken(): Promise<void> {
+    await this.setOrder(undefined);
+    this.diverge('publisher', undefined);
+  }
+
+  /** While it is diverged nothing but a replay order is pushed. */
+  get divergence(): string | undefined {
+    return this.#diverged.subscriber ?? this.#diverged.publisher;
+  }
+
+  diverge(side: 'subscriber' | 'publisher', reason: string | undefined): void {
+    if (reason && reason !== this.#diverged[side])
+      this.#log.error({ subscription: this.name, reason }, 'subscription diverged');
+    this.#diverged[side] = reason;
   }
 }
 

@@ -9,9 +9,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { openDatabase } from '@blog/common/core/database.ts';
 import { createHttpServer, type LIMITS } from '@blog/common/http/limits.ts';
 import { createLog } from '@blog/common/observe/log.ts';
+import { createService } from '@blog/common/run/service.ts';
 import { afterEach } from '@jest/globals';
 import request from 'supertest';
-import { createEventBus } from '../src/app.ts';
+import { eventBus } from '../src/app.ts';
 import { migrations } from '../src/schema.ts';
 import { Part, type Push } from './subscribers.ts';
 
@@ -44,7 +45,8 @@ export async function startBus({ subscriptions = {}, deadline = 500, limits, ...
   if (!options.folder) cleanUps.push(() => rm(folder, { recursive: true }));
   const db = openDatabase(join(folder, 'event-bus.db'), migrations);
   const list = Object.entries(subscriptions).map(([name, { url }]) => ({ name, url }));
-  const { app, loops, streams } = createEventBus({ db, log, subscriptions: list, deadline, token: options.token });
+  const settings = { SUBSCRIPTIONS: list, DELIVERY_TIMEOUT_MS: deadline, BUS_TOKEN: options.token };
+  const { app, loops, held } = createService(eventBus, { db, log, settings });
   const server = createHttpServer(app, { turn: 60_000, ...limits }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   for (const loop of loops) loop.start();
@@ -53,7 +55,7 @@ export async function startBus({ subscriptions = {}, deadline = 500, limits, ...
 
   let stopped: Promise<void> | undefined;
   const end = async () => {
-    streams.end();
+    for (const open of held) open.end();
     const closed = once(server.close(), 'close');
     await Promise.all(loops.map((loop) => loop.stop()));
     server.closeAllConnections();

@@ -2,9 +2,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Database, openDatabase, type Tx } from '@blog/common/core/database.ts';
+import { type Database, openDatabase } from '@blog/common/core/database.ts';
 import { EVENT_TYPES, type KnownEvent, parseEvent } from '@blog/common/core/events.ts';
-import { Problem } from '@blog/common/http/problem.ts';
+import { Problem } from '@blog/common/core/problem.ts';
+import type { Tx } from '@blog/common/core/sqlite.ts';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Request } from 'express';
 import fc from 'fast-check';
@@ -14,7 +15,7 @@ import { unit } from '../../common/test/requests.ts';
 import { createHandler } from '../../moderation/src/moderation.ts';
 import { migrations as moderationMigrations } from '../../moderation/src/schema.ts';
 import { append } from '../src/log.ts';
-import { parsePublication } from '../src/publish.ts';
+import { parsePublication } from '../src/publication.ts';
 import { migrations } from '../src/schema.ts';
 import { EVENT } from './bus.ts';
 

@@ -45,23 +45,6 @@ describe('a checkpointed subscriber', () => {
     expect(part.ids.map((batch) => batch.length)).toEqual([1_000, 502, 2, 1]);
   });
 
-  test('gets events that are not urgent a moment later, or with the next urgent one', async () => {
-    const a = checkpointed('0', null, ['Awaited']);
-    const part = await startPart(a.answer);
-    const bus = await startBus({ subscriptions: { a: part } });
-    const publish = (id: string, type: string) => bus.http.post('/events').send({ id, type }).expect(201);
-    let round = 0;
-    await until(async () => {
-      round += 1;
-      await publish(`other ${round}`, 'Other');
-      await publish(`awaited ${round}`, 'Awaited');
-      await until(() => expect(a.applied.at(-1)).toBe(`awaited ${round}`));
-      expect(part.ids.at(-1)).toEqual([`other ${round}`, `awaited ${round}`]);
-    });
-    await publish('z', 'Other');
-    await until(() => expect(a.applied.at(-1)).toBe('z'));
-  });
-
   test('never has two exchanges in flight, and events that come meanwhile form the next batch', async () => {
     const a = checkpointed();
     const part = await startPart(a.answer);

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { unit, valid } from '../../common/test/requests.ts';
 import { verifyLog } from '../src/integrity.ts';
 import { append } from '../src/log.ts';
-import { parsePublication } from '../src/publish.ts';
+import { parsePublication } from '../src/publication.ts';
 import { BATCH, EVENT, startBus } from './bus.ts';
 
 const PLAIN = 'application/json';

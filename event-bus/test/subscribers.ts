@@ -79,11 +79,11 @@ const position = (checkpoint: string) => Number.parseInt(checkpoint, 10);
  * A checkpointed subscriber: applies batches that follow on or answers 409, and takes each replay order once and only
  * backwards.
  */
-export function checkpointed(checkpoint = '0', replay: string | null = null, urgent?: string[]) {
+export function checkpointed(checkpoint = '0', replay: string | null = null) {
   const stand = { checkpoint, replay };
   const applied: string[] = [];
   const answer: Answer = ({ method, headers, events }, res) => {
-    if (method === 'GET') return json(res, 200, { ...stand, urgent });
+    if (method === 'GET') return json(res, 200, stand);
     const [after, upto, order] = ['after', 'upto', 'replay'].map((name) => headers[`event-${name}`] as string);
     const apply = () => applied.push(...events.map(({ id }) => id));
     if (!after || !upto) {

@@ -1,5 +1,5 @@
 // The rules for a part's own manifests. Each rule returns the problems, as sentences.
-import { LONGEST_END } from '../../common/src/run/server.ts';
+import { LONGEST_END } from '../../common/src/run/service.ts';
 import { compare } from './differences.ts';
 import { named, type Project, parts, type Workload, workloads } from './project.ts';
 

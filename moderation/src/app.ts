@@ -1,36 +1,38 @@
-import type { Database } from '@blog/common/core/database.ts';
-import type { Bus } from '@blog/common/core/exchange.ts';
-import { Relay, replayedFrom } from '@blog/common/core/outbox.ts';
+// The moderation service: it has no routes of its own, only the relay of its outbox and its subscription.
+import { replayedFrom } from '@blog/common/core/outbox.ts';
+import { Relay } from '@blog/common/core/relay.ts';
 import { Subscriber } from '@blog/common/core/subscriber.ts';
-import { createApp } from '@blog/common/http/app.ts';
-import type { Log } from '@blog/common/observe/log.ts';
-import { Metrics } from '@blog/common/observe/metrics.ts';
-import { createHandler } from './moderation.ts';
+import { busSettings } from '@blog/common/run/config.ts';
+import { defineService } from '@blog/common/run/service.ts';
+import { z } from 'zod';
+import { createHandler, normalize } from './moderation.ts';
+import { migrations } from './schema.ts';
 
-const openapi = new URL('../openapi.yaml', import.meta.url);
+/** `BANNED_WORDS`: separated by commas. */
+const bannedWords = z
+  .string()
+  .default('orange')
+  .transform((list) => list.split(',').map((word) => normalize(word.trim())))
+  .refine((words) => words.every((word) => word !== ''), 'must be words, separated by commas');
 
-type Options = { db: Database; log: Log; bus: Bus; bannedWords: string[] };
-
-/** The moderation service: it has no routes of its own, only its outbox's relay and its subscription. */
-export function createModeration({ db, log, bus, bannedWords }: Options) {
-  const metrics = new Metrics(db);
-  const verdicts = metrics.counter('moderation_verdicts_total', 'Verdicts made.', 'status', ['approved', 'rejected']);
-  const relay = new Relay({ db, bus, log, metrics });
-  // Its verdicts come again with the comments that a replay brings, so an order only forgets what the bus had said.
-  const subscriber = new Subscriber({
-    db,
-    bus,
-    log,
-    metrics,
-    handles: ['CommentCreated', 'CommentModerated'],
-    urgent: ['CommentCreated'],
-    handle: createHandler(bannedWords),
-    onOrder: replayedFrom,
-    onApplied: (_events, made) => {
-      for (const status of made) if (status) verdicts.inc({ status });
-    },
-  });
-  const loops = [relay, subscriber];
-  const app = createApp({ openapi, db, log, metrics, routes: [subscriber.routes], loops });
-  return { app, loops };
-}
+export const moderation = defineService({
+  name: 'moderation',
+  settings: z.object({ ...busSettings, BANNED_WORDS: bannedWords }),
+  migrations,
+  create(context) {
+    const { metrics, settings } = context;
+    const verdicts = metrics.counter('moderation_verdicts_total', 'Verdicts made.', 'status', ['approved', 'rejected']);
+    const relay = new Relay(context);
+    const subscriber = new Subscriber({
+      ...context,
+      handles: ['CommentCreated', 'CommentModerated'],
+      handle: createHandler(settings.BANNED_WORDS),
+      // The verdicts come again with the comments that a replay brings: an order only forgets what the bus had acknowledged.
+      onOrder: replayedFrom,
+      onApplied: (_events, made) => {
+        for (const status of made) if (status) verdicts.inc({ status });
+      },
+    });
+    return { routes: [], relay, subscriber };
+  },
+});

@@ -1,6 +1,6 @@
-import type { Tx } from '@blog/common/core/database.ts';
 import { createEvent, type KnownEvent, type Verdict } from '@blog/common/core/events.ts';
 import { enqueue } from '@blog/common/core/outbox.ts';
+import type { Tx } from '@blog/common/core/sqlite.ts';
 
 const SOURCE = 'moderation';
 

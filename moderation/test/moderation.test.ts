@@ -3,14 +3,12 @@
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { at, FakeBus } from '../../common/test/fake-bus.ts';
 import { Scrape } from '../../common/test/scrape.ts';
-import { newFolder, removeFolders, Service, until } from '../../common/test/service.ts';
-import { createModeration } from '../src/app.ts';
-import { configSchema } from '../src/config.ts';
+import { defined, newFolder, removeFolders, Service, until } from '../../common/test/service.ts';
+import { moderation } from '../src/app.ts';
 import { judge } from '../src/moderation.ts';
-import { migrations } from '../src/schema.ts';
 
 const configured = (words?: string) =>
-  configSchema.parse(words === undefined ? {} : { BANNED_WORDS: words }).BANNED_WORDS;
+  moderation.settings.parse(words === undefined ? {} : { BANNED_WORDS: words }).BANNED_WORDS;
 
 describe('a comment', () => {
   test.each([
@@ -43,10 +41,8 @@ describe('the service', () => {
   let bus: FakeBus;
   let folder: string;
   let service: Service;
-  const start = async (bannedWords = ['orange']) => {
-    const create = (part: Parameters<ConstructorParameters<typeof Service>[0]['create']>[0]) =>
-      createModeration({ ...part, bannedWords });
-    service = await new Service({ migrations, create }, bus.url, folder).open();
+  const start = async (env: Record<string, string> = {}) => {
+    service = await new Service(defined(moderation, env), bus.url, folder).open();
   };
   beforeEach(async () => {
     bus = await new FakeBus().open();
@@ -100,7 +96,7 @@ describe('the service', () => {
     await service.history([created('a pear')]).expect(200);
     await until(() => bus.log.length === 1);
     await service.close();
-    await start(['pear']);
+    await start({ BANNED_WORDS: 'pear' });
     await service.push([created('a pear'), created('a pear', 'd')], { after: at(1), upto: at(3) }).expect(200);
     await until(() => said().length === 3);
     const [first, again, other] = said();

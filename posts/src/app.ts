@@ -1,66 +1,42 @@
-import type { Database } from '@blog/common/core/database.ts';
-import type { Bus } from '@blog/common/core/exchange.ts';
-import { Relay } from '@blog/common/core/outbox.ts';
+// The posts service: its routes, the relay of its outbox, its subscription.
+
+import { parse } from '@blog/common/core/problem.ts';
+import { Relay } from '@blog/common/core/relay.ts';
 import { Subscriber } from '@blog/common/core/subscriber.ts';
-import type { Origins } from '@blog/common/http/access.ts';
-import { createApp } from '@blog/common/http/app.ts';
-import {
-  BODY_LIMIT,
-  idempotencyKey,
-  jsonBody,
-  page,
-  parsePage,
-  requestBody,
-  requestText,
-} from '@blog/common/http/input.ts';
-import { onlyMethods, parse } from '@blog/common/http/problem.ts';
-import { failpoint } from '@blog/common/observe/failpoints.ts';
-import type { Log } from '@blog/common/observe/log.ts';
-import { Metrics } from '@blog/common/observe/metrics.ts';
-import { traceparentOf } from '@blog/common/observe/traces.ts';
+import { BODY_LIMIT, idempotencyKey, jsonBody, page, parsePage } from '@blog/common/http/input.ts';
+import { busSettings, corsSettings } from '@blog/common/run/config.ts';
+import { defineService } from '@blog/common/run/service.ts';
 import { Router } from 'express';
-import { createPost, handle, listPosts, publishAgain } from './posts.ts';
+import { z } from 'zod';
+import { createPost, handle, listPosts, newPost, publishAgain } from './posts.ts';
+import { migrations } from './schema.ts';
 
-const newPost = requestBody({ title: requestText(200) });
+export const posts = defineService({
+  name: 'posts',
+  settings: z.object({ ...busSettings, ...corsSettings }),
+  migrations,
+  create(context) {
+    const { db, observer } = context;
+    const relay = new Relay(context);
+    const subscriber = new Subscriber({ ...context, handles: ['PostCreated'], handle, onOrder: publishAgain });
+    const routes = Router();
 
-const openapi = new URL('../openapi.yaml', import.meta.url);
+    for (const path of ['/posts', '/posts/create']) {
+      routes.post(path, jsonBody(BODY_LIMIT), async (req, res) => {
+        const given = parse(newPost, req.body);
+        const key = idempotencyKey(req);
+        const post = await db.write((tx) => createPost(tx, given, key, res.locals.traceparent));
+        observer.step('written', []);
+        res.status(201).location(`/posts/${post.id}`).json(post);
+      });
+    }
 
-type Options = { db: Database; log: Log; bus: Bus; origins: Origins };
+    routes.get('/posts', async (req, res) => {
+      const { limit = 1_000, cursor } = parsePage(req);
+      const posts = page(req, res, await db.read((tx) => listPosts(tx, limit, cursor)));
+      res.json(Object.fromEntries(posts.map((post) => [post.id, post])));
+    });
 
-/** The posts service: its routes, its outbox's relay, its subscription. */
-export function createPosts({ db, log, bus, origins }: Options) {
-  const metrics = new Metrics(db);
-  const relay = new Relay({ db, bus, log, metrics });
-  const subscriber = new Subscriber({
-    db,
-    bus,
-    log,
-    metrics,
-    handles: ['PostCreated'],
-    urgent: [],
-    handle,
-    onOrder: publishAgain,
-  });
-  const routes = Router();
-
-  routes.post(['/posts', '/posts/create'], jsonBody(BODY_LIMIT), async (req, res) => {
-    const { title } = parse(newPost, req.body);
-    const key = idempotencyKey(req);
-    const post = await db.write((tx) => createPost(tx, title, key, traceparentOf(req)));
-    failpoint('written-not-answered');
-    res.status(201).location(`/posts/${post.id}`).json(post);
-  });
-
-  routes.get('/posts', async (req, res) => {
-    const { limit = 1_000, cursor } = parsePage(req);
-    const posts = page(req, res, await db.read((tx) => listPosts(tx, limit, cursor)));
-    res.json(Object.fromEntries(posts.map((post) => [post.id, post])));
-  });
-
-  routes.all('/posts', onlyMethods('GET', 'POST'));
-  routes.all('/posts/create', onlyMethods('POST'));
-
-  const loops = [relay, subscriber];
-  const app = createApp({ openapi, db, log, metrics, routes: [routes, subscriber.routes], loops, origins });
-  return { app, loops };
-}
+    return { routes: [routes], relay, subscriber };
+  },
+});

@@ -1,25 +1,30 @@
+// The rules of posts: a post and the event that announces it are one transaction.
 import { randomUUIDv7 } from 'node:crypto';
 import type { Checkpoint } from '@blog/common/core/checkpoint.ts';
-import type { Tx } from '@blog/common/core/database.ts';
 import { createEvent, type KnownEvent } from '@blog/common/core/events.ts';
 import { enqueue, replayedFrom } from '@blog/common/core/outbox.ts';
+import { keyReused, unknownCursor } from '@blog/common/core/problem.ts';
 import { firstOf, type Rows } from '@blog/common/core/rows.ts';
-import { keyReused, unknownCursor } from '@blog/common/http/input.ts';
+import type { Tx } from '@blog/common/core/sqlite.ts';
+import { requestBody, requestText } from '@blog/common/http/input.ts';
+import type { z } from 'zod';
 
 const SOURCE = 'posts';
 
-export type Post = { id: string; title: string; createdAt: string };
+/** The fields of a request for a new post. */
+export const newPost = requestBody({ title: requestText(200) });
+type NewPost = z.output<typeof newPost>;
+export type Post = NewPost & { id: string; createdAt: string };
 
-const COLUMNS = 'id, title, created_at AS createdAt, seq';
+const COLUMNS = 'id, title, created_at AS createdAt';
 const INSERT = 'INSERT INTO posts (id, title, created_at, idempotency_key, event) VALUES (?, ?, ?, ?, ?)';
 
 /**
  * Stores a post and its event in one transaction. With the key of an earlier request it returns that one's post.
  * @throws Problem 422 if the key was used with another title
  */
-export function createPost(tx: Tx, title: string, key: string | null, traceparent?: string): Post {
-  const earlier =
-    key && tx.get<Post>('SELECT id, title, created_at AS createdAt FROM posts WHERE idempotency_key = ?', key);
+export function createPost(tx: Tx, { title }: NewPost, key: string | null, traceparent?: string): Post {
+  const earlier = key && tx.get<Post>(`SELECT ${COLUMNS} FROM posts WHERE idempotency_key = ?`, key);
   if (earlier && earlier.title !== title) throw keyReused();
   if (earlier) return earlier;
   const post = { id: randomUUIDv7(), title, createdAt: new Date().toISOString() };
@@ -33,11 +38,11 @@ export function createPost(tx: Tx, title: string, key: string | null, traceparen
 export function listPosts(tx: Tx, limit: number, cursor?: string): Rows<Post & { seq: number }> {
   const seen = cursor ? tx.get<{ seq: number }>('SELECT seq FROM posts WHERE id = ?', cursor) : { seq: 0 };
   if (!seen) throw unknownCursor();
-  const sql = `SELECT ${COLUMNS} FROM posts WHERE seq > ? ORDER BY seq LIMIT ?`;
+  const sql = `SELECT ${COLUMNS}, seq FROM posts WHERE seq > ? ORDER BY seq LIMIT ?`;
   return firstOf(tx.each(sql, seen.seq, limit + 1), limit);
 }
 
-/** Inserts from its own event what a lost or older database does not have; fills in what was not known. */
+/** Inserts from its own event the post that a lost or older database does not have; fills in what was not known. */
 export function handle(tx: Tx, event: KnownEvent): void {
   if (event.type !== 'PostCreated') return;
   const { id, title = null, createdAt = event.time ?? null } = event.data;

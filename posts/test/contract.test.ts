@@ -1,19 +1,13 @@
 // The posts service and its openapi.yaml agree.
-
-import { LOOPBACK } from '@blog/common/http/access.ts';
 import { afterAll } from '@jest/globals';
 import { keepsItsContract, takesEvents } from '../../common/test/contract-suite.ts';
-import { NO_BUS, newFolder, removeFolders, Service } from '../../common/test/service.ts';
-import { createPosts } from '../src/app.ts';
-import { migrations } from '../src/schema.ts';
-
-const create = (part: Omit<Parameters<typeof createPosts>[0], 'origins'>) =>
-  createPosts({ ...part, origins: LOOPBACK });
+import { defined, NO_BUS, newFolder, removeFolders, Service } from '../../common/test/service.ts';
+import { posts } from '../src/app.ts';
 
 afterAll(removeFolders);
 
 keepsItsContract('posts', {
-  start: (token) => new Service({ migrations, create }, NO_BUS, newFolder(), token).open(),
+  start: (token) => new Service(defined(posts), NO_BUS, newFolder(), token).open(),
   inWords: ({ path }) => path.includes('cursor='),
   async session(ask) {
     await takesEvents('posts', ask);

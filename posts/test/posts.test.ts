@@ -143,11 +143,11 @@ describe('a page on another origin', () => {
   );
 
   test('may call from those that are set, and from no other', async () => {
-    const other = await startPosts({ origins: ['https://blog.example.com', 'https://second.example.com'] });
+    const other = await startPosts({ env: { CORS_ORIGINS: 'https://blog.example.com, https://second.example.com' } });
     expect(await asked('https://second.example.com', other)).toBe('https://second.example.com');
     expect(await asked('http://localhost:3000', other)).toBeUndefined();
     await other.close();
-    const open = await startPosts({ origins: '*' });
+    const open = await startPosts({ env: { CORS_ORIGINS: '*' } });
     expect(await asked('https://anybody.example.com', open)).toBe('*');
     await open.close();
   });

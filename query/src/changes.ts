@@ -1,4 +1,4 @@
-import type { Tx } from '@blog/common/core/database.ts';
+import type { Tx } from '@blog/common/core/sqlite.ts';
 import { message, reset, type Step } from '@blog/common/http/streams.ts';
 import { type Comment, changesAfter, findPost, type Post, streamPosition } from './read-model.ts';
 

@@ -1,22 +1,5 @@
-import { createLog } from '@blog/common/observe/log.ts';
-import { startTracing } from '@blog/common/observe/traces.ts';
-import { parseConfig } from '@blog/common/run/config.ts';
-import { openData } from '@blog/common/run/data.ts';
-import { startServer } from '@blog/common/run/server.ts';
-import { createQuery } from './app.ts';
-import { configSchema } from './config.ts';
-import { migrations } from './schema.ts';
+// The process of the query service.
+import { startService } from '@blog/common/run/service.ts';
+import { query } from './app.ts';
 
-const { HOST, PORT, LOG_LEVEL, DATA_DIR, EVENT_BUS_URL, BUS_TOKEN, CORS_ORIGINS, ...settings } =
-  parseConfig(configSchema);
-const log = createLog('query', LOG_LEVEL);
-await startTracing('query', settings, log);
-const db = openData(DATA_DIR, 'query', migrations);
-const { app, loops, streams } = createQuery({
-  db,
-  log,
-  bus: { url: EVENT_BUS_URL, token: BUS_TOKEN },
-  origins: CORS_ORIGINS,
-});
-
-startServer({ app, host: HOST, port: PORT, allowedHosts: settings.ALLOWED_HOSTS, log, db, loops, held: streams });
+await startService(query);

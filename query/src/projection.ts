@@ -1,5 +1,5 @@
-import type { Tx } from '@blog/common/core/database.ts';
 import type { KnownEvent, Verdict } from '@blog/common/core/events.ts';
+import type { Tx } from '@blog/common/core/sqlite.ts';
 
 const REVISION = '(SELECT revision FROM model)';
 const INSERT_POST = `INSERT INTO posts (id, title, created_at, comment_count, revision) VALUES (?, ?, ?, ?, ${REVISION})`;

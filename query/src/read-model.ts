@@ -1,7 +1,7 @@
-import type { Tx } from '@blog/common/core/database.ts';
 import type { Status } from '@blog/common/core/events.ts';
+import { unknownCursor } from '@blog/common/core/problem.ts';
 import { firstOf, type Rows } from '@blog/common/core/rows.ts';
-import { unknownCursor } from '@blog/common/http/input.ts';
+import type { Tx } from '@blog/common/core/sqlite.ts';
 
 export type Comment = {
   id: string;

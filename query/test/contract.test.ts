@@ -1,20 +1,14 @@
 // The query service and its openapi.yaml agree.
-
-import { LOOPBACK } from '@blog/common/http/access.ts';
 import { afterAll } from '@jest/globals';
 import { keepsItsContract, takesEvents } from '../../common/test/contract-suite.ts';
-import { NO_BUS, newFolder, removeFolders, Service } from '../../common/test/service.ts';
-import { createQuery } from '../src/app.ts';
-import { migrations } from '../src/schema.ts';
+import { defined, NO_BUS, newFolder, removeFolders, Service } from '../../common/test/service.ts';
+import { query } from '../src/app.ts';
 import { comment, post, updated } from './query-service.ts';
-
-const create = (part: Omit<Parameters<typeof createQuery>[0], 'origins'>) =>
-  createQuery({ ...part, origins: LOOPBACK });
 
 afterAll(removeFolders);
 
 keepsItsContract('query', {
-  start: (token) => new Service({ migrations, create }, NO_BUS, newFolder(), token).open(),
+  start: (token) => new Service(defined(query), NO_BUS, newFolder(), token).open(),
   path: { id: 'p1' },
   inWords: ({ path }) => path.includes('cursor='),
   async session(ask) {

@@ -1,6 +1,5 @@
 // The read model ends in the same state whatever the order and repetition of events.
-
-import type { Tx } from '@blog/common/core/database.ts';
+import type { Tx } from '@blog/common/core/sqlite.ts';
 import { afterAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { history, losses, quarrel, retold, type Step, tell } from '../../common/test/histories.ts';

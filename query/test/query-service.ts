@@ -1,12 +1,8 @@
 // Starts the query service for tests.
+import { defined, NO_BUS, newFolder, Service } from '../../common/test/service.ts';
+import { query } from '../src/app.ts';
 
-import { LOOPBACK } from '@blog/common/http/access.ts';
-import { NO_BUS, newFolder, Service } from '../../common/test/service.ts';
-import { createQuery } from '../src/app.ts';
-import { migrations } from '../src/schema.ts';
-
-export const startQuery = (folder = newFolder()) =>
-  new Service({ migrations, create: (part) => createQuery({ ...part, origins: LOOPBACK }) }, NO_BUS, folder).open();
+export const startQuery = (folder = newFolder()) => new Service(defined(query), NO_BUS, folder).open();
 
 export const post = (id: string, data: object = { title: `title of ${id}` }) => ({
   type: 'PostCreated',

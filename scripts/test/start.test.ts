@@ -427,7 +427,7 @@ describe('npm run part', () => {
     [['stop', 'moderation'], 'kubectl -n blog scale statefulset/moderation --replicas=0'],
     [['start', 'client'], 'kubectl -n blog scale deployment/client --replicas=1'],
     [['kill', 'posts'], 'kubectl -n blog delete pod -l app.kubernetes.io/name=posts --force'],
-    [['tables', 'query'], 'kubectl -n blog exec query-0 -- node /app/common/src/run/tables.ts /data/query.db'],
+    [['tables', 'query'], 'kubectl -n blog exec query-0 -- node /app/scripts/tables.ts /data/query.db'],
     [['status'], 'kubectl -n blog get pods'],
   ])('where nothing runs, %j names the line for a cluster', async (command, line) => {
     const asked = checkout.run('part.ts', command);

@@ -1,4 +1,4 @@
-// Tells the answers of a bus from those of anything else that listens at its address.
+// Tells the answers of our bus and of a classic one (an array in memory, no positions) from those of a stranger.
 import type { IncomingHttpHeaders } from 'node:http';
 import { type Checkpoint, checkpointText } from './checkpoint.ts';
 import { type Answer, type Bus, exchange } from './exchange.ts';
@@ -15,7 +15,7 @@ export const headOf = (headers: IncomingHttpHeaders): Checkpoint | undefined =>
   checkpointText.safeParse(headers['event-head']).data;
 
 /**
- * Asks the bus for its events, and so what kind it is: a classic one names no positions, and answers with all that it has.
+ * Asks the bus for its events, and so for its kind: a classic one names no positions, and answers with all that it has.
  * @returns undefined if this is not the answer of a bus
  */
 export async function askForEvents({ url }: Bus, ending: AbortSignal) {

@@ -1,8 +1,8 @@
+// The events: their form (CloudEvents 1.0), the four types of this blog, and how one is made and parsed.
 import { z } from 'zod';
-import { Problem } from '../http/problem.ts';
-import { parseTraceparent } from '../observe/traces.ts';
+import { Problem } from './problem.ts';
 
-/** How events travel: one, classic or not; one CloudEvent; several (CloudEvents 1.0, JSON format §3 and §4). */
+/** The media types of events: one, classic or not; one CloudEvent; several (CloudEvents 1.0, JSON format §3 and §4). */
 export const PLAIN = 'application/json';
 export const EVENT = 'application/cloudevents+json';
 export const BATCH = 'application/cloudevents-batch+json';
@@ -15,9 +15,9 @@ export type CloudEvent = {
   type: string;
   subject?: string;
   time: string;
-  /** When the bus took it in, as only the bus says (CloudEvents extension Recorded Time). */
+  /** The time at which the bus took it in, set only by the bus (CloudEvents extension Recorded Time). */
   recordedtime?: string;
-  /** The place in a trace that made it (CloudEvents extension Distributed Tracing). */
+  /** The span that made it (CloudEvents extension Distributed Tracing). */
   traceparent?: string;
   /** Either of them, or none. */
   data?: unknown;
@@ -37,7 +37,7 @@ export const entityId = z.string().refine(isEntityId, ID_RULE);
 export const eventTime = z.iso.datetime({ offset: true, error: 'must be a time of RFC 3339' });
 
 // Handlers need only the ids: any other field may be missing, and one that makes no sense counts as missing. A classic service
-// may number what it has, and JavaScript hardly tells a number from its text: here it is text.
+// may number its rows, and JavaScript hardly tells a number from its text: here it is text.
 const numbered = z.number().transform(String);
 const idInData = z.union([entityId, numbered]);
 const text = z.string().optional().catch(undefined);
@@ -46,6 +46,7 @@ const verdict = z.enum(['approved', 'rejected']).optional().catch(undefined);
 export type Verdict = 'approved' | 'rejected';
 export type Status = 'pending' | Verdict;
 
+/** The data of each type. A field that is added here is in the type of every event from then on. */
 const data = {
   PostCreated: z.object({ id: idInData, title: shown, createdAt: text }),
   CommentCreated: z.object({ id: idInData, postId: idInData, content: shown, createdAt: text }),
@@ -57,7 +58,7 @@ export const EVENT_TYPES = Object.keys(data) as EventType[];
 
 /**
  * An event of a known type, parsed. `published` is the whole event, undefined for a classic one without an id;
- * `traceparent` is the place in a trace that what follows from it hangs below.
+ * `traceparent` is the span that the events following from it are children of.
  */
 export type KnownEvent = {
   [T in EventType]: {
@@ -73,16 +74,10 @@ export type KnownEvent = {
   };
 }[EventType];
 
-const envelope = z.looseObject({
-  type: z.string(),
-  id: text,
-  source: text,
-  time: text,
-  data: z.unknown().optional(),
-});
+const envelope = z.looseObject({ type: z.string(), id: text, source: text, time: text, data: z.unknown().optional() });
 
 /**
- * Parses what a bus pushed.
+ * Parses an event that a bus pushed.
  * @returns undefined for a type that is not among those handled
  * @throws Problem 422 for a poison event: one to be handled, without its ids
  */
@@ -90,18 +85,18 @@ export function parseEvent(input: unknown, handled: readonly EventType[]): Known
   const event = envelope.safeParse(input);
   if (!event.success) throw new Problem(422, 'An event must be an object with a type.');
   const { type, time, id, source } = event.data;
-  const traceparent = parseTraceparent(event.data.traceparent);
   const known = handled.find((name) => name === type);
   if (!known) return undefined;
   const parsed = data[known].safeParse(event.data.data);
   if (!parsed.success) throw new Problem(422, `The ${type} event ${id ?? ''} lacks its ids.`);
   const published = id && source ? input : undefined;
+  const traceparent = parseTraceparent(event.data.traceparent);
   return { type, eventId: id, data: parsed.data, given: event.data.data, time, traceparent, published } as KnownEvent;
 }
 
 /**
- * Makes an event. Its id is derived, never random: each of the four types happens once per subject, so whatever is
- * published again is recognised. `traceparent` is that of its cause: the request, or the event that it follows from.
+ * Makes an event. Its id is derived, never random: each of the four types happens once per subject, so an event that is
+ * published again is recognised. `traceparent` is that of its cause: a request, or the event that it follows from.
  */
 export function createEvent<Data extends { id: string | number; createdAt?: string }>(
   source: string,
@@ -111,14 +106,15 @@ export function createEvent<Data extends { id: string | number; createdAt?: stri
 ): CloudEvent {
   // The `createdAt` of others may be any text.
   const time = eventTime.safeParse(data.createdAt).data ?? new Date().toISOString();
-  return {
-    specversion: '1.0',
-    id: `${data.id}/${type}`,
-    source,
-    type,
-    subject: String(data.id),
-    time,
-    traceparent,
-    data,
-  };
+  const subject = String(data.id);
+  return { specversion: '1.0', id: `${subject}/${type}`, source, type, subject, time, traceparent, data };
+}
+
+/** Version, trace id, parent id, flags, and what a later version may have behind them (W3C Trace Context §3.2.2). */
+const TRACEPARENT = /^(?!ff)([0-9a-f]{2})-((?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2})(-.*)?$/;
+
+/** The span that a text names, in the form of version 00; undefined if it names none, and then it is ignored. */
+export function parseTraceparent(text: unknown): string | undefined {
+  const [, version, span, more] = (typeof text === 'string' && TRACEPARENT.exec(text)) || [];
+  return span && !(version === '00' && more !== undefined) ? `00-${span}` : undefined;
 }

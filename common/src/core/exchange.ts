@@ -1,49 +1,15 @@
+// One HTTP exchange between parts: every event goes through here.
 import { lookup as ask } from 'node:dns';
-import http, { Agent } from 'node:http';
-import https, { Agent as SecureAgent } from 'node:https';
+import http from 'node:http';
+import https from 'node:https';
 import type { LookupFunction, Socket } from 'node:net';
+import type { Sending } from './observer.ts';
 import { printable } from './printable.ts';
 
-/**
- * How long a connection may take to open, in milliseconds. Where nobody listens it is refused at once; but the address of
- * a pod that has just gone refuses nothing: there it would wait until the exchange's own deadline.
- */
-const OPEN_WITHIN = 2_000;
-
-function hurried<A extends Agent>(agent: A): A {
-  const open = agent.createConnection.bind(agent);
-  agent.createConnection = (...args) => {
-    const socket = open(...args) as Socket;
-    const late = Object.assign(new Error('The connection did not open in time.'), { code: 'ETIMEDOUT' });
-    const timer = setTimeout(() => socket.destroy(late), OPEN_WITHIN);
-    for (const event of ['connect', 'close']) socket.once(event, () => clearTimeout(timer));
-    return socket;
-  };
-  return agent;
-}
-
-const LOOPBACK = [
-  { address: '127.0.0.1', family: 4 },
-  { address: '::1', family: 6 },
-];
-
-/**
- * `localhost` is both addresses of loopback (RFC 6761 §6.3), whatever the system's hosts file says: a part of one's own may
- * listen on either. They are tried in turn (Happy Eyeballs, RFC 8305).
- */
-const lookup: LookupFunction = (host, options, callback) =>
-  host === 'localhost' && options.all ? callback(null, LOOPBACK) : ask(host, options, callback);
-
-/** What requests to other parts go through: connections are kept open between them. */
-export const agents = {
-  httpAgent: hurried(new Agent({ keepAlive: true, lookup })),
-  httpsAgent: hurried(new SecureAgent({ keepAlive: true, lookup })),
-};
-
-/** Where the bus is, and the token that it and the services know each other by. */
+/** The address of the bus, and the token that the bus and the services know each other by. */
 export type Bus = { url: string; token?: string };
 
-/** `body` is what `text` says as JSON; undefined if it is none, or was too long to be read to its end. */
+/** `body` is `text` parsed as JSON; undefined if it is not JSON, or was too long to be read to its end. */
 export type Answer = { status: number; headers: http.IncomingHttpHeaders; text: string; body: unknown };
 type Request = {
   method: 'GET' | 'HEAD' | 'POST';
@@ -52,11 +18,11 @@ type Request = {
   /** Sent as a bearer token (RFC 6750 §2.1). */
   token?: string;
   body?: string;
-  /** How long the exchange may take, the answer's body included, in milliseconds. */
+  /** The maximum time of the exchange, the answer's body included, in milliseconds. */
   deadline?: number;
   /** Ends the exchange early. */
   ending?: AbortSignal;
-  /** How much of the answer is read, in bytes. */
+  /** The maximum of the answer that is read, in bytes. */
   limit?: number;
 };
 
@@ -69,20 +35,48 @@ export class NoAnswer extends Error {
   }
 }
 
+/** The maximum time in which a connection opens, in milliseconds: the address of a pod that has just gone refuses nothing. */
+const OPEN_WITHIN = 2_000;
+
+function opensInTime<A extends http.Agent>(agent: A): A {
+  const open = agent.createConnection.bind(agent);
+  agent.createConnection = (...args) => {
+    const socket = open(...args) as Socket;
+    const late = Object.assign(new Error('The connection did not open in time.'), { code: 'ETIMEDOUT' });
+    const timer = setTimeout(() => socket.destroy(late), OPEN_WITHIN);
+    for (const event of ['connect', 'close']) socket.once(event, () => clearTimeout(timer));
+    return socket;
+  };
+  return agent;
+}
+
+/**
+ * `localhost` is both addresses of loopback (RFC 6761 §6.3), whatever the hosts file says: a part of one's own may listen on
+ * either. Node tries them in turn (Happy Eyeballs, RFC 8305).
+ */
+const LOOPBACK = ['127.0.0.1', '::1'].map((address, i) => ({ address, family: i === 0 ? 4 : 6 }));
+const lookup: LookupFunction = (host, options, callback) =>
+  host === 'localhost' && options.all ? callback(null, LOOPBACK) : ask(host, options, callback);
+
+/** Connections to other parts are kept open between requests. */
+export const agents = {
+  http: opensInTime(new http.Agent({ keepAlive: true, lookup })),
+  https: opensInTime(new https.Agent({ keepAlive: true, lookup })),
+};
+
 /**
  * One exchange between parts. Redirects are answers like any other and never followed. Written on `node:http`, because
- * every event goes through here: axios took three times as much of the processor for the same exchange.
+ * axios took three times as much processor time for the same exchange.
  * @throws NoAnswer when refused, reset or too slow
  */
 export function exchange({ deadline = 10_000, limit = 64 * 1024, ...request }: Request): Promise<Answer> {
   const { method, url, token, body, ending: signal } = request;
-  const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(request.headers ?? {})) if (value !== undefined) headers[name] = value;
-  if (token) headers.authorization = `Bearer ${token}`;
+  const given = { ...request.headers, authorization: token && `Bearer ${token}` };
+  const headers = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   return new Promise((resolve, reject) => {
-    const sent = url.startsWith('https:')
-      ? https.request(url, { method, headers, signal, agent: agents.httpsAgent })
-      : http.request(url, { method, headers, signal, agent: agents.httpAgent });
+    const isSecure = url.startsWith('https:');
+    const agent = isSecure ? agents.https : agents.http;
+    const sent = (isSecure ? https : http).request(url, { method, headers, signal, agent });
     let open = false;
     const fail = (why: string) => {
       reject(new NoAnswer(why, open && !signal?.aborted));
@@ -118,6 +112,20 @@ export function exchange({ deadline = 10_000, limit = 64 * 1024, ...request }: R
   });
 }
 
+/** The same for an exchange that carries events, as it is observed. */
+export async function carry(request: Request, { traceparent, end }: Sending): Promise<Answer> {
+  try {
+    const answer = await exchange({ ...request, headers: { ...request.headers, traceparent } });
+    end(isSuccess(answer) ? undefined : `answered ${answer.status}`);
+    return answer;
+  } catch (error) {
+    end(reason(error));
+    throw error;
+  }
+}
+
+export const isSuccess = ({ status }: Answer): boolean => status >= 200 && status < 300;
+
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -136,6 +144,6 @@ export function detailOf({ body, text }: Pick<Answer, 'body' | 'text'>): string 
   return printable(said.slice(0, 500).toWellFormed().replace(/\s+/g, ' ').trim());
 }
 
-/** The reason that an exchange failed for, in one short line. */
+/** The reason for which an exchange failed, in one short line. */
 export const reason = (error: unknown): string =>
   error instanceof NoAnswer ? error.message : ((error as { code?: string }).code ?? String(error));

@@ -1,20 +1,49 @@
-/** How long to wait before the next attempt, in milliseconds: full jitter below a bound that doubles, 100 ms to `longest`. */
-export const backoff = (attempt: number, longest = 5_000): number =>
-  Math.random() * Math.min(longest, 100 * 2 ** Math.min(attempt, 10));
+// Work that goes on beside the requests: a loop, the signals that wake it, and the pauses after failures.
+import type { Log } from './observer.ts';
 
-/** How long an answer with `Retry-After` (seconds, RFC 9110 §10.2.3) asks to wait, in milliseconds, at most `cap`. */
-export function retryAfter(status: number, header: unknown, cap = 10_000): number {
-  const seconds = status === 429 || status === 503 ? Number(header) : 0;
-  return seconds > 0 ? Math.min(seconds * 1_000, cap) : 0;
+/** The time that an exchange under way may still take when its loop has to end, in milliseconds. */
+const LAST_EXCHANGE = 1_500;
+
+/** Work that goes on from when the server listens until it stops. */
+export abstract class Loop {
+  protected stopped = false;
+  /** Raised when there may be something to do, and by `interrupt`. */
+  protected readonly work = new Signal();
+  /** Raised only by `interrupt`: the end, or a command of a person, which do not wait for the next attempt. */
+  protected readonly interruption = new Signal();
+  readonly #ending = new AbortController();
+  #running: Promise<void> | undefined;
+
+  start(): void {
+    this.#running = this.run();
+  }
+
+  /** Ends the loop soon. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    this.interrupt();
+    const timer = setTimeout(() => this.#ending.abort(), LAST_EXCHANGE);
+    await this.#running;
+    clearTimeout(timer);
+  }
+
+  protected interrupt(): void {
+    this.work.raise();
+    this.interruption.raise();
+  }
+
+  /** Ends exchanges that take too long when the loop has to end. */
+  protected get ending(): AbortSignal {
+    return this.#ending.signal;
+  }
+
+  protected abstract run(): Promise<void>;
+
+  /** The reasons for which the part is degraded just now, for `/readyz`: they never make it unready. */
+  abstract degraded(): Promise<string[]>;
 }
 
-/**
- * How long to wait after an exchange of so many events that left nothing behind, in milliseconds: under load the next one
- * has more in it, for an exchange costs as much as many events. After a few events it is nothing.
- */
-export const gathering = (events: number): number => Math.min(10, Math.floor(events / 10));
-
-/** Wakes one loop. What is raised while nobody waits ends the next wait at once. */
+/** Wakes one loop. A signal raised while nothing waits ends the next wait at once. */
 export class Signal {
   #raised = false;
   #notify: (() => void) | undefined;
@@ -39,44 +68,58 @@ export class Signal {
   }
 }
 
-/** How long an exchange under way may still take when its loop has to end, in milliseconds. */
-const LAST_EXCHANGE = 1_500;
+/** The pause before the next attempt, in milliseconds: exponential backoff with full jitter, 100 ms to `longest`. */
+export const backoff = (attempt: number, longest = 5_000): number =>
+  Math.random() * Math.min(longest, 100 * 2 ** Math.min(attempt, 10));
 
-/** Work that goes on beside the requests, from when the server listens until it stops. */
-export abstract class Loop {
-  protected stopped = false;
-  /** Raised when there may be something to do, and at the end. */
-  protected readonly work = new Signal();
-  /** Raised only for what cannot wait for the next attempt: the end, or a person. */
-  protected readonly urgent = new Signal();
-  readonly #ending = new AbortController();
-  #running: Promise<void> | undefined;
+/** The pause that an answer asks for with `Retry-After` (seconds, RFC 9110 §10.2.3), in milliseconds, at most 10 s. */
+export function retryAfter(status: number, header: unknown): number {
+  const seconds = status === 429 || status === 503 ? Number(header) : 0;
+  return seconds > 0 ? Math.min(seconds * 1_000, 10_000) : 0;
+}
 
-  start(): void {
-    this.#running = this.run();
+/**
+ * The pause after an exchange of so many events that left nothing behind, in milliseconds. Batching: under load the next
+ * exchange has more events in it, and an exchange costs as much as many events. After a few events there is no pause.
+ */
+export const batching = (events: number): number => Math.min(10, Math.floor(events / 10));
+
+type Reports = { log: Log; begin: string; end: string; fields?: object; from?: number; longest?: number };
+
+/** The failures of attempts in a row: the pauses between them grow, and each reason is logged once. */
+export class Failures {
+  count = 0;
+  reason: string | undefined;
+  /** The time of the next attempt, in RFC 3339. */
+  nextAttempt: string | undefined;
+  #reported: string | undefined;
+  #reports: Reports;
+
+  /** `begin` and `end` are log messages; `from` is the number of failures in a row that is worth a line of the log. */
+  constructor(reports: Reports) {
+    this.#reports = reports;
   }
 
-  /** Ends the loop soon. */
-  async stop(): Promise<void> {
-    this.stopped = true;
-    this.interrupt();
-    const timer = setTimeout(() => this.#ending.abort(), LAST_EXCHANGE);
-    await this.#running;
-    clearTimeout(timer);
+  /** Counts a failure. Returns the pause before the next attempt, in milliseconds. */
+  add(reason: string, atLeast = 0): number {
+    const { log, begin, fields, from = 1, longest } = this.#reports;
+    this.count += 1;
+    this.reason = reason;
+    if (this.count >= from && reason !== this.#reported) {
+      log.warn({ ...fields, reason }, begin);
+      this.#reported = reason;
+    }
+    const pause = Math.max(backoff(this.count, longest), atLeast);
+    this.nextAttempt = new Date(Date.now() + pause).toISOString();
+    return pause;
   }
 
-  protected interrupt(): void {
-    this.work.raise();
-    this.urgent.raise();
+  /** An attempt has succeeded. */
+  end(): void {
+    if (this.#reported) this.#reports.log.info({ ...this.#reports.fields }, this.#reports.end);
+    this.count = 0;
+    this.reason = undefined;
+    this.nextAttempt = undefined;
+    this.#reported = undefined;
   }
-
-  /** Ends exchanges that take too long when the loop has to end. */
-  protected get ending(): AbortSignal {
-    return this.#ending.signal;
-  }
-
-  protected abstract run(): Promise<void>;
-
-  /** What is degraded just now, for `/readyz`: it never makes a part unready. */
-  abstract degraded(): Promise<string[]>;
 }

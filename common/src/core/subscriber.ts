@@ -1,105 +1,83 @@
-import { type Request, type Response, Router } from 'express';
-import type { Counter } from 'prom-client';
 import { z } from 'zod';
-import { onlyWithToken } from '../http/access.ts';
-import { EVENTS_LIMIT, jsonBody } from '../http/input.ts';
-import { databaseProblem, onlyMethods, Problem, parse } from '../http/problem.ts';
-import { failpoint } from '../observe/failpoints.ts';
-import type { Log } from '../observe/log.ts';
-import { countTypes, type Metrics } from '../observe/metrics.ts';
-import { type Processing, startProcessing } from '../observe/spans.ts';
-import { traceIdOf, traceparentOf } from '../observe/traces.ts';
 import { askForEvents, headOf } from './bus-answers.ts';
-import { type Checkpoint, checkpointText, NEW, positionOf, type Stand } from './checkpoint.ts';
-import type { Database, Tx } from './database.ts';
-import { BATCH, EVENT, type EventType, type KnownEvent, PLAIN, parseEvent } from './events.ts';
+import { type Checkpoint, checkpointText, NEW, type Progress, positionOf } from './checkpoint.ts';
+import type { Database } from './database.ts';
+import { type EventType, type KnownEvent, parseEvent } from './events.ts';
 import { type Bus, exchange, reason } from './exchange.ts';
 import { backoff, Loop } from './loop.ts';
+import type { Observer } from './observer.ts';
+import { Problem } from './problem.ts';
+import { databaseProblem, type Tx } from './sqlite.ts';
 
-/** Where this service stands in the log, in its own database: moved in the transaction of the effects. */
+/** The checkpoint of this service, in its own database: it moves in the transaction of the effects. */
 export const checkpointSchema = `
   CREATE TABLE stand (checkpoint TEXT NOT NULL, replay TEXT) STRICT;
   INSERT INTO stand VALUES ('${NEW}', NULL);
 `;
 
-/** For how long what the bus said last still counts, in milliseconds. */
+/** The time for which the bus's last word counts, in milliseconds. */
 const RECENT = 10_000;
 
-/** How long the bus may take to say where its log ends, in milliseconds. */
+/** The maximum time in which the bus answers where its log ends, in milliseconds. */
 const QUESTION = 1_000;
 
-const pushHeaders = z.object({
+/** The headers of a push: the checkpoints before and behind its events, the head of the log, a replay order. */
+export const pushHeaders = z.object({
   'event-after': checkpointText.optional(),
   'event-upto': checkpointText.optional(),
   'event-head': checkpointText.optional(),
   'event-replay': z.string().max(100).optional(),
 });
 type PushHeaders = z.output<typeof pushHeaders>;
+/** The progress after a push. `isJoined`: the push continued from the checkpoint, and was applied. */
+type Moved = { isJoined: boolean; progress: Progress };
 
 type Options<Result> = {
   db: Database;
   bus: Bus;
-  log: Log;
-  metrics: Metrics;
+  observer: Observer;
   /** The types that this service handles; it ignores all others. */
   handles: readonly EventType[];
-  /** Those of them that somebody waits for: the bus may gather all others for a moment. */
-  urgent: readonly EventType[];
   /** Applies one event; throwing makes it a poison event. Idempotent by the ids in `data`. */
   handle: (tx: Tx, event: KnownEvent) => Result;
-  /** A replay order is being taken that makes this service stand at `after`. */
+  /** A replay order is being taken that sets the checkpoint to `after`. */
   onOrder?: (tx: Tx, after: Checkpoint) => void;
-  /** Told after COMMIT what was applied, and what `handle` returned for each. */
+  /** Called after COMMIT with the applied events, and with what `handle` returned for each. */
   onApplied?: (events: KnownEvent[], results: Result[]) => void;
 };
 
-/** Takes events from the bus: `POST /events`, and `GET /events`, which says where this service stands. */
+/** Takes events from the bus. Effects and checkpoint are one transaction, so an event that comes twice has one effect. */
 export class Subscriber<Result = void> extends Loop {
-  readonly routes = Router();
+  readonly handles: readonly EventType[];
   #options: Options<Result>;
-  #applied: Counter;
   #heardAt = Number.NEGATIVE_INFINITY;
-  #classic = false;
+  #isClassic = false;
 
   constructor(options: Options<Result>) {
     super();
     this.#options = options;
-    this.#applied = options.metrics.counter(
-      'events_applied_total',
-      'Events whose effects were committed; again, if they came again.',
-      'type',
-      options.handles,
-    );
-    this.routes.get('/events', async (req, res) => {
-      const { 'event-head': head } = parse(pushHeaders, req.headers);
-      const stand = await options.db.read(readStand);
-      this.#heard(head);
-      res.json({ ...stand, urgent: options.urgent });
-    });
-    const body = jsonBody(EVENTS_LIMIT, PLAIN, EVENT, BATCH);
-    this.routes.post('/events', onlyWithToken(options.bus.token), body, (req, res) => this.#receive(req, res));
-    this.routes.all('/events', onlyMethods('GET', 'POST'));
+    this.handles = options.handles;
   }
 
-  /** Whether a bus was heard from lately; a classic one says nothing unless there is an event. */
+  /** True if a bus was heard from lately; a classic one is silent while there is no event. */
   get hearsBus(): boolean {
-    return this.#classic || performance.now() - this.#heardAt < RECENT;
+    return this.#isClassic || performance.now() - this.#heardAt < RECENT;
   }
 
-  /** Asks the bus where its log ends now. Undefined: it is away, or its log is another one. A classic bus cannot tell. */
+  /** Asks the bus for the head of its log. Undefined: it is away, or its log is another one. A classic bus has no answer. */
   async askHead(): Promise<Checkpoint | undefined> {
-    if (this.#classic) return NEW;
+    if (this.#isClassic) return NEW;
     const { db, bus } = this.#options;
-    const { checkpoint } = await db.read(readStand);
+    const { checkpoint } = await db.read(readProgress);
     const question = { method: 'HEAD', url: `${bus.url}/events`, deadline: QUESTION, ending: this.ending } as const;
     const answer = await exchange(question).catch(() => undefined);
     const head = answer && headOf(answer.headers);
     return head && positionOf(head) >= positionOf(checkpoint) ? head : undefined;
   }
 
-  /** Whether this service has everything up to there. */
+  /** True if this service has applied everything up to there. */
   async has(head: Checkpoint): Promise<boolean> {
-    const { checkpoint } = await this.#options.db.read(readStand);
+    const { checkpoint } = await this.#options.db.read(readProgress);
     return positionOf(checkpoint) > positionOf(head) || joins(checkpoint, head);
   }
 
@@ -107,136 +85,130 @@ export class Subscriber<Result = void> extends Loop {
     return this.hearsBus ? [] : ['The bus was not heard from lately.'];
   }
 
-  async #receive(req: Request, res: Response): Promise<void> {
-    const headers = parse(pushHeaders, req.headers);
-    const { 'event-after': after, 'event-upto': upto, 'event-head': head } = headers;
-    const events = this.#parse(Array.isArray(req.body) ? req.body : [req.body], after, upto);
-    const exchange = traceparentOf(req);
-    if (after === undefined || upto === undefined) {
-      await this.#applyAlone(events, exchange);
-      // Only a classic bus never names its head: a redelivery does.
-      this.#classic = head === undefined;
-      res.json({ status: 'OK' });
-      return;
-    }
-    const processed = startProcessing(events, exchange);
-    const { stand, results } = await this.#apply(processed, (tx) => {
-      const before = this.#standBefore(tx, headers);
-      if (!joins(before.checkpoint, after)) return { stand: before };
-      const results = this.#handleAll(tx, events);
-      const now = { ...before, checkpoint: upto };
-      tx.run('UPDATE stand SET checkpoint = ?, replay = ?', now.checkpoint, now.replay ?? null);
-      return { stand: now, results };
-    });
-    if (results) {
-      processed();
-      this.#tell(events, results);
-    }
+  /** The answer to the bus's question for the checkpoint. */
+  async progress({ 'event-head': head }: PushHeaders): Promise<Progress> {
+    const progress = await this.#options.db.read(readProgress);
     this.#heard(head);
-    res.status(results ? 200 : 409).json(stand);
+    return progress;
   }
 
-  /** Where this service stands; if the push carries a replay order not yet taken, it is taken first, but only backwards. */
-  #standBefore(tx: Tx, { 'event-after': after = NEW, 'event-replay': replay }: PushHeaders): Stand {
-    const stand = readStand(tx);
-    if (!replay || replay === stand.replay || positionOf(after) > positionOf(stand.checkpoint)) return stand;
+  /**
+   * Applies a push: one event, or a batch. `cause` is the traceparent of the request.
+   * @returns the progress after it; with 409 if the push does not continue from the checkpoint, and nothing was applied
+   * @throws Problem 422 for a poison event, 503 or 507 if the database cannot be used
+   */
+  async receive(body: unknown, headers: PushHeaders, cause?: string): Promise<{ status: 200 | 409; answer: object }> {
+    const { 'event-after': after, 'event-upto': upto, 'event-head': head } = headers;
+    const events = this.#parse(Array.isArray(body) ? body : [body], after, upto);
+    if (after === undefined || upto === undefined) {
+      await this.#apply(events, cause, alone);
+      // Only a classic bus never names its head: a redelivery does.
+      this.#isClassic = head === undefined;
+      return { status: 200, answer: { status: 'OK' } };
+    }
+    const { progress, isJoined } = await this.#apply(events, cause, (tx) => this.#advance(tx, headers));
+    this.#heard(head);
+    return { status: isJoined ? 200 : 409, answer: progress };
+  }
+
+  /** Moves the checkpoint to the end of a push, if the push continues from the checkpoint. */
+  #advance(tx: Tx, headers: PushHeaders): Moved {
+    const before = this.#progressBefore(tx, headers);
+    const { 'event-after': after = NEW, 'event-upto': upto = NEW } = headers;
+    if (!joins(before.checkpoint, after)) return { isJoined: false, progress: before };
+    tx.run('UPDATE stand SET checkpoint = ?, replay = ?', upto, before.replay ?? null);
+    return { isJoined: true, progress: { checkpoint: upto, replay: before.replay } };
+  }
+
+  /** The progress before a push. A replay order that it carries is taken first, once, and only backwards. */
+  #progressBefore(tx: Tx, { 'event-after': after = NEW, 'event-replay': replay }: PushHeaders): Progress {
+    const progress = readProgress(tx);
+    if (!replay || replay === progress.replay || positionOf(after) > positionOf(progress.checkpoint)) return progress;
     this.#options.onOrder?.(tx, after);
     return { checkpoint: after, replay };
   }
 
   #parse(inputs: unknown[], after?: Checkpoint, upto?: Checkpoint): KnownEvent[] {
-    // Parked events are left out of a push. If none is, the places follow from where it begins.
+    // Parked events are left out of a push. If none is, the positions follow from where it begins.
     const isWhole = after && upto && positionOf(upto) - positionOf(after) === inputs.length;
     const events: KnownEvent[] = [];
     for (const [i, input] of inputs.entries()) {
-      const event = parseEvent(input, this.#options.handles);
+      const event = parseEvent(input, this.handles);
       if (event && isWhole) event.position = positionOf(after) + i + 1;
       if (event) events.push(event);
     }
     return events;
   }
 
-  #handleAll(tx: Tx, events: KnownEvent[]): Result[] {
-    return events.map((event) => this.#options.handle(tx, event));
-  }
-
-  /** Without a place in the log. */
-  async #applyAlone(events: KnownEvent[], exchange?: string): Promise<void> {
-    const processed = startProcessing(events, exchange);
-    const results = await this.#apply(processed, (tx) => this.#handleAll(tx, events));
-    processed();
-    this.#tell(events, results);
-  }
-
-  #tell(events: KnownEvent[], results: Result[]): void {
-    const { log, onApplied } = this.#options;
-    countTypes(this.#applied, events);
-    if (log.isLevelEnabled('debug')) {
-      for (const { eventId, type, position, traceparent } of events)
-        log.debug({ position, eventId, type, traceId: traceIdOf(traceparent) }, 'event applied');
-    }
-    onApplied?.(events, results);
-  }
-
-  /** One transaction; what a handler throws becomes a 422, what the database throws a 503 or 507. */
-  async #apply<T>(failed: Processing, work: (tx: Tx) => T): Promise<T> {
-    const { db, log } = this.#options;
+  /** One transaction: the checkpoint moves, and the events are applied; neither if they do not join it. */
+  async #apply(parsed: KnownEvent[], cause: string | undefined, advance: (tx: Tx) => Moved): Promise<Moved> {
+    const { db, observer, handle, onApplied } = this.#options;
+    const { events, end } = observer.applying(parsed, cause);
     try {
-      const result = await db.write(work);
-      failpoint('applied-not-answered');
-      return result;
+      const { moved, results } = await db.write((tx) => {
+        const moved = advance(tx);
+        return { moved, results: moved.isJoined ? events.map((event) => handle(tx, event)) : undefined };
+      });
+      observer.step('applied', results ? events : []);
+      if (!results) return moved;
+      end();
+      onApplied?.(events, results);
+      return moved;
     } catch (error) {
       const known = error instanceof Problem ? error : databaseProblem(error);
-      failed(known?.message ?? 'a handler failed');
+      end(known?.message ?? 'a handler failed');
       if (known) throw error;
-      log.error({ err: error }, 'a handler failed');
+      observer.log.error({ err: error }, 'a handler failed');
       throw new Problem(422, 'An event could not be handled.');
     }
   }
 
   #heard(head: Checkpoint | undefined): void {
     if (head === undefined) return;
-    this.#classic = false;
+    this.#isClassic = false;
     this.#heardAt = performance.now();
   }
 
-  /** Once the server listens: asks what kind of bus there is, because a classic one never pushes what came before. */
+  /** Once the server listens: asks for the kind of the bus, because a classic one never pushes what came before. */
   protected async run(): Promise<void> {
-    const { bus, log } = this.#options;
+    const { bus, observer } = this.#options;
     for (let attempt = 1; !this.stopped; attempt += 1) {
       try {
         const answer = await askForEvents(bus, this.ending);
         if (answer) {
-          this.#classic = answer.isClassic;
+          this.#isClassic = answer.isClassic;
           if (answer.isClassic) await this.#applyHistory(answer.events);
           else this.#heard(answer.head);
           return;
         }
-        log.debug('the bus does not say what it is');
+        observer.log.debug({}, 'the bus does not answer as a bus');
       } catch (error) {
-        log.debug({ reason: reason(error) }, 'the bus does not answer yet');
+        observer.log.debug({ reason: reason(error) }, 'the bus does not answer yet');
       }
-      await this.urgent.wait(backoff(attempt));
+      await this.interruption.wait(backoff(attempt));
     }
   }
 
   /** One transaction an event: one that cannot be handled does not keep the others out. */
   async #applyHistory(history: unknown[]): Promise<void> {
-    this.#options.log.info({ events: history.length }, 'applying the history of a classic bus');
-    const applied = history.map(async (input) => {
-      const events = this.#parse([input]);
-      await this.#applyAlone(events);
-    });
+    const { log } = this.#options.observer;
+    log.info({ events: history.length }, 'applying the history of a classic bus');
+    const applied = history.map(async (input) => this.#apply(this.#parse([input]), undefined, alone));
     for (const result of await Promise.allSettled(applied)) {
-      if (result.status === 'rejected') this.#options.log.warn({ err: result.reason }, 'an event was skipped');
+      if (result.status === 'rejected') log.warn({ err: result.reason }, 'an event was skipped');
     }
   }
 }
 
-/** Whether a batch that begins behind `after` continues from here. */
-const joins = (stand: Checkpoint, after: Checkpoint) => stand === after || (stand === NEW && positionOf(after) === 0);
+/** A subscriber as its routes see it, whatever its handler returns. */
+export type Receiver = Loop & Pick<Subscriber, 'handles' | 'progress' | 'receive'>;
 
-function readStand(tx: Tx): Stand {
-  const stand = tx.get<Stand>('SELECT checkpoint, replay FROM stand');
-  return stand ?? { checkpoint: NEW, replay: null };
-}
+/** An event without a position in our log: a classic bus's, or a redelivery. The checkpoint stays. */
+const alone = (tx: Tx): Moved => ({ isJoined: true, progress: readProgress(tx) });
+
+/** True if a batch that begins behind `after` continues from this checkpoint. */
+const joins = (checkpoint: Checkpoint, after: Checkpoint) =>
+  checkpoint === after || (checkpoint === NEW && positionOf(after) === 0);
+
+const readProgress = (tx: Tx): Progress =>
+  tx.get<Progress>('SELECT checkpoint, replay FROM stand') ?? { checkpoint: NEW, replay: null };

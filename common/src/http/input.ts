@@ -1,10 +1,14 @@
+// Input of requests: bodies, pages of lists, the idempotency key. Each refusal is a Problem that names the field and its rule.
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
-import type { Request, Response } from 'express';
-import express, { type RequestHandler } from 'express';
+import express, { type Request, type RequestHandler, type Response } from 'express';
 import { z } from 'zod';
+import { fieldProblem, Problem, parse } from '../core/problem.ts';
 import type { Rows } from '../core/rows.ts';
-import { fieldProblem, Problem, parse } from './problem.ts';
+
+/** The limit of a request's body, in bytes, and that of any `/events`. */
+export const BODY_LIMIT = 64 * 1024;
+export const EVENTS_LIMIT = 1024 * 1024;
 
 /**
  * Parses a JSON body of one of the media types. Compressed bodies are refused (415), and so is any other media type; bytes
@@ -13,7 +17,7 @@ import { fieldProblem, Problem, parse } from './problem.ts';
  */
 export const jsonBody = (limit: number, ...types: string[]): RequestHandler => checkedBody(limit, types);
 
-/** The same. `check` is given the text, and what it was parsed into; it throws a Problem. */
+/** The same. `check` is given the text, and the value that it was parsed into; it throws a Problem. */
 export function checkedBody(
   limit: number,
   types: string[],
@@ -28,9 +32,7 @@ export function checkedBody(
   };
   const parser = express.json({ limit, type: accepted, inflate: false, verify });
   return (req, res, next) => {
-    if (!hasBody(req)) {
-      throw fieldProblem(400, 'body', 'is missing', 'A JSON body is needed.');
-    }
+    if (!hasBody(req)) throw fieldProblem(400, 'body', 'is missing', 'A JSON body is needed.');
     if (!req.is(accepted)) throw new Problem(415, `The body must be ${accepted.join(' or ')}.`);
     parser(req, res, (error?: unknown) => {
       if (error) return next(error);
@@ -45,10 +47,10 @@ export function checkedBody(
   };
 }
 
-/** Deeper values overflow the stack of whoever compares or copies them; many languages' parsers refuse them, too. */
+/** Deeper values overflow the stack of code that compares or copies them; many languages' parsers refuse them, too. */
 const DEEPEST = 100;
 
-/** The items of a list may be as deep as one alone: what came as one event goes on in batches. */
+/** The items of a list may be as deep as one alone: an event that came alone goes on in a batch. */
 const isTooDeep = (body: unknown): boolean => !isWithin(Array.isArray(body) ? DEEPEST + 1 : DEEPEST, body);
 
 const isWithin = (levels: number, value: unknown): boolean =>
@@ -62,16 +64,12 @@ export function optionalBody(limit: number): RequestHandler {
   return (req, res, next) => (hasBody(req) ? body(req, res, next) : next());
 }
 
-/** Whether a body comes with the request (RFC 9112 §6.3). */
+/** True if a body comes with the request (RFC 9112 §6.3). */
 export function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
-/** The limit of a request's body, in bytes, and that of any `/events`. */
-export const BODY_LIMIT = 64 * 1024;
-export const EVENTS_LIMIT = 1024 * 1024;
-
-/** Text that a person sends: trimmed, 1 to `max` characters, without what no text may hold (NUL, half of a pair). */
+/** Text that a person sends: trimmed, 1 to `max` characters, without NUL and halves of surrogate pairs. */
 export const requestText = (max: number) =>
   z
     .string({ error: 'must be a string' })
@@ -96,11 +94,8 @@ const pageQuery = z.object({
   cursor: z.string({ error: 'must be given once' }).min(1, 'must not be empty').optional(),
 });
 
-/** Parses `?limit=N&cursor=ID`: how many items, and the id of the last one seen; each undefined unless given. */
+/** Parses `?limit=N&cursor=ID`: the number of items, and the id of the last one seen; each undefined unless given. */
 export const parsePage = (req: Request) => parse(pageQuery, req.query);
-
-/** The 400 for a cursor that is not an item of this list. */
-export const unknownCursor = () => fieldProblem(400, 'cursor', 'must be the id of an item of this list');
 
 /** Links the next page (RFC 8288), if the list goes on. Returns the items of this one. */
 export function page<Item extends { id: string }>(req: Request, res: Response, { rows, more }: Rows<Item>): Item[] {
@@ -123,6 +118,3 @@ export function idempotencyKey(req: Request): string | null {
   if (/^[\x21-\x7e]{1,255}$/.test(key)) return key;
   throw fieldProblem(400, 'Idempotency-Key', 'must be 1 to 255 visible ASCII characters');
 }
-
-/** The 422 for a key that was used for something else. */
-export const keyReused = () => fieldProblem(422, 'Idempotency-Key', 'was used for another request');

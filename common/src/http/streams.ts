@@ -1,27 +1,29 @@
+// Server-Sent Events for any number of readers (HTML Standard §9.2).
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Response } from 'express';
-import type { Database, Tx } from '../core/database.ts';
+import type { Database } from '../core/database.ts';
 import { Signal } from '../core/loop.ts';
-import type { Metrics } from '../observe/metrics.ts';
-import { unavailable } from './problem.ts';
+import { unavailable } from '../core/problem.ts';
+import type { Tx } from '../core/sqlite.ts';
 
-/** A comment line keeps an idle stream open. In milliseconds. */
+/** The interval at which a comment line keeps an idle stream open, in milliseconds. */
 const KEEP_OPEN = 15_000;
 
-/** How many readers one server has; each holds a connection and a little memory. */
+/** The maximum of readers of one server; each holds a connection and a little memory. */
 const READERS = 2_000;
 
-/**
- * Server-Sent Events for any number of readers (HTML Standard §9.2). A reader is a cursor into the database and never a
- * queue: while its socket is full, nothing is read for it. The server closes who reads nothing for long (limits.ts).
- */
+/** The messages of a stream behind a position, as text, and the position that they lead to. '' means that there is nothing new. */
+export type Step = { text: string; upto: number };
+
+/** Backpressure: a reader is a cursor into the database, never a queue. While its socket is full, nothing is read for it. */
 export class Streams {
   #open = new Map<Response, Signal>();
+  #steps: Shared<Step>;
   #limit: number;
 
-  constructor(db: Database, metrics: Metrics, limit = READERS) {
+  constructor(db: Database, limit = READERS) {
+    this.#steps = new Shared(db);
     this.#limit = limit;
-    metrics.gauges({ stream_readers: 'Readers of the stream.' }, () => ({ stream_readers: this.#open.size }));
     db.onCommit(() => {
       for (const signal of this.#open.values()) signal.raise();
     });
@@ -32,11 +34,23 @@ export class Streams {
   }
 
   /**
-   * Writes `first`, then what `next` returns, as it comes, until the reader leaves. '' means that there is nothing new.
+   * Sends `first`, then what `read` finds behind it, as it comes, until the reader leaves. Readers at the same position share
+   * what is read. The server closes a connection that reads nothing for long (limits.ts).
    * @throws Problem 503 if there are too many readers
    */
+  async follow(res: Response, first: Step, read: (tx: Tx, after: number) => Step, onSent = () => {}): Promise<void> {
+    let { upto } = first;
+    const next = async () => {
+      const step = await this.#steps.of(upto, (tx) => read(tx, upto));
+      upto = step.upto;
+      if (step.text) onSent();
+      return step.text;
+    };
+    await this.serve(res, next, first.text);
+  }
+
   async serve(res: Response, next: () => Promise<string>, first = ''): Promise<void> {
-    // Gone while its place was looked up: it will not tell us again.
+    // Gone while its position was looked up: there will be no other 'close'.
     if (res.destroyed) return;
     if (this.#open.size >= this.#limit) throw unavailable('There are too many readers of this stream.', 5);
     res.set({ 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' });
@@ -63,7 +77,7 @@ export class Streams {
       }
       lastWrite = performance.now();
       res.write(text);
-      // A socket that takes all at once does not end the turn of the event loop: who is far behind lets others be served.
+      // A socket that takes all at once does not end the turn of the event loop: others are served in between.
       await nextTurn();
       while (this.#open.has(res) && res.writableNeedDrain) await drained.wait();
     }
@@ -82,15 +96,12 @@ export class Streams {
 /** One message. Without an id the reader's `Last-Event-ID` stays as it is. */
 export const message = (data: string, id?: string): string => `${id ? `id: ${id}\n` : ''}data: ${data}\n\n`;
 
-/** Tells the reader to read the list again, and that it goes on from `id`. */
+/** The message after which a reader reads the list again, and goes on from `id`. */
 export const reset = (id: string): string => `event: reset\n${message('{}', id)}`;
 
-/** What comes next behind a place, as text for readers, and the place that it leads to. '' means that there is nothing new. */
-export type Step = { text: string; upto: number };
-
 /**
- * Readers that ask the same, as nearly all do, share what is read and written as text for them, until the next commit: also
- * of another process, because two of one part may run for a moment.
+ * Shares what is read for readers that ask the same, as nearly all do, until the next commit: also one of another process,
+ * because two processes of one part may run for a moment.
  */
 export class Shared<T> {
   #db: Database;
@@ -100,7 +111,7 @@ export class Shared<T> {
     this.#db = db;
   }
 
-  /** What `read` gives for what is `asked`, from the database or from who asked it last. */
+  /** The result of `read` for what is `asked`, from the database or from the last reader that asked the same. */
   async of(asked: string | number, read: (tx: Tx) => T): Promise<T> {
     const { version } = this.#db;
     if (this.#latest?.asked !== asked || this.#latest.version !== version) {

@@ -1,6 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pino } from 'pino';
-import { traceIdOf, traceparentOf } from './traces.ts';
 
 export type Log = pino.Logger;
 
@@ -11,22 +9,11 @@ export function createLog(name: string, level = 'info'): Log {
   return pino({ ...options, transport: { target: 'pino-pretty', options: { ignore: 'pid,hostname' } } });
 }
 
-/** What is asked all the time. */
-const UNTOLD = ['/healthz', '/readyz', '/metrics'];
+/** Requests that are asked all the time have no line. */
+const QUIET = ['/healthz', '/readyz', '/metrics'];
 
-/** What writes a line for each request when its answer has left, or broke off; undefined unless level `debug` is on. */
-export function requestLines(log: Log) {
-  if (!log.isLevelEnabled('debug')) return undefined;
-  return (req: IncomingMessage, res: ServerResponse) => {
-    const began = performance.now();
-    const { method } = req;
-    // Without the query string, which may hold what is nobody's business.
-    const path = req.url?.split('?', 1)[0] ?? '';
-    const traceId = traceIdOf(traceparentOf(req));
-    if (UNTOLD.includes(path)) return;
-    res.on('close', () => {
-      const ms = Math.round(performance.now() - began);
-      log.debug({ method, path, status: res.statusCode, ms, traceId }, 'request');
-    });
-  };
+/** Logs an answered request at level `debug`, without the query string, which may hold something private. */
+export function logRequest(log: Log, method: string, url: string, status: number, ms: number, traceId?: string): void {
+  const [path = ''] = url.split('?', 1);
+  if (!QUIET.includes(path)) log.debug({ method, path, status, ms: Math.round(ms), traceId }, 'request');
 }

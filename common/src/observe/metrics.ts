@@ -1,121 +1,103 @@
+// Metrics of one part, as Prometheus reads them.
 import type { Request, Response } from 'express';
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Database } from '../core/database.ts';
-import { EVENT_TYPES } from '../core/events.ts';
-import { addProcess } from './process-metrics.ts';
+import type { Circumstances, Seen, Step } from '../core/observer.ts';
 
-/** Upper bounds of the buckets: a request and a commit in seconds, works that share a commit as a number. */
+/** Upper bounds of the buckets: a request and a commit in seconds, works that share a commit and events of a push as numbers. */
 const REQUEST = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const COMMIT = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1];
 const WORKS = [1, 2, 5, 10, 20, 50, 100, 200, 500];
+const EVENTS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000];
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
-/** What a gauge says: a number, or one for each value of its labels. */
+/** The counters of the pipeline's steps: name, help, label. */
+const STEPS: Partial<Record<Step, [name: string, help: string, label?: 'type' | 'subscription']>> = {
+  sent: ['outbox_published_events_total', 'Events that the bus has acknowledged.'],
+  applied: ['events_applied_total', 'Events whose effects were committed; again, if they came again.', 'type'],
+  logged: ['events_published_total', 'Events that are new in the log.', 'type'],
+  answered: ['events_delivered_total', 'Events that a subscriber took.', 'subscription'],
+  parked: ['events_parked_total', 'Events that became dead letters.', 'subscription'],
+  failed: ['delivery_failures_total', 'Deliveries that failed.', 'subscription'],
+};
+
+/** The value of a gauge: a number, or one for each value of its labels. */
 type Value = number | (readonly [labels: Record<string, string>, value: number])[];
-type Values<Name extends string> = Partial<Record<Name, Value>>;
 
 /**
- * The metrics of one part, as Prometheus reads them. Counters begin at 0 with the process and count what was committed or
- * acknowledged. What can be read when somebody asks is read then. A label never has a value that a request chose.
+ * Counters begin at 0 with the process and count what was committed or acknowledged. A gauge is read when it is asked for. A
+ * label never has a value that a request chose.
  */
-export class Metrics {
-  readonly contentType = Registry.PROMETHEUS_CONTENT_TYPE;
-  #registry = new Registry();
+export class Metrics extends Registry {
   #requests: Histogram;
-  #readings: (() => Promise<void>)[] = [];
+  #steps = new Map<Step, { counter: Counter; label: string; values: readonly string[] }>();
+  #pushes: Histogram | undefined;
 
   constructor(db: Database) {
-    this.#requests = this.histogram(
-      'http_request_duration_seconds',
-      'How long requests took, streams left out.',
-      REQUEST,
-      ['method', 'route', 'status'],
-    );
-    const duration = this.histogram(
-      'database_commit_duration_seconds',
-      'How long transactions took, from BEGIN to the end of their fsync.',
-      COMMIT,
-    );
-    const works = this.histogram('database_commit_works', 'How many works shared a transaction.', WORKS);
+    super();
+    collectDefaultMetrics({ register: this, eventLoopMonitoringPrecision: 50 });
+    const requests = 'Duration of requests, streams left out.';
+    const labels = ['method', 'route', 'status'];
+    this.#requests = this.#histogram('http_request_duration_seconds', requests, REQUEST, labels);
+    const commits = 'Duration of transactions, from BEGIN to the end of their fsync.';
+    const duration = this.#histogram('database_commit_duration_seconds', commits, COMMIT);
+    const works = this.#histogram('database_commit_works', 'Works that shared a transaction (group commit).', WORKS);
     db.onMeasured((commit) => {
       duration.observe(commit.seconds);
       works.observe(commit.works);
     });
-    addProcess(this, this.#registry);
   }
 
-  /** A counter. The values of its label are named here and begin at 0: a rate needs to see what was before the first. */
+  /** A counter. The values of its label are named here and begin at 0: a rate needs the value before the first event. */
   counter(name: string, help: string, label = '', values: readonly string[] = []): Counter {
-    const counter = new Counter({ name, help, labelNames: label ? [label] : [], registers: [this.#registry] });
+    const counter = new Counter({ name, help, labelNames: label ? [label] : [], registers: [this] });
     for (const value of values) counter.inc({ [label]: value }, 0);
     return counter;
   }
 
-  /** A histogram with these upper bounds. */
-  histogram(name: string, help: string, buckets: number[], labelNames: string[] = []): Histogram {
-    return new Histogram({ name, help, buckets, labelNames, registers: [this.#registry] });
-  }
-
-  /** Gauges that `read` gives when somebody asks. What it does not give, or all if it throws, is left out of the answer. */
-  gauges<Name extends string>(
-    help: Record<Name, string>,
-    read: () => Values<Name> | Promise<Values<Name>>,
-    labelNames: string[] = [],
-  ): void {
-    const registers = [this.#registry];
-    const gauges = (Object.keys(help) as Name[]).map((name) => ({
-      name,
-      gauge: new Gauge({ name, help: help[name], labelNames, registers }),
-    }));
-    this.#readings.push(async () => {
-      const values: Values<Name> = await Promise.try(read).catch(() => ({}));
-      for (const { name, gauge } of gauges) set(gauge, values[name]);
+  /** A gauge that `read` gives when it is asked for; left out of the answer if `read` throws. */
+  gauge(name: string, help: string, read: () => Value | Promise<Value>, labelNames: string[] = []): void {
+    new Gauge({
+      ...{ name, help, labelNames, registers: [this] },
+      async collect() {
+        const value = await Promise.try(read).catch(() => []);
+        this.reset();
+        this.remove({}); // a gauge without labels is 0 after reset
+        if (typeof value === 'number') this.set(value);
+        else for (const [labels, number] of value) this.set(labels, number);
+      },
     });
   }
 
-  /** Everything, as text. */
-  async text(): Promise<string> {
-    await Promise.all(this.#readings.map((reading) => reading()));
-    return this.#registry.metrics();
+  /** Counts a step of the pipeline from now on; `values` are those of its label. */
+  countStep(step: Step, values: readonly string[] = []): void {
+    const [name, help, label = ''] = STEPS[step] ?? [step, ''];
+    this.#steps.set(step, { counter: this.counter(name, help, label, values), label, values });
+    if (step === 'answered') this.#pushes = this.#histogram('push_events', 'Events in a push that was taken.', EVENTS);
   }
 
-  /** Measures a request from here until its answer has left, or broke off. A stream lasts as long as its reader likes. */
-  readonly measure = (req: Request, res: Response): void => {
-    const began = performance.now();
-    res.on('close', () => {
-      if (String(res.getHeader('content-type')).startsWith('text/event-stream')) return;
-      const labels = {
-        method: METHODS.includes(req.method) ? req.method : 'other',
-        route: routeOf(req),
-        status: res.writableFinished ? res.statusCode : 'aborted',
-      };
-      this.#requests.observe(labels, (performance.now() - began) / 1_000);
-    });
-  };
-}
+  /** Counts the events of a step; a step without events counts once. */
+  step(step: Step, events: readonly Seen[], { subscription = '' }: Circumstances): void {
+    const { counter, label, values = [] } = this.#steps.get(step) ?? {};
+    if (step === 'answered') this.#pushes?.observe(events.length);
+    if (label === 'type')
+      for (const { type = '' } of events) counter?.inc({ type: values.includes(type) ? type : 'other' });
+    else counter?.inc(label ? { [label]: subscription } : {}, Math.max(1, events.length));
+  }
 
-function set(gauge: Gauge, value: Value | undefined): void {
-  gauge.reset();
-  // A gauge without labels is 0 after that.
-  gauge.remove({});
-  if (typeof value === 'number') gauge.set(value);
-  else for (const [labels, number] of value ?? []) gauge.set(labels, number);
+  /** Counts a request and its duration. A stream lasts as long as its reader likes, and is left out. */
+  request(req: Request, res: Response, seconds: number): void {
+    if (String(res.getHeader('content-type')).startsWith('text/event-stream')) return;
+    const method = METHODS.includes(req.method) ? req.method : 'other';
+    const status = res.writableFinished ? res.statusCode : 'aborted';
+    this.#requests.observe({ method, route: routeOf(req), status }, seconds);
+  }
+
+  #histogram(name: string, help: string, buckets: number[], labelNames: string[] = []): Histogram {
+    return new Histogram({ name, help, buckets, labelNames, registers: [this] });
+  }
 }
 
 /** The pattern of the route that took a request; `none` if it was refused before, or has no route. */
-export function routeOf(req: Request): string {
-  const pattern: string | string[] = req.route?.path ?? 'none';
-  if (typeof pattern === 'string') return pattern;
-  const { path } = req;
-  const matches = (one: string) => new RegExp(`^${one.replace(/:\w+/g, '[^/]+')}/?$`, 'i').test(path);
-  return pattern.find(matches) ?? 'none';
-}
-
-/** Adds events to a counter by their type; one that is not of ours is `other`. */
-export function countTypes(counter: Counter, events: { type: string }[]): void {
-  const counts = new Map<string, number>();
-  for (const { type } of events) counts.set(type, (counts.get(type) ?? 0) + 1);
-  for (const [type, count] of counts)
-    counter.inc({ type: (EVENT_TYPES as string[]).includes(type) ? type : 'other' }, count);
-}
+export const routeOf = (req: Request): string => req.route?.path ?? 'none';

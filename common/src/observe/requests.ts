@@ -1,39 +1,35 @@
-import type { Request, RequestHandler } from 'express';
-import { isSafe } from '../http/access.ts';
-import { type Log, requestLines } from './log.ts';
-import { routeOf } from './metrics.ts';
-import { traceparentOf, tracing } from './traces.ts';
+import { SpanKind, type Tracer } from '@opentelemetry/api';
+import type { Request, Response } from 'express';
+import { parseTraceparent } from '../core/events.ts';
+import { type Log, logRequest } from './log.ts';
+import { type Metrics, routeOf } from './metrics.ts';
+import { endSpan, startSpan, traceparentOf } from './spans.ts';
+import { traceIdOf } from './traces.ts';
 
 /**
- * Follows each request until its answer has left, or broke off: a line at level `debug`, and a span if it belongs to a trace
- * or changes something. What the request makes then hangs below that span.
+ * Observes each request until its answer has left, or broke off: counts it, logs it at level `debug`, and makes a span of one
+ * that belongs to a trace or changes something. Returns the traceparent that its effects are children of.
  */
-export function followRequests(log: Log): RequestHandler | undefined {
-  const tell = requestLines(log);
-  if (!tell && !tracing.start) return undefined;
-  return (req, res, next) => {
-    const span = startSpan(req);
-    tell?.(req, res);
-    if (!span) return next();
+export function watchRequests({ log, metrics, tracer }: { log: Log; metrics: Metrics; tracer?: Tracer }) {
+  return (req: Request, res: Response): string | undefined => {
+    const began = performance.now();
+    const { method, url } = req;
+    const parent = parseTraceparent(req.headers.traceparent);
+    // The events that `POST /events` brings have spans of their own.
+    const isTraced = url !== '/events' && (parent !== undefined || !['GET', 'HEAD', 'OPTIONS'].includes(method));
+    const span = isTraced && tracer ? startSpan(tracer, method, { kind: SpanKind.SERVER, parent }) : undefined;
+    const traceparent = span ? traceparentOf(span) : parent;
     res.on('close', () => {
+      const ms = performance.now() - began;
       const { statusCode: status } = res;
+      metrics.request(req, res, ms / 1_000);
+      logRequest(log, method, url, status, ms, traceIdOf(traceparent));
+      if (!span) return;
       const route = routeOf(req);
-      span.end({
-        name: `${req.method} ${route}`,
-        attributes: { 'http.route': route, 'http.response.status_code': status },
-        error: status >= 500 ? `answered ${status}` : undefined,
-      });
+      span.updateName(`${method} ${route}`);
+      span.setAttributes({ 'http.request.method': method, 'http.route': route, 'http.response.status_code': status });
+      endSpan(span, status >= 500 ? `answered ${status}` : undefined);
     });
-    next();
+    return traceparent;
   };
-}
-
-/** From here on the place that the request comes from is its span. The events that it brings have spans of their own. */
-function startSpan(req: Request) {
-  const { method, path } = req;
-  const parent = traceparentOf(req);
-  if (!tracing.start || path === '/events' || (isSafe(req) && !parent)) return undefined;
-  const span = tracing.start(method, { kind: 'server', parent, attributes: { 'http.request.method': method } });
-  req.headers.traceparent = span.traceparent;
-  return span;
 }

@@ -1,135 +1,136 @@
-// The spans of an event's way. All of them hang below the place that the event carries, which is where it was made; an
-// event without one, or of a trace that is not recorded, makes none.
-import type { KnownEvent } from '../core/events.ts';
-import { type Answer, exchange, reason } from '../core/exchange.ts';
-import { type Attributes, parseTraceparent, type Span, traceIdOf, tracing } from './traces.ts';
+// The spans of an event's way. All of them are below the span that the event carries, which is where it was made; an event
+// without one, or of a trace that is not recorded, makes none.
+import * as otel from '@opentelemetry/api';
+import { parseTraceparent } from '../core/events.ts';
+import type { Circumstances, Observer, Seen } from '../core/observer.ts';
+import { traceIdOf } from './traces.ts';
 
-/** How many other events a span of several is linked with at the most; each of them is linked with it. */
+/** The maximum of other events that a span of several is linked with; each of them is linked with it. */
 const LINKS = 128;
 
-/** An event, as far as lines and spans name it. */
-type Named = { eventId?: string; type: string; traceparent?: string };
+const contextOf = (traceparent: string): otel.SpanContext => ({
+  traceId: traceparent.slice(3, 35),
+  spanId: traceparent.slice(36, 52),
+  traceFlags: Number.parseInt(traceparent.slice(53), 16),
+  isRemote: true,
+});
 
-/** What a line about an event has. */
-export const fieldsOf = (text: string) => {
-  const { eventId, type, traceparent } = nameOf(text);
-  return { eventId, type, traceId: traceIdOf(traceparent) };
-};
-
-/** Reads from an event's text what lines and spans name it by. */
-function nameOf(text: string): Named {
-  const { id, type, traceparent } = JSON.parse(text);
-  return { eventId: id, type, traceparent: parseTraceparent(traceparent) };
+/** What follows from a span is its child. */
+export function traceparentOf(span: otel.Span): string {
+  const { traceId, spanId, traceFlags } = span.spanContext();
+  return `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}`;
 }
 
-/** The last of the flags says whether the trace is recorded (W3C Trace Context §3.2.2.5). */
-const isRecorded = (traceparent: string | undefined): traceparent is string =>
-  traceparent !== undefined && '13579bdf'.includes(traceparent.slice(-1));
+/** `parent` and `linked` are traceparents; without a parent a span begins a trace. */
+type Options = Omit<otel.SpanOptions, 'links'> & { parent?: string; linked?: string[] };
 
-const isOneTrace = (one: string | undefined, other: string | undefined) => traceIdOf(one) === traceIdOf(other);
+export function startSpan(tracer: otel.Tracer, name: string, { parent, linked = [], ...options }: Options): otel.Span {
+  const { ROOT_CONTEXT, trace } = otel;
+  const links = linked.map((traceparent) => ({ context: contextOf(traceparent) }));
+  const context = parent ? trace.setSpanContext(ROOT_CONTEXT, contextOf(parent)) : ROOT_CONTEXT;
+  return tracer.startSpan(name, { ...options, links }, context);
+}
 
-/** A span between an exchange that brought an event and the event hangs below one of them, and is linked with the other. */
-const between = (event: string, exchange: string | undefined) =>
-  isOneTrace(event, exchange) ? { parent: exchange, links: [event] } : { parent: event, links: [exchange] };
+export function endSpan(span: otel.Span, error?: string): void {
+  if (error !== undefined) span.setStatus({ code: otel.SpanStatusCode.ERROR, message: error });
+  span.end(performance.now());
+}
+
+type Named = Omit<Seen, 'record'>;
+
+/** Reads from an event's text the names by which lines and spans know it. */
+export function nameOf({ record, position, eventId, type, traceparent }: Seen): Named {
+  if (record === undefined) return { position, eventId, type, traceparent };
+  const event = JSON.parse(record);
+  return { position, eventId: event.id, type: event.type, traceparent: parseTraceparent(event.traceparent) };
+}
+
+/** A look at the text, before it is parsed: an odd last flag says that the trace is recorded (W3C Trace Context §3.2.2.5). */
+const mayBeRecorded = ({ record }: Seen) => record === undefined || /"traceparent":"[^"]*[13579bdf]"/.test(record);
+
+type Recorded = Named & { traceparent: string };
+const isRecorded = (event: Named): event is Recorded => /[13579bdf]$/.test(event.traceparent ?? '');
+const recorded = (events: readonly Seen[]): Recorded[] => events.filter(mayBeRecorded).map(nameOf).filter(isRecorded);
+
+const isOneTrace = (one: string, other: string) => traceIdOf(one) === traceIdOf(other);
+
+/** A span between an exchange that brought an event and the event is a child of one of them, and linked with the other. */
+function between(event: string, exchange: string | undefined) {
+  if (exchange === undefined) return { parent: event };
+  return isOneTrace(event, exchange) ? { parent: exchange, linked: [event] } : { parent: event, linked: [exchange] };
+}
 
 /** OpenTelemetry's semantic conventions for messaging, and for CloudEvents. */
-export const attributesOf = (operation: string, destination: string, { eventId, type }: Named): Attributes => ({
+const attributesOf = (operation: string, destination: string, { eventId, type, position }: Named) => ({
   'messaging.system': 'blog',
   'messaging.operation.name': operation,
   'messaging.destination.name': destination,
   'messaging.message.id': eventId,
   'cloudevents.event_type': type,
+  'blog.position': position,
 });
 
-/**
- * An exchange that takes events somewhere. It is one span, in the trace of the first event and linked with the others; at
- * its end each event of another trace gets one there too, linked with it.
- */
-export async function exchangeEvents(
-  request: Parameters<typeof exchange>[0],
-  operation: string,
-  destination: string,
-  texts: () => string[],
-  more?: Attributes,
-): Promise<Answer> {
-  const span = startExchange(operation, destination, texts, more);
-  if (!span) return exchange(request);
-  try {
-    const answer = await exchange({ ...request, headers: { ...request.headers, traceparent: span.traceparent } });
-    span.end(answer.status < 300 ? undefined : `answered ${answer.status}`);
-    return answer;
-  } catch (error) {
-    span.end(reason(error));
-    throw error;
-  }
-}
+const OPERATIONS: Record<string, string> = { 'event-bus': 'send', stream: 'push' };
 
-function startExchange(operation: string, destination: string, texts: () => string[], more?: Attributes) {
-  const { start } = tracing;
-  if (!start) return undefined;
-  const events = texts();
-  const recorded = events.filter(mayBeRecorded).map(nameOf);
-  const [first, ...others] = recorded.filter(({ traceparent }) => isRecorded(traceparent));
-  if (!first) return undefined;
-  const name = `${operation} ${destination}`;
-  const kind = 'producer';
-  const began = performance.now();
-  const attributes = (event: Named) => ({ ...attributesOf(operation, destination, event), ...more });
-  const { traceparent, end } = start(name, {
-    ...{ kind, parent: first.traceparent, began },
-    links: others.slice(0, LINKS).map(({ traceparent }) => traceparent),
-    attributes: { ...attributes(first), 'messaging.batch.message_count': events.length },
-  });
-  return {
-    traceparent,
-    end(error: string | undefined) {
-      end({ error });
-      for (const event of others) {
-        if (isOneTrace(event.traceparent, first.traceparent)) continue;
-        const options = { kind, parent: event.traceparent, began, attributes: attributes(event) } as const;
-        start(name, { ...options, links: [traceparent] }).end({ error });
-      }
-    },
-  };
-}
+export type Spans = Pick<Observer, 'sending' | 'applying'> & {
+  logged(entries: readonly Seen[], { cause, began }: Circumstances): void;
+};
 
-const mayBeRecorded = (text: string) => /"traceparent":"[^"]*[13579bdf]"/.test(text);
+export const createSpans = (tracer: otel.Tracer): Spans => ({
+  /** One span, in the trace of the first event and linked with the others; at its end one in each other trace. */
+  sending(events, to, attempt) {
+    const [first, ...others] = recorded(events);
+    if (!first) return { end() {} };
+    const operation = OPERATIONS[to] ?? 'deliver';
+    const startTime = performance.now();
+    const start = (event: Recorded, linked: string[]) =>
+      startSpan(tracer, `${operation} ${to}`, {
+        kind: otel.SpanKind.PRODUCER,
+        startTime,
+        parent: event.traceparent,
+        linked,
+        attributes: { ...attributesOf(operation, to, event), 'blog.attempt': attempt },
+      });
+    const span = start(
+      first,
+      others.slice(0, LINKS).map((event) => event.traceparent),
+    );
+    span.setAttribute('messaging.batch.message_count', events.length);
+    const traceparent = traceparentOf(span);
+    return {
+      traceparent,
+      end(error) {
+        endSpan(span, error);
+        for (const event of others) {
+          if (!isOneTrace(event.traceparent, first.traceparent)) endSpan(start(event, [traceparent]), error);
+        }
+      },
+    };
+  },
 
-/** Events that were written to the log, in one go. `exchange` is the place that they came from. */
-export function spansOfAppended(
-  entries: { position: number; record: string }[],
-  exchange: string | undefined,
-  began: number,
-) {
-  const { start } = tracing;
-  if (!start) return;
-  for (const { position, record } of entries) {
-    if (!mayBeRecorded(record)) continue;
-    const event = nameOf(record);
-    if (!isRecorded(event.traceparent)) continue;
-    const attributes = { ...attributesOf('append', 'log', event), 'blog.position': position };
-    start('append log', { kind: 'consumer', ...between(event.traceparent, exchange), attributes, began }).end();
-  }
-}
+  logged(entries, { cause, began: startTime }) {
+    for (const event of recorded(entries)) {
+      const attributes = attributesOf('append', 'log', event);
+      const options = { kind: otel.SpanKind.CONSUMER, ...between(event.traceparent, cause), attributes, startTime };
+      endSpan(startSpan(tracer, 'append log', options));
+    }
+  },
 
-/** Ends the spans of events that were processed, or says why they could not be. */
-export type Processing = (error?: string) => void;
-
-/** Begins to process events: from here on what follows from each of them hangs below its span. */
-export function startProcessing(events: KnownEvent[], exchange: string | undefined): Processing {
-  const { start } = tracing;
-  if (!start) return NOTHING;
-  const spans: Span[] = [];
-  for (const event of events) {
-    if (!isRecorded(event.traceparent)) continue;
-    const attributes = { ...attributesOf('process', event.type, event), 'blog.position': event.position };
-    const options = { kind: 'consumer', ...between(event.traceparent, exchange), attributes } as const;
-    const span = start(`process ${event.type}`, options);
-    event.traceparent = span.traceparent;
-    spans.push(span);
-  }
-  return (error) => {
-    for (const span of spans) span.end({ error });
-  };
-}
-const NOTHING = () => {};
+  applying(events, cause) {
+    const spans: otel.Span[] = [];
+    const applied = events.map((event) => {
+      if (!isRecorded(event)) return event;
+      const attributes = attributesOf('process', event.type ?? '', event);
+      const options = { kind: otel.SpanKind.CONSUMER, ...between(event.traceparent, cause), attributes };
+      const span = startSpan(tracer, `process ${event.type}`, options);
+      spans.push(span);
+      return { ...event, traceparent: traceparentOf(span) };
+    });
+    return {
+      events: applied,
+      end(error) {
+        for (const span of spans) endSpan(span, error);
+      },
+    };
+  },
+});

@@ -1,15 +1,17 @@
+// Settings: environment variables, parsed once at the start, each refused by its name.
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { tokenSettings } from '../http/access.ts';
-import { failpoints } from '../observe/failpoints.ts';
+import { LOOPBACK, type Origins } from '../http/access.ts';
+import { failpoints } from '../observe/observer.ts';
+import { tracingSettings } from '../observe/traces.ts';
 import { localUrl } from './parts.ts';
 
-/** Exit code for a setting that is wrong: the runner does not try such a part again (EX_CONFIG of sysexits.h). */
+/** Exit code for a setting that is wrong: the runner does not start such a part again (EX_CONFIG of sysexits.h). */
 const EXIT_CONFIG = 78;
 
 /**
- * A default for everything on one machine. In production (`NODE_ENV`) there is none: a setting that was forgotten there
- * would not fail, but listen where nobody calls, or keep data where it is lost.
+ * A default for everything on one machine. In production (`NODE_ENV`) there is none: a part whose setting was forgotten
+ * would not fail, but listen at an address that nothing calls, or keep data where it is lost.
  */
 export const localDefault = (schema: z.ZodType<string, string>, fallback: string) =>
   process.env.NODE_ENV === 'production' ? schema : z.string().default(fallback).pipe(schema);
@@ -17,32 +19,21 @@ export const localDefault = (schema: z.ZodType<string, string>, fallback: string
 const port = (fallback: number) => z.coerce.number().int().min(1).max(65_535).default(fallback);
 export const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// address' });
 
-const names = z
+const splitList = (list: string) => list.split(',').map((entry) => entry.trim());
+
+const hostNames = z
   .string()
-  .transform((list) => list.split(',').map((name) => name.trim().toLowerCase()))
+  .transform((list) => splitList(list.toLowerCase()))
   .refine((list) => list.every((name) => /^[\w.-]+$/.test(name)), 'must be names of hosts, separated by commas');
 
-/** The settings that every server has. `HOST` is loopback unless set: nothing is reachable from outside by accident. */
+/** The settings of every process that listens. `HOST` is loopback unless set: nothing is reachable from outside by accident. */
 export const serverSettings = (defaultPort: number) => ({
   HOST: localDefault(z.string().min(1), 'localhost'),
   PORT: port(defaultPort),
-  /** The names that a server on loopback is called by besides (origins.ts), separated by commas. */
-  ALLOWED_HOSTS: names.default([]),
+  /** More names by which a server on loopback is called (http/access.ts), separated by commas. */
+  ALLOWED_HOSTS: hostNames.default([]),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
-
-const SAMPLERS = ['always_on', 'always_off', 'traceidratio'] as const;
-
-/** Where spans are sent, and of which traces, by OpenTelemetry's names (SDK Configuration, OTLP Exporter); nowhere unless set. */
-export const tracingSettings = {
-  OTEL_EXPORTER_OTLP_ENDPOINT: httpUrl.optional(),
-  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: httpUrl.optional(),
-  OTEL_TRACES_SAMPLER: z
-    .enum([...SAMPLERS, ...SAMPLERS.map((name) => `parentbased_${name}` as const)])
-    .default('parentbased_always_on'),
-  OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(1),
-};
-export type TracingSettings = z.output<z.ZodObject<typeof tracingSettings>>;
 
 /**
  * The name of the pod (`query-0`), from Kubernetes. Each pod of a StatefulSet has a database of its own, but the bus delivers to
@@ -58,36 +49,37 @@ const podName = z
   })
   .optional();
 
-/** What the five servers have besides: `DATA_DIR` is the folder of the database file; `FAILPOINT` is read where it is met. */
+/** The settings of the five servers besides. `DATA_DIR` is the folder of the database file. */
 export const databaseSettings = {
   POD_NAME: podName,
   FAILPOINT: z.enum(failpoints).optional(),
   DATA_DIR: localDefault(z.string().min(1, 'must be given'), resolve(import.meta.dirname, '../../../.data')),
+  /** The token that the services and the bus know each other by. Without it any caller may publish and deliver. */
+  BUS_TOKEN: z
+    .string()
+    .regex(/^[\x21-\x7e]{16,256}$/, 'must be 16 to 256 visible ASCII characters')
+    .optional(),
   ...tracingSettings,
 };
 
-/** Where the bus is. */
-export const busUrlSettings = { EVENT_BUS_URL: localDefault(httpUrl, localUrl('event-bus')) };
+/** The address of the bus. */
+export const busSettings = { EVENT_BUS_URL: localDefault(httpUrl, localUrl('event-bus')) };
 
-/** What the four services have besides: where the bus is, and the token between them. */
-export const busSettings = { ...busUrlSettings, ...tokenSettings };
+const isOrigin = (text: string) => text === '*' || (URL.canParse(text) && new URL(text).origin === text);
 
-/** `name=url,name=url` → a list; names are unique. */
-export const subscriptionList = z.string().transform((text, context) => {
-  const list = text.split(',').map((entry) => {
-    const at = entry.indexOf('=');
-    return { name: entry.slice(0, at).trim(), url: entry.slice(at + 1).trim() };
-  });
-  const valid = list.every(({ name, url }) => /^[\w.-]{1,50}$/.test(name) && httpUrl.safeParse(url).success);
-  if (valid && new Set(list.map(({ name }) => name)).size === list.length) return list;
-  context.addIssue({ code: 'custom', message: 'must be name=url,name=url with names that differ and http addresses' });
-  return z.NEVER;
-});
+/** The origins of pages that may call from a browser, separated by commas, or `*`; loopback unless set. */
+export const corsSettings = {
+  CORS_ORIGINS: z
+    .string()
+    .transform(splitList)
+    .refine((list) => list.every(isOrigin), 'must be origins like https://blog.example, separated by commas, or *')
+    .transform((list): Origins => (list.includes('*') ? '*' : list))
+    .default(LOOPBACK),
+};
 
 /**
- * Parses the environment once, at the start of a process. A setting that is wrong is named on stderr and ends the
- * process with exit code 78. An empty variable counts as not set; but an empty `DATA_DIR` is refused, since what is
- * stored would be kept where nobody looks for it.
+ * Parses the environment. A setting that is wrong ends the process with one line for each. An empty variable counts as not set,
+ * as a shell or a manifest may leave it; only an empty `DATA_DIR` is refused, because a default would hide the data.
  */
 export function parseConfig<S extends z.ZodType>(schema: S, env: NodeJS.ProcessEnv = process.env): z.output<S> {
   const set = Object.fromEntries(Object.entries(env).filter(([name, value]) => value !== '' || name === 'DATA_DIR'));

@@ -4,6 +4,7 @@
 import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { identityOf } from '../core/health.ts';
 
 export const LOCK_FILE = 'blog.lock';
 
@@ -24,30 +25,20 @@ const SQLITE_BUSY = 5;
 /** Keeps the connections from garbage collection, which would release their locks. */
 const held = new Set<DatabaseSync>();
 
-/** Identifies the file that a path leads to; undefined if none does. */
-export function identityOf(path: string): string | undefined {
-  try {
-    const { dev, ino } = statSync(path, { bigint: true });
-    return `${dev}-${ino}`;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Says which of these paths this process may not read and write, and whose it is; undefined if it may, or there is none. */
+/** Names the one of these paths that this process may not read and write, and its owner; undefined if there is none. */
 export function whyDenied(paths: string[]): string | undefined {
   for (const path of paths.filter((path) => existsSync(path))) {
     try {
       accessSync(path, constants.R_OK | constants.W_OK);
     } catch (error) {
-      const { uid } = statSync(path);
-      const owner = `it belongs to user ${uid}${uid === 0 ? ' (root)' : ''}, and this process runs as user ${process.getuid?.()}`;
-      return process.platform === 'win32' ? (error as Error).message : `${(error as Error).message}; ${owner}`;
+      const { message } = error as Error;
+      if (!process.getuid) return message; // Windows has no such owners
+      return `${message}; it belongs to user ${statSync(path).uid}, and this process runs as user ${process.getuid()}`;
     }
   }
 }
 
-/** The folder, or of those that it is to be made in the nearest one that is there. */
+/** The folder, or the nearest one above it that exists. */
 const nearest = (folder: string): string =>
   existsSync(folder) || dirname(folder) === folder ? folder : nearest(dirname(folder));
 
@@ -59,30 +50,23 @@ const nearest = (folder: string): string =>
 export function lockData(folder: string, use: keyof typeof LOCKS): { unlock(): void } | undefined {
   const file = join(folder, LOCK_FILE);
   let connection: DatabaseSync | undefined;
+  const unlock = () => {
+    if (connection) held.delete(connection);
+    connection?.close();
+  };
   try {
     mkdirSync(folder, { recursive: true });
     connection = new DatabaseSync(file, { timeout: LOCK_WAIT });
+    held.add(connection);
     const opened = identityOf(file);
     // In memory: no journal beside the lock.
     connection.exec(`PRAGMA journal_mode = MEMORY; ${LOCKS[use]}`);
     // A reset deletes the lock last: a lock on a file that is deleted excludes nobody.
-    if (opened !== undefined && identityOf(file) === opened) return hold(connection);
+    if (opened !== undefined && identityOf(file) === opened) return { unlock };
+    unlock();
   } catch (error) {
-    if ((error as { errcode?: number }).errcode !== SQLITE_BUSY) {
-      connection?.close();
-      throw new Error(whyDenied([nearest(folder), file]) ?? `${file}: ${(error as Error).message}`);
-    }
+    unlock();
+    if ((error as { errcode?: number }).errcode === SQLITE_BUSY) return undefined;
+    throw new Error(whyDenied([nearest(folder), file]) ?? `${file}: ${(error as Error).message}`);
   }
-  connection?.close();
-  return undefined;
-}
-
-function hold(connection: DatabaseSync) {
-  held.add(connection);
-  return {
-    unlock(): void {
-      held.delete(connection);
-      connection.close();
-    },
-  };
 }

@@ -1,6 +1,6 @@
-// `node common/src/run/tables.ts FILE`: the tables of a service's database, while the service runs or not. It only reads.
+// `node scripts/tables.ts FILE`: the tables of a service's database, while the service runs or not. It only reads.
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
-import { printable } from '../core/printable.ts';
+import { printable } from '@blog/common/core/printable.ts';
 
 /** The newest rows of each table that are shown, and of each value the first characters. */
 const ROWS = 10;

@@ -1,6 +1,6 @@
+// Publications: the events of a `POST /events`, in any of its three forms, checked and completed.
 import { randomUUID } from 'node:crypto';
-import { type Checkpoint, checkpointText } from '@blog/common/core/checkpoint.ts';
-import type { Tx } from '@blog/common/core/database.ts';
+import { checkpointText } from '@blog/common/core/checkpoint.ts';
 import {
   BATCH,
   type CloudEvent,
@@ -12,12 +12,11 @@ import {
   isEntityId,
   PLAIN,
 } from '@blog/common/core/events.ts';
+import { fieldProblem, Problem, parse } from '@blog/common/core/problem.ts';
 import { checkedBody, EVENTS_LIMIT } from '@blog/common/http/input.ts';
-import { fieldProblem, Problem, parse } from '@blog/common/http/problem.ts';
 import type { Request, RequestHandler } from 'express';
 import { z } from 'zod';
 import { assertExact } from './exact-json.ts';
-import { append, knows } from './log.ts';
 
 const BATCH_EVENTS = 1_000;
 
@@ -130,19 +129,5 @@ export function parsePublication(req: Request): CloudEvent[] {
   return events.map((event) => complete(event, now));
 }
 
-const publishedHeader = z.object({ 'event-published': checkpointText.optional() });
-
-/** The last checkpoint that this log has answered the publisher with, as the publisher says. */
-export const parsePublished = (headers: unknown): Checkpoint | undefined =>
-  parse(publishedHeader, headers)['event-published'];
-
-/**
- * Writes what a publisher sent.
- * @throws Problem 412 if this log has lost events that it had acknowledged to this publisher: nothing is written
- */
-export function publish(tx: Tx, events: CloudEvent[], published: Checkpoint | undefined) {
-  if (published && !knows(tx, published)) {
-    throw new Problem(412, `This log does not have ${published}: it has lost events that it had acknowledged.`);
-  }
-  return append(tx, events);
-}
+/** The last checkpoint that this log has acknowledged the publisher's events with, as the publisher says. */
+export const publicationHeaders = z.object({ 'event-published': checkpointText.optional() });

@@ -1,0 +1,96 @@
+// The server side's imports, types too: they point one way, and no file is too long to read in one go.
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join, posix } from 'node:path';
+import { expect, test } from '@jest/globals';
+
+/** The text of each source file, by its path from the root of the repository. */
+type Files = Record<string, string>;
+
+const ROOT = join(import.meta.dirname, '..', '..');
+const SERVERS = '{common,posts,comments,query,moderation,event-bus}/src/**/*.ts';
+const CLIENT = 'client/{src,server}/**/*.{ts,tsx}';
+
+/** Reads the files whose paths match. */
+const read = (...patterns: string[]): Files => {
+  const paths = globSync(patterns, { cwd: ROOT }).map((path) => path.replaceAll('\\', '/'));
+  return Object.fromEntries(paths.map((path) => [path, readFileSync(join(ROOT, path), 'utf8')]));
+};
+
+const IMPORT = /^(?:import|export)\b[^;'"]*?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm;
+
+/** The files of this repository that a file imports. */
+function importsOf(files: Files, path: string): string[] {
+  const names = [...(files[path] ?? '').matchAll(IMPORT)].map(([, whole, called]) => whole ?? called ?? '');
+  const own = names.map((name) => name.replace(/^@blog\/common\//, `${posix.relative(dirname(path), 'common/src')}/`));
+  return own.filter((name) => name.startsWith('.')).map((name) => posix.join(dirname(path), name));
+}
+
+const arrowsOf = (files: Files) =>
+  Object.keys(files).flatMap((path) => importsOf(files, path).map((target) => [path, target] as const));
+
+/** The files that import themselves, over others. */
+function cycles(files: Files): string[] {
+  const reaches = (path: string, goal: string, seen = new Set<string>()): boolean =>
+    importsOf(files, path).some((target) => {
+      if (target === goal) return true;
+      if (seen.has(target)) return false;
+      return reaches(target, goal, seen.add(target));
+    });
+  return Object.keys(files).filter((path) => reaches(path, path));
+}
+
+/** The folders that the files of a folder may import from, besides their own. */
+const BELOW: Record<string, string[]> = {
+  'common/src/core': [],
+  'common/src/http': ['common/src/core'],
+  'common/src/observe': ['common/src/core'],
+  'common/src/run': ['common/src/core', 'common/src/http', 'common/src/observe'],
+};
+
+function mayImport(path: string, target: string): boolean {
+  if (target === 'common/package.json') return true;
+  const own = dirname(path);
+  const folders = [own, ...(BELOW[own] ?? Object.keys(BELOW))];
+  return folders.includes(dirname(target));
+}
+
+const upwards = (files: Files) => arrowsOf(files).filter(([path, target]) => !mayImport(path, target));
+const fromTests = (files: Files) => arrowsOf(files).filter(([, target]) => /(^|\/)(test|e2e)\//.test(target));
+const tooLong = (files: Files) => Object.keys(files).filter((path) => (files[path] ?? '').split('\n').length > 221);
+
+test('no files of the servers import each other, not even over others', () => {
+  expect(cycles(read(SERVERS))).toEqual([]);
+});
+
+test('imports point down: from a service to common, and there from run to http and observe, and to core', () => {
+  const files = read(SERVERS);
+  expect(arrowsOf(files).length).toBeGreaterThan(200);
+  expect(upwards(files)).toEqual([]);
+});
+
+test('no file of the servers or the client imports from tests', () => {
+  expect(fromTests(read(SERVERS, CLIENT))).toEqual([]);
+});
+
+test('no file of the servers has more than 220 lines', () => {
+  expect(tooLong(read(SERVERS))).toEqual([]);
+});
+
+test('a cycle, an arrow that points up, an import from tests and a long file are found', () => {
+  const planted = {
+    'common/src/core/a.ts': "import {\n  type B,\n} from '../http/b.ts';\n",
+    'common/src/http/b.ts': "export { c } from './c.ts';\nimport '@blog/common/core/d.ts';\n",
+    'common/src/http/c.ts': "const { a } = await import('../core/a.ts');\n",
+    'common/src/core/d.ts': "import { fake } from '../../test/fake.ts';\n",
+    'posts/src/e.ts': `import { f } from '../../query/src/f.ts';\nimport { z } from 'zod';\n${'\n'.repeat(219)}`,
+    'posts/src/main.ts': "import { b } from '@blog/common/http/b.ts';\nimport { e } from './e.ts';\n".padEnd(400, '\n'),
+  };
+  expect(cycles(planted)).toEqual(['common/src/core/a.ts', 'common/src/http/b.ts', 'common/src/http/c.ts']);
+  expect(upwards(planted)).toEqual([
+    ['common/src/core/a.ts', 'common/src/http/b.ts'],
+    ['common/src/core/d.ts', 'common/test/fake.ts'],
+    ['posts/src/e.ts', 'query/src/f.ts'],
+  ]);
+  expect(fromTests(planted)).toEqual([['common/src/core/d.ts', 'common/test/fake.ts']]);
+  expect(tooLong(planted)).toEqual(['posts/src/e.ts', 'posts/src/main.ts']);
+});

@@ -1,0 +1,50 @@
+// The standing of a subscription, as a person and the metrics see it: its state and its lag.
+import { positionOf } from '@blog/common/core/checkpoint.ts';
+import type { Tx } from '@blog/common/core/sqlite.ts';
+import { head, readBehind } from './log.ts';
+import type { Subscription } from './subscription.ts';
+
+export const STATES = ['starting', 'live', 'retrying', 'paused', 'diverged'] as const;
+
+export function stateOf({ paused, divergence, failures, kind }: Subscription): (typeof STATES)[number] {
+  if (paused) return 'paused';
+  if (divergence) return 'diverged';
+  if (failures.count > 0) return 'retrying';
+  return kind === 'unknown' ? 'starting' : 'live';
+}
+
+/** The consumer lag: `lag` in events, `lagSeconds` since the first of them was made. */
+export function lagOf(tx: Tx, { position }: Subscription) {
+  const lag = positionOf(head(tx)) - position;
+  const seconds = lag > 0 ? (Date.now() - timeBehind(tx, position)) / 1_000 : 0;
+  return { position, lag, lagSeconds: Math.max(0, Math.round(seconds)) };
+}
+
+/** The time of the next event. It may be the one that cannot be read, which is reported elsewhere. */
+function timeBehind(tx: Tx, position: number): number {
+  try {
+    const [next] = readBehind(tx, position, 1);
+    return next ? Date.parse(JSON.parse(next.record).time) : Date.now();
+  } catch {
+    return Date.now();
+  }
+}
+
+/** A subscription as `GET /subscriptions` answers it. */
+export function statusOf(tx: Tx, subscription: Subscription): object {
+  const { name, url, kind, order, divergence, failures } = subscription;
+  return {
+    ...{ name, url, kind },
+    ...lagOf(tx, subscription),
+    state: stateOf(subscription),
+    replay: order ?? null,
+    lastError: divergence ?? failures.reason ?? null,
+    nextAttempt: (stateOf(subscription) === 'retrying' && failures.nextAttempt) || null,
+  };
+}
+
+export function degradedBy(subscription: Subscription): string[] {
+  const { name, divergence, failures } = subscription;
+  if (divergence) return [`${name} is diverged: ${divergence}.`];
+  return stateOf(subscription) === 'retrying' ? [`Delivery to ${name} is being tried again: ${failures.reason}.`] : [];
+}

@@ -1,0 +1,38 @@
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { unit } from '../../common/test/requests.ts';
+import { subscriptionList } from '../src/app.ts';
+
+/** Characters that no text may hold, too. */
+const text = fc.string({ unit: fc.oneof(unit, fc.constantFrom('\0', '\ud83c', '\udf4a')), maxLength: 12 });
+
+test('a list of subscriptions is read as it is written, and nothing else is taken', () => {
+  const one = fc
+    .record({ name: fc.stringMatching(/^[\w.-]{1,50}$/), url: fc.webUrl() })
+    .filter(({ url }) => !url.includes(','));
+  const lists = fc.uniqueArray(one, { selector: ({ name }) => name, minLength: 1, maxLength: 5 });
+  fc.assert(
+    fc.property(fc.array(fc.constantFrom('a', 'b'), { minLength: 1 }), (names) => {
+      const { success } = subscriptionList.safeParse(names.map((name) => `${name}=http://a`).join());
+      expect(success).toBe(new Set(names).size === names.length);
+    }),
+  );
+  fc.assert(
+    fc.property(lists, (list) => {
+      expect(subscriptionList.parse(list.map(({ name, url }) => `${name} = ${url} `).join(','))).toEqual(list);
+    }),
+  );
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        text,
+        fc.array(text).map((texts) => texts.join('=http://a,')),
+      ),
+      (input) => {
+        const { data = [] } = subscriptionList.safeParse(input);
+        for (const { name, url } of data) expect([/^[\w.-]+$/.test(name), /^https?:/.test(url)]).toEqual([true, true]);
+        expect(new Set(data.map(({ name }) => name)).size).toBe(data.length);
+      },
+    ),
+  );
+});
