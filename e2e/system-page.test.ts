@@ -125,14 +125,14 @@ test('after a replay of query the blog is the same, to every reader and after a 
   const reader = await blog.open();
   await postOf(reader, 'Replayed').getByText('a plum').waitFor();
   const shown = () => reader.locator('.feed').innerText();
-  const stand = async () => (await get(`${blog.system.url('query')}/events`)).body;
-  const before = { shown: await shown(), model: await readModel(blog.system.url('query')), stand: await stand() };
+  const progress = async () => (await get(`${blog.system.url('query')}/events`)).body;
+  const before = { shown: await shown(), model: await readModel(blog.system.url('query')), progress: await progress() };
 
   const page = await openSystem();
   await press(page, 'Replay…', 'query');
   await answer(page, 'Replay');
   await page.getByRole('dialog').waitFor({ state: 'detached' });
-  await until('the order is taken', async () => (await stand()).replay !== before.stand.replay);
+  await until('the order is taken', async () => (await progress()).replay !== before.progress.replay);
   await blog.system.quiet();
   await lag(page, 'query', /^0 events$/);
   expect(await readModel(blog.system.url('query'))).toEqual(before.model);

@@ -46,14 +46,14 @@ export const rebuild: Figure = {
     await system.startPart('event-bus');
     await system.part('start query');
 
-    const stands = async () => positionOf((await get(`${system.url('query')}/events`)).body.checkpoint);
-    const first = await until('query has taken something', stands);
+    const position = async () => positionOf((await get(`${system.url('query')}/events`)).body.checkpoint);
+    const first = await until('query has applied an event', position);
     const began = performance.now();
     const watched =
       process.platform === 'linux'
         ? Array.from(await system.pids(), ([name, pid]) => ({ name, most: watchMemory(pid) }))
         : [];
-    while ((await stands()) < positionOf(head)) await pause(20);
+    while ((await position()) < positionOf(head)) await pause(20);
     const seconds = (performance.now() - began) / 1_000;
     for (const { name, most } of watched) measured[`${name} most`] = most() * KB;
     await pause(1_000);

@@ -37,7 +37,7 @@ describe('what is shown', () => {
     list().getByText(/^None\. An event that its subscriber refuses five times/);
   });
 
-  test('newest first, each with its subscription, place, reason, time and event', async () => {
+  test('newest first, each with its subscription, position, reason, time and event', async () => {
     await open(9, 4);
     expect(positions()).toEqual(['Position 9', 'Position 4']);
     const first = within(list().getAllByRole('listitem')[0] as HTMLElement);
@@ -47,7 +47,7 @@ describe('what is shown', () => {
     expect(JSON.parse(document.querySelector('.letter pre')?.textContent ?? '')).toEqual(system.letters[0]?.event);
   });
 
-  test('its place leads to the event in the log', async () => {
+  test('its position links to the event in the log', async () => {
     await open(9);
     await userEvent.click(list().getByRole('link', { name: 'Position 9' }));
     expect(location.pathname + location.search).toBe('/system?event=9');

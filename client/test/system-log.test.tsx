@@ -49,7 +49,7 @@ describe('the log', () => {
     await shows(3);
   });
 
-  test('another log takes its place', async () => {
+  test('another log replaces it', async () => {
     system.log = entries(1, 5);
     await openSystem();
     await shows(5, 4, 3, 2, 1);

@@ -55,8 +55,8 @@ export class FakeBus {
       const there = this.log.findIndex(({ source, id }) => source === event.source && id === event.id);
       return there === -1 ? this.log.push(event) : there + 1;
     });
-    const places = Array.isArray(body) ? { positions } : { position: positions[0] };
-    return { status: 201, body: { status: 'OK', ...places, checkpoint: at(Math.max(...positions)) } };
+    const answer = Array.isArray(body) ? { positions } : { position: positions[0] };
+    return { status: 201, body: { status: 'OK', ...answer, checkpoint: at(Math.max(...positions)) } };
   }
 
   get url(): string {

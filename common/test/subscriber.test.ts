@@ -125,10 +125,10 @@ test('an empty batch moves the checkpoint', async () => {
 });
 
 test('one event with checkpoints is a batch of one', async () => {
-  const places = { 'event-after': at(0), 'event-upto': at(1), 'event-head': at(1) };
-  const { body } = await service.http.post('/events').set(places).send(post('a')).expect(200);
+  const checkpoints = { 'event-after': at(0), 'event-upto': at(1), 'event-head': at(1) };
+  const { body } = await service.http.post('/events').set(checkpoints).send(post('a')).expect(200);
   expect(body).toEqual({ checkpoint: at(1), replay: null });
-  await service.http.post('/events').set(places).send(post('a')).expect(409);
+  await service.http.post('/events').set(checkpoints).send(post('a')).expect(409);
   expect(await handled()).toEqual(['a']);
 });
 

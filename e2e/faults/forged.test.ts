@@ -30,7 +30,7 @@ const state = async () => ({
   head: await system.head(),
   posts: (await get(`${system.url('posts')}/posts`)).body,
   shown: (await get(`${system.url('query')}/posts`)).body,
-  stands: await Promise.all(SERVICES.map(async (name) => (await get(`${system.url(name)}/events`)).body)),
+  progress: await Promise.all(SERVICES.map(async (name) => (await get(`${system.url(name)}/events`)).body)),
   subscriptions: (await system.subscriptions()).map(({ name, state, replay }) => ({ name, state, replay })),
 });
 

@@ -16,7 +16,7 @@ const DEADLINE = 400;
 const HELD = 700;
 
 type Push = { name: string; headers: IncomingHttpHeaders; body: string };
-type Told = { status: number; stand: { checkpoint?: string } };
+type Told = { status: number; progress: { checkpoint?: string } };
 
 let system: System;
 const written: Written[] = [];
@@ -39,7 +39,7 @@ const deliver = (url: string, { headers, body }: Push) =>
 /** Repeats a push to a process and records its answer. */
 async function push(url: string, again: Push): Promise<void> {
   const { status, text } = await deliver(url, again);
-  answered.push({ status, stand: JSON.parse(text) });
+  answered.push({ status, progress: JSON.parse(text) });
 }
 
 const after = (milliseconds: number, work: () => Promise<void>) => late.push(pause(milliseconds).then(work));
@@ -104,7 +104,7 @@ async function expectEverythingOnce(): Promise<void> {
 function expectStaleRefused(): void {
   const stale = answered.filter(({ status }) => status === 409);
   expect(stale.length).toBeGreaterThan(10);
-  for (const { stand } of stale) expect(stand.checkpoint).toMatch(/^\d+-[0-9a-f]{32}$|^0$/);
+  for (const { progress } of stale) expect(progress.checkpoint).toMatch(/^\d+-[0-9a-f]{32}$|^0$/);
   expect(answered.filter(({ status }) => ![200, 409, 503].includes(status))).toEqual([]);
   answered.length = 0;
 }

@@ -32,20 +32,20 @@ afterAll(async () => {
 const states = async () => (await system.subscriptions()).map(({ name, state }) => [name, state]);
 const all = (state: string) => SERVICES.map((name) => [name, state]);
 const resume = (name: string) => post(`${bus}/subscriptions/${name}/resume`);
-const stands = () => Promise.all(SERVICES.map(async (name) => (await get(`${system.url(name)}/events`)).body));
+const checkpoints = () => Promise.all(SERVICES.map(async (name) => (await get(`${system.url(name)}/events`)).body));
 const whatQueryShows = async () => (await get(`${system.url('query')}/posts`)).body;
 
 /** Checks that all are diverged and report it; new writes are accepted and wait, and nothing is pushed or published. */
 async function expectDiverged(): Promise<void> {
   await until('all are diverged', async () => (await states()).every(([, state]) => state === 'diverged'));
-  const before = { stands: await stands(), log: await system.log(), shown: await whatQueryShows() };
+  const before = { checkpoints: await checkpoints(), log: await system.log(), shown: await whatQueryShows() };
   const { degraded } = (await get(`${bus}/readyz`)).body;
   expect(degraded.map((text: string) => text.split(':')[0])).toEqual(SERVICES.map((name) => `${name} is diverged`));
   written.push(await writePost(system, `written without a log, after ${written.length}`, 0));
   await until('posts waits', async () => {
     return `${(await get(`${system.url('posts')}/readyz`)).body.degraded}`.includes('the bus answered 412');
   });
-  expect({ stands: await stands(), log: await system.log(), shown: await whatQueryShows() }).toEqual(before);
+  expect({ checkpoints: await checkpoints(), log: await system.log(), shown: await whatQueryShows() }).toEqual(before);
   expect(await states()).toEqual(all('diverged'));
 }
 
@@ -99,7 +99,7 @@ test('so is one restored from an old backup, even after it has grown longer than
   expect((await system.log()).length).toBeGreaterThan(length);
   for (const name of SERVICES) await resume(name);
   await until('asked again', async () =>
-    (await stands()).every(({ checkpoint }) => Number.parseInt(checkpoint, 10) === length),
+    (await checkpoints()).every(({ checkpoint }) => Number.parseInt(checkpoint, 10) === length),
   );
   await expectDiverged();
   await repair();
