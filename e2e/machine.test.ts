@@ -40,7 +40,7 @@ test('the page is served from a folder of any name, and edits of the page and of
     await page.locator('.connection[data-state=live]').waitFor();
     edit('client/src/app.tsx', '<main', '<main data-edited');
     await page.locator('main[data-edited]').waitFor();
-    edit('posts/src/main.ts', "'posts'", "'posts' ");
+    edit('posts/src/main.ts', '(posts)', '( posts)');
     await until('posts starts again', () => since().includes('posts      | edited, restarting'));
     edit('common/src/core/events.ts', 'export', 'export ');
     await until('all start again', () => PARTS.every((name) => new RegExp(`${name} +. edited`).test(since())));

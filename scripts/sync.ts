@@ -1,3 +1,5 @@
+// Flushes files and folders to disk.
+
 import { closeSync, fsyncSync, openSync, statSync } from 'node:fs';
 
 /**

@@ -1,12 +1,12 @@
-// `node scripts/tables.ts FILE`: the tables of a service's database, while the service runs or not. It only reads.
+// `node scripts/tables.ts FILE`: prints the tables of a service's database, while the service runs or not. Read-only.
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import { printable } from '@blog/common/core/printable.ts';
 
-/** The newest rows of each table that are shown, and of each value the first characters. */
+/** The number of newest rows shown for each table, and the number of characters of each value. */
 const ROWS = 10;
 const CHARACTERS = 60;
 
-/** Text that shows what the tables hold: for each its name, the number of its rows, and the newest of them. */
+/** Formats the tables of a database: name, number of rows, and the newest rows. */
 export function showTables(file: string): string {
   const db = new DatabaseSync(file, { readOnly: true, timeout: 1_000 });
   try {

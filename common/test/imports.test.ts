@@ -1,9 +1,10 @@
-// The server side's imports, types too: they point one way, and no file is too long to read in one go.
+// Rules for the imports of the server side, including types: they point down, there are no cycles, and no file is too
+// long.
 import { globSync, readFileSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
 import { expect, test } from '@jest/globals';
 
-/** The text of each source file, by its path from the root of the repository. */
+/** The text of each source file, by its path from the repository's root. */
 type Files = Record<string, string>;
 
 const ROOT = join(import.meta.dirname, '..', '..');
@@ -28,7 +29,7 @@ function importsOf(files: Files, path: string): string[] {
 const arrowsOf = (files: Files) =>
   Object.keys(files).flatMap((path) => importsOf(files, path).map((target) => [path, target] as const));
 
-/** The files that import themselves, over others. */
+/** The files that import themselves, directly or through others. */
 function cycles(files: Files): string[] {
   const reaches = (path: string, goal: string, seen = new Set<string>()): boolean =>
     importsOf(files, path).some((target) => {
@@ -39,7 +40,7 @@ function cycles(files: Files): string[] {
   return Object.keys(files).filter((path) => reaches(path, path));
 }
 
-/** The folders that the files of a folder may import from, besides their own. */
+/** The folders from which the files of a folder may import, besides their own. */
 const BELOW: Record<string, string[]> = {
   'common/src/core': [],
   'common/src/http': ['common/src/core'],
@@ -58,7 +59,7 @@ const upwards = (files: Files) => arrowsOf(files).filter(([path, target]) => !ma
 const fromTests = (files: Files) => arrowsOf(files).filter(([, target]) => /(^|\/)(test|e2e)\//.test(target));
 const tooLong = (files: Files) => Object.keys(files).filter((path) => (files[path] ?? '').split('\n').length > 221);
 
-test('no files of the servers import each other, not even over others', () => {
+test('no files of the servers import each other, not even through others', () => {
   expect(cycles(read(SERVERS))).toEqual([]);
 });
 
@@ -76,7 +77,7 @@ test('no file of the servers has more than 220 lines', () => {
   expect(tooLong(read(SERVERS))).toEqual([]);
 });
 
-test('a cycle, an arrow that points up, an import from tests and a long file are found', () => {
+test('a cycle, an upward import, an import from tests and a long file are found', () => {
   const planted = {
     'common/src/core/a.ts': "import {\n  type B,\n} from '../http/b.ts';\n",
     'common/src/http/b.ts': "export { c } from './c.ts';\nimport '@blog/common/core/d.ts';\n",

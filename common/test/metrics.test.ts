@@ -128,7 +128,7 @@ test('a request whose client disconnected is counted as aborted', async () => {
   await until(async () => (await requests({ method: 'POST', route: '/posts/:id/comments', status: 'aborted' })) === 1);
 });
 
-test('the lag of the event loop is that since the metrics were last read', async () => {
+test('the event loop lag is measured since the last scrape', async () => {
   service = await startComments();
   // The same resolution as the part's own measurement.
   const looks = monitorEventLoopDelay({ resolution: 50 });

@@ -6,10 +6,10 @@ type Sample = { name: string; labels: Record<string, string>; value: number };
 const SAMPLE = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$/;
 const LABEL = /([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)",?/g;
 
-/** The library's metrics of the process, with its names. Their series come and go with what the process does. */
+/** The process metrics of prom-client, with its names. Their series come and go with the process's activity. */
 const PROCESS = /^(nodejs|process)_/;
 
-/** The parts' own metrics are in base units, and named by them (prometheus.io/docs/practices/naming). */
+/** Our own metrics are in base units, which their names end with (prometheus.io/docs/practices/naming). */
 const UNITS = /_(seconds|bytes|events|works|readers|letters|state|degraded)$/;
 
 export class Scrape {
@@ -53,7 +53,7 @@ export class Scrape {
     return found[0]?.value;
   }
 
-  /** Every series of the part's own, whatever its value; a histogram's buckets count as one. */
+  /** All series of our own metrics, whatever their value; the buckets of a histogram count as one. */
   get series(): string[] {
     const own = this.samples.filter(({ name }) => !PROCESS.test(name));
     const names = own.map(({ name, labels: { le, ...labels } }) => `${name} ${JSON.stringify(labels)}`);

@@ -23,7 +23,7 @@ export const log = createLog('test', 'silent');
 /** A contract for apps made up by a test. */
 const openapi = new URL('../../posts/openapi.yaml', import.meta.url);
 
-/** The frame of an app that a test makes up, and the observer of its loops. */
+/** The options of an app made up by a test, and the observer of its loops. */
 export function frameOf(db: Database) {
   const metrics = new Metrics(db);
   return {
@@ -73,7 +73,7 @@ type Part = { app: Express; loops: Loop[]; held?: { end(): void }[] };
 type Options = { migrations: readonly string[]; create: (part: { db: Database; log: Log; bus: Bus }) => Part };
 type Places = { after?: string; upto?: string; head?: string; replay?: string };
 
-/** A service as its main makes it, with these settings in its environment. */
+/** A service as its main creates it, with these settings as its environment. */
 export const defined = <Settings>(service: Definition<Settings>, env: Record<string, string> = {}): Options => ({
   migrations: service.migrations,
   create({ db, bus: { url, token } }) {

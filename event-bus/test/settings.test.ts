@@ -1,12 +1,14 @@
+// The parser of the bus's settings.
+
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { unit } from '../../common/test/requests.ts';
 import { subscriptionList } from '../src/app.ts';
 
-/** Characters that no text may hold, too. */
+/** Includes characters that no text may contain. */
 const text = fc.string({ unit: fc.oneof(unit, fc.constantFrom('\0', '\ud83c', '\udf4a')), maxLength: 12 });
 
-test('a list of subscriptions is read as it is written, and nothing else is taken', () => {
+test('a list of subscriptions is parsed as written, and nothing else is accepted', () => {
   const one = fc
     .record({ name: fc.stringMatching(/^[\w.-]{1,50}$/), url: fc.webUrl() })
     .filter(({ url }) => !url.includes(','));
