@@ -140,9 +140,9 @@ test('a checkpoint is parsed unchanged, and its position is a safe integer', () 
 });
 
 test("a subscriber's answer is a checkpoint with an optional replay id, or not understood", () => {
-  const stands = fc.record({ checkpoint: fc.oneof(fc.constant('0'), anything), replay: anything });
+  const answers = fc.record({ checkpoint: fc.oneof(fc.constant('0'), anything), replay: anything });
   fc.assert(
-    fc.property(fc.oneof(stands, anything), (input) => {
+    fc.property(fc.oneof(answers, anything), (input) => {
       const { data } = progressSchema.safeParse(input);
       if (data) expect([typeof data.checkpoint, typeof (data.replay ?? '')]).toEqual(['string', 'string']);
     }),

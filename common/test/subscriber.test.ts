@@ -53,13 +53,13 @@ afterAll(removeFolders);
 const handled = async () => (await service.rows<{ id: string }>('SELECT id FROM handled')).map(({ id }) => id);
 const orders = async () =>
   (await service.rows<{ after: string }>('SELECT after FROM orders')).map(({ after }) => after);
-const stand = async () => {
+const progress = async () => {
   const { checkpoint, replay } = (await service.http.get('/events').expect(200)).body;
   return { checkpoint, replay };
 };
 
 test('a new subscriber answers with checkpoint "0", and accepts any checkpoint at position 0', async () => {
-  expect(await stand()).toEqual({ checkpoint: '0', replay: null });
+  expect(await progress()).toEqual({ checkpoint: '0', replay: null });
   const { status, body } = await service.push([post('a')], { after: at(0, 'b'), upto: at(1, 'b') });
   expect([status, body]).toEqual([200, { checkpoint: at(1, 'b'), replay: null }]);
 });
@@ -70,7 +70,7 @@ test('a batch that follows on moves the checkpoint in the transaction of its eff
   expect(body).toEqual({ checkpoint: at(3), replay: null });
   await service.close();
   await start();
-  expect(await stand()).toEqual({ checkpoint: at(3), replay: null });
+  expect(await progress()).toEqual({ checkpoint: at(3), replay: null });
   expect(await handled()).toEqual(['a', 'b', 'c']);
 });
 
@@ -104,7 +104,7 @@ test.each([
   expect(answer.status).toBe(422);
   expect(answer.type).toBe('application/problem+json');
   expect(await handled()).toEqual([]);
-  expect(await stand()).toEqual({ checkpoint: '0', replay: null });
+  expect(await progress()).toEqual({ checkpoint: '0', replay: null });
 });
 
 test('events of unknown types, or not handled here, are ignored, with any content', async () => {
@@ -116,12 +116,12 @@ test('events of unknown types, or not handled here, are ignored, with any conten
   ];
   await service.history([post('a'), ...unknown, post('b')]).expect(200);
   expect(await handled()).toEqual(['a', 'b']);
-  expect(await stand()).toMatchObject({ checkpoint: at(6) });
+  expect(await progress()).toMatchObject({ checkpoint: at(6) });
 });
 
 test('an empty batch moves the checkpoint', async () => {
   await service.push([], { after: at(0), upto: at(7) }).expect(200);
-  expect(await stand()).toMatchObject({ checkpoint: at(7) });
+  expect(await progress()).toMatchObject({ checkpoint: at(7) });
 });
 
 test('one event with checkpoints is a batch of one', async () => {
@@ -138,7 +138,7 @@ test('a push without checkpoints (a classic bus, a redelivery) is applied and do
   const redelivery = service.http.post('/events').set('event-head', at(9)).type('application/cloudevents+json');
   await redelivery.send(JSON.stringify(post('c'))).expect(200);
   expect(await handled()).toEqual(['a', 'b', 'c']);
-  expect(await stand()).toMatchObject({ checkpoint: at(1) });
+  expect(await progress()).toMatchObject({ checkpoint: at(1) });
 });
 
 describe('a replay order', () => {
@@ -155,7 +155,7 @@ describe('a replay order', () => {
 
   test('is not taken when its batch cannot be applied', async () => {
     await service.push([post('throws')], { after: at(1), upto: at(2), replay: 'r1' }).expect(422);
-    expect(await stand()).toEqual({ checkpoint: at(3), replay: null });
+    expect(await progress()).toEqual({ checkpoint: at(3), replay: null });
     expect(await orders()).toEqual([]);
   });
 
@@ -174,7 +174,7 @@ describe('a replay order', () => {
     await service.push([], { after: at(0), upto: at(0), replay: 'r1' }).expect(200);
     await service.close();
     await start();
-    expect(await stand()).toEqual({ checkpoint: at(0), replay: 'r1' });
+    expect(await progress()).toEqual({ checkpoint: at(0), replay: 'r1' });
   });
 });
 
@@ -191,7 +191,7 @@ test('a full disk is answered 507, a locked database 503: neither counts as a po
   expect(await service.degraded()).toContainEqual(expect.stringMatching(/cannot be used/));
   other.close();
   expect(await service.degraded()).not.toContainEqual(expect.stringMatching(/cannot be used/));
-  expect([await handled(), await stand()]).toEqual([[], { checkpoint: '0', replay: null }]);
+  expect([await handled(), await progress()]).toEqual([[], { checkpoint: '0', replay: null }]);
   await pages(1_000);
   await service.history([post('a'), post('large')]).expect(200);
 });
@@ -210,7 +210,7 @@ describe('once it listens, it asks the bus for its kind:', () => {
     await start(bus.url);
     await until(async () => (await handled()).length === 2);
     expect(await handled()).toEqual(['a', 'b']);
-    expect(await stand()).toMatchObject({ checkpoint: '0' });
+    expect(await progress()).toMatchObject({ checkpoint: '0' });
   });
 
   test('it asks until it is answered', async () => {

@@ -37,7 +37,7 @@ describe('a poison event', () => {
     const part = await startPart(poisonous(a, status).answer);
     const bus = await startBus({ subscriptions: { a: part } });
     const last = await bus.publish('e1', 'bad', 'e3');
-    await until(() => expect(a.stand.checkpoint).toBe(last));
+    await until(() => expect(a.progress.checkpoint).toBe(last));
     expect(a.applied).toEqual(['e1', 'e3']);
     expect(part.pushes.filter((push) => holdsBad(push) && push.events.length === 1)).toHaveLength(5);
     expect(await letters(bus)).toEqual([
@@ -84,7 +84,7 @@ describe('a poison event', () => {
     const bus = await startBus({ subscriptions: { a: part } });
     const first = await bus.publish('e1');
     const head = await bus.publish('bad');
-    await until(() => expect(a.stand.checkpoint).toBe(head));
+    await until(() => expect(a.progress.checkpoint).toBe(head));
     const last = part.pushes.at(-1);
     expect([last?.events, header(last, 'after'), header(last, 'upto')]).toEqual([[], first, head]);
   });
@@ -145,15 +145,15 @@ test('there is nothing to skip when the subscriber has everything', async () => 
 describe('a dead letter', () => {
   test('that is redelivered goes as a plain delivery that moves no checkpoint, and is gone after a 2xx', async () => {
     const { a, bus, part, poison, letter } = await parked();
-    const stand = { ...a.stand };
+    const progress = { ...a.progress };
     poison.is = false;
     await bus.http.post(`/dead-letters/${letter.id}/redeliver`).expect(200, { status: 'OK' });
     expect(a.applied).toEqual(['e1', 'e3', 'bad']);
     const push = part.pushes.at(-1);
     expect(push?.batch).toBe(false);
-    expect(push?.headers).toMatchObject({ 'content-type': 'application/json', 'event-head': stand.checkpoint });
+    expect(push?.headers).toMatchObject({ 'content-type': 'application/json', 'event-head': progress.checkpoint });
     expect([header(push, 'after'), header(push, 'upto')]).toEqual([undefined, undefined]);
-    expect(a.stand).toEqual(stand);
+    expect(a.progress).toEqual(progress);
     expect(await letters(bus)).toEqual([]);
     await bus.http.post(`/dead-letters/${letter.id}/redeliver`).expect(404);
   });

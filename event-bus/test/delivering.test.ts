@@ -10,9 +10,9 @@ describe('a checkpointed subscriber', () => {
     const part = await startPart(a.answer);
     const bus = await startBus({ subscriptions: { a: part } });
     const first = await bus.publish('e1');
-    await until(() => expect(a.stand.checkpoint).toBe(first));
+    await until(() => expect(a.progress.checkpoint).toBe(first));
     const second = await bus.publish('e2', 'e3');
-    await until(() => expect(a.stand.checkpoint).toBe(second));
+    await until(() => expect(a.progress.checkpoint).toBe(second));
 
     expect(part.ids).toEqual([['e1'], ['e2', 'e3']]);
     expect(part.pushes.every(({ batch }) => batch)).toBe(true);
@@ -67,9 +67,9 @@ describe('a checkpointed subscriber', () => {
     const first = await bus.publish('e1');
     await bus.publish('e2', 'e3');
     await until(() => expect(a.applied).toEqual(['e1', 'e2', 'e3']));
-    a.stand.checkpoint = first;
+    a.progress.checkpoint = first;
     await until(() => expect(a.applied.slice(3)).toEqual(['e2', 'e3']));
-    a.stand.checkpoint = '0';
+    a.progress.checkpoint = '0';
     await bus.publish('e4');
     await until(() => expect(a.applied.slice(5)).toEqual(['e1', 'e2', 'e3', 'e4']));
   });
@@ -79,7 +79,7 @@ describe('a checkpointed subscriber', () => {
     const part = await startPart(a.answer);
     const bus = await startBus({ subscriptions: { a: part } });
     await bus.control('a', 'pause');
-    a.stand.checkpoint = await bus.publish('e1', 'e2');
+    a.progress.checkpoint = await bus.publish('e1', 'e2');
     await bus.publish('e3');
     await bus.control('a', 'resume');
     await until(() => expect(a.applied).toEqual(['e3']));
@@ -122,7 +122,7 @@ test('a new subscription starts at the beginning of the log', async () => {
   await until(() => expect(a.applied).toEqual(['e1', 'e2']));
 });
 
-test('a bus that starts again goes on where each subscriber stands', async () => {
+test('a bus that starts again continues at the checkpoint of each subscriber', async () => {
   const [a, b] = [checkpointed(), plain()];
   const subscriptions = { a: await startPart(a.answer), b: await startPart(b.answer) };
   const bus = await startBus({ subscriptions });

@@ -10,11 +10,11 @@ const diverged = (bus: Bus, name: string) =>
   until(async () => expect(await bus.subscription(name)).toMatchObject({ state: 'diverged' }));
 
 test.each([
-  ['at a place with another checksum', `1-${'0'.repeat(32)}`],
+  ['of another checksum', `1-${'0'.repeat(32)}`],
   ['past the head', `99-${'0'.repeat(32)}`],
-  ['at the beginning of another log', `0-${'f'.repeat(32)}`],
+  ['of the start of another log', `0-${'f'.repeat(32)}`],
 ])(
-  'a subscriber that stands %s is diverged: told to everybody, nothing pushed, others unaffected',
+  'a subscriber whose checkpoint is %s is diverged: it is reported, nothing is pushed, others are unaffected',
   async (_what, place) => {
     const [a, b] = [checkpointed(), checkpointed()];
     const part = await startPart(a.answer);
@@ -22,7 +22,7 @@ test.each([
     const known = await bus.publish('e1');
     await until(async () => expect(await bus.subscription('a')).toMatchObject({ position: 1 }));
 
-    a.stand.checkpoint = place;
+    a.progress.checkpoint = place;
     await askNow(bus);
     await diverged(bus, 'a');
     await bus.publish('e2');
@@ -39,14 +39,14 @@ test.each([
     ]);
     expect(await bus.subscription('b')).toMatchObject({ state: 'live', lag: 0, lastError: null });
 
-    a.stand.checkpoint = known;
+    a.progress.checkpoint = known;
     await askNow(bus);
     await until(() => expect(a.applied).toEqual(['e1', 'e2']));
     await until(async () => expect(await bus.subscription('a')).toMatchObject({ state: 'live', lastError: null }));
   },
 );
 
-test('a log that was wiped and has grown again is told from the one that a subscriber knows', async () => {
+test('a log that was wiped and has grown again is distinguished from the one that a subscriber knows', async () => {
   const a = checkpointed();
   const part = await startPart(a.answer);
   const first = await startBus({ subscriptions: { a: part } });
@@ -66,7 +66,7 @@ test('a subscriber that answers a push from another history is diverged from the
   await bus.publish('e1');
   await until(async () => expect(await bus.subscription('a')).toMatchObject({ position: 1 }));
   // Restored between two questions: the push is the first to notice.
-  a.stand.checkpoint = `7-${'0'.repeat(32)}`;
+  a.progress.checkpoint = `7-${'0'.repeat(32)}`;
   await bus.publish('e2');
   await diverged(bus, 'a');
   expect(a.applied).toEqual(['e1']);

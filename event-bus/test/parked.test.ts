@@ -69,12 +69,12 @@ describe.each([
     // It gets the events after them, and learns that they were passed.
     await until(() => expect(bad.ids.flat()).toContain(past > EVENTS ? 'fresh' : `e${past}`));
     const last = bad.pushes.at(-1);
-    expect([header(last, 'after'), a.stand.checkpoint]).toEqual([expect.stringMatching(/^0-/), '0']);
+    expect([header(last, 'after'), a.progress.checkpoint]).toEqual([expect.stringMatching(/^0-/), '0']);
     expect(most()).toBeLessThan(10_000);
 
     bad.answer = a.answer;
     await bus.control('a', 'resume');
-    await until(() => expect(a.stand.checkpoint).toBe(head));
+    await until(() => expect(a.progress.checkpoint).toBe(head));
     expect(a.applied.at(-1)).toBe('fresh');
     expect((await bus.control('a', 'replay')).status).toBe(200);
     await until(async () => expect(await bus.subscription('a')).toMatchObject({ replay: null, lag: 0 }));

@@ -75,7 +75,7 @@ describe('is taken:', () => {
     ['a title of 200 emoji', titled('🍊'.repeat(200)), '🍊'.repeat(200)],
     ['a title of 200 characters with space around it', titled(` ${'x'.repeat(200)} `), 'x'.repeat(200)],
     ['script in a title, as the text that it is', titled('<script>alert(1)</script>'), '<script>alert(1)</script>'],
-    ['a field that nobody knows, and a __proto__', '{"title":"a","seq":9,"id":"x","__proto__":{"polluted":1}}', 'a'],
+    ['an unknown field, and a __proto__', '{"title":"a","seq":9,"id":"x","__proto__":{"polluted":1}}', 'a'],
   ])('%s', async (_, body, title) => {
     const answer = await send(body, { 'content-type': 'application/json; charset=utf-8' });
     expect(answer.status).toBe(201);
