@@ -13,15 +13,15 @@ import {
   PLAIN,
 } from '@blog/common/core/events.ts';
 import { fieldProblem, Problem, parse } from '@blog/common/core/problem.ts';
-import { checkedBody, EVENTS_LIMIT } from '@blog/common/http/input.ts';
+import { EVENTS_LIMIT, jsonBody } from '@blog/common/http/input.ts';
 import type { Request, RequestHandler } from 'express';
 import { z } from 'zod';
 import { assertExact } from './exact-json.ts';
 
 const BATCH_EVENTS = 1_000;
 
-const batchBody = checkedBody(512 * 1024, [BATCH], assertExact);
-const eventBody = checkedBody(EVENTS_LIMIT, [PLAIN, EVENT, BATCH], assertExact);
+const batchBody = jsonBody(512 * 1024, BATCH);
+const eventBody = jsonBody(EVENTS_LIMIT, PLAIN, EVENT, BATCH);
 
 /** Reads the body of `POST /events`: a batch has a limit of its own. */
 export const publicationBody: RequestHandler = (req, res, next) =>
@@ -112,6 +112,7 @@ function subjectOf(data: Data): string | undefined {
  */
 export function parsePublication(req: Request): CloudEvent[] {
   const { body } = req;
+  assertExact(String(req.res?.locals.bytes), body);
   const isBatch = req.is(BATCH);
   if (isBatch && Array.isArray(body) && body.length > BATCH_EVENTS)
     throw new Problem(413, `A batch may have at most ${BATCH_EVENTS} events.`);

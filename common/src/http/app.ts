@@ -1,12 +1,16 @@
-// The frame of every server: who may call, health, metrics, its routes, problem details for everything else.
+// The frame of every server: who may call, health, metrics, its routes, problem details for everything else; and the routes
+// by which the bus reaches a service.
 import type { EventEmitter } from 'node:events';
 import { readFileSync } from 'node:fs';
 import express, { type Express, type Request, type Response, Router } from 'express';
 import release from '../../package.json' with { type: 'json' };
 import type { Database } from '../core/database.ts';
+import { BATCH, EVENT, PLAIN } from '../core/events.ts';
 import type { Log } from '../core/observer.ts';
-import { unavailable } from '../core/problem.ts';
-import { crossOrigin, type Origins, onlyAsLocalhost, onlyWritesOf } from './access.ts';
+import { parse, unavailable } from '../core/problem.ts';
+import { pushHeaders, type Receiver } from '../core/subscriber.ts';
+import { crossOrigin, type Origins, onlyAsLocalhost, onlyWithToken, onlyWritesOf } from './access.ts';
+import { EVENTS_LIMIT, jsonBody } from './input.ts';
 import { notFound, problemHandler, refuseOtherMethods } from './problem.ts';
 
 /** Observes a request until its answer has left. Returns the traceparent that its effects are children of. */
@@ -71,4 +75,18 @@ export function createApp({ openapi, db, log, watch, metrics, routes, checks, or
   app.use(notFound);
   app.use(problemHandler(log));
   return app;
+}
+
+/** `POST /events` delivers, `GET /events` asks for the checkpoint. */
+export function eventRoutes(subscriber: Receiver, token: string | undefined): Router {
+  const routes = Router();
+  routes.get('/events', async (req, res) => {
+    res.json(await subscriber.progress(parse(pushHeaders, req.headers)));
+  });
+  routes.post('/events', onlyWithToken(token), jsonBody(EVENTS_LIMIT, PLAIN, EVENT, BATCH), async (req, res) => {
+    const headers = parse(pushHeaders, req.headers);
+    const { status, answer } = await subscriber.receive(req.body, headers, res.locals.traceparent);
+    res.status(status).json(answer);
+  });
+  return routes;
 }

@@ -3,6 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import { z } from 'zod';
+import { PLAIN } from '../core/events.ts';
 import { fieldProblem, Problem, parse } from '../core/problem.ts';
 import type { Rows } from '../core/rows.ts';
 
@@ -11,47 +12,33 @@ export const BODY_LIMIT = 64 * 1024;
 export const EVENTS_LIMIT = 1024 * 1024;
 
 /**
- * Parses a JSON body of one of the media types. Compressed bodies are refused (415), and so is any other media type; bytes
- * that are not UTF-8 are a 400, where a lenient decoder would store replacement characters; so are more than 100 levels.
+ * Parses a JSON body of one of the media types, and keeps its bytes in `res.locals`. Compressed bodies are refused (415), and
+ * so is any other media type; bytes that are not UTF-8 are a 400, where a lenient decoder would store replacement characters;
+ * so are more than 100 levels.
  * @param limit in bytes; 413 above it
  */
-export const jsonBody = (limit: number, ...types: string[]): RequestHandler => checkedBody(limit, types);
-
-/** The same. `check` is given the text, and the value that it was parsed into; it throws a Problem. */
-export function checkedBody(
-  limit: number,
-  types: string[],
-  check?: (text: string, body: unknown) => void,
-): RequestHandler {
-  const accepted = types.length > 0 ? types : ['application/json'];
-  const texts = new WeakMap<IncomingMessage, string>();
-  const verify = (req: IncomingMessage, _res: unknown, bytes: Buffer, encoding: string) => {
+export function jsonBody(limit: number, ...types: string[]): RequestHandler {
+  const type = types.length > 0 ? types : [PLAIN];
+  const verify = (_req: unknown, res: unknown, bytes: Buffer, encoding: string) => {
     if (encoding !== 'utf-8') throw new Problem(415, 'The body must be UTF-8.');
     if (!isUtf8(bytes)) throw new Problem(400, 'The body is not valid UTF-8.');
-    if (check) texts.set(req, bytes.toString());
+    (res as Response).locals.bytes = bytes;
   };
-  const parser = express.json({ limit, type: accepted, inflate: false, verify });
+  const parser = express.json({ limit, type, inflate: false, verify });
   return (req, res, next) => {
     if (!hasBody(req)) throw fieldProblem(400, 'body', 'is missing', 'A JSON body is needed.');
-    if (!req.is(accepted)) throw new Problem(415, `The body must be ${accepted.join(' or ')}.`);
+    if (!req.is(type)) throw new Problem(415, `The body must be ${type.join(' or ')}.`);
     parser(req, res, (error?: unknown) => {
-      if (error) return next(error);
-      if (isTooDeep(req.body)) return next(fieldProblem(400, 'body', `must have at most ${DEEPEST} levels`));
-      try {
-        check?.(texts.get(req) ?? '', req.body);
-      } catch (problem) {
-        return next(problem);
-      }
-      next();
+      // The items of a list may be as deep as one alone: an event that came alone goes on in a batch.
+      const levels = Array.isArray(req.body) ? DEEPEST + 1 : DEEPEST;
+      if (error || isWithin(levels, req.body)) return next(error);
+      next(fieldProblem(400, 'body', `must have at most ${DEEPEST} levels`));
     });
   };
 }
 
 /** Deeper values overflow the stack of code that compares or copies them; many languages' parsers refuse them, too. */
 const DEEPEST = 100;
-
-/** The items of a list may be as deep as one alone: an event that came alone goes on in a batch. */
-const isTooDeep = (body: unknown): boolean => !isWithin(Array.isArray(body) ? DEEPEST + 1 : DEEPEST, body);
 
 const isWithin = (levels: number, value: unknown): boolean =>
   typeof value !== 'object' ||

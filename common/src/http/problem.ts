@@ -26,16 +26,11 @@ export const notFound: RequestHandler = (req) => {
 
 /** Adds the last route of each address of a router: 405 with `Allow` for every other method. */
 export function refuseOtherMethods(routes: Router): void {
-  const methods = new Map<string, Set<string>>();
-  for (const { route } of routes.stack) {
-    for (const path of [route?.path ?? []].flat()) {
-      const known = methods.get(path) ?? new Set();
-      for (const { method } of route?.stack ?? []) if (method) known.add(method.toUpperCase()); // `all` has none
-      methods.set(path, known);
-    }
-  }
-  for (const [path, known] of methods) {
-    const allow = [...known].sort().join(', ');
+  const known = routes.stack.flatMap(({ route }) => route ?? []);
+  for (const [path, same] of Map.groupBy(known, (route) => route.path)) {
+    // The layers of `all` have no method, and leave none to refuse.
+    const methods = same.flatMap((route) => route.stack.map(({ method = '' }) => method.toUpperCase()));
+    const allow = [...new Set(methods)].sort().join(', ');
     routes.all(path, () => {
       throw new Problem(405, `Only ${allow} can be used here.`, { headers: { Allow: allow } });
     });

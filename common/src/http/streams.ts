@@ -55,15 +55,14 @@ export class Streams {
     if (this.#open.size >= this.#limit) throw unavailable('There are too many readers of this stream.', 5);
     res.set({ 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' });
     if (res.req.method === 'HEAD') return void res.end();
-    const changed = new Signal();
-    const drained = new Signal();
-    this.#open.set(res, changed);
+    /** Raised when there may be something to send, or room for it. */
+    const signal = new Signal();
+    this.#open.set(res, signal);
     res.on('close', () => {
       this.#open.delete(res);
-      changed.raise();
-      drained.raise();
+      signal.raise();
     });
-    res.on('drain', () => drained.raise());
+    res.on('drain', () => signal.raise());
     res.flushHeaders();
     if (first) res.write(first);
 
@@ -72,14 +71,14 @@ export class Streams {
       const text = (await next()) || (performance.now() - lastWrite >= KEEP_OPEN - 500 ? ':\n\n' : '');
       if (!this.#open.has(res)) break;
       if (text === '') {
-        await changed.wait(KEEP_OPEN);
+        await signal.wait(KEEP_OPEN);
         continue;
       }
       lastWrite = performance.now();
       res.write(text);
       // A socket that takes all at once does not end the turn of the event loop: others are served in between.
       await nextTurn();
-      while (this.#open.has(res) && res.writableNeedDrain) await drained.wait();
+      while (this.#open.has(res) && res.writableNeedDrain) await signal.wait();
     }
   }
 

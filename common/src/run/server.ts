@@ -1,4 +1,4 @@
-// A server's process: listening, and its end.
+// A server's process: listening, and the end on a signal.
 import type { Server as HttpServer } from 'node:http';
 import { createServer, Server, type Socket } from 'node:net';
 import type { Log } from '../core/observer.ts';
