@@ -26,7 +26,7 @@ const tables: Record<
 > = {
   posts: {
     schema: postsSchema,
-    columns: { posts: 'id, title, created_at, idempotency_key, event' },
+    columns: { posts: 'id, title, createdAt, idempotencyKey, event' },
     rows(event) {
       const { id, title, createdAt } = event.data as Data;
       if (event.type !== 'PostCreated') return {};
@@ -35,7 +35,7 @@ const tables: Record<
   },
   comments: {
     schema: commentsSchema,
-    columns: { posts: 'id', comments: 'id, post_id, content, status, created_at, idempotency_key, event' },
+    columns: { posts: 'id', comments: 'id, postId, content, status, createdAt, idempotencyKey, event' },
     rows(event) {
       const { id, postId, content, createdAt } = event.data as Data;
       if (event.type === 'PostCreated') return { posts: [id] };
@@ -55,8 +55,8 @@ const tables: Record<
   query: {
     schema: querySchema,
     columns: {
-      posts: 'id, title, created_at, comment_count, revision',
-      comments: 'id, post_id, content, status, created_at, revision',
+      posts: 'id, title, createdAt, commentCount, revision',
+      comments: 'id, postId, content, status, createdAt, revision',
     },
     rows(event) {
       const { id, postId, title, content, createdAt } = event.data as Data;

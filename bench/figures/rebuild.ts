@@ -64,7 +64,7 @@ export const rebuild: Figure = {
     if (
       count('SELECT count(*) AS n FROM posts') !== size.posts ||
       count(`SELECT count(*) AS n FROM comments WHERE status <> 'pending'`) !== right ||
-      count('SELECT sum(comment_count) AS n FROM posts') !== right
+      count('SELECT sum(commentCount) AS n FROM posts') !== right
     )
       throw new Error('The read model is not what the log says.');
     return { rate: (eventsOf(size) - first) / seconds, ...measured };

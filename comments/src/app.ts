@@ -8,7 +8,7 @@ import { busSettings, corsSettings } from '@blog/common/run/config.ts';
 import { defineService } from '@blog/common/run/service.ts';
 import { Router } from 'express';
 import { z } from 'zod';
-import { createComment, handle, listComments, newComment, publishAgain } from './comments.ts';
+import { createComment, handlers, listComments, newComment, publishAgain } from './comments.ts';
 import { migrations } from './schema.ts';
 import { WaitingRoom } from './waiting-room.ts';
 
@@ -23,14 +23,13 @@ export const comments = defineService({
     const relay = new Relay(context);
     const subscriber = new Subscriber({
       ...context,
-      handles: ['PostCreated', 'CommentCreated', 'CommentModerated'],
-      handle,
+      handlers,
       onOrder: publishAgain,
       onApplied: (events) => {
         for (const { type, data } of events) if (type === 'PostCreated') waitingRoom.arrived(data.id);
       },
     });
-    const waitingRoom = new WaitingRoom(db, subscriber, relay);
+    const waitingRoom = new WaitingRoom({ db, subscriber, relay });
     const routes = Router();
 
     routes.post('/posts/:id/comments', jsonBody(BODY_LIMIT), async (req, res) => {

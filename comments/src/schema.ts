@@ -20,4 +20,11 @@ const comments = `
   CREATE TABLE posts (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 `;
 
-export const migrations = [comments + outboxSchema + checkpointSchema];
+const namedAsFields = `
+  ALTER TABLE comments RENAME COLUMN post_id TO postId;
+  ALTER TABLE comments RENAME COLUMN created_at TO createdAt;
+  ALTER TABLE comments RENAME COLUMN idempotency_key TO idempotencyKey;
+`;
+
+/** Append only: databases out there have run the first ones. */
+export const migrations = [comments + outboxSchema + checkpointSchema, namedAsFields];

@@ -1,4 +1,5 @@
-import type { Checkpoint } from '@blog/common/core/checkpoint.ts';
+// The wait of comments for posts that this service has not heard of yet: the event may be on its way.
+import { EventEmitter, once } from 'node:events';
 import type { Database } from '@blog/common/core/database.ts';
 import { fieldProblem, unavailable } from '@blog/common/core/problem.ts';
 import type { Relay } from '@blog/common/core/relay.ts';
@@ -13,30 +14,24 @@ const ASK_AFTER = 500;
 
 const unknown = (why: string) => unavailable(`Whether this post exists cannot be told: ${why}.`);
 
-/** Comments wait here for posts that this service has not heard of: the event may be on its way. */
 export class WaitingRoom {
-  #db: Database;
-  #subscriber: Subscriber;
-  #relay: Relay;
-  #waiting = new Map<string, Set<() => void>>();
+  #service: { db: Database; subscriber: Subscriber; relay: Relay };
+  #arrivals = new EventEmitter().setMaxListeners(SEATS);
   #seats = 0;
-  #ended = false;
+  #end = new AbortController();
 
-  constructor(db: Database, subscriber: Subscriber, relay: Relay) {
-    this.#db = db;
-    this.#subscriber = subscriber;
-    this.#relay = relay;
+  constructor(service: { db: Database; subscriber: Subscriber; relay: Relay }) {
+    this.#service = service;
   }
 
   /** Lets in the comments that wait for this post; called once its event is committed. */
   arrived(postId: string): void {
-    for (const letIn of this.#waiting.get(postId) ?? []) letIn();
+    this.#arrivals.emit(`post ${postId}`);
   }
 
   /** This service stops: a post that it has not heard of by now it will not hear of. */
   end(): void {
-    this.#ended = true;
-    for (const seats of this.#waiting.values()) for (const leave of seats) leave();
+    this.#end.abort();
   }
 
   /**
@@ -45,49 +40,39 @@ export class WaitingRoom {
    *   and has not come since; 503 if that cannot be known
    */
   async waitFor(postId: string): Promise<void> {
+    const { subscriber, relay } = this.#service;
     if (await this.#knows(postId)) return;
     // A relay that cannot publish notices it sooner than the bus's silence does.
-    if (this.#relay.fails || !this.#subscriber.hearsBus) throw unknown('the event bus is away');
+    if (relay.fails || !subscriber.hearsBus) throw unknown('the event bus is away');
     if (this.#seats >= SEATS) throw unavailable('Too many comments wait for their posts.');
     this.#seats += 1;
-    let head: Checkpoint | undefined;
     try {
       if (await this.#wait(postId, ASK_AFTER)) return;
-      head = await this.#subscriber.askHead();
+      const head = await subscriber.askHead();
       // Meanwhile the other services publish what is left in their outboxes, if the bus was away just now.
       if (await this.#wait(postId, PATIENCE - ASK_AFTER)) return;
+      if (this.#end.signal.aborted) throw unknown('this service is stopping');
+      if (relay.fails || head === undefined) throw unknown('the event bus is away');
+      if (!(await subscriber.has(head))) throw unknown('events are still on their way');
     } finally {
       this.#seats -= 1;
     }
-    if (this.#ended) throw unknown('this service is stopping');
-    if (this.#relay.fails || head === undefined) throw unknown('the event bus is away');
-    if (!(await this.#subscriber.has(head))) throw unknown('events are still on their way');
     // The sentence does not deny the post: an owner that died right after its 201 has published nothing of it.
     const detail = 'No post with this id has come here. If it was written just now, try again in a while.';
     throw fieldProblem(404, 'id', 'must be the id of a post', detail);
   }
 
   #knows(postId: string): Promise<boolean> {
-    return this.#db.read((tx) => knowsPost(tx, postId));
+    return this.#service.db.read((tx) => knowsPost(tx, postId));
   }
 
   /** Waits for the post so many milliseconds. Returns true if it is known then. */
   async #wait(postId: string, patience: number): Promise<boolean> {
-    if (this.#ended) return this.#knows(postId);
-    const seats = this.#waiting.get(postId) ?? new Set();
-    this.#waiting.set(postId, seats);
-    await new Promise<void>((resolve) => {
-      const leave = () => {
-        if (!seats.delete(leave)) return;
-        clearTimeout(timer);
-        if (seats.size === 0) this.#waiting.delete(postId);
-        resolve();
-      };
-      const timer = setTimeout(leave, patience);
-      seats.add(leave);
-      // It may have arrived just before this seat was taken.
-      this.#knows(postId).then((known) => known && leave(), leave);
-    });
+    // It is listened for first: the post may arrive while the database is asked.
+    const signal = AbortSignal.any([this.#end.signal, AbortSignal.timeout(patience)]);
+    const arrival = once(this.#arrivals, `post ${postId}`, { signal }).catch(() => {});
+    if (await this.#knows(postId)) return true;
+    await arrival;
     return this.#knows(postId);
   }
 }

@@ -4,7 +4,7 @@ import { afterAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { history, losses, quarrel, retold, type Step, type Told, tell } from '../../common/test/histories.ts';
 import { removeFolders } from '../../common/test/service.ts';
-import { handle } from '../src/comments.ts';
+import { handlers } from '../src/comments.ts';
 import { migrations } from '../src/schema.ts';
 
 afterAll(removeFolders);
@@ -14,14 +14,12 @@ type Row = Record<string, string | number | null>;
 /** The service's data without its order of arrival, and the events that it has published. */
 const look = (tx: Tx) => ({
   posts: tx.all<Row>('SELECT id FROM posts ORDER BY id'),
-  comments: tx.all<Row>(
-    'SELECT id, post_id AS postId, content, status, created_at AS createdAt FROM comments ORDER BY id',
-  ),
+  comments: tx.all<Row>('SELECT * FROM comments ORDER BY id').map(({ seq: _, event: __, ...row }) => row),
   published: tx
     .all<{ event: string }>('SELECT event FROM outbox ORDER BY seq')
     .map(({ event }): Told => JSON.parse(event)),
 });
-const known = (steps: Step[]) => tell(steps, migrations, handle, look);
+const known = (steps: Step[]) => tell(steps, migrations, handlers, look);
 
 test('any order, repetition and restart of a history with one verdict per comment gives the same comments', async () => {
   const histories = history('CommentModerated').chain((events) => fc.tuple(fc.constant(events), retold(events)));

@@ -1,7 +1,7 @@
 // Random histories of a log, for property tests of projections.
 import { join } from 'node:path';
 import { type Database, openDatabase } from '@blog/common/core/database.ts';
-import { type EventType, type KnownEvent, parseEvent } from '@blog/common/core/events.ts';
+import { apply, type EventType, type Handlers, parseEvent } from '@blog/common/core/events.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
 import fc from 'fast-check';
 import { newFolder } from './service.ts';
@@ -73,7 +73,7 @@ export const retold = (events: Told[]): fc.Arbitrary<Step[]> =>
 export async function tell<T>(
   steps: Step[],
   migrations: readonly string[],
-  handle: (tx: Tx, event: KnownEvent) => void,
+  handlers: Handlers,
   look: (tx: Tx) => T,
 ): Promise<T[]> {
   const file = join(newFolder(), 'told.db');
@@ -87,7 +87,7 @@ export async function tell<T>(
       const seen: T[] = [];
       for (const told of group) {
         const event = parseEvent(told, [told.type]);
-        if (event) handle(tx, event);
+        if (event) apply(handlers, tx, event);
         seen.push(look(tx));
       }
       return seen;

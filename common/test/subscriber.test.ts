@@ -22,7 +22,7 @@ const subscribing = {
   create: ({ db, bus }: { db: Service['db']; bus: Bus }) => {
     const onOrder = (tx: Tx, after: string) => void tx.run('INSERT INTO orders VALUES (?)', after);
     const frame = frameOf(db);
-    const subscriber = new Subscriber({ ...frame, bus, handles: ['PostCreated'], handle, onOrder });
+    const subscriber = new Subscriber({ ...frame, bus, handlers: { PostCreated: handle }, onOrder });
     const loops = [subscriber];
     return { app: createApp({ ...frame, routes: [eventRoutes(subscriber, bus.token)], checks: loops }), loops };
   },

@@ -23,7 +23,7 @@ let service: Service;
 const start = async (token: string | undefined) => {
   const create: ConstructorParameters<typeof Service>[0]['create'] = ({ db, bus: { url } }) => {
     const frame = frameOf(db);
-    const subscriber = new Subscriber({ ...frame, bus: { url, token }, handles: ['PostCreated'], handle });
+    const subscriber = new Subscriber({ ...frame, bus: { url, token }, handlers: { PostCreated: handle } });
     const loops = [subscriber, new Relay({ ...frame, bus: { url, token } })];
     return { app: createApp({ ...frame, routes: [eventRoutes(subscriber, token)], checks: loops }), loops };
   };

@@ -1,18 +1,17 @@
-// Events that follow from an accepted event are accepted too, so no comment waits for its verdict for ever.
+// The log takes whatever follows from an event that it took: no comment waits for its verdict for ever.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Database, openDatabase } from '@blog/common/core/database.ts';
-import { EVENT_TYPES, type KnownEvent, parseEvent } from '@blog/common/core/events.ts';
+import { apply, EVENT_TYPES, type Handlers, type KnownEvent, parseEvent } from '@blog/common/core/events.ts';
 import { Problem } from '@blog/common/core/problem.ts';
-import type { Tx } from '@blog/common/core/sqlite.ts';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Request } from 'express';
 import fc from 'fast-check';
-import { handle as commentsHandle } from '../../comments/src/comments.ts';
+import { handlers as commentsHandlers } from '../../comments/src/comments.ts';
 import { migrations as commentsMigrations } from '../../comments/src/schema.ts';
 import { unit } from '../../common/test/requests.ts';
-import { createHandler } from '../../moderation/src/moderation.ts';
+import { createHandlers } from '../../moderation/src/moderation.ts';
 import { migrations as moderationMigrations } from '../../moderation/src/schema.ts';
 import { append } from '../src/log.ts';
 import { parsePublication } from '../src/publication.ts';
@@ -33,27 +32,27 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Publishes an event of a service; returns it as the bus pushes it. */
+/** Publishes what a service sent; returns it as the bus pushes it. */
 async function publish(event: unknown, type = 'application/json'): Promise<KnownEvent> {
   const events = parsePublication({ body: event, is: (asked: string) => asked === type } as unknown as Request);
   const { entries } = (await log?.write((tx) => append(tx, events))) ?? { entries: [] };
   return parseEvent(JSON.parse(entries[0]?.record ?? 'null'), EVENT_TYPES) as KnownEvent;
 }
 
-/** The events that the service publishes as a consequence of an event. */
-async function follow(db: Database | undefined, handle: (tx: Tx, event: KnownEvent) => unknown, event: KnownEvent) {
+/** The events that the service publishes because of an event. */
+async function follow(db: Database | undefined, handlers: Handlers<unknown>, event: KnownEvent) {
   const row = await db?.write((tx) => {
-    handle(tx, event);
+    apply(handlers, tx, event);
     return tx.get<{ event: string }>('SELECT event FROM outbox ORDER BY seq DESC LIMIT 1');
   });
   return row && JSON.parse(row.event);
 }
 
-const judge = async (comment: KnownEvent) => publish(await follow(moderation, createHandler(['orange']), comment));
+const judge = async (comment: KnownEvent) => publish(await follow(moderation, createHandlers(['orange']), comment));
 
 async function update(verdict: KnownEvent, comment?: KnownEvent): Promise<void> {
-  if (comment) await follow(comments, commentsHandle, comment);
-  await publish(await follow(comments, commentsHandle, verdict));
+  if (comment) await follow(comments, commentsHandlers, comment);
+  await publish(await follow(comments, commentsHandlers, verdict));
 }
 
 const odd = fc.oneof(unit, fc.constantFrom('\0', '\ud83c', '\udf4a', '\u0001', '中'));
@@ -66,7 +65,7 @@ const created = fc.record({
   createdAt: fc.constantFrom(undefined, 'yesterday', '2026-01-01T00:00:00Z'),
 });
 
-test('every CommentCreated that the log accepts gets its verdict, and the verdict its update, with any content', async () => {
+test('a CommentCreated that the log takes gets its verdict, and the verdict its update, whatever the comment holds', async () => {
   let [taken, refused] = [0, 0];
   const property = fc.asyncProperty(created, async ({ form, ...data }) => {
     const attributes = form === EVENT ? { specversion: '1.0', id: `${++taken}`, source: 'foreign' } : {};
@@ -87,7 +86,7 @@ test('every CommentCreated that the log accepts gets its verdict, and the verdic
   expect([taken > 20, refused > 20]).toEqual([true, true]);
 });
 
-/** Publishes the event with the longest text that the log accepts. */
+/** Publishes the event with the longest text that the log takes. */
 async function largest(type: string, data: object, from = 0, to = 256 * 1024): Promise<KnownEvent> {
   const half = Math.ceil((from + to) / 2);
   const event = { type, data: { ...data, content: 'x'.repeat(half) } };
@@ -99,7 +98,7 @@ async function largest(type: string, data: object, from = 0, to = 256 * 1024): P
   return isTaken ? largest(type, data, half, to) : largest(type, data, from, half);
 }
 
-test('the largest comment and verdict that the log accepts are processed, with ids of the maximum size', async () => {
+test('the largest comment and the largest verdict that the log takes are carried on, with ids of the largest text', async () => {
   const ids = (n: number) => ({ id: `${n}`.padStart(200, '\u0001'), postId: '\u0001'.repeat(200) });
   const comment = await largest('CommentCreated', ids(1));
   await update(await judge(comment), comment);

@@ -5,7 +5,7 @@ import { Subscriber } from '@blog/common/core/subscriber.ts';
 import { busSettings } from '@blog/common/run/config.ts';
 import { defineService } from '@blog/common/run/service.ts';
 import { z } from 'zod';
-import { createHandler, normalize } from './moderation.ts';
+import { createHandlers, normalize } from './moderation.ts';
 import { migrations } from './schema.ts';
 
 /** `BANNED_WORDS`: separated by commas. */
@@ -25,8 +25,7 @@ export const moderation = defineService({
     const relay = new Relay(context);
     const subscriber = new Subscriber({
       ...context,
-      handles: ['CommentCreated', 'CommentModerated'],
-      handle: createHandler(settings.BANNED_WORDS),
+      handlers: createHandlers(settings.BANNED_WORDS),
       // The verdicts come again with the comments that a replay brings: an order only forgets what the bus had acknowledged.
       onOrder: replayedFrom,
       onApplied: (_events, made) => {

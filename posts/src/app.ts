@@ -8,7 +8,7 @@ import { busSettings, corsSettings } from '@blog/common/run/config.ts';
 import { defineService } from '@blog/common/run/service.ts';
 import { Router } from 'express';
 import { z } from 'zod';
-import { createPost, handle, listPosts, newPost, publishAgain } from './posts.ts';
+import { createPost, handlers, listPosts, newPost, publishAgain } from './posts.ts';
 import { migrations } from './schema.ts';
 
 export const posts = defineService({
@@ -18,7 +18,7 @@ export const posts = defineService({
   create(context) {
     const { db, observer } = context;
     const relay = new Relay(context);
-    const subscriber = new Subscriber({ ...context, handles: ['PostCreated'], handle, onOrder: publishAgain });
+    const subscriber = new Subscriber({ ...context, handlers, onOrder: publishAgain });
     const routes = Router();
 
     for (const path of ['/posts', '/posts/create']) {

@@ -13,4 +13,10 @@ const posts = `
   ) STRICT;
 `;
 
-export const migrations = [posts + outboxSchema + checkpointSchema];
+const namedAsFields = `
+  ALTER TABLE posts RENAME COLUMN created_at TO createdAt;
+  ALTER TABLE posts RENAME COLUMN idempotency_key TO idempotencyKey;
+`;
+
+/** Append only: databases out there have run the first ones. */
+export const migrations = [posts + outboxSchema + checkpointSchema, namedAsFields];

@@ -10,7 +10,7 @@ import { defineService } from '@blog/common/run/service.ts';
 import { Router } from 'express';
 import { z } from 'zod';
 import { begin, readStep } from './changes.ts';
-import { project } from './projection.ts';
+import { handlers } from './projection.ts';
 import { EMBEDDED, getPost, type List, readList, streamPosition } from './read-model.ts';
 import { migrations } from './schema.ts';
 
@@ -29,8 +29,7 @@ export const query = defineService({
     let pushing: Sending[] = [];
     const subscriber = new Subscriber({
       ...context,
-      handles: ['PostCreated', 'CommentCreated', 'CommentUpdated'],
-      handle: project,
+      handlers,
       onApplied: (events) => {
         if (streams.readers === 0) pushing = [];
         else if (pushing.length < OBSERVED) pushing.push(observer.sending(events, 'stream'));

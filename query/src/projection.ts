@@ -1,82 +1,58 @@
-import type { KnownEvent, Verdict } from '@blog/common/core/events.ts';
+// The projection: builds the read model from events.
+import type { Handlers, Verdict } from '@blog/common/core/events.ts';
+import { fillIn, lacks } from '@blog/common/core/rows.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
+import { COMMENT, POST } from './read-model.ts';
 
-const REVISION = '(SELECT revision FROM model)';
-const INSERT_POST = `INSERT INTO posts (id, title, created_at, comment_count, revision) VALUES (?, ?, ?, ?, ${REVISION})`;
-const FILL_POST = `UPDATE posts SET title = coalesce(title, ?), created_at = coalesce(created_at, ?), revision = ${REVISION}
-  WHERE id = ?`;
-const INSERT_COMMENT = `INSERT INTO comments (id, post_id, content, status, created_at, revision)
-  VALUES (?, ?, ?, ?, ?, ${REVISION})`;
-const UPDATE_COMMENT = `UPDATE comments SET content = ?, status = ?, created_at = ?, revision = ${REVISION} WHERE id = ?`;
-const TOUCH_COMMENT = `UPDATE comments SET revision = ${REVISION} WHERE seq = ?`;
+/** Each change has a revision of its own: the next one. */
+const NEXT = '(SELECT revision + 1 FROM model)';
+const marks = (fields: readonly string[]) => fields.map(() => '?');
 
-type CommentData = { id: string; postId: string; content?: string; createdAt?: string; status?: Verdict };
+const STORE_POST = `INSERT INTO posts (id, ${POST}, commentCount, revision) VALUES (?, ${marks(POST)}, ?, ${NEXT})
+  ON CONFLICT (id) DO UPDATE SET ${fillIn(POST)}, revision = excluded.revision WHERE ${lacks(POST)}`;
+const FILLED = COMMENT.filter((field) => field !== 'status');
+const STORE_COMMENT = `INSERT INTO comments (id, postId, ${COMMENT}, revision) VALUES (?, ?, ${marks(COMMENT)}, ${NEXT})
+  ON CONFLICT (id) DO UPDATE SET ${fillIn(FILLED)}, revision = excluded.revision,
+    status = iif(status = 'pending', excluded.status, status)
+  WHERE ${lacks(FILLED)} OR status = 'pending' AND excluded.status <> 'pending'`;
 
 /**
- * Builds the read model: one event → its tables. Upserts by id, fills in what was not known, never blanks what was, and
- * never moves a status back; an event applied again changes nothing, not even a revision.
+ * One event → its tables. Upserts by id, fills in what was not known, never blanks what was, and never moves a status back;
+ * an event applied again changes nothing, not even a revision.
  */
-export function project(tx: Tx, event: KnownEvent): void {
-  switch (event.type) {
-    case 'PostCreated': {
-      const { id, title = null, createdAt = event.time ?? null } = event.data;
-      upsertPost(tx, id, title, createdAt);
-      return;
-    }
-    case 'CommentCreated':
-      upsertComment(tx, { ...event.data, createdAt: event.data.createdAt ?? event.time });
-      return;
-    case 'CommentUpdated':
-      upsertComment(tx, event.data);
-      return;
-  }
-}
+export const handlers: Handlers = {
+  PostCreated(tx, { data, time }) {
+    storePost(tx, { ...data, createdAt: data.createdAt ?? time });
+  },
+  CommentCreated(tx, { data, time }) {
+    storeComment(tx, { ...data, createdAt: data.createdAt ?? time });
+  },
+  CommentUpdated(tx, { data }) {
+    storeComment(tx, data);
+  },
+};
 
-function upsertPost(tx: Tx, id: string, title: string | null, createdAt: string | null): void {
-  const post = tx.get<{ title: string | null; createdAt: string | null }>(
-    'SELECT title, created_at AS createdAt FROM posts WHERE id = ?',
-    id,
-  );
-  if (post) {
-    if ((post.title ?? title) === post.title && (post.createdAt ?? createdAt) === post.createdAt) return;
-    advance(tx);
-    tx.run(FILL_POST, title, createdAt, id);
-    return;
-  }
+type PostData = { id: string } & { [field in (typeof POST)[number]]?: string };
+type CommentData = { id: string; postId: string; content?: string; createdAt?: string; status?: Verdict };
+
+function storePost(tx: Tx, post: PostData): void {
+  const isKnown = tx.get('SELECT 1 FROM posts WHERE id = ?', post.id) !== undefined;
   // Comments that were here first are shown from now on, so they count as changed.
-  const early = tx.all<{ seq: number }>('SELECT seq FROM comments WHERE post_id = ? ORDER BY seq', id);
-  advance(tx);
-  tx.run(INSERT_POST, id, title, createdAt, early.length);
-  for (const { seq } of early) {
-    advance(tx);
-    tx.run(TOUCH_COMMENT, seq);
-  }
+  const early = isKnown
+    ? []
+    : tx.all<{ seq: number }>('SELECT seq FROM comments WHERE postId = ? ORDER BY seq', post.id);
+  advanceIf(tx, tx.run(STORE_POST, post.id, ...POST.map((field) => post[field] ?? null), early.length));
+  for (const { seq } of early) advanceIf(tx, tx.run(`UPDATE comments SET revision = ${NEXT} WHERE seq = ?`, seq));
 }
 
-function upsertComment(tx: Tx, data: CommentData): void {
-  const { id, postId, content = null, createdAt = null, status = 'pending' } = data;
-  const comment = tx.get<{ content: string | null; status: string; createdAt: string | null }>(
-    'SELECT content, status, created_at AS createdAt FROM comments WHERE id = ?',
-    id,
-  );
-  if (!comment) {
-    advance(tx);
-    tx.run(INSERT_COMMENT, id, postId, content, status, createdAt);
-    tx.run('UPDATE posts SET comment_count = comment_count + 1 WHERE id = ?', postId);
-    return;
-  }
-  const known = {
-    content: comment.content ?? content,
-    status: comment.status === 'pending' ? status : comment.status,
-    createdAt: comment.createdAt ?? createdAt,
-  };
-  if (known.content === comment.content && known.status === comment.status && known.createdAt === comment.createdAt)
-    return;
-  advance(tx);
-  tx.run(UPDATE_COMMENT, known.content, known.status, known.createdAt, id);
+function storeComment(tx: Tx, comment: CommentData): void {
+  const isKnown = tx.get('SELECT 1 FROM comments WHERE id = ?', comment.id) !== undefined;
+  const given = { ...comment, status: comment.status ?? 'pending' };
+  advanceIf(tx, tx.run(STORE_COMMENT, given.id, given.postId, ...COMMENT.map((field) => given[field] ?? null)));
+  if (!isKnown) tx.run('UPDATE posts SET commentCount = commentCount + 1 WHERE id = ?', given.postId);
 }
 
-/** Each change has a revision of its own. To get it by RETURNING would take three times as long. */
-function advance(tx: Tx): void {
-  tx.run('UPDATE model SET revision = revision + 1');
+/** To get a revision by RETURNING would take three times as long. */
+function advanceIf(tx: Tx, { changes }: { changes: number }): void {
+  if (changes > 0) tx.run('UPDATE model SET revision = revision + 1');
 }

@@ -1,25 +1,23 @@
+// What the read model tells: lists of posts, one post, and what changed in them.
 import type { Status } from '@blog/common/core/events.ts';
-import { unknownCursor } from '@blog/common/core/problem.ts';
-import { firstOf, type Rows } from '@blog/common/core/rows.ts';
+import { firstOf, type Rows, seqOf } from '@blog/common/core/rows.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
 
-export type Comment = {
-  id: string;
-  postId: string;
-  content: string | null;
-  status: Status;
-  createdAt: string | null;
-  seq: number;
-};
-export type Post = { id: string; title: string | null; createdAt: string | null; seq: number; commentCount: number };
-export type FullPost = Post & { comments: Comment[] };
+/** The fields that events tell of a post and of a comment, besides the ids: columns, and what is answered. */
+export const POST = ['title', 'createdAt'] as const;
+export const COMMENT = ['content', 'status', 'createdAt'] as const;
+
+type Told<Field extends string> = { id: string; seq: number } & { [field in Field]: string | null };
+export type Post = Told<(typeof POST)[number]> & { commentCount: number };
+export type Comment = Told<(typeof COMMENT)[number]> & { postId: string; status: Status };
+type FullPost = Post & { comments: Comment[] };
 
 /** The maximum of comments that a post carries in a list, and of their text, in characters: fifty of ours fit. */
 export const EMBEDDED = 50;
 const EMBEDDED_TEXT = 256 * 1024;
 
-const POST = 'id, title, created_at AS createdAt, seq, comment_count AS commentCount';
-const COMMENT = 'id, post_id AS postId, content, status, created_at AS createdAt, seq';
+const SELECT_POST = `SELECT id, ${POST}, seq, commentCount FROM posts`;
+const SELECT_COMMENT = `SELECT id, postId, ${COMMENT}, seq FROM comments`;
 
 /** The place in this database's history: `<database>-<revision>`. */
 export function streamPosition(tx: Tx): string {
@@ -30,20 +28,13 @@ export function streamPosition(tx: Tx): string {
 /** A page of posts, and as it is answered: by id, and the position from which a stream goes on. */
 export type List = Rows<FullPost> & { json: Buffer; position: string };
 
+/** A page of posts, newest first, behind the post `cursor`; each with its first comments. */
 export function readList(tx: Tx, limit: number, cursor?: string): List {
-  const list = listPosts(tx, limit, cursor);
+  const before = cursor ? seqOf(tx, 'SELECT seq FROM posts WHERE id = ?', cursor) : Number.MAX_SAFE_INTEGER;
+  const found = tx.each<Post>(`${SELECT_POST} WHERE seq < ? ORDER BY seq DESC LIMIT ?`, before, limit + 1);
+  const list = firstOf(withComments(tx, found), limit);
   const byId = Object.fromEntries(list.rows.map((post) => [post.id, post]));
   return { ...list, json: Buffer.from(JSON.stringify(byId)), position: streamPosition(tx) };
-}
-
-/** A page of posts, newest first, behind the post `cursor`; each with its first comments. */
-export function listPosts(tx: Tx, limit: number, cursor?: string): Rows<FullPost> {
-  const seen = cursor
-    ? tx.get<{ seq: number }>('SELECT seq FROM posts WHERE id = ?', cursor)
-    : { seq: Number.MAX_SAFE_INTEGER };
-  if (!seen) throw unknownCursor();
-  const posts = tx.each<Post>(`SELECT ${POST} FROM posts WHERE seq < ? ORDER BY seq DESC LIMIT ?`, seen.seq, limit + 1);
-  return firstOf(withComments(tx, posts), limit);
 }
 
 function* withComments(tx: Tx, posts: Iterable<Post>): Generator<FullPost> {
@@ -55,35 +46,27 @@ function* withComments(tx: Tx, posts: Iterable<Post>): Generator<FullPost> {
 export function getPost(tx: Tx, id: string, limit: number, cursor?: string) {
   const post = findPost(tx, id);
   if (!post) return undefined;
-  const seen = cursor
-    ? tx.get<{ seq: number }>('SELECT seq FROM comments WHERE id = ? AND post_id = ?', cursor, id)
-    : { seq: 0 };
-  if (!seen) throw unknownCursor();
-  return { post, comments: firstOf(commentsOf(tx, id, seen.seq, limit + 1), limit) };
+  const after = cursor ? seqOf(tx, 'SELECT seq FROM comments WHERE id = ? AND postId = ?', cursor, id) : 0;
+  return { post, comments: firstOf(commentsOf(tx, id, after, limit + 1), limit) };
 }
 
-export const findPost = (tx: Tx, id: string) => tx.get<Post>(`SELECT ${POST} FROM posts WHERE id = ?`, id);
+const findPost = (tx: Tx, id: string) => tx.get<Post>(`${SELECT_POST} WHERE id = ?`, id);
 
 const commentsOf = (tx: Tx, postId: string, after: number, limit: number) =>
-  tx.each<Comment>(
-    `SELECT ${COMMENT} FROM comments WHERE post_id = ? AND seq > ? ORDER BY seq LIMIT ?`,
-    postId,
-    after,
-    limit,
-  );
+  tx.each<Comment>(`${SELECT_COMMENT} WHERE postId = ? AND seq > ? ORDER BY seq LIMIT ?`, postId, after, limit);
 
-/**
- * Posts and comments changed after `revision`, in the order of their changes: the first of each that fit. The title of a
- * comment's post counts as text of the comment, because the post is sent with it.
- */
-export function changesAfter(tx: Tx, revision: number, limit: number, room: number) {
-  const changed = <Row>(columns: string, table: string) => {
-    const sql = `SELECT ${columns}, revision FROM ${table} WHERE revision > ? ORDER BY revision LIMIT ?`;
-    return firstOf(tx.each<Row & { revision: number }>(sql, revision, limit + 1), limit, room);
-  };
-  const ofPost = '(SELECT title FROM posts WHERE posts.id = post_id) AS postTitle';
-  return {
-    posts: changed<Post>(POST, 'posts'),
-    comments: changed<Comment & { postTitle: string | null }>(`${COMMENT}, ${ofPost}`, 'comments'),
-  };
+const CHANGED = `SELECT revision, id AS postId, NULL AS comment FROM posts WHERE revision > ?
+  UNION ALL SELECT revision, postId, seq FROM comments WHERE revision > ?
+  ORDER BY revision`;
+
+/** The rows changed after `revision`, in the order of their changes: a post, or a comment and its post if that is here. */
+export function* changesAfter(tx: Tx, revision: number) {
+  for (const row of tx.each<{ revision: number; postId: string; comment: number | null }>(
+    CHANGED,
+    revision,
+    revision,
+  )) {
+    const comment = row.comment === null ? undefined : tx.get<Comment>(`${SELECT_COMMENT} WHERE seq = ?`, row.comment);
+    yield { revision: row.revision, post: findPost(tx, row.postId), comment };
+  }
 }

@@ -30,4 +30,12 @@ const readModel = `
   CREATE INDEX comments_changed ON comments (revision);
 `;
 
-export const migrations = [readModel + checkpointSchema];
+const namedAsFields = `
+  ALTER TABLE posts RENAME COLUMN created_at TO createdAt;
+  ALTER TABLE posts RENAME COLUMN comment_count TO commentCount;
+  ALTER TABLE comments RENAME COLUMN post_id TO postId;
+  ALTER TABLE comments RENAME COLUMN created_at TO createdAt;
+`;
+
+/** Append only: databases out there have run the first ones. */
+export const migrations = [readModel + checkpointSchema, namedAsFields];

@@ -127,9 +127,9 @@ test('a reader that disconnects anywhere and resumes from its last id misses not
   const reader = await read('', { 'Last-Event-ID': last.id });
   await until(() => reader.messages.some(({ data }) => data.post.id === 'the last'));
   for (const message of reader.messages) take(message);
-  const all = await service.rows<Json>('SELECT id, seq, comment_count AS commentCount FROM posts ORDER BY seq');
+  const all = await service.rows<Json>('SELECT id, seq, commentCount FROM posts ORDER BY seq');
   const written = await service.rows<Json>(
-    'SELECT id, seq, status FROM comments WHERE post_id IN (SELECT id FROM posts) ORDER BY seq',
+    'SELECT id, seq, status FROM comments WHERE postId IN (SELECT id FROM posts) ORDER BY seq',
   );
   const bySeq = (of: Map<string, Json>) => [...of.values()].sort((a, b) => a.seq - b.seq);
   expect(bySeq(posts).map(({ id, seq, commentCount }) => ({ id, seq, commentCount }))).toEqual(

@@ -1,6 +1,7 @@
 // The events: their form (CloudEvents 1.0), the four types of this blog, and how one is made and parsed.
 import { z } from 'zod';
 import { Problem } from './problem.ts';
+import type { Tx } from './sqlite.ts';
 
 /** The media types of events: one, classic or not; one CloudEvent; several (CloudEvents 1.0, JSON format §3 and §4). */
 export const PLAIN = 'application/json';
@@ -74,6 +75,15 @@ export type KnownEvent = {
   };
 }[EventType];
 
+/** The effects of the events that a service handles, by type. Each may run again, in any order, without a second effect. */
+export type Handlers<Result = void> = {
+  [T in EventType]?: (tx: Tx, event: Extract<KnownEvent, { type: T }>) => Result;
+};
+
+/** Applies an event by the handler of its type. */
+export const apply = <Result>(handlers: Handlers<Result>, tx: Tx, event: KnownEvent): Result | undefined =>
+  handlers[event.type]?.(tx, event as never);
+
 const envelope = z.looseObject({ type: z.string(), id: text, source: text, time: text, data: z.unknown().optional() });
 
 /**
@@ -109,6 +119,10 @@ export function createEvent<Data extends { id: string | number; createdAt?: stri
   const subject = String(data.id);
   return { specversion: '1.0', id: `${subject}/${type}`, source, type, subject, time, traceparent, data };
 }
+
+/** The text of an event as its owner keeps it: as published, or made anew if it is a classic one. */
+export const recordOf = (source: string, event: KnownEvent, data = event.data): string =>
+  JSON.stringify(event.published ?? createEvent(source, event.type, data, event.traceparent));
 
 /** Version, trace id, parent id, flags, and what a later version may have behind them (W3C Trace Context §3.2.2). */
 const TRACEPARENT = /^(?!ff)([0-9a-f]{2})-((?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2})(-.*)?$/;

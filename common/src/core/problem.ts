@@ -35,8 +35,5 @@ export function parse<S extends z.ZodType>(schema: S, input: unknown): z.output<
   throw new Problem(400, errors.map(({ field, detail }) => `${field} ${detail}`).join('; '), { errors });
 }
 
-/** The 422 for an idempotency key that was used with other content. */
-export const keyReused = () => fieldProblem(422, 'Idempotency-Key', 'was used for another request');
-
 /** The 400 for a cursor that is not an item of this list. */
 export const unknownCursor = () => fieldProblem(400, 'cursor', 'must be the id of an item of this list');

@@ -1,3 +1,7 @@
+// Rows of a service's tables: pages of them, and the SQL that fills in what a row does not know.
+import { unknownCursor } from './problem.ts';
+import type { Tx } from './sqlite.ts';
+
 /** The maximum size of a page, in characters: what others published may be large, and a page is held whole. */
 const PAGE_TEXT = 2 * 1024 * 1024;
 
@@ -32,3 +36,21 @@ function charactersOf(value: unknown): number {
   for (const member of Object.values(value)) size += charactersOf(member);
   return size;
 }
+
+/**
+ * The `seq` of an item of a list: the page behind it is asked for.
+ * @throws Problem 400 if `sql` finds no such item
+ */
+export function seqOf(tx: Tx, sql: string, ...ids: string[]): number {
+  const item = tx.get<{ seq: number }>(sql, ...ids);
+  if (!item) throw unknownCursor();
+  return item.seq;
+}
+
+/** SQL for the columns that a stored row does not know, in `ON CONFLICT DO UPDATE SET`: they are filled in, never replaced. */
+export const fillIn = (columns: readonly string[]): string =>
+  columns.map((column) => `${column} = coalesce(${column}, excluded.${column})`).join(', ');
+
+/** SQL for its `WHERE`: true if there is something to fill in. */
+export const lacks = (columns: readonly string[]): string =>
+  columns.map((column) => `${column} IS NULL AND excluded.${column} IS NOT NULL`).join(' OR ');

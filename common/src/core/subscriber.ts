@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { askForEvents, headOf } from './bus-answers.ts';
 import { type Checkpoint, checkpointText, NEW, type Progress, positionOf } from './checkpoint.ts';
 import type { Database } from './database.ts';
-import { type EventType, type KnownEvent, parseEvent } from './events.ts';
+import { apply, type EventType, type Handlers, type KnownEvent, parseEvent } from './events.ts';
 import { type Bus, exchange, reason } from './exchange.ts';
 import { backoff, Loop } from './loop.ts';
 import type { Observer } from './observer.ts';
@@ -36,14 +36,12 @@ type Options<Result> = {
   db: Database;
   bus: Bus;
   observer: Observer;
-  /** The types that this service handles; it ignores all others. */
-  handles: readonly EventType[];
-  /** Applies one event; throwing makes it a poison event. Idempotent by the ids in `data`. */
-  handle: (tx: Tx, event: KnownEvent) => Result;
+  /** Applies one event each; throwing makes it a poison event. Idempotent by the ids in `data`. Other types are ignored. */
+  handlers: Handlers<Result>;
   /** A replay order is being taken that sets the checkpoint to `after`. */
   onOrder?: (tx: Tx, after: Checkpoint) => void;
-  /** Called after COMMIT with the applied events, and with what `handle` returned for each. */
-  onApplied?: (events: KnownEvent[], results: Result[]) => void;
+  /** Called after COMMIT with the applied events, and with what the handlers returned for each. */
+  onApplied?: (events: KnownEvent[], results: (Result | undefined)[]) => void;
 };
 
 /** Takes events from the bus. Effects and checkpoint are one transaction, so an event that comes twice has one effect. */
@@ -56,7 +54,7 @@ export class Subscriber<Result = void> extends Loop {
   constructor(options: Options<Result>) {
     super();
     this.#options = options;
-    this.handles = options.handles;
+    this.handles = Object.keys(options.handlers) as EventType[];
   }
 
   /** True if a bus was heard from lately; a classic one is silent while there is no event. */
@@ -142,12 +140,12 @@ export class Subscriber<Result = void> extends Loop {
 
   /** One transaction: the checkpoint moves, and the events are applied; neither if they do not join it. */
   async #apply(parsed: KnownEvent[], cause: string | undefined, advance: (tx: Tx) => Moved): Promise<Moved> {
-    const { db, observer, handle, onApplied } = this.#options;
+    const { db, observer, handlers, onApplied } = this.#options;
     const { events, end } = observer.applying(parsed, cause);
     try {
       const { moved, results } = await db.write((tx) => {
         const moved = advance(tx);
-        return { moved, results: moved.isJoined ? events.map((event) => handle(tx, event)) : undefined };
+        return { moved, results: moved.isJoined ? events.map((event) => apply(handlers, tx, event)) : undefined };
       });
       observer.step('applied', results ? events : []);
       if (!results) return moved;

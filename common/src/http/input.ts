@@ -105,3 +105,10 @@ export function idempotencyKey(req: Request): string | null {
   if (/^[\x21-\x7e]{1,255}$/.test(key)) return key;
   throw fieldProblem(400, 'Idempotency-Key', 'must be 1 to 255 visible ASCII characters');
 }
+
+/** @throws Problem 422 if the row that a request with the same key made has other values than this request */
+export function assertSameRequest(earlier: object, given: object): void {
+  const stored: Record<string, unknown> = { ...earlier };
+  const isSame = Object.entries(given).every(([field, value]) => stored[field] === value);
+  if (!isSame) throw fieldProblem(422, 'Idempotency-Key', 'was used for another request');
+}
