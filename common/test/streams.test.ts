@@ -37,18 +37,23 @@ const read = async () => {
   const [answer] = (await once(request, 'response')) as [IncomingMessage];
   return answer;
 };
+
+let position = 0;
+/** A stream whose steps readers do not share: each leads to a position of its own. */
+const follow = (res: Response, next: () => string, text = '') =>
+  streams.follow(res, { text, upto: position++ }, () => ({ text: next(), upto: position++ }));
 const commit = () => db.write(() => {});
 
 test('a commit wakes every reader, and each gets what is new', async () => {
   let news = 'data: first\n\n';
   serve = (res) => {
     let told = '';
-    const next = async () => {
+    const next = () => {
       if (told === news) return '';
       told = news;
       return news;
     };
-    return streams.serve(res, next);
+    return follow(res, next);
   };
   const texts = await Promise.all(
     [1, 2].map(async (i) => {
@@ -65,7 +70,7 @@ test('a commit wakes every reader, and each gets what is new', async () => {
 });
 
 test('HEAD is answered with the headers, and ends', async () => {
-  serve = (res) => streams.serve(res, async () => 'data: news\n\n');
+  serve = (res) => follow(res, () => 'data: news\n\n');
   const [answer] = await once(get({ port: (server.address() as AddressInfo).port, method: 'HEAD' }), 'response');
   expect(answer.headers['content-type']).toBe('text/event-stream');
   await once(answer.resume(), 'end');
@@ -76,7 +81,7 @@ test('a reader that is far behind gets one step per turn of the event loop, so t
   let steps = 0;
   const stepsOfTurn = [0];
   serve = (res) =>
-    streams.serve(res, async () => {
+    follow(res, () => {
       stepsOfTurn[0] = (stepsOfTurn[0] ?? 0) + 1;
       steps += 1;
       return steps <= 20 ? 'data: x\n\n' : '';
@@ -97,7 +102,7 @@ test('backpressure: for a reader that does not read nothing is read from the dat
   serve = (res) => {
     const first = served.size === 0;
     served.add(res);
-    return streams.serve(res, async () => {
+    return follow(res, () => {
       if (!first) return 'data: small\n\n';
       steps += 1;
       return `data: ${'x'.repeat(1_000_000)}\n\n`;
@@ -123,7 +128,7 @@ test('a reader that left before its stream began is forgotten at once', async ()
   const ended = Promise.withResolvers<string>();
   serve = async (res) => {
     await once(res, 'close');
-    await streams.serve(res, async () => '');
+    await follow(res, () => '');
     ended.resolve('forgotten');
   };
   const request = get({ port: (server.address() as AddressInfo).port });
@@ -137,7 +142,7 @@ test('on shutdown every stream ends, even one whose reader does not read', async
   const readers: ServerResponse[] = [];
   serve = (res) => {
     readers.push(res);
-    return streams.serve(res, async () => (res === readers[0] ? `data: ${'x'.repeat(20_000_000)}\n\n` : ''));
+    return follow(res, () => (res === readers[0] ? `data: ${'x'.repeat(20_000_000)}\n\n` : ''));
   };
   (await read()).pause();
   await until(() => readers[0]?.writableNeedDrain);
@@ -151,7 +156,7 @@ test('on shutdown every stream ends, even one whose reader does not read', async
 
 test('a reader over the limit is a 503, and one is accepted again when another has left', async () => {
   streams = new Streams(db, 2);
-  serve = (res) => streams.serve(res, async () => '', ':\n\n').catch((error) => void res.writeHead(error.status).end());
+  serve = (res) => follow(res, () => '', ':\n\n').catch((error) => void res.writeHead(error.status).end());
   const readers = [await read(), await read()];
   for (const reader of readers) await once(reader, 'readable');
   expect((await read()).resume().statusCode).toBe(503);

@@ -21,9 +21,8 @@ export const crossOrigin = (origins: Origins): RequestHandler =>
 export const isSafe = ({ method = '' }: IncomingMessage): boolean => ['GET', 'HEAD', 'OPTIONS'].includes(method);
 
 /**
- * Defends against cross-site request forgery: a browser sends the requests of any page, and only keeps the answer from a page of
- * another origin. So a request that would change something is refused if it names an origin (as browsers do) that may not
- * call, and if its body has a type that a plain form can send.
+ * Defends against cross-site request forgery: a browser sends the requests of any page, and only keeps the answer from it. So a
+ * request that would change something is refused from an origin that may not call, or with a type that a plain form can send.
  * @throws Problem 403, 415
  */
 export function onlyWritesOf(origins: Origins | undefined): RequestHandler {
@@ -47,10 +46,9 @@ export const isLoopback = (host: string): boolean => /^(localhost|127\..*|\[?::1
 
 /**
  * Checks that a request names this machine in `Host`. A page that has its own name resolved to 127.0.0.1 (DNS rebinding) is of
- * the same origin as the server it then calls. For that its author must answer for the name in public DNS, so the name has a
- * dot; nobody can register one below `localhost` (RFC 6761) or `internal` (reserved by ICANN), and an IP address is never
- * looked up. A name without a dot is answered for only in the reader's own network (hosts file, search domain, LLMNR), which
- * is trusted, because classic setups and containers use such names (`event-bus-srv`).
+ * the same origin as the server it then calls. Its name is one of public DNS, and has a dot; nobody can register one below
+ * `localhost` (RFC 6761) or `internal` (ICANN), and an IP address is never looked up. A name without a dot (`event-bus-srv`)
+ * is answered for only in the reader's own network, which is trusted.
  * @param allowed the names of `ALLOWED_HOSTS`
  */
 export function isForLocalhost({ headers }: IncomingMessage, allowed: readonly string[] = []): boolean {
@@ -62,7 +60,7 @@ const OWN_NAME = /^([\w-]+|[\w.-]+\.(localhost|internal))$/;
 
 export const WRONG_HOST = 'This server is not called by this name: use localhost, or add the name to ALLOWED_HOSTS.';
 
-/** Refuses any other name on a server that listens on loopback, for which `startServer` has set the allowed ones. */
+/** Refuses any other name on a server that listens on loopback, for which `startService` has set the allowed ones. */
 export const onlyAsLocalhost: RequestHandler = (req, _res, next) => {
   const allowed = req.app.get('allowed hosts');
   if (!allowed || isForLocalhost(req, allowed)) return next();
@@ -70,8 +68,7 @@ export const onlyAsLocalhost: RequestHandler = (req, _res, next) => {
 };
 
 /**
- * Lets only callers change something that name the token (RFC 6750 §2.1); any caller if there is none. It stands before
- * the body is read.
+ * Lets only callers change something that name the token (RFC 6750 §2.1); any caller if there is none.
  * @throws Problem 401
  */
 export function onlyWithToken(token: string | undefined): RequestHandler {

@@ -12,10 +12,9 @@ export const BODY_LIMIT = 64 * 1024;
 export const EVENTS_LIMIT = 1024 * 1024;
 
 /**
- * Parses a JSON body of one of the media types, and keeps its bytes in `res.locals`. Compressed bodies are refused (415), and
- * so is any other media type; bytes that are not UTF-8 are a 400, where a lenient decoder would store replacement characters;
- * so are more than 100 levels.
- * @param limit in bytes; 413 above it
+ * Parses a JSON body of one of the media types, of so many bytes at most (else 413), and keeps the bytes in `res.locals`.
+ * Compressed bodies and any other media type are refused (415), and so are bytes that are not UTF-8 (400), where a lenient
+ * decoder would store replacement characters.
  */
 export function jsonBody(limit: number, ...types: string[]): RequestHandler {
   const type = types.length > 0 ? types : [PLAIN];
@@ -94,11 +93,7 @@ export function page<Item extends { id: string }>(req: Request, res: Response, {
   return rows;
 }
 
-/**
- * The request's `Idempotency-Key`, or null. It becomes a unique column of the row that the request makes, so it lives
- * and dies with that row and costs no transaction of its own.
- * @throws Problem 400 if it is not 1 to 255 visible ASCII characters
- */
+/** The request's `Idempotency-Key`, or null. It becomes a unique column of the row that the request makes. */
 export function idempotencyKey(req: Request): string | null {
   const key = req.get('Idempotency-Key');
   if (key === undefined) return null;

@@ -12,7 +12,7 @@ const KEEP_OPEN = 15_000;
 /** The maximum of readers of one server; each holds a connection and a little memory. */
 const READERS = 2_000;
 
-/** The messages of a stream behind a position, as text, and the position that they lead to. '' means that there is nothing new. */
+/** The messages of a stream behind a position, as text ('' if there are none), and the position that they lead to. */
 export type Step = { text: string; upto: number };
 
 /** Backpressure: a reader is a cursor into the database, never a queue. While its socket is full, nothing is read for it. */
@@ -39,17 +39,6 @@ export class Streams {
    * @throws Problem 503 if there are too many readers
    */
   async follow(res: Response, first: Step, read: (tx: Tx, after: number) => Step, onSent = () => {}): Promise<void> {
-    let { upto } = first;
-    const next = async () => {
-      const step = await this.#steps.of(upto, (tx) => read(tx, upto));
-      upto = step.upto;
-      if (step.text) onSent();
-      return step.text;
-    };
-    await this.serve(res, next, first.text);
-  }
-
-  async serve(res: Response, next: () => Promise<string>, first = ''): Promise<void> {
     // Gone while its position was looked up: there will be no other 'close'.
     if (res.destroyed) return;
     if (this.#open.size >= this.#limit) throw unavailable('There are too many readers of this stream.', 5);
@@ -64,20 +53,21 @@ export class Streams {
     });
     res.on('drain', () => signal.raise());
     res.flushHeaders();
-    if (first) res.write(first);
+    if (first.text) res.write(first.text);
 
+    let { upto } = first;
     let lastWrite = performance.now();
     while (this.#open.has(res)) {
-      const text = (await next()) || (performance.now() - lastWrite >= KEEP_OPEN - 500 ? ':\n\n' : '');
+      const step = await this.#steps.of(upto, (tx) => read(tx, upto));
       if (!this.#open.has(res)) break;
-      if (text === '') {
-        await signal.wait(KEEP_OPEN);
-        continue;
-      }
-      lastWrite = performance.now();
-      res.write(text);
-      // A socket that takes all at once does not end the turn of the event loop: others are served in between.
-      await nextTurn();
+      upto = step.upto;
+      if (step.text || performance.now() - lastWrite >= KEEP_OPEN - 500) {
+        lastWrite = performance.now();
+        res.write(step.text || ':\n\n');
+        if (step.text) onSent();
+        // A socket that takes all at once does not end the turn of the event loop: others are served in between.
+        await nextTurn();
+      } else await signal.wait(KEEP_OPEN);
       while (this.#open.has(res) && res.writableNeedDrain) await signal.wait();
     }
   }

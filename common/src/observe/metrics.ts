@@ -31,8 +31,7 @@ type Value = number | (readonly [labels: Record<string, string>, value: number])
  */
 export class Metrics extends Registry {
   #requests: Histogram;
-  #steps = new Map<Step, { counter: Counter; label: string; values: readonly string[] }>();
-  #pushes: Histogram | undefined;
+  #steps = new Map<Step, (events: readonly Seen[], subscription: string) => void>();
 
   constructor(db: Database) {
     super();
@@ -70,20 +69,21 @@ export class Metrics extends Registry {
     });
   }
 
-  /** Counts a step of the pipeline from now on; `values` are those of its label. */
+  /** Counts the events of a step from now on; `values` are those of its label. A step without events counts once. */
   countStep(step: Step, values: readonly string[] = []): void {
     const [name, help, label = ''] = STEPS[step] ?? [step, ''];
-    this.#steps.set(step, { counter: this.counter(name, help, label, values), label, values });
-    if (step === 'answered') this.#pushes = this.#histogram('push_events', 'Events in a push that was taken.', EVENTS);
+    const counter = this.counter(name, help, label, values);
+    const pushes =
+      step === 'answered' ? this.#histogram('push_events', 'Events in a push that was taken.', EVENTS) : undefined;
+    this.#steps.set(step, (events, subscription) => {
+      pushes?.observe(events.length);
+      if (label !== 'type') counter.inc(label ? { [label]: subscription } : {}, Math.max(1, events.length));
+      else for (const { type = '' } of events) counter.inc({ type: values.includes(type) ? type : 'other' });
+    });
   }
 
-  /** Counts the events of a step; a step without events counts once. */
   step(step: Step, events: readonly Seen[], { subscription = '' }: Circumstances): void {
-    const { counter, label, values = [] } = this.#steps.get(step) ?? {};
-    if (step === 'answered') this.#pushes?.observe(events.length);
-    if (label === 'type')
-      for (const { type = '' } of events) counter?.inc({ type: values.includes(type) ? type : 'other' });
-    else counter?.inc(label ? { [label]: subscription } : {}, Math.max(1, events.length));
+    this.#steps.get(step)?.(events, subscription);
   }
 
   /** Counts a request and its duration. A stream lasts as long as its reader likes, and is left out. */

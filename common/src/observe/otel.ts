@@ -4,8 +4,6 @@ import type { Tracer } from '@opentelemetry/api';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import {
-  AlwaysOffSampler,
-  AlwaysOnSampler,
   BatchSpanProcessor,
   ParentBasedSampler,
   type Sampler,
@@ -56,11 +54,7 @@ export function createTracing(service: string, sampler: Sampler, log: Log): Trac
 
 /** `OTEL_TRACES_SAMPLER` and its argument: the SDK does not read them itself. */
 export function createSampler(name: string, ratio: number): Sampler {
-  const root = name.endsWith('always_on')
-    ? new AlwaysOnSampler()
-    : name.endsWith('always_off')
-      ? new AlwaysOffSampler()
-      : new TraceIdRatioBasedSampler(ratio);
+  const root = new TraceIdRatioBasedSampler(name.endsWith('always_on') ? 1 : name.endsWith('always_off') ? 0 : ratio);
   return name.startsWith('parentbased_') ? new ParentBasedSampler({ root }) : root;
 }
 

@@ -25,9 +25,9 @@ export function traceparentOf(span: otel.Span): string {
 type Options = Omit<otel.SpanOptions, 'links'> & { parent?: string; linked?: string[] };
 
 export function startSpan(tracer: otel.Tracer, name: string, { parent, linked = [], ...options }: Options): otel.Span {
-  const { ROOT_CONTEXT, trace } = otel;
   const links = linked.map((traceparent) => ({ context: contextOf(traceparent) }));
-  const context = parent ? trace.setSpanContext(ROOT_CONTEXT, contextOf(parent)) : ROOT_CONTEXT;
+  const root = otel.ROOT_CONTEXT;
+  const context = parent ? otel.trace.setSpanContext(root, contextOf(parent)) : root;
   return tracer.startSpan(name, { ...options, links }, context);
 }
 
@@ -60,77 +60,76 @@ function between(event: string, exchange: string | undefined) {
   return isOneTrace(event, exchange) ? { parent: exchange, linked: [event] } : { parent: event, linked: [exchange] };
 }
 
-/** OpenTelemetry's semantic conventions for messaging, and for CloudEvents. */
-const attributesOf = (operation: string, destination: string, { eventId, type, position }: Named) => ({
-  'messaging.system': 'blog',
-  'messaging.operation.name': operation,
-  'messaging.destination.name': destination,
-  'messaging.message.id': eventId,
-  'cloudevents.event_type': type,
-  'blog.position': position,
-});
-
 const OPERATIONS: Record<string, string> = { 'event-bus': 'send', stream: 'push' };
 
 export type Spans = Pick<Observer, 'sending' | 'applying'> & {
   logged(entries: readonly Seen[], { cause, began }: Circumstances): void;
 };
 
-export const createSpans = (tracer: otel.Tracer): Spans => ({
-  /** One span, in the trace of the first event and linked with the others; at its end one in each other trace. */
-  sending(events, to, attempt) {
-    const [first, ...others] = recorded(events);
-    if (!first) return { end() {} };
-    const operation = OPERATIONS[to] ?? 'deliver';
-    const startTime = performance.now();
-    const start = (event: Recorded, linked: string[]) =>
-      startSpan(tracer, `${operation} ${to}`, {
-        kind: otel.SpanKind.PRODUCER,
-        startTime,
-        parent: event.traceparent,
-        linked,
-        attributes: { ...attributesOf(operation, to, event), 'blog.attempt': attempt },
-      });
-    const span = start(
-      first,
-      others.slice(0, LINKS).map((event) => event.traceparent),
-    );
-    span.setAttribute('messaging.batch.message_count', events.length);
-    const traceparent = traceparentOf(span);
-    return {
-      traceparent,
-      end(error) {
-        endSpan(span, error);
-        for (const event of others) {
-          if (!isOneTrace(event.traceparent, first.traceparent)) endSpan(start(event, [traceparent]), error);
-        }
+export function createSpans(tracer: otel.Tracer): Spans {
+  const { PRODUCER, CONSUMER } = otel.SpanKind;
+
+  /** A span by OpenTelemetry's semantic conventions for messaging, and for CloudEvents. */
+  const start = (operation: string, destination: string, event: Recorded, { attributes, ...options }: Options) =>
+    startSpan(tracer, `${operation} ${destination}`, {
+      ...options,
+      attributes: {
+        'messaging.system': 'blog',
+        'messaging.operation.name': operation,
+        'messaging.destination.name': destination,
+        'messaging.message.id': event.eventId,
+        'cloudevents.event_type': event.type,
+        'blog.position': event.position,
+        ...attributes,
       },
-    };
-  },
-
-  logged(entries, { cause, began: startTime }) {
-    for (const event of recorded(entries)) {
-      const attributes = attributesOf('append', 'log', event);
-      const options = { kind: otel.SpanKind.CONSUMER, ...between(event.traceparent, cause), attributes, startTime };
-      endSpan(startSpan(tracer, 'append log', options));
-    }
-  },
-
-  applying(events, cause) {
-    const spans: otel.Span[] = [];
-    const applied = events.map((event) => {
-      if (!isRecorded(event)) return event;
-      const attributes = attributesOf('process', event.type ?? '', event);
-      const options = { kind: otel.SpanKind.CONSUMER, ...between(event.traceparent, cause), attributes };
-      const span = startSpan(tracer, `process ${event.type}`, options);
-      spans.push(span);
-      return { ...event, traceparent: traceparentOf(span) };
     });
-    return {
-      events: applied,
-      end(error) {
-        for (const span of spans) endSpan(span, error);
-      },
-    };
-  },
-});
+
+  return {
+    /** One span, in the trace of the first event and linked with the others; at its end one in each other trace. */
+    sending(events, to, attempt) {
+      const [first, ...others] = recorded(events);
+      if (!first) return { end() {} };
+      const operation = OPERATIONS[to] ?? 'deliver';
+      const common = { kind: PRODUCER, startTime: performance.now(), attributes: { 'blog.attempt': attempt } };
+      const linked = others.slice(0, LINKS).map((event) => event.traceparent);
+      const span = start(operation, to, first, { ...common, parent: first.traceparent, linked });
+      span.setAttribute('messaging.batch.message_count', events.length);
+      const traceparent = traceparentOf(span);
+      return {
+        traceparent,
+        end(error) {
+          endSpan(span, error);
+          for (const event of others) {
+            if (isOneTrace(event.traceparent, first.traceparent)) continue;
+            const options = { ...common, parent: event.traceparent, linked: [traceparent] };
+            endSpan(start(operation, to, event, options), error);
+          }
+        },
+      };
+    },
+
+    logged(entries, { cause, began: startTime }) {
+      for (const event of recorded(entries)) {
+        const options = { kind: CONSUMER, startTime, ...between(event.traceparent, cause) };
+        endSpan(start('append', 'log', event, options));
+      }
+    },
+
+    applying(events, cause) {
+      const spans: otel.Span[] = [];
+      const applied = events.map((event) => {
+        if (!isRecorded(event)) return event;
+        const options = { kind: CONSUMER, ...between(event.traceparent, cause) };
+        const span = start('process', event.type ?? '', event, options);
+        spans.push(span);
+        return { ...event, traceparent: traceparentOf(span) };
+      });
+      return {
+        events: applied,
+        end(error) {
+          for (const span of spans) endSpan(span, error);
+        },
+      };
+    },
+  };
+}

@@ -10,13 +10,12 @@ import { localUrl } from './parts.ts';
 const EXIT_CONFIG = 78;
 
 /**
- * A default for everything on one machine. In production (`NODE_ENV`) there is none: a part whose setting was forgotten
- * would not fail, but listen at an address that nothing calls, or keep data where it is lost.
+ * A default for everything on one machine. In production there is none: a part whose setting was forgotten would not fail, but
+ * listen at an address that nothing calls, or keep data where it is lost.
  */
 export const localDefault = (schema: z.ZodType<string, string>, fallback: string) =>
   process.env.NODE_ENV === 'production' ? schema : z.string().default(fallback).pipe(schema);
 
-const port = (fallback: number) => z.coerce.number().int().min(1).max(65_535).default(fallback);
 export const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// address' });
 
 const splitList = (list: string) => list.split(',').map((entry) => entry.trim());
@@ -26,18 +25,18 @@ const hostNames = z
   .transform((list) => splitList(list.toLowerCase()))
   .refine((list) => list.every((name) => /^[\w.-]+$/.test(name)), 'must be names of hosts, separated by commas');
 
-/** The settings of every process that listens. `HOST` is loopback unless set: nothing is reachable from outside by accident. */
+/** The settings of every process that listens: on loopback unless set, so that nothing is reachable from outside by accident. */
 export const serverSettings = (defaultPort: number) => ({
   HOST: localDefault(z.string().min(1), 'localhost'),
-  PORT: port(defaultPort),
+  PORT: z.coerce.number().int().min(1).max(65_535).default(defaultPort),
   /** More names by which a server on loopback is called (http/access.ts), separated by commas. */
   ALLOWED_HOSTS: hostNames.default([]),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
 
 /**
- * The name of the pod (`query-0`), from Kubernetes. Each pod of a StatefulSet has a database of its own, but the bus delivers to
- * one of them: a second pod would answer requests and never get an event. So a second pod does not start.
+ * The name of the pod (`query-0`), from Kubernetes. Each pod has a database of its own, but the bus delivers to one of them: a
+ * second pod would answer requests and never get an event. So it does not start.
  */
 const podName = z
   .string()
@@ -62,7 +61,6 @@ export const databaseSettings = {
   ...tracingSettings,
 };
 
-/** The address of the bus. */
 export const busSettings = { EVENT_BUS_URL: localDefault(httpUrl, localUrl('event-bus')) };
 
 const isOrigin = (text: string) => text === '*' || (URL.canParse(text) && new URL(text).origin === text);
