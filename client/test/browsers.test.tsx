@@ -44,8 +44,11 @@ describe('without storage', () => {
 
   test('values kept by another page of this origin are not taken for ours', async () => {
     for (const [name, value] of [
-      ['blog.own', '[null, 7, {"id": "x"}, {"id": "y", "kind": "post", "postId": "y", "text": {}, "sentAt": 9e15}]'],
-      ['blog.draft.post', '{"text": {"a": 1}, "sending": "yes"}'],
+      [
+        'blog.own',
+        '[null, 7, {"id": "x"}, {"id": "y", "kind": "post", "postId": "y", "texts": {"title": {}}, "sentAt": 9e15}]',
+      ],
+      ['blog.draft.post', '{"texts": {"title": {"a": 1}}, "sending": "yes"}'],
       ['blog.draft.comment.post-1', 'null'],
     ] as const)
       sessionStorage.setItem(name, value);

@@ -1,12 +1,13 @@
 // Fakes of the gateway's blog routes and of the browser's EventSource.
 
 import { type AxiosAdapter, AxiosError } from 'axios';
-import type { Comment, Message, Post, Status } from '../src/api/types.ts';
+import { type Comment, createPost, type Message, type Post, type Status } from '../src/api/types.ts';
 
 let count = 0;
 
 export function aPost(seq: number, more: Partial<Post> = {}): Post {
-  return { id: `post-${seq}`, title: `Title ${seq}`, createdAt: '2026-01-02T03:04:05Z', seq, commentCount: 0, ...more };
+  const known = { title: `Title ${seq}`, createdAt: '2026-01-02T03:04:05Z' };
+  return { ...createPost(`post-${seq}`, known, seq), ...more };
 }
 
 export function aComment(seq: number, status: Status = 'approved', more: Partial<Comment> = {}): Comment {

@@ -4,7 +4,7 @@ import { hasNext, RequestError, read, request } from './http.ts';
 import { traceparentFor } from './idempotency-key.ts';
 import { noteAnswered, noteSent } from './journey-notes.ts';
 import { fieldsOf, itemsOf, numberOf, oneOf, parseJson, textOf } from './parse.ts';
-import type { Comment, Message, PostList, PostPage } from './types.ts';
+import { type Comment, createPost, type Message, type PostList, type PostPage, type Texts } from './types.ts';
 
 /** Reads the newest posts, or the ones after the post `cursor`. */
 export async function readPosts(cursor?: string): Promise<PostList> {
@@ -28,13 +28,13 @@ export async function readPost(id: string, cursor?: string): Promise<PostPage> {
 /** The content of a 201. A foreign service may answer with less, or with something else: then the id is unknown. */
 export type Created = { id: string | undefined; createdAt: string | null };
 
-/** Publishes a post; sending the same key and title again gives the first answer. */
-export const sendPost = (title: string, key: string, signal: AbortSignal) => send('/posts', { title }, key, signal);
+/** Publishes a post; sending the same key and texts again gives the first answer. */
+export const sendPost = (texts: Texts, key: string, signal: AbortSignal) => send('/posts', texts, key, signal);
 
-/** Publishes a comment; sending the same key and text again gives the first answer. */
-export async function sendComment(postId: string, content: string, key: string, signal: AbortSignal) {
+/** Publishes a comment; sending the same key and texts again gives the first answer. */
+export async function sendComment(postId: string, texts: Texts, key: string, signal: AbortSignal) {
   noteSent(key);
-  const created = await send(`/posts/${encodeURIComponent(postId)}/comments`, { content }, key, signal);
+  const created = await send(`/posts/${encodeURIComponent(postId)}/comments`, texts, key, signal);
   noteAnswered(key, created);
   return created;
 }
@@ -55,18 +55,12 @@ export function parseMessage(text: string): Message | undefined {
 
 /** Foreign read models may send only ids, titles, contents and statuses. Their order then counts as `seq`. */
 function parsePost(value: unknown, at = 0): Omit<PostPage, 'hasNext'> | undefined {
-  const { title, createdAt, seq, commentCount, ...rest } = fieldsOf(value);
-  const id = textOf(rest.id);
+  const fields = fieldsOf(value);
+  const id = textOf(fields.id);
   if (id === undefined) return undefined;
-  const comments = itemsOf(rest.comments, (comment, at) => parseComment(comment, id, at));
+  const comments = itemsOf(fields.comments, (comment, at) => parseComment(comment, id, at));
   return {
-    post: {
-      id,
-      title: textOf(title) ?? null,
-      createdAt: textOf(createdAt) ?? null,
-      seq: numberOf(seq) ?? at,
-      commentCount: numberOf(commentCount) ?? comments.length,
-    },
+    post: createPost(id, fields, at, comments.length),
     comments: comments.sort((one, other) => one.seq - other.seq),
   };
 }

@@ -1,5 +1,5 @@
 /** Parsers for answers, which may come from foreign services: they take the usable fields, and none throws. */
-type Fields = Readonly<Record<string, unknown>>;
+export type Fields = Readonly<Record<string, unknown>>;
 
 /** The fields of an object; empty for any other value. */
 export const fieldsOf = (value: unknown): Fields =>

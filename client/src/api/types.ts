@@ -1,4 +1,6 @@
-// The blog's data as the page uses it.
+// The blog's data as the page uses it: the types, and what makes them from an answer.
+
+import { type Fields, numberOf, textOf } from './parse.ts';
 
 /** A post of the read model. Only ids are certain: an event may have come without the other fields. */
 export type Post = {
@@ -8,6 +10,18 @@ export type Post = {
   seq: number;
   commentCount: number;
 };
+
+/** Creates a post from its id and any fields: those of an answer, whose order counts as `seq` where it has none. */
+export const createPost = (id: string, fields: Fields, seq: number, commentCount = 0): Post => ({
+  id,
+  title: textOf(fields.title) ?? null,
+  createdAt: textOf(fields.createdAt) ?? null,
+  seq: numberOf(fields.seq) ?? seq,
+  commentCount: numberOf(fields.commentCount) ?? commentCount,
+});
+
+/** The texts that a form sends, by field. */
+export type Texts = Readonly<Record<string, string>>;
 
 export type Status = 'pending' | 'approved' | 'rejected';
 

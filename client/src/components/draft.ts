@@ -3,14 +3,15 @@
 import { createIdempotencyKey } from '../api/idempotency-key.ts';
 import { keep, keptNames, loadKept } from '../api/kept.ts';
 import { fieldsOf } from '../api/parse.ts';
+import type { Texts } from '../api/types.ts';
 
 /**
- * A text that is typed and not acknowledged yet. The key belongs to `keyOf`: sending the same text again reuses it.
- * `sending`: it was sent, and not answered yet.
+ * Texts that are typed and not acknowledged yet, by field. The key belongs to `keyOf`, the texts as they are sent: sending
+ * the same again reuses it. `sending`: they were sent, and not answered yet.
  */
-export type Draft = { text: string; key: string; keyOf: string; sending: boolean };
+export type Draft = { texts: Texts; key: string; keyOf: Texts; sending: boolean };
 
-export const EMPTY: Draft = { text: '', key: '', keyOf: '', sending: false };
+export const EMPTY: Draft = { texts: {}, key: '', keyOf: {}, sending: false };
 
 const name = (form: string) => `blog.draft.${form}`;
 
@@ -19,9 +20,12 @@ const name = (form: string) => `blog.draft.${form}`;
  * page was left.
  */
 export function loadDraft(form: string): Draft {
-  const { text = '', key = '', keyOf = '', sending } = fieldsOf(loadKept(name(form)));
-  return { text: String(text), key: String(key), keyOf: String(keyOf), sending: sending === true };
+  const { texts, key = '', keyOf, sending } = fieldsOf(loadKept(name(form)));
+  return { texts: textsOf(texts), key: String(key), keyOf: textsOf(keyOf), sending: sending === true };
 }
+
+const textsOf = (value: unknown): Texts =>
+  Object.fromEntries(Object.entries(fieldsOf(value)).map(([field, text]) => [field, String(text)]));
 
 /** The forms that were sending when the page was reloaded. */
 export function formsBeingSent(): string[] {
@@ -29,10 +33,13 @@ export function formsBeingSent(): string[] {
   return forms.map((key) => key.slice(name('').length)).filter((form) => loadDraft(form).sending);
 }
 
-export const saveDraft = (form: string, draft: Draft): void => keep(name(form), draft.text === '' ? undefined : draft);
+export const saveDraft = (form: string, draft: Draft): void =>
+  keep(name(form), Object.values(draft.texts).every((text) => text === '') ? undefined : draft);
 
-/** The draft with a key that belongs to its text. */
+/** The draft with a key that belongs to its texts. Surrounding white space is not sent, nor is a field that is empty. */
 export function keyedDraft(draft: Draft): Draft {
-  const text = draft.text.trim();
-  return draft.keyOf === text && draft.key ? draft : { ...draft, key: createIdempotencyKey(), keyOf: text };
+  const trimmed = Object.entries(draft.texts).map(([field, text]) => [field, text.trim()]);
+  const keyOf = Object.fromEntries(trimmed.filter(([, text]) => text !== '').sort());
+  const isSame = JSON.stringify(keyOf) === JSON.stringify(draft.keyOf);
+  return isSame && draft.key ? draft : { ...draft, key: createIdempotencyKey(), keyOf };
 }

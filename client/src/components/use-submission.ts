@@ -1,27 +1,37 @@
 import { useEffect, useEffectEvent, useState } from 'react';
 import { RequestError } from '../api/http.ts';
 import { sendUntilAnswered } from '../api/send-until-answered.ts';
+import type { Texts } from '../api/types.ts';
 import { EMPTY, keyedDraft, loadDraft, saveDraft } from './draft.ts';
 
 /** After this many milliseconds the reader is told to wait. A comment may wait that long for its post. */
 const SLOW_MS = 2_500;
 
+type Field = {
+  /** Its name in the request. */
+  name: string;
+  label: string;
+  /** Its name in sentences: "The title …". */
+  subject: string;
+  limit: number;
+  multiline?: boolean;
+  optional?: boolean;
+};
+
 type Options = {
   /** A name for the form, unique in the page. */
   form: string;
-  /** The field's name in sentences: "The title …". */
-  subject: string;
-  limit: number;
-  send: (text: string, key: string, signal: AbortSignal) => Promise<void>;
+  fields: readonly [Field, ...Field[]];
+  send: (texts: Texts, key: string, signal: AbortSignal) => Promise<void>;
   announce: (text: string) => void;
 };
 
 /**
- * The state of a form with one text field: its draft, its limit and its submission. A submission is retried until it is
- * answered, also after a reload. Editing the text cancels it, because another text is another submission. The draft is
+ * The state of a form with text fields: its draft, their limits and its submission. A submission is retried until it is
+ * answered, also after a reload. Editing a text cancels it, because another text is another submission. The draft is
  * kept until it was acknowledged.
  */
-export function useSubmission({ form, subject, limit, send, announce }: Options) {
+export function useSubmission({ form, fields, send, announce }: Options) {
   const [draft, setDraft] = useState(() => loadDraft(form));
   /** Incremented by each submission; 0 while nothing is being sent. */
   const [run, setRun] = useState(draft.sending ? 1 : 0);
@@ -29,7 +39,7 @@ export function useSubmission({ form, subject, limit, send, announce }: Options)
   const [busy, setBusy] = useState(draft.sending);
   /** The reason for the retry, as shown to the reader. */
   const [note, setNote] = useState<string>();
-  const [error, setError] = useState<string>();
+  const [error, setError] = useState<{ field: string; text: string }>();
 
   function keep(next: typeof draft) {
     setDraft(next);
@@ -41,14 +51,14 @@ export function useSubmission({ form, subject, limit, send, announce }: Options)
     setBusy(false);
   }
 
-  function change(text: string) {
+  function change(name: string, text: string) {
     if (run > 0) setNote(STOPPED);
     end();
-    keep({ ...draft, text, sending: false });
+    keep({ ...draft, texts: { ...draft.texts, [name]: text }, sending: false });
     setError(undefined);
   }
 
-  /** Submits the text. During a retry, sends the next attempt now. */
+  /** Submits the texts. During a retry, sends the next attempt now. */
   function submit() {
     if (busy) return;
     setError(check());
@@ -59,10 +69,16 @@ export function useSubmission({ form, subject, limit, send, announce }: Options)
     if (run === 0) setNote(undefined);
   }
 
-  function check(): string | undefined {
-    const length = countCharacters(draft.text.trim());
-    if (length === 0) return `${subject} is empty.`;
-    if (length > limit) return `${subject} may have ${limit} characters at most; this one has ${length}.`;
+  const lengthOf = (field: Field) => countCharacters((draft.texts[field.name] ?? '').trim());
+
+  function check() {
+    for (const field of fields) {
+      const { name, subject, limit, optional } = field;
+      const length = lengthOf(field);
+      if (length === 0 && !optional) return { field: name, text: `${subject} is empty.` };
+      const tooLong = `${subject} may have ${limit} characters at most; this one has ${length}.`;
+      if (length > limit) return { field: name, text: tooLong };
+    }
   }
 
   const begin = useEffectEvent(() => {
@@ -90,7 +106,8 @@ export function useSubmission({ form, subject, limit, send, announce }: Options)
         end();
         setNote(undefined);
         keep(refusal === undefined ? EMPTY : { ...draft, sending: false });
-        setError(refusal === undefined ? undefined : explain(refusal, subject));
+        const [{ name, subject }] = fields;
+        setError(refusal === undefined ? undefined : { field: name, text: explain(refusal, subject) });
       },
     });
     return () => {
@@ -100,8 +117,10 @@ export function useSubmission({ form, subject, limit, send, announce }: Options)
   });
   useEffect(() => (run === 0 ? undefined : begin()), [run]);
 
-  const length = countCharacters(draft.text.trim());
-  return { text: draft.text, length, change, submit, busy, again: run > 0 && note !== undefined, note, error };
+  return {
+    fields: fields.map((field) => ({ ...field, text: draft.texts[field.name] ?? '', length: lengthOf(field) })),
+    ...{ change, submit, busy, again: run > 0 && note !== undefined, note, error },
+  };
 }
 
 /** Counts characters as the services do: code points, without surrounding white space. */

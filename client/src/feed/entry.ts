@@ -85,18 +85,18 @@ function withComments(entry: Entry, page: PostPage, list: readonly Comment[]): E
 
 function mergeComment(known: Comment, news: Comment | undefined): Comment {
   if (!news || news === known) return known;
-  const merged = {
-    ...known,
-    content: news.content ?? known.content,
-    createdAt: news.createdAt ?? known.createdAt,
-    status: known.status === 'pending' ? news.status : known.status,
-    seq: news.seq,
-  };
+  const merged = { ...withNews(known, news), status: known.status === 'pending' ? news.status : known.status };
   return same(known, merged) ? known : merged;
 }
 
+/** A field that is null in the news is unknown there: nothing known is cleared. */
+const withNews = <Item extends object>(known: Item, news: Item): Item => ({
+  ...known,
+  ...Object.fromEntries(Object.entries(news).filter(([, value]) => value !== null)),
+});
+
 function mergePost(known: Post, news: Post): Post {
-  const merged = { ...news, title: news.title ?? known.title, createdAt: news.createdAt ?? known.createdAt };
+  const merged = withNews(known, news);
   return same(known, merged) ? known : merged;
 }
 

@@ -2,7 +2,7 @@
 
 import { keep, loadKept } from '../api/kept.ts';
 import { fieldsOf, itemsOf } from '../api/parse.ts';
-import type { Comment, Post } from '../api/types.ts';
+import { type Comment, createPost, type Post, type Texts } from '../api/types.ts';
 import type { Feed } from './feed.ts';
 
 /** An item that the reader sent from this tab and that was answered with 201. */
@@ -11,7 +11,8 @@ export type Own = {
   id: string;
   /** The post commented on; for a post its own id. */
   postId: string;
-  text: string;
+  /** What was sent. */
+  texts: Texts;
   createdAt: string | null;
   /** The time of the 201, in milliseconds of this browser's clock. */
   sentAt: number;
@@ -32,8 +33,8 @@ export function loadOwn(now = Date.now()): Own[] {
 
 function parseOwn(value: unknown): Own | undefined {
   const own = fieldsOf(value) as Own;
-  const isWhole = [own.id, own.postId, own.text].every((text) => typeof text === 'string');
-  return isWhole ? own : undefined;
+  const isWhole = [own.id, own.postId, ...Object.values(fieldsOf(own.texts))].every((text) => typeof text === 'string');
+  return isWhole && own.texts ? own : undefined;
 }
 
 export const saveOwn = (list: readonly Own[]): void => keep(KEY, list);
@@ -77,5 +78,5 @@ function findComment(feed: Feed, { id, postId }: Own): Comment | undefined {
 
 /** An own item in the form of a post, sorted to the top of the list. */
 export function ownPost(own: Own): Post {
-  return { id: own.id, title: own.text, createdAt: own.createdAt, seq: Number.MAX_SAFE_INTEGER, commentCount: 0 };
+  return createPost(own.id, { ...own.texts, createdAt: own.createdAt }, Number.MAX_SAFE_INTEGER);
 }

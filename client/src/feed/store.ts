@@ -62,7 +62,7 @@ export function createFeedStore(announce: (text: string) => void) {
      * Sends an own item and keeps showing it until it arrives (optimistic update). The stream may be faster than the
      * answer, so its messages meanwhile are applied again once the item's id is known.
      */
-    async submit(what: Pick<Own, 'kind' | 'text'> & { postId?: string }, send: () => Promise<Created>) {
+    async submit(what: Pick<Own, 'kind' | 'texts'> & { postId?: string }, send: () => Promise<Created>) {
       await core.merge(send, ({ id, createdAt }) => {
         announce(`Your ${what.kind} is on its way.`);
         // Without an id it cannot be matched with an arriving item, so it is shown when it arrives.

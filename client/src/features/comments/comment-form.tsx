@@ -7,23 +7,24 @@ import { TextForm } from '../../components/text-form.tsx';
 import { useSubmission } from '../../components/use-submission.ts';
 import { useFeedStore } from '../../feed/feed-context.ts';
 
-const LIMIT = 2_000;
+const FIELDS = [
+  { name: 'content', label: 'Your comment', subject: 'The comment', limit: 2_000, multiline: true },
+] as const;
 const PREFIX = 'comment.';
 
 function useComment(postId: string) {
   const store = useFeedStore();
   return useSubmission({
     form: PREFIX + postId,
-    subject: 'The comment',
-    limit: LIMIT,
-    send: (text, key, signal) =>
-      store.submit({ kind: 'comment', text, postId }, () => sendComment(postId, text, key, signal)),
+    fields: FIELDS,
+    send: (texts, key, signal) =>
+      store.submit({ kind: 'comment', texts, postId }, () => sendComment(postId, texts, key, signal)),
     announce: store.announce,
   });
 }
 
 export function CommentForm({ postId }: { postId: string }) {
-  return <TextForm label="Your comment" limit={LIMIT} button="Comment" multiline submission={useComment(postId)} />;
+  return <TextForm button="Comment" submission={useComment(postId)} />;
 }
 
 /**

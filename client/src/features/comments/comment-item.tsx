@@ -39,7 +39,7 @@ function CommentBody({ comment, ownText }: Props) {
 export function OwnComment({ own, onDismiss }: { own: Own; onDismiss: (id: string) => void }) {
   return (
     <li className="comment" data-status="sent" data-place>
-      <Text text={own.text} />
+      <Text text={own.texts.content ?? null} />
       {own.late ? (
         <p className="note">
           Stored, but it has not appeared yet. You need not send it again.{' '}

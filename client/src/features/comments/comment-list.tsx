@@ -13,7 +13,7 @@ type Props = { entry: Entry; own: readonly Own[] };
  */
 export function CommentList({ entry, own }: Props) {
   const { dismiss } = useFeedStore();
-  const ownTexts = new Map(own.map((item) => [item.id, item.text]));
+  const ownTexts = new Map(own.map((item) => [item.id, item.texts.content]));
   const onTheirWay = own.filter((item) => !item.arrived);
   const nothing = entry.comments.length + entry.apart.length + onTheirWay.length + hiddenCount(entry) === 0;
   if (nothing) return <p className="note">No comments yet.</p>;

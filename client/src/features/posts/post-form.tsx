@@ -5,16 +5,15 @@ import { TextForm } from '../../components/text-form.tsx';
 import { useSubmission } from '../../components/use-submission.ts';
 import { useFeedStore } from '../../feed/feed-context.ts';
 
-const LIMIT = 200;
+const FIELDS = [{ name: 'title', label: 'Title', subject: 'The title', limit: 200 }] as const;
 
 export function PostForm() {
   const store = useFeedStore();
   const submission = useSubmission({
     form: 'post',
-    subject: 'The title',
-    limit: LIMIT,
-    send: (text, key, signal) => store.submit({ kind: 'post', text }, () => sendPost(text, key, signal)),
+    fields: FIELDS,
+    send: (texts, key, signal) => store.submit({ kind: 'post', texts }, () => sendPost(texts, key, signal)),
     announce: store.announce,
   });
-  return <TextForm label="Title" limit={LIMIT} button="Post" submission={submission} />;
+  return <TextForm button="Post" primary submission={submission} />;
 }
