@@ -1,4 +1,5 @@
 // The messages of running parts conform to asyncapi.yaml and the openapi.yaml files.
+import { EVENT_TYPES } from '@blog/common/core/events.ts';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Contract } from '../common/test/contract.ts';
 import { eventErrors } from '../event-bus/test/asyncapi.ts';
@@ -24,8 +25,7 @@ test('every event in the log, and every message of both streams, is as documente
   await system.quiet();
 
   const events = await system.log();
-  const types = ['CommentCreated', 'CommentModerated', 'CommentUpdated', 'PostCreated'];
-  expect([...new Set(events.map(({ type }) => type))].sort()).toEqual(types);
+  expect([...new Set(events.map(({ type }) => type))].sort()).toEqual(EVENT_TYPES.toSorted());
   expect(events.flatMap((event) => eventErrors(event, event.type) || [])).toEqual([]);
 
   await until('both streams', () => log.messages.length === events.length && changes.messages.length > 0);

@@ -66,12 +66,12 @@ test.each([undefined, 'pending', 'maybe', 5])('a CommentModerated whose status i
 
 test('a verdict before its comment is kept, and the other fields come from the comment', async () => {
   await moderated({ id: 'c', postId: 'p', status: 'approved' });
-  expect(await list()).toEqual([{ id: 'c', postId: 'p', content: null, status: 'approved', createdAt: null, seq: 1 }]);
+  expect(await list()).toMatchObject([{ id: 'c', postId: 'p', content: null, status: 'approved', createdAt: null }]);
   const data = { id: 'c', postId: 'p', content: 'a', status: 'pending' };
   const event = { id: 'e', source: 's', type: 'CommentCreated', time: '2026-01-01T00:00:00Z', data };
   await service.push(event).expect(200);
   await service.push({ ...event, data: { id: 'c', postId: 'p', content: 'another', createdAt: 7 } }).expect(200);
-  expect(await list()).toEqual([{ ...data, status: 'approved', createdAt: event.time, seq: 1 }]);
+  expect(await list()).toMatchObject([{ ...data, status: 'approved', createdAt: event.time }]);
 });
 
 test('its own event, also when repeated, changes nothing and publishes nothing', async () => {

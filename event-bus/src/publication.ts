@@ -63,7 +63,7 @@ type Given = Partial<CloudEvent> & { type: string; position?: unknown };
 
 // The rules that reach across members are no schema: it would cost twice as much.
 
-/** Refuses data in two forms, and ids of which no id of an event can be made: other events follow from the four types. */
+/** Refuses data in two forms, and ids of which no id of an event can be made: other events follow from the blog's types. */
 function assertData({ type, data, data_base64 }: Given, path: string): void {
   if (data !== undefined && data_base64 !== undefined)
     throw fieldProblem(400, `${path}data_base64`, 'must not be there together with data');

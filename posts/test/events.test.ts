@@ -50,11 +50,11 @@ test('a wiped database is restored from the log, and publishes nothing twice', a
 
 test('a field that is missing is filled in later and never blanked again; a missing time is that of the event', async () => {
   await service.push(foreign({ id: 'p' })).expect(200);
-  expect(await list()).toEqual([{ id: 'p', title: null, createdAt: null, seq: 1 }]);
+  expect(await list()).toMatchObject([{ id: 'p', title: null, createdAt: null }]);
   await service.push(foreign({ id: 'p', title: 'first' }, '2026-01-01T00:00:00Z')).expect(200);
   await service.push(foreign({ id: 'p', title: 'second' }, '2027-01-01T00:00:00Z')).expect(200);
   await service.push(foreign({ id: 'p', title: 5 })).expect(200);
-  expect(await list()).toEqual([{ id: 'p', title: 'first', createdAt: '2026-01-01T00:00:00Z', seq: 1 }]);
+  expect(await list()).toMatchObject([{ id: 'p', title: 'first', createdAt: '2026-01-01T00:00:00Z' }]);
 });
 
 test('foreign ids may look like numbers or like __proto__', async () => {

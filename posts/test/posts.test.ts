@@ -29,11 +29,11 @@ test('GET /posts answers an object keyed by id', async () => {
 });
 
 test('a post and the event that announces it are stored together', async () => {
-  const { id, title, createdAt } = await create('a');
+  const post = await create('a');
   const [row] = await service.rows<{ event: string }>('SELECT event FROM outbox');
   expect(JSON.parse(String(row?.event))).toEqual({
-    ...{ specversion: '1.0', id: `${id}/PostCreated`, source: 'posts', type: 'PostCreated', subject: id },
-    ...{ time: createdAt, data: { id, title, createdAt } },
+    ...{ specversion: '1.0', id: `${post.id}/PostCreated`, source: 'posts', type: 'PostCreated', subject: post.id },
+    ...{ time: post.createdAt, data: post },
   });
 });
 

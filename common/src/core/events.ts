@@ -1,4 +1,4 @@
-// The events: their form (CloudEvents 1.0), the four types of this blog, and how one is made and parsed.
+// The events: their form (CloudEvents 1.0), the types of this blog, and how one is made and parsed.
 import { z } from 'zod';
 import { Problem } from './problem.ts';
 import type { Tx } from './sqlite.ts';
@@ -105,7 +105,7 @@ export function parseEvent(input: unknown, handled: readonly EventType[]): Known
 }
 
 /**
- * Makes an event. Its id is derived, never random: each of the four types happens once per subject, so an event that is
+ * Makes an event. Its id is derived, never random: each type happens once per subject, so an event that is
  * published again is recognised. `traceparent` is that of its cause: a request, or the event that it follows from.
  */
 export function createEvent<Data extends { id: string | number; createdAt?: string }>(
