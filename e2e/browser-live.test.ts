@@ -1,6 +1,5 @@
 // Live changes: the page shows what others write, without a reload.
-import { parseTraceparent } from '@blog/common/core/events.ts';
-import { traceIdOf } from '@blog/common/observe/traces.ts';
+import { parseTraceparent, traceIdOf } from '@blog/common/core/events.ts';
 import { expect } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { expectWindowsShareStreams, loadedAt, openBlog, openWindowWithTabs, postOf, test } from './browser.ts';

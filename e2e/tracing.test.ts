@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { traceIdOf } from '../common/src/observe/traces.ts';
+import { traceIdOf } from '../common/src/core/events.ts';
 import { SERVICES } from '../common/src/run/parts.ts';
 import { get, post, until } from './http.ts';
 import { type Span, startReceiver } from './otlp.ts';

@@ -4,8 +4,7 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { openDatabase } from '@blog/common/core/database.ts';
-import { fileOf } from '@blog/common/run/data.ts';
-import { lockData } from '@blog/common/run/lock.ts';
+import { fileOf, lockData } from '@blog/common/run/data.ts';
 import { verifyLog } from '../event-bus/src/integrity.ts';
 import { migrations } from '../event-bus/src/schema.ts';
 import { inBackup } from './parts.ts';

@@ -1,8 +1,7 @@
 // The blog's files in a data folder, and the lock for commands that delete or replace them.
 import { mkdtempSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { filesOf } from '@blog/common/run/data.ts';
-import { LOCK_FILE, lockData } from '@blog/common/run/lock.ts';
+import { filesOf, LOCK_FILE, lockData } from '@blog/common/run/data.ts';
 import { inBackup } from './parts.ts';
 
 /** The parts that keep data. */
@@ -39,7 +38,7 @@ export function lockAlone(dataDir: string, script: string) {
   if (lock) return lock;
   // Next to parts started by hand a runner could still start, so its lock is taken too.
   const byHand = lockData(dataDir, 'run');
-  byHand?.unlock();
+  byHand?.close();
   const what = byHand
     ? `A part that was started by hand, or a backup, uses the data in ${dataDir}: end it first`
     : 'The blog is running: stop it first (Ctrl-C in its terminal)';

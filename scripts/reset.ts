@@ -13,12 +13,12 @@ const dataDir = optionsOrUsage(
 /** @returns the names left in the folder, because they are not the blog's */
 function reset(): string[] {
   const files = filesIn(dataDir);
-  const { unlock } = lockAlone(dataDir, 'reset');
-  const lock = files.pop() as string;
+  const lock = lockAlone(dataDir, 'reset');
+  const lockFile = files.pop() as string;
   for (const file of files) rmSync(file, { recursive: isPartial(file), force: true });
   // The lock is deleted while it is held, so that nothing can start meanwhile. Windows deletes no open file.
-  if (process.platform === 'win32') unlock();
-  rmSync(lock, { force: true });
+  if (process.platform === 'win32') lock.close();
+  rmSync(lockFile, { force: true });
   const left = readdirSync(dataDir);
   try {
     if (left.length === 0) rmdirSync(dataDir);

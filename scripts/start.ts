@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { printable } from '@blog/common/core/printable.ts';
-import { lockData, whyDenied } from '@blog/common/run/lock.ts';
+import { lockData, whyDenied } from '@blog/common/run/data.ts';
 import { isPart, PARTS } from '@blog/common/run/parts.ts';
 import { createCommands } from './commands.ts';
 import { listen } from './control.ts';

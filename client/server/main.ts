@@ -1,11 +1,10 @@
 // Starts the client's part in development and in production mode: the page and the gateway on one port.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { parseTraceparent } from '@blog/common/core/events.ts';
+import { parseTraceparent, traceIdOf } from '@blog/common/core/events.ts';
 import { isForLocalhost, isLoopback } from '@blog/common/http/access.ts';
 import { createHttpServer } from '@blog/common/http/limits.ts';
 import { createLog, logRequest } from '@blog/common/observe/log.ts';
-import { traceIdOf } from '@blog/common/observe/traces.ts';
 import { parseConfig } from '@blog/common/run/config.ts';
 import { endOnSignal, listen } from '@blog/common/run/server.ts';
 import { createGateway } from './gateway.ts';

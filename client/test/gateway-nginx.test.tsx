@@ -8,8 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { parseTraceparent } from '@blog/common/core/events.ts';
-import { traceIdOf } from '@blog/common/observe/traces.ts';
+import { parseTraceparent, traceIdOf } from '@blog/common/core/events.ts';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { until } from '../../e2e/http.ts';
 import {

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { lockData } from '../../common/src/run/lock.ts';
+import { lockData } from '../../common/src/run/data.ts';
 import { root } from '../../scripts/parts.ts';
 import { get, post, until } from '../http.ts';
 import { canProtect, setWritable } from '../protect.ts';
@@ -82,7 +82,7 @@ test('a server that is started while data is being replaced ends with one line',
     /ended\n.*data is being reset or restored: start posts when .*\n$/,
   );
   expect(readdirSync(data)).toEqual(['blog.lock']);
-  lock?.unlock();
+  lock?.close();
   await startByHand('posts');
 });
 

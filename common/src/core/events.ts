@@ -132,3 +132,6 @@ export function parseTraceparent(text: unknown): string | undefined {
   const [, version, span, more] = (typeof text === 'string' && TRACEPARENT.exec(text)) || [];
   return span && !(version === '00' && more !== undefined) ? `00-${span}` : undefined;
 }
+
+/** The trace that a span is in. */
+export const traceIdOf = (traceparent: string | undefined): string | undefined => traceparent?.slice(3, 35);

@@ -1,6 +1,7 @@
 // Sends errors as problem details (RFC 9457).
 import { STATUS_CODES } from 'node:http';
 import type { ErrorRequestHandler, RequestHandler, Router } from 'express';
+import { traceIdOf } from '../core/events.ts';
 import type { Log } from '../core/observer.ts';
 import { Problem } from '../core/problem.ts';
 import { databaseProblem } from '../core/sqlite.ts';
@@ -9,14 +10,16 @@ import { databaseProblem } from '../core/sqlite.ts';
 export const problemDocument = (status: number, detail: string, members: object = {}): string =>
   JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, detail, ...members });
 
-/** The errors of Express and its body parser (they mark them with `type` or `status`), in our words. */
-function parserProblem(error: { type?: string; status?: number; limit?: number }): Problem | undefined {
-  if (error.type === 'entity.too.large') return new Problem(413, `The body is over the limit of ${error.limit} bytes.`);
-  if (error.type === 'entity.parse.failed') return new Problem(400, 'The body is not valid JSON.');
-  if (error.status === 415) return new Problem(415, 'The body has an encoding or a charset that is not accepted.');
-  if (error.status && error.status >= 400 && error.status < 500) {
-    return new Problem(error.status, 'The request is malformed.');
-  }
+/** An error in our words; Express and its body parser mark theirs with `type` or `status`. */
+function problemOf(error: { type?: string; status?: number; limit?: number }): Problem {
+  const known = error instanceof Problem ? error : databaseProblem(error);
+  if (known) return known;
+  const { type, status = 500, limit } = error;
+  if (type === 'entity.too.large') return new Problem(413, `The body is over the limit of ${limit} bytes.`);
+  if (type === 'entity.parse.failed') return new Problem(400, 'The body is not valid JSON.');
+  if (status === 415) return new Problem(415, 'The body has an encoding or a charset that is not accepted.');
+  if (status >= 400 && status < 500) return new Problem(status, 'The request is malformed.');
+  return new Problem(500, 'Something went wrong here; the log says what.');
 }
 
 /** The last route of every app: an unknown address. */
@@ -41,15 +44,10 @@ export function refuseOtherMethods(routes: Router): void {
 export const problemHandler =
   (log: Log): ErrorRequestHandler =>
   (error, req, res, _next) => {
-    const problem: Problem =
-      error instanceof Problem
-        ? error
-        : (databaseProblem(error) ??
-          parserProblem(error) ??
-          new Problem(500, 'Something went wrong here; the log says what.'));
+    const problem = problemOf(error);
     // A thrown Problem is a decision of the code; any other error of 500 and above is news.
     if (problem !== error && problem.status >= 500) {
-      const traceId = res.locals.traceparent?.slice(3, 35);
+      const traceId = traceIdOf(res.locals.traceparent);
       log.error({ err: error, method: req.method, path: req.path, traceId }, 'request failed');
     }
     if (res.headersSent) return void res.destroy();

@@ -1,10 +1,11 @@
-// The observer of a process: counters, debug lines, spans and failpoints at the steps of the pipeline.
-import type { Tracer } from '@opentelemetry/api';
+// The observers of a process: of the steps of the pipeline (counters, debug lines, spans, failpoints), and of its requests.
+import { SpanKind, type Tracer } from '@opentelemetry/api';
+import type { Request, Response } from 'express';
+import { parseTraceparent, traceIdOf } from '../core/events.ts';
 import type { Observer, Step } from '../core/observer.ts';
-import type { Log } from './log.ts';
-import type { Metrics } from './metrics.ts';
-import { createSpans, nameOf } from './spans.ts';
-import { traceIdOf } from './traces.ts';
+import { type Log, logRequest } from './log.ts';
+import { type Metrics, routeOf } from './metrics.ts';
+import { createSpans, endSpan, nameOf, startSpan, traceparentOf } from './spans.ts';
 
 /** The steps that are worth a line at level `debug`. */
 const LINES: Partial<Record<Step, string>> = {
@@ -47,5 +48,33 @@ export function createObserver({ log, metrics, tracer, failpoint }: Options): Ob
     },
     sending: spans?.sending ?? (() => ({ end() {} })),
     applying: spans?.applying ?? ((events) => ({ events, end() {} })),
+  };
+}
+
+/**
+ * Observes each request until its answer has left, or broke off: counts it, logs it at level `debug`, and makes a span of one
+ * that belongs to a trace or changes something. Returns the traceparent that its effects are children of.
+ */
+export function watchRequests({ log, metrics, tracer }: Options) {
+  return (req: Request, res: Response): string | undefined => {
+    const began = performance.now();
+    const { method, url } = req;
+    const parent = parseTraceparent(req.headers.traceparent);
+    // The events that `POST /events` brings have spans of their own.
+    const isTraced = url !== '/events' && (parent !== undefined || !['GET', 'HEAD', 'OPTIONS'].includes(method));
+    const span = isTraced && tracer ? startSpan(tracer, method, { kind: SpanKind.SERVER, parent }) : undefined;
+    const traceparent = span ? traceparentOf(span) : parent;
+    res.on('close', () => {
+      const ms = performance.now() - began;
+      const { statusCode: status } = res;
+      metrics.request(req, res, ms / 1_000);
+      logRequest(log, method, url, status, ms, traceIdOf(traceparent));
+      if (!span) return;
+      const route = routeOf(req);
+      span.updateName(`${method} ${route}`);
+      span.setAttributes({ 'http.request.method': method, 'http.route': route, 'http.response.status_code': status });
+      endSpan(span, status >= 500 ? `answered ${status}` : undefined);
+    });
+    return traceparent;
   };
 }

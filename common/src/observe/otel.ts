@@ -1,6 +1,5 @@
-// OpenTelemetry's SDK, loaded only where it is switched on (traces.ts).
+// OpenTelemetry's SDK, loaded only where it is switched on (run/service.ts).
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Tracer } from '@opentelemetry/api';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import {
@@ -22,17 +21,13 @@ const UNDER_WAY = 4;
 /** The time for which sending has to have failed before its recovery is logged, in milliseconds: not with every answer. */
 const STEADY = 5_000;
 
-export type Tracing = {
-  tracer: Tracer;
-  /** Sends the spans that are left, for at most so many milliseconds. */
-  end(within: number): Promise<void>;
-};
+type Settings = { OTEL_TRACES_SAMPLER: string; OTEL_TRACES_SAMPLER_ARG: number };
 
 /**
  * Sends spans by OTLP (HTTP, JSON), beside everything else: at most 2,048 wait, any others are dropped, and so are those that
  * could not be sent. The exporter reads the address, its timeout and more from its own variables.
  */
-export function createTracing(service: string, sampler: Sampler, log: Log): Tracing {
+export function createTracing(service: string, settings: Settings, log: Log) {
   const exporter = watched(new OTLPTraceExporter({ concurrencyLimit: UNDER_WAY }), log);
   const provider = new TracerProvider({
     resource: resourceFromAttributes({
@@ -40,12 +35,13 @@ export function createTracing(service: string, sampler: Sampler, log: Log): Trac
       'service.namespace': 'blog',
       'service.version': release.version,
     }),
-    sampler,
+    sampler: createSampler(settings),
     spanProcessors: [new BatchSpanProcessor({ exporter, scheduledDelayMillis: BATCHED })],
   });
   return {
     tracer: provider.getTracer('blog', release.version),
-    async end(within) {
+    /** Sends the spans that are left, for at most so many milliseconds. */
+    async end(within: number): Promise<void> {
       const sent = provider.shutdown().catch(() => {}); // the exporter has logged it
       await Promise.race([sent, delay(within)]);
     },
@@ -53,7 +49,7 @@ export function createTracing(service: string, sampler: Sampler, log: Log): Trac
 }
 
 /** `OTEL_TRACES_SAMPLER` and its argument: the SDK does not read them itself. */
-export function createSampler(name: string, ratio: number): Sampler {
+function createSampler({ OTEL_TRACES_SAMPLER: name, OTEL_TRACES_SAMPLER_ARG: ratio }: Settings): Sampler {
   const root = new TraceIdRatioBasedSampler(name.endsWith('always_on') ? 1 : name.endsWith('always_off') ? 0 : ratio);
   return name.startsWith('parentbased_') ? new ParentBasedSampler({ root }) : root;
 }

@@ -1,9 +1,8 @@
 // The spans of an event's way. All of them are below the span that the event carries, which is where it was made; an event
 // without one, or of a trace that is not recorded, makes none.
 import * as otel from '@opentelemetry/api';
-import { parseTraceparent } from '../core/events.ts';
+import { parseTraceparent, traceIdOf } from '../core/events.ts';
 import type { Circumstances, Observer, Seen } from '../core/observer.ts';
-import { traceIdOf } from './traces.ts';
 
 /** The maximum of other events that a span of several is linked with; each of them is linked with it. */
 const LINKS = 128;

@@ -3,7 +3,6 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { LOOPBACK, type Origins } from '../http/access.ts';
 import { failpoints } from '../observe/observer.ts';
-import { tracingSettings } from '../observe/traces.ts';
 import { localUrl } from './parts.ts';
 
 /** Exit code for a setting that is wrong: the runner does not start such a part again (EX_CONFIG of sysexits.h). */
@@ -48,6 +47,8 @@ const podName = z
   })
   .optional();
 
+const SAMPLERS = ['always_on', 'always_off', 'traceidratio'] as const;
+
 /** The settings of the five servers besides. `DATA_DIR` is the folder of the database file. */
 export const databaseSettings = {
   POD_NAME: podName,
@@ -58,7 +59,13 @@ export const databaseSettings = {
     .string()
     .regex(/^[\x21-\x7e]{16,256}$/, 'must be 16 to 256 visible ASCII characters')
     .optional(),
-  ...tracingSettings,
+  // Where spans are sent, and of which traces, by OpenTelemetry's names (SDK Configuration, OTLP Exporter).
+  OTEL_EXPORTER_OTLP_ENDPOINT: httpUrl.optional(),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: httpUrl.optional(),
+  OTEL_TRACES_SAMPLER: z
+    .enum([...SAMPLERS, ...SAMPLERS.map((name) => `parentbased_${name}` as const)])
+    .default('parentbased_always_on'),
+  OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(1),
 };
 
 export const busSettings = { EVENT_BUS_URL: localDefault(httpUrl, localUrl('event-bus')) };

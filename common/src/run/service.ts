@@ -14,9 +14,7 @@ import { createHttpServer } from '../http/limits.ts';
 import type { Streams } from '../http/streams.ts';
 import { createLog, type Log } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
-import { createObserver } from '../observe/observer.ts';
-import { watchRequests } from '../observe/requests.ts';
-import { startTracing } from '../observe/traces.ts';
+import { createObserver, watchRequests } from '../observe/observer.ts';
 import { databaseSettings, parseConfig, serverSettings } from './config.ts';
 import { openData } from './data.ts';
 import { PORTS, type Server } from './parts.ts';
@@ -111,7 +109,11 @@ export async function startService<Settings>(service: Service<Settings>): Promis
   const settings = parseConfig(settingsOf(service));
   const { HOST: host, PORT: port } = settings;
   const log = createLog(service.name, settings.LOG_LEVEL);
-  const tracing = await startTracing(service.name, settings, log);
+  const { OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT } = settings;
+  const isTraced = OTEL_EXPORTER_OTLP_ENDPOINT ?? OTEL_EXPORTER_OTLP_TRACES_ENDPOINT;
+  const tracing = isTraced
+    ? (await import('../observe/otel.ts')).createTracing(service.name, settings, log)
+    : undefined;
   const db = openData(settings.DATA_DIR, service.name, service.migrations);
   const { app, loops, held } = createService(service, { db, log, settings, tracer: tracing?.tracer });
   if (isLoopback(host)) app.set('allowed hosts', settings.ALLOWED_HOSTS);
