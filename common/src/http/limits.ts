@@ -1,3 +1,4 @@
+// The limits of an HTTP server: slow, idle and too many connections, load shedding, and refusals before any route.
 import type { EventEmitter } from 'node:events';
 import {
   createServer,
@@ -10,20 +11,20 @@ import {
 import type { Socket } from 'node:net';
 import { problemDocument } from './problem.ts';
 
-/** What every server bears of its callers; times in milliseconds. Tests shorten them. */
+/** The limits of every server; times in milliseconds. Tests shorten them. */
 export const LIMITS = {
-  /** How long the headers of a request may take; on a new connection from when it was opened. */
+  /** The maximum time of a request's headers; on a new connection from when it was opened. */
   headersTimeout: 5_000,
-  /** How long a request may take, its body included. */
+  /** The maximum time of a request, its body included. */
   requestTimeout: 10_000,
   connectionsCheckingInterval: 500,
-  /** How long a connection stays open between two requests. */
+  /** The time for which a connection stays open between two requests. */
   keepAliveTimeout: 65_000,
-  /** How long a caller may read nothing of an answer that waits for it. */
+  /** The maximum time for which a caller reads nothing of an answer that waits for it. */
   unread: 30_000,
-  /** From how long a turn of the event loop has taken requests in the rest of them is refused: more came than can be done. */
+  /** Load shedding: requests still queued after a turn of the event loop has taken requests for this long get 503. */
   turn: 100,
-  /** How many connections may be open; the next one is closed at once. */
+  /** The maximum of open connections; the next one is closed at once. */
   connections: 5_000,
   /** Time for reading on a refused connection: closing it with unread bytes would reset it, and the answers might be lost. */
   linger: 1_000,
@@ -53,7 +54,7 @@ export function createHttpServer(
     const answers = underWay.get(socket);
     answers?.add(res);
     res.on('close', () => answers?.delete(res));
-    // Nothing came or went. Whoever works on the answer, or waits for what to stream, may go on.
+    // Nothing came or went. An answer that is being worked on, or a stream without news, may go on.
     res.on('timeout', () => {
       if (socket.writableLength > 0) socket.destroy();
     });
@@ -74,8 +75,9 @@ export function createHttpServer(
 }
 
 /**
- * Refuses what has waited too long already for its turn, at once and before anything is spent on it: else those that come
- * later wait for ever longer; the listener, if it is an app, hears of it as `refused`. Not what the bus pushes, and not the questions how the part is.
+ * Load shedding: a request that has already waited too long for its turn gets 503 at once, before anything is spent on it; else
+ * the queueing delay of those behind it grows without bound. Deliveries of the bus and questions about health are never shed. A
+ * listener that is an app gets the event `refused`.
  */
 function shedding(listener: RequestListener, turn: number): RequestListener {
   let began: number | undefined;
@@ -97,7 +99,7 @@ const BUSY = problemDocument(503, 'More is asked than can be done at the moment;
 const BUSY_HEADERS = { 'Content-Type': 'application/problem+json', 'Content-Length': BUSY.length, 'Retry-After': '1' };
 const ALWAYS = ['/events', '/healthz', '/readyz', '/metrics'];
 
-/** What Node's parser finds, by its code, as a whole answer. */
+/** A whole answer for an error of Node's parser, by its code. */
 function refusal(code = ''): string {
   const [status, detail] = REFUSALS[code] ?? [400, 'The request is malformed.'];
   const body = problemDocument(status, detail);
