@@ -91,7 +91,8 @@ export class Contract {
   /** The deviations of an answer, in short sentences. */
   violations(sent: Sent, { status, headers, body }: Received): string[] {
     const [pathname = ''] = sent.path.split('?');
-    const there = this.operations.filter(({ path }) => matches(path, pathname));
+    const exact = this.operations.filter(({ path }) => path === pathname);
+    const there = exact.length > 0 ? exact : this.operations.filter(({ path }) => matches(path, pathname));
     const operation = there.find(({ method }) => method === sent.method);
     const responses = operation?.responses ?? { [there.length > 0 ? 405 : 404]: this.#problem };
     const response = responses[status];

@@ -1,7 +1,7 @@
 // The documents as a reader meets them: each link leads somewhere, and the README stays a face.
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { root } from '../parts.ts';
 
 const documents = globSync('**/*.md', { cwd: root, exclude: ['**/node_modules', '**/.*'] }).map((file) =>
@@ -35,4 +35,46 @@ test('there are documents', () => {
 test.each(documents)('every link in %s leads to a file, and to a heading in it', (file) => {
   const links = [...textOf(join(root, file)).matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = '']) => link);
   expect(links.filter((link) => leadsNowhere(file, link))).toEqual([]);
+});
+
+describe('docs/change-it.md', () => {
+  const text = readFileSync(join(root, 'docs/change-it.md'), 'utf8');
+  const commands = [...text.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].flatMap(([, lines = '']) =>
+    lines.trim().split('\n'),
+  );
+
+  test('names only files that exist', () => {
+    const labels = [...text.matchAll(/\[([\w./-]+\.\w+)\]\(([^)#]+)[^)]*\)/g)];
+    expect(labels.length).toBeGreaterThan(30);
+    for (const [, label = '', link = ''] of labels) expect(join(root, label)).toBe(join(root, 'docs', link));
+  });
+
+  test('has commands that npm knows', () => {
+    const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    expect(commands).toContain('npm test');
+    for (const command of commands) {
+      const [, name] = /^npm (?:run )?([\w:]+)( -- .*)?$/.exec(command) ?? [];
+      expect([command, Object.keys(scripts)]).toEqual([command, expect.arrayContaining([name])]);
+    }
+  });
+
+  const selections = commands.filter((command) => command.includes('--selectProjects'));
+  test.each(selections)('selects tests that exist: %s', (command) => {
+    const [, project = '', pattern = ''] = /--selectProjects (\S+)(?: --testPathPatterns (\S+))?$/.exec(command) ?? [];
+    const files = globSync(`${project}/**/*.test.{ts,tsx}`, { cwd: root });
+    expect(files.filter((file) => new RegExp(pattern).test(file)).length).toBeGreaterThan(0);
+  });
+
+  test('names what the code has: the lists of fields, the handlers, the list of migrations', () => {
+    const has: [string, string][] = [
+      ['posts/src/posts.ts', 'const FIELDS ='],
+      ['posts/src/posts.ts', 'export const newPost ='],
+      ['comments/src/comments.ts', 'const FIELDS ='],
+      ['query/src/read-model.ts', 'export const POST ='],
+      ['query/src/read-model.ts', 'export const COMMENT ='],
+      ['posts/src/posts.ts', 'export const handlers'],
+      ['posts/src/schema.ts', 'export const migrations = ['],
+    ];
+    for (const [file, code] of has) expect(readFileSync(join(root, file), 'utf8')).toContain(code);
+  });
 });
