@@ -4,7 +4,7 @@ import type { Sending } from '@blog/common/core/observer.ts';
 import { fieldProblem, parse } from '@blog/common/core/problem.ts';
 import { Subscriber } from '@blog/common/core/subscriber.ts';
 import { page, parsePage } from '@blog/common/http/input.ts';
-import { Shared, Streams } from '@blog/common/http/streams.ts';
+import { Streams, shareReads } from '@blog/common/http/streams.ts';
 import { busSettings, corsSettings } from '@blog/common/run/config.ts';
 import { defineService } from '@blog/common/run/service.ts';
 import { Router } from 'express';
@@ -36,12 +36,12 @@ export const query = defineService({
       },
     });
     const streams = new Streams(db);
-    const lists = new Shared<List>(db);
+    const shared = shareReads<List>(db);
     const routes = Router();
 
     routes.get('/posts', async (req, res) => {
       const { limit = 50, cursor } = parsePage(req);
-      const list = await lists.of(JSON.stringify([limit, cursor]), (tx) => readList(tx, limit, cursor));
+      const list = await shared(JSON.stringify([limit, cursor]), (tx) => readList(tx, limit, cursor));
       page(req, res, list);
       res.set('Stream-Position', list.position).type('json').send(list.json);
     });

@@ -18,11 +18,11 @@ export type Step = { text: string; upto: number };
 /** Backpressure: a reader is a cursor into the database, never a queue. While its socket is full, nothing is read for it. */
 export class Streams {
   #open = new Map<Response, Signal>();
-  #steps: Shared<Step>;
+  #shared: ReturnType<typeof shareReads<Step>>;
   #limit: number;
 
   constructor(db: Database, limit = READERS) {
-    this.#steps = new Shared(db);
+    this.#shared = shareReads(db);
     this.#limit = limit;
     db.onCommit(() => {
       for (const signal of this.#open.values()) signal.raise();
@@ -58,7 +58,7 @@ export class Streams {
     let { upto } = first;
     let lastWrite = performance.now();
     while (this.#open.has(res)) {
-      const step = await this.#steps.of(upto, (tx) => read(tx, upto));
+      const step = await this.#shared(upto, (tx) => read(tx, upto));
       if (!this.#open.has(res)) break;
       upto = step.upto;
       if (step.text || performance.now() - lastWrite >= KEEP_OPEN - 500) {
@@ -92,24 +92,16 @@ export const reset = (id: string): string => `event: reset\n${message('{}', id)}
  * Shares what is read for readers that ask the same, as nearly all do, until the next commit: also one of another process,
  * because two processes of one part may run for a moment.
  */
-export class Shared<T> {
-  #db: Database;
-  #latest: { asked: unknown; version: number; answer: Promise<T> } | undefined;
-
-  constructor(db: Database) {
-    this.#db = db;
-  }
-
-  /** The result of `read` for what is `asked`, from the database or from the last reader that asked the same. */
-  async of(asked: string | number, read: (tx: Tx) => T): Promise<T> {
-    const { version } = this.#db;
-    if (this.#latest?.asked !== asked || this.#latest.version !== version) {
-      const answer = this.#db.read(read);
-      answer.catch(() => {
-        this.#latest = undefined;
+export function shareReads<T>(db: Database) {
+  let latest: { asked: string | number; version: number; answer: Promise<T> } | undefined;
+  return async (asked: string | number, read: (tx: Tx) => T): Promise<T> => {
+    const { version } = db;
+    if (latest?.asked !== asked || latest.version !== version) {
+      latest = { asked, version, answer: db.read(read) };
+      latest.answer.catch(() => {
+        latest = undefined;
       });
-      this.#latest = { asked, version, answer };
     }
-    return this.#latest.answer;
-  }
+    return latest.answer;
+  };
 }

@@ -2,7 +2,6 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { LOOPBACK, type Origins } from '../http/access.ts';
-import { failpoints } from '../observe/observer.ts';
 import { localUrl } from './parts.ts';
 
 /** Exit code for a setting that is wrong: the runner does not start such a part again (EX_CONFIG of sysexits.h). */
@@ -52,7 +51,6 @@ const SAMPLERS = ['always_on', 'always_off', 'traceidratio'] as const;
 /** The settings of the five servers besides. `DATA_DIR` is the folder of the database file. */
 export const databaseSettings = {
   POD_NAME: podName,
-  FAILPOINT: z.enum(failpoints).optional(),
   DATA_DIR: localDefault(z.string().min(1, 'must be given'), resolve(import.meta.dirname, '../../../.data')),
   /** The token that the services and the bus know each other by. Without it any caller may publish and deliver. */
   BUS_TOKEN: z

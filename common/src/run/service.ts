@@ -14,7 +14,7 @@ import { createHttpServer } from '../http/limits.ts';
 import type { Streams } from '../http/streams.ts';
 import { createLog, type Log } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
-import { createObserver, watchRequests } from '../observe/observer.ts';
+import { createObserver, failpoints, watchRequests } from '../observe/observer.ts';
 import { databaseSettings, parseConfig, serverSettings } from './config.ts';
 import { openData } from './data.ts';
 import { PORTS, type Server } from './parts.ts';
@@ -58,7 +58,9 @@ export const defineService = <Settings>(service: Service<Settings>) => service;
 
 /** The schema of all settings of a service. */
 export const settingsOf = <Settings>({ name, settings }: Service<Settings>) =>
-  z.object({ ...serverSettings(PORTS[name]), ...databaseSettings }).and(settings);
+  z
+    .object({ ...serverSettings(PORTS[name]), ...databaseSettings, FAILPOINT: z.enum(failpoints).optional() })
+    .and(settings);
 
 type Given<Settings> = { db: Database; log: Log; settings: Settings & CommonSettings; tracer?: Tracer };
 
