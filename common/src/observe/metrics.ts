@@ -35,7 +35,6 @@ export class Metrics extends Registry {
 
   constructor(db: Database) {
     super();
-    collectDefaultMetrics({ register: this, eventLoopMonitoringPrecision: 50 });
     const requests = 'Duration of requests, streams left out.';
     const labels = ['method', 'route', 'status'];
     this.#requests = this.#histogram('http_request_duration_seconds', requests, REQUEST, labels);
@@ -46,6 +45,13 @@ export class Metrics extends Registry {
       duration.observe(commit.seconds);
       works.observe(commit.works);
     });
+  }
+
+  /** All metrics, as text. Those of the process are measured from the first scrape on, so that an idle process stays idle. */
+  override metrics(): Promise<string> {
+    if (!this.getSingleMetric('process_start_time_seconds'))
+      collectDefaultMetrics({ register: this, eventLoopMonitoringPrecision: 50 });
+    return super.metrics();
   }
 
   /** A counter. The values of its label are named here and begin at 0: a rate needs the value before the first event. */
