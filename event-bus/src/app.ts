@@ -37,20 +37,16 @@ export const eventBus = defineService({
   }),
   migrations,
   create(context) {
-    const { db, metrics, settings } = context;
+    const { db, observer, metrics, settings } = context;
     const { token } = context.bus;
     const arrivals = new Arrivals();
-    const observer = arrivals.watching(context.observer);
     const tail = new Tail();
-    const common = { db, observer, tail, token, deadline: settings.DELIVERY_TIMEOUT_MS };
-    const loops = settings.SUBSCRIPTIONS.map((subscription) => new Delivery({ ...common, ...subscription }));
+    const shared = { db, observer, tail, arrivals, token, deadline: settings.DELIVERY_TIMEOUT_MS };
+    const loops = settings.SUBSCRIPTIONS.map(({ name, url }) => new Delivery(shared, name, url));
     const streams = new Streams(db);
     const integrity = new Integrity(db, observer.log);
     addMetrics(metrics, db, loops);
-    const routes = [
-      logRoutes({ db, observer, token, tail, loops, arrivals, streams, integrity }),
-      controlRoutes({ db, token, loops }),
-    ];
+    const routes = [logRoutes({ ...shared, loops, streams, integrity }), controlRoutes({ ...shared, loops })];
     return { routes, loops, streams, checks: [integrity] };
   },
 });

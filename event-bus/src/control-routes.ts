@@ -1,37 +1,71 @@
-// The routes of a person: what the subscriptions and dead letters are, and what is done to them.
+// The routes of a person: what the subscriptions and dead letters are, and the commands to them.
+import { randomUUID } from 'node:crypto';
 import type { Database } from '@blog/common/core/database.ts';
-import { fieldProblem, Problem, parse } from '@blog/common/core/problem.ts';
+import { PLAIN } from '@blog/common/core/events.ts';
+import { isSuccess, reason } from '@blog/common/core/exchange.ts';
+import { fieldProblem, Problem, parse, unavailable } from '@blog/common/core/problem.ts';
 import { onlyWithToken } from '@blog/common/http/access.ts';
-import { BODY_LIMIT, optionalBody, page, parsePage, wholeNumber } from '@blog/common/http/input.ts';
+import { BODY_LIMIT, optionalBody, page, parsePage, requestBody, wholeNumber } from '@blog/common/http/input.ts';
 import { Router } from 'express';
 import { z } from 'zod';
-import { pause, redeliver, replay, resume, skip } from './commands.ts';
 import { deleteLetter, getLetter, listLetters, unknownLetter } from './dead-letters.ts';
 import type { Delivery } from './delivery.ts';
+import { head } from './log.ts';
+import { failureOf, type Peer, type Shared } from './peer.ts';
 import { statusOf } from './standing.ts';
 
 const letterPath = z.object({ id: wholeNumber(1) });
-const replayBody = z.object(
-  { from: z.int({ error: 'must be a whole number' }).min(1, 'must be at least 1').default(1) },
-  'must be a JSON object',
-);
+const replayBody = requestBody({
+  from: z.int({ error: 'must be a whole number' }).min(1, 'must be at least 1').default(1),
+});
 
-const COMMANDS: Record<string, (loop: Delivery, body: unknown) => Promise<void>> = {
-  ...{ pause, resume, skip },
-  replay: (loop, body) => replay(loop, parse(replayBody, body ?? {}).from),
+/** The commands to a subscription, each between two exchanges with its subscriber. */
+const COMMANDS: Record<string, (peer: Peer, body: unknown) => Promise<void>> = {
+  pause: ({ subscription }) => subscription.setPaused(true),
+
+  /** Goes on, and tries at once what waits for its next attempt. */
+  async resume(peer) {
+    await peer.subscription.setPaused(false);
+    peer.askAt = 0;
+  },
+
+  /** Parks the event that this subscription is stuck on. */
+  async skip(peer) {
+    const { order, divergence, failures } = peer.subscription;
+    if (divergence && !order) throw new Problem(409, 'The subscription is diverged: replay it.');
+    const [event] = (await peer.next()).events;
+    if (!event) throw new Problem(409, 'There is no event to skip.');
+    await peer.park(event, `skipped by hand${failures.reason ? `: ${failures.reason}` : ''}`);
+  },
+
+  /** Goes back, so that `from` is the first position pushed; a checkpointed subscriber is ordered to. */
+  async replay(peer, body) {
+    const { from } = parse(replayBody, body ?? {});
+    const { divergence, position } = peer.subscription;
+    const most = divergence ? 1 : position + 1;
+    if (from > most) throw fieldProblem(400, 'from', `must be at most ${most}`);
+    await peer.subscription.setOrder({ id: randomUUID(), from });
+    peer.askAt = 0;
+  },
 };
 
-type Options = { db: Database; token?: string; loops: Delivery[] };
+/** Delivers a dead letter once more, outside the order; it is deleted after a 2xx. */
+async function redeliver(peer: Peer, db: Database, id: number): Promise<void> {
+  const { name } = peer.subscription;
+  const letter = await db.read((tx) => getLetter(tx, id));
+  const answer = await peer.send([letter], PLAIN, { 'event-head': await db.read(head) }).catch((error) => {
+    throw unavailable(`${name} does not answer: ${reason(error)}.`);
+  });
+  if (!isSuccess(answer)) throw new Problem(409, `${name} ${failureOf(answer).message}`);
+  await db.write((tx) => deleteLetter(tx, id));
+  peer.delivered([letter], 1);
+}
 
-export function controlRoutes({ db, token, loops }: Options): Router {
+export function controlRoutes({ db, token, loops }: Shared & { loops: Delivery[] }): Router {
   const routes = Router().use(onlyWithToken(token));
   // Also where none is needed: a request whose body turns out to be malformed has changed nothing.
   const body = optionalBody(BODY_LIMIT);
-  const find = (name: unknown) => {
-    const loop = loops.find(({ subscription }) => subscription.name === name);
-    if (!loop) throw fieldProblem(404, 'name', 'must be the name of a subscription');
-    return loop;
-  };
+  const find = (name: unknown) => loops.find(({ subscription }) => subscription.name === name);
 
   routes.get('/subscriptions', async (_req, res) => {
     res.json(await db.read((tx) => loops.map(({ subscription }) => statusOf(tx, subscription))));
@@ -40,7 +74,8 @@ export function controlRoutes({ db, token, loops }: Options): Router {
   for (const [name, command] of Object.entries(COMMANDS)) {
     routes.post(`/subscriptions/:name/${name}`, body, async (req, res) => {
       const loop = find(req.params.name);
-      await command(loop, req.body);
+      if (!loop) throw fieldProblem(404, 'name', 'must be the name of a subscription');
+      await loop.command((peer) => command(peer, req.body));
       res.json(await db.read((tx) => statusOf(tx, loop.subscription)));
     });
   }
@@ -55,9 +90,9 @@ export function controlRoutes({ db, token, loops }: Options): Router {
   routes.post('/dead-letters/:id/redeliver', body, async (req, res) => {
     const { id } = parse(letterPath, req.params);
     const letter = await db.read((tx) => getLetter(tx, id));
-    const loop = loops.find(({ subscription }) => subscription.name === letter.subscription);
+    const loop = find(letter.subscription);
     if (!loop) throw new Problem(409, `There is no subscription ${letter.subscription} any more: discard the letter.`);
-    await redeliver(loop, db, id);
+    await loop.command((peer) => redeliver(peer, db, id));
     res.json({ status: 'OK' });
   });
 

@@ -1,11 +1,10 @@
 // Dead letters: events that a subscriber cannot take, parked so that the events behind them go on.
-
 import { fieldProblem, unknownCursor } from '@blog/common/core/problem.ts';
 import { firstOf, type Rows } from '@blog/common/core/rows.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
 import type { Entry } from './log.ts';
 
-/** An event that a subscriber cannot take: left out of pushes until it is redelivered or discarded. */
+/** Left out of pushes until it is redelivered or discarded. */
 export type DeadLetter = { id: number; subscription: string; position: number; reason: string; parkedAt: string };
 
 const COLUMNS = 'd.id, d.subscription, d.position, d.reason, d.parked_at AS parkedAt';
@@ -53,13 +52,10 @@ export function getLetter(tx: Tx, id: number): DeadLetter & Entry {
   return letter;
 }
 
-/** How many letters a subscription has. More than 10,000 count as so many: nobody waits for them to be counted. */
+/** The number of letters of a subscription. More than 10,000 count as so many: nothing waits for them to be counted. */
 export function countLetters(tx: Tx, subscription: string): number {
-  const counted = tx.get<{ letters: number }>(
-    'SELECT count(*) AS letters FROM (SELECT 1 FROM dead_letters WHERE subscription = ? LIMIT 10000)',
-    subscription,
-  );
-  return counted?.letters ?? 0;
+  const sql = 'SELECT count(*) AS letters FROM (SELECT 1 FROM dead_letters WHERE subscription = ? LIMIT 10000)';
+  return tx.get<{ letters: number }>(sql, subscription)?.letters ?? 0;
 }
 
 export function deleteLetter(tx: Tx, id: number): boolean {

@@ -1,26 +1,11 @@
-import type { Database } from '@blog/common/core/database.ts';
 import { reason } from '@blog/common/core/exchange.ts';
 import { batching, Loop } from '@blog/common/core/loop.ts';
 import type { Observer } from '@blog/common/core/observer.ts';
 import { Problem, unavailable } from '@blog/common/core/problem.ts';
 import { databaseProblem } from '@blog/common/core/sqlite.ts';
-import { BatchReader } from './batch.ts';
-import { Failure, Peer } from './peer.ts';
-import { pushBatch, pushOne } from './push.ts';
+import { Peer, type Shared } from './peer.ts';
 import { degradedBy } from './standing.ts';
-import { Subscription } from './subscription.ts';
-import type { Tail } from './tail.ts';
-
-type Options = {
-  db: Database;
-  observer: Observer;
-  tail: Tail;
-  name: string;
-  url: string;
-  token?: string;
-  /** The maximum time in which a subscriber answers, in milliseconds. */
-  deadline: number;
-};
+import type { Subscription } from './subscription.ts';
 
 /**
  * The loop of one subscription: reads the log behind its position, pushes, advances. Live delivery, catching up and replay are
@@ -32,13 +17,12 @@ export class Delivery extends Loop {
   #observer: Observer;
   #commands: (() => Promise<void>)[] = [];
 
-  constructor({ db, observer, tail, name, url, ...more }: Options) {
+  constructor(shared: Shared, name: string, url: string) {
     super();
-    this.#observer = observer;
-    this.subscription = new Subscription(db, observer.log, { name, url });
-    const batches = new BatchReader(db, tail, name);
-    this.#peer = new Peer({ ...more, db, observer, batches, subscription: this.subscription, ending: this.ending });
-    tail.onGrowth(() => this.work.raise());
+    this.#observer = shared.observer;
+    this.#peer = new Peer(shared, name, url, this.ending);
+    this.subscription = this.#peer.subscription;
+    shared.db.onCommit(() => this.work.raise());
   }
 
   protected async run(): Promise<void> {
@@ -60,29 +44,23 @@ export class Delivery extends Loop {
     if (subscription.paused) return this.interruption.wait();
     if (performance.now() >= peer.askAt) await peer.ask();
     const { order, divergence, failures } = subscription;
-    const isCheckpointed = subscription.kind === 'checkpointed';
     const batch = divergence && !order ? undefined : await peer.next();
-    if (!batch || (batch.upto === batch.after && !order)) {
-      failures.end();
-      return this.work.wait(Math.max(0, peer.askAt - performance.now()));
-    }
-    if (isCheckpointed) await pushBatch(peer, batch, this.#observer.log);
-    else await pushOne(peer, batch);
+    const isNew = batch && (batch.upto !== batch.after || order);
+    if (isNew) await peer.push(batch);
     failures.end();
-    peer.asked();
-    if (batch.upto === batch.head) await this.interruption.wait(batching(batch.events.length));
+    if (!isNew) await this.work.wait(Math.max(0, peer.askAt - performance.now()));
+    else if (batch.upto === batch.head) await this.interruption.wait(batching(batch.events.length));
   }
 
   async #failed(error: unknown): Promise<void> {
-    const { subscription } = this;
     const peer = this.#peer;
-    this.#observer.step('failed', [], { subscription: subscription.name });
+    this.#observer.step('failed', [], { subscription: this.subscription.name });
     peer.size = 1;
     peer.askAt = 0;
-    peer.batches.discard();
-    const known = error instanceof Failure || error instanceof Problem ? error : databaseProblem(error);
+    const known = error instanceof Problem ? error : databaseProblem(error);
     const why = (known?.message ?? reason(error)).replace(/\.$/, '');
-    await this.interruption.wait(subscription.failures.add(why, error instanceof Failure ? error.pause : 0));
+    const pause = this.subscription.failures.add(why, 1_000 * (known?.extra.retryAfter ?? 0));
+    await this.interruption.wait(pause);
   }
 
   /** Runs a command of a person between two exchanges. */

@@ -35,17 +35,9 @@ const SHORT = /^(?!-0[.0]*$)-?[\d.]{1,15}$/;
 /** Either as JavaScript writes it, or with the 17 digits that C's `%.17g` gives every double. */
 function isExact(number: string): boolean {
   if (SHORT.test(number)) return true;
-  const [value, given] = [Number(number), decimal(number)];
-  return given === decimal(`${value}`) || given === decimal(value.toPrecision(17));
+  const value = Number(number);
+  return !Object.is(value, -0) && [`${value}`, value.toPrecision(17)].map(digitsOf).includes(digitsOf(number));
 }
 
-/** The value of a number's text, written in one way. */
-function decimal(number: string): string | undefined {
-  const parts = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/i.exec(number);
-  if (!parts) return undefined;
-  const [, sign, whole = '', fraction = '', exponent = '0'] = parts;
-  const digits = (whole + fraction).replace(/^0+/, '');
-  const significant = /^.*[1-9]/.exec(digits)?.[0] ?? '';
-  const power = Number(exponent) - fraction.length + digits.length - significant.length;
-  return significant ? `${sign}${significant}e${power}` : `${sign}0`;
-}
+/** The significant digits: two texts with the same ones, each the nearest to the other, are one number. */
+const digitsOf = (number: string) => number.replace(/e.*|\D/gi, '').replace(/^0+|0+$/g, '');

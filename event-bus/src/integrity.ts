@@ -18,23 +18,21 @@ export type Verdict = { ok: true; events: number; head: Checkpoint } | { ok: fal
  */
 export async function verifyLog(db: Database, after = 0): Promise<Verdict> {
   let position = after;
-  let most = PAGE;
-  for (;;) {
+  for (let most = PAGE; ; await nextTurn()) {
     try {
-      const found = await db.read((tx) => {
+      const last = await db.read((tx) => {
         const entries = readBehind(tx, position, most);
         assertFound(tx, position, entries.length);
-        return entries;
+        return entries.at(-1);
       });
-      if (found.length === 0) break;
-      position = found.at(-1)?.position ?? position;
+      if (!last) break;
+      position = last.position;
     } catch (error) {
       if (error instanceof Damage) return { ok: false, position: error.position, reason: error.reason };
       if (!isUnreadable(error)) throw error;
       if (most === 1) return { ok: false, position: position + 1, reason: 'it cannot be read' };
       most = 1; // One of that page cannot be read: the next turns find out which.
     }
-    await nextTurn();
   }
   const head = await db.read((tx) => checkpointAt(tx, position));
   return { ok: true, events: position - after, head: head as Checkpoint };
@@ -56,17 +54,16 @@ function assertFound(tx: Tx, after: number, limit: number): void {
 export class Integrity {
   #db: Database;
   #log: Log;
-  #checking: Promise<void> | undefined;
-  #verifying: Promise<Verdict> | undefined;
-  /** The damage among the newest entries, and the one that was found when a person asked. */
-  #tail: string | undefined;
+  /** The damage among the newest entries, as it was when the process started, and the one found when a person asked. */
+  #end: Promise<string | undefined> | undefined;
   #found: string | undefined;
+  #verifying: Promise<Verdict> | undefined;
 
   constructor(db: Database, log: Log) {
     this.#db = db;
     this.#log = log;
     // A database that cannot be read just now is reported elsewhere; the next publication checks again.
-    this.assertSound().catch(() => {});
+    this.#damagedEnd().catch(() => {});
   }
 
   /**
@@ -75,43 +72,45 @@ export class Integrity {
    * @throws Problem 503 if the newest entries are damaged
    */
   async assertSound(): Promise<void> {
-    this.#checking ??= this.#checkTail();
-    await this.#checking;
-    if (this.#tail) throw unavailable('The end of the log is damaged: nothing is appended to it.');
+    if (await this.#damagedEnd()) throw unavailable('The end of the log is damaged: nothing is appended to it.');
   }
 
   /**
    * Checks the whole log now; requests that come meanwhile get the same answer.
    * @throws an error of SQLite's if its file was deleted or replaced: the entries that can still be read will not be there
    */
-  verify(): Promise<Verdict> {
-    this.#verifying ??= this.#verify().finally(() => {
+  async verify(): Promise<Verdict> {
+    this.#db.health.assertInPlace();
+    this.#verifying ??= verifyLog(this.#db).finally(() => {
       this.#verifying = undefined;
     });
-    return this.#verifying;
+    const verdict = await this.#verifying;
+    this.#found = this.#damageOf(verdict);
+    return verdict;
   }
 
   async degraded(): Promise<string[]> {
-    return [...new Set([this.#tail, this.#found])].filter((text) => text !== undefined);
+    const damages = new Set([await this.#damagedEnd(), this.#found]);
+    return [...damages].filter((text) => text !== undefined);
   }
 
-  async #checkTail(): Promise<void> {
+  #damagedEnd(): Promise<string | undefined> {
+    this.#end ??= this.#checkEnd();
+    return this.#end;
+  }
+
+  async #checkEnd(): Promise<string | undefined> {
     try {
       const { position } = await this.#db.read(newest);
-      this.#tail = this.#damageOf(await verifyLog(this.#db, Math.max(0, position - TAIL)));
+      return this.#damageOf(await verifyLog(this.#db, Math.max(0, position - TAIL)));
     } catch (error) {
-      this.#checking = undefined;
-      if (!isUnreadable(error)) throw error;
-      this.#tail = 'The end of the log cannot be read.';
+      if (!isUnreadable(error)) {
+        this.#end = undefined;
+        throw error;
+      }
       this.#log.error({ err: error }, 'the log is damaged');
+      return 'The end of the log cannot be read.';
     }
-  }
-
-  async #verify(): Promise<Verdict> {
-    this.#db.health.assertInPlace();
-    const verdict = await verifyLog(this.#db);
-    this.#found = this.#damageOf(verdict);
-    return verdict;
   }
 
   #damageOf(verdict: Verdict): string | undefined {

@@ -1,9 +1,10 @@
 // The routes of the log: publish, read, follow, verify.
+import { once } from 'node:events';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Checkpoint, checkpointText, positionOf } from '@blog/common/core/checkpoint.ts';
 import type { Database } from '@blog/common/core/database.ts';
-import type { Observer } from '@blog/common/core/observer.ts';
 import { Problem, parse } from '@blog/common/core/problem.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
 import { onlyWithToken } from '@blog/common/http/access.ts';
@@ -11,12 +12,11 @@ import { wholeNumber } from '@blog/common/http/input.ts';
 import { message, reset, type Step, type Streams } from '@blog/common/http/streams.ts';
 import { Router } from 'express';
 import { z } from 'zod';
-import type { Arrivals } from './arrivals.ts';
 import type { Delivery } from './delivery.ts';
 import type { Integrity } from './integrity.ts';
-import { append, entryJson, type Filter, head, knows, readPage } from './log.ts';
+import { append, type Entry, entryJson, firstEntries, head, knows, newest, PAGE, readBehind } from './log.ts';
+import type { Shared } from './peer.ts';
 import { parsePublication, publicationBody, publicationHeaders } from './publication.ts';
-import type { Tail } from './tail.ts';
 
 const text = z.string({ error: 'must be given once' }).min(1, 'must not be empty').optional();
 const eventsQuery = z
@@ -37,16 +37,7 @@ const streamQuery = z.object({ after: text });
 /** A reader of the stream that missed more events than this reads the list again. */
 const MISSED = 10_000;
 
-type Options = {
-  db: Database;
-  observer: Observer;
-  token?: string;
-  tail: Tail;
-  loops: Delivery[];
-  arrivals: Arrivals;
-  streams: Streams;
-  integrity: Integrity;
-};
+type Options = Shared & { loops: Delivery[]; streams: Streams; integrity: Integrity };
 
 export function logRoutes({ db, observer, token, tail, loops, arrivals, streams, integrity }: Options): Router {
   const routes = Router().use(onlyWithToken(token));
@@ -74,15 +65,11 @@ export function logRoutes({ db, observer, token, tail, loops, arrivals, streams,
   // All of the log, however long: page by page, and only as fast as it is read (backpressure).
   routes.get('/events', async (req, res) => {
     const { limit = Number.MAX_SAFE_INTEGER, ...asked } = parse(eventsQuery, req.query);
-    const pieces = jsonArray(db, asked, limit, () => res.destroyed || req.method === 'HEAD');
+    const pieces = Readable.from(jsonArray(db, asked, limit, () => res.destroyed || req.method === 'HEAD'));
     // An error of the first page gets an answer. Later the answer can only break off.
-    const first = await pieces.next();
+    await once(pieces, 'readable');
     res.set('event-head', await db.read(head)).type('application/json');
-    const all = async function* () {
-      yield first.value;
-      yield* pieces;
-    };
-    await pipeline(all, res).catch((error) => {
+    await pipeline(pieces, res).catch((error) => {
       // A reader that goes away in the middle is no failure.
       if (error.code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
     });
@@ -140,4 +127,36 @@ function readStep(tx: Tx, after: number): Step {
   const { entries } = readPage(tx, { after });
   const messages = entries.map((entry) => message(entryJson(entry), `${entry.position}-${entry.checksum}`));
   return { text: messages.join(''), upto: entries.at(-1)?.position ?? after };
+}
+
+/** The maximum of positions that are searched in one go: others wait meanwhile. */
+const SEARCH = 5_000;
+type Filter = { after?: number; before?: number; type?: string; subject?: string };
+
+/**
+ * Entries that match, in the order of the log, or newest first with `before`; and the position that the next page goes
+ * on from, undefined at the end.
+ */
+function readPage(tx: Tx, filter: Filter, limit = PAGE): { entries: Entry[]; next?: number } {
+  const { after = 0, before, type, subject } = filter;
+  const most = Math.min(limit, PAGE);
+  if (before === undefined && !type && !subject) {
+    const entries = readBehind(tx, after, most);
+    return { entries, next: entries.at(-1)?.position };
+  }
+  const end = newest(tx).position;
+  // No index leads to a type, also not among the events of a subject.
+  const reach = type ? SEARCH : Number.MAX_SAFE_INTEGER;
+  const low = before === undefined ? after : Math.max(0, Math.min(before - 1, end) - reach);
+  const high = before === undefined ? Math.min(end, after + reach) : before - 1;
+  const { rows: entries, more } = firstEntries(
+    tx,
+    most,
+    `SELECT position, type, record, checksum FROM events WHERE position > ? AND position <= ?
+     ${subject ? 'AND subject = ?' : ''} ${type ? 'AND type = ?' : ''} ORDER BY position ${before === undefined ? 'ASC' : 'DESC'}`,
+    ...[low, high, subject, type].filter((value) => value !== undefined),
+  );
+  if (more || entries.length === most) return { entries, next: entries.at(-1)?.position };
+  if (before === undefined) return { entries, next: high < end ? high : undefined };
+  return { entries, next: low > 0 ? low + 1 : undefined };
 }

@@ -15,8 +15,6 @@ export const chain = (before: string, record: string): string => hash('sha256', 
 
 export const checkpointOf = ({ position, checksum }: Place): Checkpoint => `${position}-${checksum}`;
 
-const ORIGIN = 'SELECT 0 AS position, checksum FROM log';
-
 /** What is stored is not what was written. */
 export class Damage extends Problem {
   readonly position: number;
@@ -28,18 +26,20 @@ export class Damage extends Problem {
   }
 }
 
+const placeAt = (tx: Tx, position: number): Place | undefined =>
+  tx.get<Place>(
+    `SELECT 0 AS position, checksum FROM log WHERE ?1 = 0
+     UNION ALL SELECT position, checksum FROM events WHERE position = ?1`,
+    position,
+  );
+
 /** The newest place of the log. */
 export function newest(tx: Tx): Place {
   const last = tx.get<Place>('SELECT position, checksum FROM events ORDER BY position DESC LIMIT 1');
-  return last ?? (tx.get<Place>(ORIGIN) as Place);
+  return last ?? (placeAt(tx, 0) as Place);
 }
 
 export const head = (tx: Tx): Checkpoint => checkpointOf(newest(tx));
-
-const placeAt = (tx: Tx, position: number): Place | undefined =>
-  position === 0
-    ? tx.get<Place>(ORIGIN)
-    : tx.get<Place>('SELECT position, checksum FROM events WHERE position = ?', position);
 
 /** The checkpoint at a position, or undefined if the log does not reach it. */
 export function checkpointAt(tx: Tx, position: number): Checkpoint | undefined {
@@ -47,20 +47,16 @@ export function checkpointAt(tx: Tx, position: number): Checkpoint | undefined {
   return place && checkpointOf(place);
 }
 
-/** Whether a checkpoint is a place in this log's history. `"0"`, a new subscriber's, is a place in any. */
-export function knows(tx: Tx, checkpoint: Checkpoint): boolean {
-  return checkpoint === NEW || checkpointAt(tx, positionOf(checkpoint)) === checkpoint;
-}
+/** True for a place in this log's history. `"0"`, a new subscriber's, is a place in any. */
+export const knows = (tx: Tx, checkpoint: Checkpoint): boolean =>
+  checkpoint === NEW || checkpointAt(tx, positionOf(checkpoint)) === checkpoint;
 
 /**
  * The maximum size of an event, in KiB of its record. Less for those that others follow from, which have their text again: so the
  * log takes the verdict on every comment that it took, and the update that follows from every verdict.
  */
 const LARGEST = 256;
-const LARGEST_OF = new Map([
-  ['CommentCreated', 240],
-  ['CommentModerated', 248],
-]);
+const LARGEST_OF = new Map(Object.entries({ CommentCreated: 240, CommentModerated: 248 }));
 
 /**
  * Appends events, all or nothing. One that is there already (same source and id) keeps its place.
@@ -93,7 +89,7 @@ export function append(tx: Tx, events: CloudEvent[]) {
   return { positions, checkpoint: checkpointAt(tx, Math.max(...positions)) ?? NEW, entries };
 }
 
-/** Where an event is that the log has already. */
+/** The position of an event that the log has already. */
 function positionOfSame(tx: Tx, event: CloudEvent): number {
   const there = tx.get<Entry>(
     'SELECT position, type, record, checksum FROM events WHERE source = ? AND id = ?',
@@ -111,12 +107,11 @@ const sameContent = (a: CloudEvent, b: CloudEvent) =>
   a.data_base64 === b.data_base64 &&
   isDeepStrictEqual(a.data ?? null, JSON.parse(JSON.stringify(b.data ?? null)));
 
-/** The maximum of entries that are read in one go, of their characters, and of positions searched: others wait meanwhile. */
+/** The maximum of entries that are read in one go, and of their characters: others wait meanwhile. */
 export const PAGE = 200;
 const PAGE_TEXT = 512 * 1024;
-const SEARCH = 5_000;
 
-const firstEntries = (tx: Tx, limit: number, sql: string, ...values: (string | number)[]) =>
+export const firstEntries = (tx: Tx, limit: number, sql: string, ...values: (string | number)[]) =>
   firstOf(tx.each<Entry>(`${sql} LIMIT ?`, ...values, limit), limit, PAGE_TEXT, ({ record }) => record.length);
 
 /**
@@ -127,48 +122,15 @@ const firstEntries = (tx: Tx, limit: number, sql: string, ...values: (string | n
 export function readBehind(tx: Tx, after: number, limit: number): Entry[] {
   const sql = 'SELECT position, type, record, checksum FROM events WHERE position > ? ORDER BY position';
   const { rows: entries } = firstEntries(tx, limit, sql, after);
-  let before = entries.length > 0 ? placeAt(tx, after) : undefined;
-  if (entries.length > 0 && !before) throw new Damage(after, 'it is missing');
+  let before = placeAt(tx, after);
   for (const entry of entries) {
-    const { position, checksum } = before as Place;
-    if (entry.position !== position + 1) throw new Damage(position + 1, 'it is missing');
-    if (entry.checksum !== chain(checksum, entry.record))
+    if (!before) throw new Damage(after, 'it is missing');
+    if (entry.position !== before.position + 1) throw new Damage(before.position + 1, 'it is missing');
+    if (entry.checksum !== chain(before.checksum, entry.record))
       throw new Damage(entry.position, 'it does not fit its checksum');
     before = entry;
   }
   return entries;
-}
-
-export type Filter = { after?: number; before?: number; type?: string; subject?: string };
-
-/**
- * Entries that match, in the order of the log, or newest first with `before`; and the position that the next page goes
- * on from, undefined at the end.
- */
-export function readPage(tx: Tx, filter: Filter, limit = PAGE): { entries: Entry[]; next?: number } {
-  const { after = 0, before, type, subject } = filter;
-  const most = Math.min(limit, PAGE);
-  const end = newest(tx).position;
-  if (before === undefined && !type && !subject) {
-    const entries = readBehind(tx, after, most);
-    const last = entries.at(-1)?.position ?? end;
-    return { entries, next: last < end ? last : undefined };
-  }
-  // No index leads to a type, also not among the events of a subject: a search for one looks at so many positions at a time.
-  const reach = type ? SEARCH : Number.MAX_SAFE_INTEGER;
-  const low = before === undefined ? after : Math.max(0, Math.min(before, end + 1) - 1 - reach);
-  const high = before === undefined ? Math.min(end, after + reach) : Math.min(before - 1, end);
-  const bounds = `position > ? AND position <= ? ${subject ? 'AND subject = ?' : ''} ${type ? 'AND type = ?' : ''}`;
-  const order = before === undefined ? 'ASC' : 'DESC';
-  const { rows: entries, more } = firstEntries(
-    tx,
-    most,
-    `SELECT position, type, record, checksum FROM events WHERE ${bounds} ORDER BY position ${order}`,
-    ...[low, high, subject, type].filter((value) => value !== undefined),
-  );
-  if (more || entries.length === most) return { entries, next: entries.at(-1)?.position };
-  if (before === undefined) return { entries, next: high < end ? high : undefined };
-  return { entries, next: low > 0 ? low + 1 : undefined };
 }
 
 /** An entry as it is read by others: the event, and its place. */

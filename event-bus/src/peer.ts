@@ -1,45 +1,48 @@
-// The exchanges with one subscriber, and what its answers say about it.
+// One subscriber: the question for its checkpoint, the two protocols by which events are pushed, and parking what it refuses.
 import { type Progress, positionOf, progressSchema } from '@blog/common/core/checkpoint.ts';
 import type { Database } from '@blog/common/core/database.ts';
-import { type Answer, carry, detailOf, exchange, isSuccess } from '@blog/common/core/exchange.ts';
+import { BATCH, PLAIN } from '@blog/common/core/events.ts';
+import { type Answer, carry, detailOf, exchange, isSuccess, NoAnswer, reason } from '@blog/common/core/exchange.ts';
 import { retryAfter } from '@blog/common/core/loop.ts';
 import type { Observer } from '@blog/common/core/observer.ts';
-import { type Batch, type BatchReader, PUSH_EVENTS } from './batch.ts';
+import { Problem } from '@blog/common/core/problem.ts';
+import type { Arrivals } from './arrivals.ts';
+import { type Batch, BatchReader, PUSH_EVENTS } from './batch.ts';
 import { park } from './dead-letters.ts';
 import { type Entry, head, knows } from './log.ts';
-import type { Subscription } from './subscription.ts';
+import { Subscription } from './subscription.ts';
+import type { Tail } from './tail.ts';
 
 /** The interval at which the subscriber is asked for its checkpoint while nothing is sent, in milliseconds. */
 const ASK_EVERY = 5_000;
 /** The number of refusals with one of these statuses after which a single event is parked. */
 const REFUSALS = 5;
 const REFUSED = [400, 413, 422];
+/** The number of tries of an event that a plain subscriber leaves without an answer: each costs the whole deadline. */
+const SILENCES = 3;
 /** Statuses that say nothing about the kind of the subscriber: the question is asked again. */
 const BUSY = [429, 503];
 
-/** An exchange that failed: tried again after a pause, for ever. */
-export class Failure extends Error {
-  readonly pause: number;
-  constructor(message: string, pause = 0) {
-    super(message);
-    this.pause = pause;
-  }
-}
-
-export function failureOf(answer: Answer): Failure {
+/** An answer that is a failure: tried again, after the pause that it asks for. */
+export function failureOf(answer: Answer): Problem {
+  const { status, headers } = answer;
   const what = isSuccess(answer) ? 'without saying where it stands' : detailOf(answer);
-  const pause = retryAfter(answer.status, answer.headers['retry-after']);
-  return new Failure(`answered ${answer.status} ${what}`.trim(), pause);
+  const seconds = retryAfter(status, headers['retry-after']) / 1_000;
+  return new Problem(502, `answered ${status} ${what}`.trim(), { retryAfter: seconds });
 }
 
-type Options = {
+/** The span of the log that a push covers. */
+const spanOf = ({ after, upto, head }: Batch) => ({ 'event-after': after, 'event-upto': upto, 'event-head': head });
+
+/** The things that the parts of the bus share. */
+export type Shared = {
   db: Database;
   observer: Observer;
-  subscription: Subscription;
-  batches: BatchReader;
+  tail: Tail;
+  arrivals: Arrivals;
   token?: string;
+  /** The maximum time in which a subscriber answers, in milliseconds. */
   deadline: number;
-  ending: AbortSignal;
 };
 
 export class Peer {
@@ -49,16 +52,18 @@ export class Peer {
   size = PUSH_EVENTS;
   /** The time at which the subscriber is asked next, by `performance.now()`. */
   askAt = 0;
-  #options: Options;
+  #shared: Shared;
+  #ending: AbortSignal;
   #refusals = { position: 0, count: 0 };
 
-  constructor(options: Options) {
-    this.#options = options;
-    this.subscription = options.subscription;
-    this.batches = options.batches;
+  constructor(shared: Shared, name: string, url: string, ending: AbortSignal) {
+    this.#shared = shared;
+    this.#ending = ending;
+    this.subscription = new Subscription(shared.db, shared.observer.log, name, url);
+    this.batches = new BatchReader(shared.db, shared.tail, name);
   }
 
-  get attempt(): number {
+  get #attempt(): number {
     return this.subscription.failures.count + 1;
   }
 
@@ -67,25 +72,21 @@ export class Peer {
    * with anything. A checkpointed one is in trouble if it answers 5xx, unless it goes on doing so.
    */
   async ask(): Promise<void> {
-    const { db, token, deadline, ending, subscription } = this.#options;
+    const { subscription } = this;
+    const { db, token, deadline } = this.#shared;
     const { url, kind, failures } = subscription;
     // A subscriber may close each connection without saying so: after a failure the next push gets a connection of its own.
     const headers = { 'event-head': await db.read(head), connection: 'close' };
-    const answer = await exchange({ method: 'GET', url, token, headers, deadline, ending });
+    const answer = await exchange({ method: 'GET', url, token, headers, deadline, ending: this.#ending });
     const { status } = answer;
     const progress = progressSchema.safeParse(answer.body).data;
     const isInTrouble = kind === 'checkpointed' && status >= 500 && failures.count < REFUSALS;
-    if (isSuccess(answer) && progress) await this.progressed(progress);
+    if (isSuccess(answer) && progress) await this.#progressed(progress);
     else if (BUSY.includes(status) || isInTrouble) throw failureOf(answer);
     else {
       subscription.kind = 'plain';
       subscription.diverge('subscriber', undefined);
     }
-    this.asked();
-  }
-
-  /** Its checkpoint is known as of now. */
-  asked(): void {
     this.askAt = performance.now() + ASK_EVERY;
   }
 
@@ -95,44 +96,111 @@ export class Peer {
     return this.batches.next(after, kind === 'checkpointed' ? this.size : 1);
   }
 
-  /** The subscriber's own word decides: the position kept here is only a cache of its checkpoint. */
-  async progressed({ checkpoint, replay }: Progress): Promise<void> {
-    const { db, subscription } = this.#options;
-    subscription.kind = 'checkpointed';
-    if (subscription.order && replay === subscription.order.id) await subscription.orderTaken();
-    if (await db.read((tx) => knows(tx, checkpoint))) {
-      subscription.diverge('subscriber', undefined);
-      subscription.advance(positionOf(checkpoint));
-    } else {
-      subscription.diverge('subscriber', `it stands at ${checkpoint}, which this log does not have`);
-      this.batches.discard();
+  async push(batch: Batch): Promise<void> {
+    await (this.subscription.kind === 'checkpointed' ? this.#pushBatch(batch) : this.#pushOne(batch));
+    this.askAt = performance.now() + ASK_EVERY;
+  }
+
+  /**
+   * One batch to a checkpointed subscriber. Only an answer with its progress counts, and any checkpoint other than the end of
+   * the batch is a failure: so a subscriber that went back is never pushed to without a pause.
+   */
+  async #pushBatch(batch: Batch): Promise<void> {
+    const { subscription, batches } = this;
+    const { name, order } = subscription;
+    const sent = this.send(batch.events, BATCH, { ...spanOf(batch), 'event-replay': order?.id });
+    const larger = Math.min(this.size * 2, PUSH_EVENTS);
+    if (batch.upto !== batch.head && !order) batches.prepare(positionOf(batch.upto), larger);
+    const answer = await sent;
+    const progress = progressSchema.safeParse(answer.body).data;
+    if (!progress || !(isSuccess(answer) || answer.status === 409)) return this.#refused(answer, batch.events);
+
+    const { checkpoint } = progress;
+    const isTaken = checkpoint === batch.upto && (!order || progress.replay === order.id);
+    if (isTaken) this.delivered(batch.events);
+    await this.#progressed(progress);
+    if (subscription.order) {
+      this.#shared.observer.log.warn({ subscription: name, from: order?.from }, 'the replay order was not taken');
+      await subscription.setOrder(undefined);
+    } else if (isTaken) {
+      this.size = larger;
+    } else if (!subscription.divergence) {
+      throw new Problem(502, `answered ${answer.status} and stands at ${checkpoint}`);
     }
   }
 
-  /** Takes events to the subscriber. */
-  send(events: Entry[], headers: Record<string, string | undefined>, body: string): Promise<Answer> {
-    const { token, deadline, ending, observer, subscription } = this.#options;
-    const { url, name } = subscription;
-    const request = { method: 'POST', url, token, headers, body, deadline, ending } as const;
-    return carry(request, observer.sending(events, name, this.attempt));
+  /** One event to a plain subscriber; any 2xx moves the position that is kept here. */
+  async #pushOne(batch: Batch): Promise<void> {
+    const { subscription } = this;
+    const [event] = batch.events;
+    if (event) {
+      // Those before it are parked.
+      subscription.advance(event.position - 1);
+      const answer = await this.send([event], PLAIN, spanOf(batch)).catch((error) => this.#unanswered(error, event));
+      if (!answer) return;
+      if (!isSuccess(answer)) return this.#refused(answer, batch.events);
+      if (progressSchema.safeParse(answer.body).success) await this.ask();
+      // It was swapped for one that keeps a checkpoint, and has said so.
+      if (subscription.kind === 'checkpointed') return;
+    }
+    this.delivered(batch.events);
+    subscription.advance(positionOf(batch.upto));
+    // Not before an answer: it may be a checkpointed one that could not say so.
+    if (subscription.order) await subscription.orderTaken();
+  }
+
+  /** The subscriber's own word decides: the position kept here is only a cache of its checkpoint. */
+  async #progressed({ checkpoint, replay }: Progress): Promise<void> {
+    const { subscription } = this;
+    subscription.kind = 'checkpointed';
+    if (subscription.order && replay === subscription.order.id) await subscription.orderTaken();
+    const isKnown = await this.#shared.db.read((tx) => knows(tx, checkpoint));
+    subscription.diverge(
+      'subscriber',
+      isKnown ? undefined : `it stands at ${checkpoint}, which this log does not have`,
+    );
+    if (isKnown) subscription.advance(positionOf(checkpoint));
+  }
+
+  /** Takes events to the subscriber: one, or as a batch. */
+  send(events: Entry[], type: string, more: Record<string, string | undefined>): Promise<Answer> {
+    const { token, deadline, observer } = this.#shared;
+    const { url, name } = this.subscription;
+    const text = events.map(({ record }) => record).join();
+    const body = type === BATCH ? `[${text}]` : text;
+    const headers = { ...more, 'content-type': type };
+    const request = { method: 'POST', url, token, headers, body, deadline, ending: this.#ending } as const;
+    return carry(request, observer.sending(events, name, this.#attempt));
   }
 
   /** The subscriber has taken these events. */
-  delivered(events: Entry[], attempt = this.attempt): void {
-    const { observer, subscription } = this.#options;
-    if (events.length > 0) observer.step('answered', events, { subscription: subscription.name, attempt });
+  delivered(events: Entry[], attempt = this.#attempt): void {
+    const { observer, arrivals } = this.#shared;
+    const { name } = this.subscription;
+    if (events.length === 0) return;
+    arrivals.add(events, name, attempt);
+    observer.step('answered', events, { subscription: name, attempt });
   }
 
   /** A single event that is refused again and again is parked; anything else is tried again. */
-  async refused(answer: Answer, events: Entry[]): Promise<void> {
+  async #refused(answer: Answer, events: Entry[]): Promise<void> {
     const [event, more] = events;
     if (!event || more || !REFUSED.includes(answer.status)) throw failureOf(answer);
     const why = `answered ${answer.status} ${REFUSALS} times: ${detailOf(answer)}`;
-    await this.parkAfter(REFUSALS, event, why, failureOf(answer));
+    await this.#parkAfter(REFUSALS, event, why, failureOf(answer));
+  }
+
+  /**
+   * A plain subscriber that answers questions, and leaves this one event without an answer: it hangs, or crashes, on the event.
+   * A checkpointed one is never taken for that: a restart at the wrong moment looks the same.
+   */
+  async #unanswered(error: Error, event: Entry): Promise<undefined> {
+    if (!(error instanceof NoAnswer && error.heard)) throw error;
+    await this.#parkAfter(SILENCES, event, `not answered ${SILENCES} times: ${reason(error)}`, error);
   }
 
   /** Parks an event that has failed so many times; before that the error is thrown. */
-  async parkAfter(times: number, event: Entry, why: string, error: Error): Promise<void> {
+  async #parkAfter(times: number, event: Entry, why: string, error: Error): Promise<void> {
     const { position } = event;
     const count = this.#refusals.position === position ? this.#refusals.count + 1 : 1;
     this.#refusals = { position, count };
@@ -141,11 +209,10 @@ export class Peer {
   }
 
   async park(event: Entry, reason: string): Promise<void> {
-    const { db, observer, subscription } = this.#options;
-    const { name } = subscription;
+    const { db, observer } = this.#shared;
+    const { name } = this.subscription;
     await db.write((tx) => park(tx, name, event.position, reason));
     observer.step('parked', [event], { subscription: name, reason });
     this.#refusals = { position: 0, count: 0 };
-    this.batches.discard();
   }
 }

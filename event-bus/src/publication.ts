@@ -27,14 +27,12 @@ const eventBody = jsonBody(EVENTS_LIMIT, PLAIN, EVENT, BATCH);
 export const publicationBody: RequestHandler = (req, res, next) =>
   (req.is(BATCH) ? batchBody : eventBody)(req, res, next);
 
-const name = z
-  .string({ error: 'must be a string' })
+const text = z.string('must be a string');
+const name = text
   .min(1, 'must not be empty')
   .max(1_000, 'must have at most 1000 characters')
   // SQLite would keep another text than this one, and take two ids for the same.
   .refine((text) => text.isWellFormed() && !text.includes('\0'), 'must not contain NUL or lone surrogates');
-
-const BASE64 = /^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 /** The attributes that CloudEvents 1.0 names (§2, §3; JSON format §3.1). */
 const attributes = {
@@ -44,15 +42,14 @@ const attributes = {
   type: name,
   subject: name.optional(),
   time: eventTime.optional(),
-  datacontenttype: z.string('must be a string').optional(),
-  dataschema: z.string('must be a string').min(1, 'must not be empty').optional(),
-  traceparent: z.string('must be a string').max(200, 'must have at most 200 characters').optional(),
+  datacontenttype: text.optional(),
+  dataschema: text.min(1, 'must not be empty').optional(),
+  traceparent: text.max(200, 'must have at most 200 characters').optional(),
   data: z.unknown().optional(),
-  data_base64: z.string('must be a string').regex(BASE64, 'must be base64').optional(),
+  data_base64: text.pipe(z.base64('must be base64')).optional(),
 };
-const NAMED = new Set(Object.keys(attributes));
-/** Members that the log adds: whatever a publisher says there is replaced. */
-const OURS = new Set(['position', 'recordedtime']);
+/** Members that the log adds, `position` and `recordedtime`: whatever a publisher says there is replaced. */
+const NAMED = new Set([...Object.keys(attributes), 'position', 'recordedtime']);
 
 const classicEvent = z.object(attributes, 'must be an object');
 const cloudEvent = classicEvent.required({ specversion: true, id: true, source: true });
@@ -76,11 +73,10 @@ function assertData({ type, data, data_base64 }: Given, path: string): void {
 
 /** Refuses members that are no extension attributes (CloudEvents 1.0 §3.1, JSON format §2.2). */
 function assertExtensions(event: Given, path: string): void {
-  for (const name of Object.keys(event)) {
-    if (NAMED.has(name) || OURS.has(name)) continue;
+  for (const [name, value] of Object.entries(event)) {
+    if (NAMED.has(name)) continue;
     if (!/^[a-z0-9]+$/.test(name))
       throw fieldProblem(400, path + name, 'must be named with lower-case letters and digits');
-    const value = event[name as keyof Given];
     if (!['string', 'boolean'].includes(typeof value) && value !== ((value as number) | 0))
       throw fieldProblem(400, path + name, 'must be a string, a boolean or a 32-bit integer');
   }
@@ -96,14 +92,10 @@ function withoutNulls(event: unknown): unknown {
 /** Fills in what an event in the classic form lacks, and when it came. Whatever else it has stays as it is. */
 function complete(event: Given, recordedtime: string): CloudEvent {
   const { id = randomUUID(), source = 'classic', type, time = recordedtime, data, position: _, ...rest } = event;
-  const subject = rest.subject ?? subjectOf(data as Data);
+  const about = (data as Data)?.id;
+  // Classic services may number what they have.
+  const subject = rest.subject ?? name.safeParse(typeof about === 'number' ? String(about) : about).data;
   return { specversion: '1.0', id, source, type, ...rest, subject, time, recordedtime, data };
-}
-
-/** Classic services may number what they have. */
-function subjectOf(data: Data): string | undefined {
-  const id = data?.id;
-  return name.safeParse(typeof id === 'number' ? String(id) : id).data;
 }
 
 /**
@@ -113,21 +105,19 @@ function subjectOf(data: Data): string | undefined {
 export function parsePublication(req: Request): CloudEvent[] {
   const { body } = req;
   assertExact(String(req.res?.locals.bytes), body);
-  const isBatch = req.is(BATCH);
-  if (isBatch && Array.isArray(body) && body.length > BATCH_EVENTS)
-    throw new Problem(413, `A batch may have at most ${BATCH_EVENTS} events.`);
-  const given = isBatch && Array.isArray(body) ? body.map(withoutNulls) : withoutNulls(body);
-  const isClassic = !isBatch && !req.is(EVENT);
+  const list = req.is(BATCH) && Array.isArray(body) ? body : undefined;
+  if (list && list.length > BATCH_EVENTS) throw new Problem(413, `A batch may have at most ${BATCH_EVENTS} events.`);
+  const given = list?.map(withoutNulls) ?? withoutNulls(body);
+  const isClassic = !req.is(BATCH) && !req.is(EVENT);
   // Parsed only to be checked: members that no schema names are kept, too.
-  parse(isBatch ? batch : isClassic ? classicEvent : cloudEvent, given);
-  const events = [given].flat() as Given[];
-  for (const [i, event] of events.entries()) {
-    const path = isBatch ? `${i}.` : '';
+  parse(isClassic ? classicEvent : req.is(BATCH) ? batch : cloudEvent, given);
+  const now = new Date().toISOString();
+  return ([given].flat() as Given[]).map((event, i) => {
+    const path = list ? `${i}.` : '';
     assertData(event, path);
     if (!isClassic) assertExtensions(event, path);
-  }
-  const now = new Date().toISOString();
-  return events.map((event) => complete(event, now));
+    return complete(event, now);
+  });
 }
 
 /** The last checkpoint that this log has acknowledged the publisher's events with, as the publisher says. */

@@ -20,11 +20,11 @@ export function lagOf(tx: Tx, { position }: Subscription) {
   return { position, lag, lagSeconds: Math.max(0, Math.round(seconds)) };
 }
 
-/** The time of the next event. It may be the one that cannot be read, which is reported elsewhere. */
+/** The time of the next event; now, if it cannot be read, which is reported elsewhere. */
 function timeBehind(tx: Tx, position: number): number {
   try {
     const [next] = readBehind(tx, position, 1);
-    return next ? Date.parse(JSON.parse(next.record).time) : Date.now();
+    return Date.parse(JSON.parse(next?.record ?? '').time);
   } catch {
     return Date.now();
   }

@@ -27,19 +27,13 @@ export class Subscription {
   #log: Log;
   #isLoaded = false;
 
-  constructor(db: Database, log: Log, { name, url }: { name: string; url: string }) {
+  constructor(db: Database, log: Log, name: string, url: string) {
     this.#db = db;
     this.#log = log;
     this.name = name;
     this.url = url;
-    const fields = { subscription: name };
-    this.failures = new Failures({
-      log,
-      fields,
-      begin: 'delivery failed',
-      end: 'delivering again',
-      from: REPORTED_FROM,
-    });
+    const messages = { begin: 'delivery failed', end: 'delivering again' };
+    this.failures = new Failures({ log, fields: { subscription: name }, from: REPORTED_FROM, ...messages });
   }
 
   /** The position behind which the next push begins. */
