@@ -38,10 +38,9 @@ export const eventBus = defineService({
   migrations,
   create(context) {
     const { db, observer, metrics, settings } = context;
-    const { token } = context.bus;
     const arrivals = new Arrivals();
     const tail = new Tail();
-    const shared = { db, observer, tail, arrivals, token, deadline: settings.DELIVERY_TIMEOUT_MS };
+    const shared = { db, observer, tail, arrivals, token: context.bus.token, deadline: settings.DELIVERY_TIMEOUT_MS };
     const loops = settings.SUBSCRIPTIONS.map(({ name, url }) => new Delivery(shared, name, url));
     const streams = new Streams(db);
     const integrity = new Integrity(db, observer.log);

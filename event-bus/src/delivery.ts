@@ -4,7 +4,7 @@ import type { Observer } from '@blog/common/core/observer.ts';
 import { Problem, unavailable } from '@blog/common/core/problem.ts';
 import { databaseProblem } from '@blog/common/core/sqlite.ts';
 import { Peer, type Shared } from './peer.ts';
-import { degradedBy } from './standing.ts';
+import { stateOf } from './standing.ts';
 import type { Subscription } from './subscription.ts';
 
 /**
@@ -76,6 +76,9 @@ export class Delivery extends Loop {
   }
 
   async degraded(): Promise<string[]> {
-    return degradedBy(this.subscription);
+    const { name, divergence, failures } = this.subscription;
+    if (divergence) return [`${name} is diverged: ${divergence}.`];
+    const isRetrying = stateOf(this.subscription) === 'retrying';
+    return isRetrying ? [`Delivery to ${name} is being tried again: ${failures.reason}.`] : [];
   }
 }

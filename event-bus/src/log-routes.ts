@@ -23,7 +23,7 @@ const eventsQuery = z
   .object({
     after: wholeNumber().optional(),
     before: wholeNumber(1).optional(),
-    limit: wholeNumber(1).optional(),
+    limit: wholeNumber(1).default(Number.MAX_SAFE_INTEGER),
     type: text,
     subject: text,
   })
@@ -37,6 +37,10 @@ const streamQuery = z.object({ after: text });
 /** A reader of the stream that missed more events than this reads the list again. */
 const MISSED = 10_000;
 
+/** The maximum of positions that are searched in one go: others wait meanwhile. */
+const SEARCH = 5_000;
+
+type Filter = { after?: number; before?: number; type?: string; subject?: string };
 type Options = Shared & { loops: Delivery[]; streams: Streams; integrity: Integrity };
 
 export function logRoutes({ db, observer, token, tail, loops, arrivals, streams, integrity }: Options): Router {
@@ -50,9 +54,7 @@ export function logRoutes({ db, observer, token, tail, loops, arrivals, streams,
     const appended = await db.write((tx) => (published && !knows(tx, published) ? undefined : append(tx, events)));
 
     const publisher = loops.find(({ subscription }) => events.some(({ source }) => source === subscription.name));
-    const isLost = 'which this log does not have';
-    if (published)
-      publisher?.subscription.diverge('publisher', appended ? undefined : `it was told ${published}, ${isLost}`);
+    if (published) publisher?.subscription.diverge('publisher', appended ? undefined : `it was told ${published}`);
     if (!appended)
       throw new Problem(412, `This log does not have ${published}: it has lost events that it had acknowledged.`);
     const { entries, positions, checkpoint } = appended;
@@ -64,8 +66,8 @@ export function logRoutes({ db, observer, token, tail, loops, arrivals, streams,
 
   // All of the log, however long: page by page, and only as fast as it is read (backpressure).
   routes.get('/events', async (req, res) => {
-    const { limit = Number.MAX_SAFE_INTEGER, ...asked } = parse(eventsQuery, req.query);
-    const pieces = Readable.from(jsonArray(db, asked, limit, () => res.destroyed || req.method === 'HEAD'));
+    const { limit, ...asked } = parse(eventsQuery, req.query);
+    const pieces = Readable.from(jsonArray(db, asked, req.method === 'HEAD' ? 0 : limit, () => res.destroyed));
     // An error of the first page gets an answer. Later the answer can only break off.
     await once(pieces, 'readable');
     res.set('event-head', await db.read(head)).type('application/json');
@@ -92,23 +94,21 @@ export function logRoutes({ db, observer, token, tail, loops, arrivals, streams,
   return routes;
 }
 
-/** The log as one JSON array, a piece per page, until it is not wanted any more. */
-async function* jsonArray(db: Database, filter: Filter, limit: number, isUnwanted: () => boolean) {
+/** The log as one JSON array, a piece per page, until its reader has left. */
+async function* jsonArray(db: Database, filter: Filter, limit: number, hasLeft: () => boolean) {
   const direction = filter.before === undefined ? 'after' : 'before';
-  let rest = limit;
-  let next: number | undefined = filter[direction] ?? 0;
+  let next = filter[direction] ?? 0;
   let opening = '[';
-  while (next !== undefined && rest > 0 && !isUnwanted()) {
-    const range: Filter = { ...filter, [direction]: next };
-    const page = await db.read((tx) => readPage(tx, range, rest));
+  // Neither reading nor a socket that takes all at once ends the turn of the event loop: others are served in between.
+  for (let rest = limit; rest > 0 && !hasLeft(); await nextTurn()) {
+    const page = await db.read((tx) => readPage(tx, { ...filter, [direction]: next }, rest));
     if (page.entries.length > 0) {
       yield opening + page.entries.map(entryJson).join(',\n');
       opening = ',\n';
     }
-    rest -= page.entries.length;
+    if (page.next === undefined) break;
     next = page.next;
-    // Neither reading nor a socket that takes all at once ends the turn of the event loop: others are served in between.
-    if (next !== undefined) await nextTurn();
+    rest -= page.entries.length;
   }
   yield opening === '[' ? '[]\n' : ']\n';
 }
@@ -124,20 +124,16 @@ function begin(tx: Tx, after: Checkpoint | undefined): Step {
 
 /** The messages of the stream behind a position. */
 function readStep(tx: Tx, after: number): Step {
-  const { entries } = readPage(tx, { after });
+  const entries = readBehind(tx, after, PAGE);
   const messages = entries.map((entry) => message(entryJson(entry), `${entry.position}-${entry.checksum}`));
   return { text: messages.join(''), upto: entries.at(-1)?.position ?? after };
 }
-
-/** The maximum of positions that are searched in one go: others wait meanwhile. */
-const SEARCH = 5_000;
-type Filter = { after?: number; before?: number; type?: string; subject?: string };
 
 /**
  * Entries that match, in the order of the log, or newest first with `before`; and the position that the next page goes
  * on from, undefined at the end.
  */
-function readPage(tx: Tx, filter: Filter, limit = PAGE): { entries: Entry[]; next?: number } {
+function readPage(tx: Tx, filter: Filter, limit: number): { entries: Entry[]; next?: number } {
   const { after = 0, before, type, subject } = filter;
   const most = Math.min(limit, PAGE);
   if (before === undefined && !type && !subject) {

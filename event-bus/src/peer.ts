@@ -53,12 +53,13 @@ export class Peer {
   /** The time at which the subscriber is asked next, by `performance.now()`. */
   askAt = 0;
   #shared: Shared;
-  #ending: AbortSignal;
+  #address: { url: string; token?: string; deadline: number; ending: AbortSignal };
   #refusals = { position: 0, count: 0 };
 
   constructor(shared: Shared, name: string, url: string, ending: AbortSignal) {
+    const { token, deadline } = shared;
     this.#shared = shared;
-    this.#ending = ending;
+    this.#address = { url, token, deadline, ending };
     this.subscription = new Subscription(shared.db, shared.observer.log, name, url);
     this.batches = new BatchReader(shared.db, shared.tail, name);
   }
@@ -73,11 +74,10 @@ export class Peer {
    */
   async ask(): Promise<void> {
     const { subscription } = this;
-    const { db, token, deadline } = this.#shared;
-    const { url, kind, failures } = subscription;
+    const { kind, failures } = subscription;
     // A subscriber may close each connection without saying so: after a failure the next push gets a connection of its own.
-    const headers = { 'event-head': await db.read(head), connection: 'close' };
-    const answer = await exchange({ method: 'GET', url, token, headers, deadline, ending: this.#ending });
+    const headers = { 'event-head': await this.#shared.db.read(head), connection: 'close' };
+    const answer = await exchange({ ...this.#address, method: 'GET', headers });
     const { status } = answer;
     const progress = progressSchema.safeParse(answer.body).data;
     const isInTrouble = kind === 'checkpointed' && status >= 500 && failures.count < REFUSALS;
@@ -115,8 +115,7 @@ export class Peer {
     const progress = progressSchema.safeParse(answer.body).data;
     if (!progress || !(isSuccess(answer) || answer.status === 409)) return this.#refused(answer, batch.events);
 
-    const { checkpoint } = progress;
-    const isTaken = checkpoint === batch.upto && (!order || progress.replay === order.id);
+    const isTaken = progress.checkpoint === batch.upto && (!order || progress.replay === order.id);
     if (isTaken) this.delivered(batch.events);
     await this.#progressed(progress);
     if (subscription.order) {
@@ -125,7 +124,7 @@ export class Peer {
     } else if (isTaken) {
       this.size = larger;
     } else if (!subscription.divergence) {
-      throw new Problem(502, `answered ${answer.status} and stands at ${checkpoint}`);
+      throw new Problem(502, `answered ${answer.status} and stands at ${progress.checkpoint}`);
     }
   }
 
@@ -136,7 +135,12 @@ export class Peer {
     if (event) {
       // Those before it are parked.
       subscription.advance(event.position - 1);
-      const answer = await this.send([event], PLAIN, spanOf(batch)).catch((error) => this.#unanswered(error, event));
+      const answer = await this.send([event], PLAIN, spanOf(batch)).catch(async (error) => {
+        // It answers questions, and leaves this event without an answer: it hangs, or crashes, on the event. A checkpointed one
+        // is never taken for that: a restart at the wrong moment looks the same.
+        if (!(error instanceof NoAnswer && error.heard)) throw error;
+        await this.#parkAfter(SILENCES, event, `not answered ${SILENCES} times: ${reason(error)}`, error);
+      });
       if (!answer) return;
       if (!isSuccess(answer)) return this.#refused(answer, batch.events);
       if (progressSchema.safeParse(answer.body).success) await this.ask();
@@ -155,22 +159,16 @@ export class Peer {
     subscription.kind = 'checkpointed';
     if (subscription.order && replay === subscription.order.id) await subscription.orderTaken();
     const isKnown = await this.#shared.db.read((tx) => knows(tx, checkpoint));
-    subscription.diverge(
-      'subscriber',
-      isKnown ? undefined : `it stands at ${checkpoint}, which this log does not have`,
-    );
+    subscription.diverge('subscriber', isKnown ? undefined : `it stands at ${checkpoint}`);
     if (isKnown) subscription.advance(positionOf(checkpoint));
   }
 
   /** Takes events to the subscriber: one, or as a batch. */
   send(events: Entry[], type: string, more: Record<string, string | undefined>): Promise<Answer> {
-    const { token, deadline, observer } = this.#shared;
-    const { url, name } = this.subscription;
     const text = events.map(({ record }) => record).join();
     const body = type === BATCH ? `[${text}]` : text;
-    const headers = { ...more, 'content-type': type };
-    const request = { method: 'POST', url, token, headers, body, deadline, ending: this.#ending } as const;
-    return carry(request, observer.sending(events, name, this.#attempt));
+    const request = { ...this.#address, method: 'POST', headers: { ...more, 'content-type': type }, body } as const;
+    return carry(request, this.#shared.observer.sending(events, this.subscription.name, this.#attempt));
   }
 
   /** The subscriber has taken these events. */
@@ -185,18 +183,9 @@ export class Peer {
   /** A single event that is refused again and again is parked; anything else is tried again. */
   async #refused(answer: Answer, events: Entry[]): Promise<void> {
     const [event, more] = events;
-    if (!event || more || !REFUSED.includes(answer.status)) throw failureOf(answer);
-    const why = `answered ${answer.status} ${REFUSALS} times: ${detailOf(answer)}`;
-    await this.#parkAfter(REFUSALS, event, why, failureOf(answer));
-  }
-
-  /**
-   * A plain subscriber that answers questions, and leaves this one event without an answer: it hangs, or crashes, on the event.
-   * A checkpointed one is never taken for that: a restart at the wrong moment looks the same.
-   */
-  async #unanswered(error: Error, event: Entry): Promise<undefined> {
-    if (!(error instanceof NoAnswer && error.heard)) throw error;
-    await this.#parkAfter(SILENCES, event, `not answered ${SILENCES} times: ${reason(error)}`, error);
+    const failure = failureOf(answer);
+    if (!event || more || !REFUSED.includes(answer.status)) throw failure;
+    await this.#parkAfter(REFUSALS, event, `answered ${answer.status} ${REFUSALS} times: ${detailOf(answer)}`, failure);
   }
 
   /** Parks an event that has failed so many times; before that the error is thrown. */

@@ -42,9 +42,3 @@ export function statusOf(tx: Tx, subscription: Subscription): object {
     nextAttempt: (stateOf(subscription) === 'retrying' && failures.nextAttempt) || null,
   };
 }
-
-export function degradedBy(subscription: Subscription): string[] {
-  const { name, divergence, failures } = subscription;
-  if (divergence) return [`${name} is diverged: ${divergence}.`];
-  return stateOf(subscription) === 'retrying' ? [`Delivery to ${name} is being tried again: ${failures.reason}.`] : [];
-}

@@ -84,7 +84,9 @@ export class Subscription {
     return this.#diverged.subscriber ?? this.#diverged.publisher;
   }
 
-  diverge(side: 'subscriber' | 'publisher', reason: string | undefined): void {
+  /** Subscriber or publisher tell of a checkpoint that this log does not have; without a claim, of one that it has. */
+  diverge(side: 'subscriber' | 'publisher', claim: string | undefined): void {
+    const reason = claim && `${claim}, which this log does not have`;
     if (reason && reason !== this.#diverged[side])
       this.#log.error({ subscription: this.name, reason }, 'subscription diverged');
     this.#diverged[side] = reason;
