@@ -78,13 +78,10 @@ export function append(tx: Tx, events: CloudEvent[]) {
        ON CONFLICT (source, id) DO NOTHING`,
       ...[entry.position, event.source, event.id, event.type, event.subject ?? null, record, entry.checksum],
     );
-    if (changes === 0) {
-      positions.push(positionOfSame(tx, event));
-      continue;
-    }
-    ({ position, checksum } = entry);
-    positions.push(position);
+    positions.push(changes > 0 ? entry.position : positionOfSame(tx, event));
+    if (changes === 0) continue;
     entries.push(entry);
+    ({ position, checksum } = entry);
   }
   return { positions, checkpoint: checkpointAt(tx, Math.max(...positions)) ?? NEW, entries };
 }
