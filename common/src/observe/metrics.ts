@@ -8,7 +8,7 @@ import type { Circumstances, Seen, Step } from '../core/observer.ts';
 const REQUEST = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const COMMIT = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1];
 const WORKS = [1, 2, 5, 10, 20, 50, 100, 200, 500];
-const EVENTS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000];
+const EVENTS = [...WORKS, 1_000];
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 
@@ -25,10 +25,7 @@ const STEPS: Partial<Record<Step, [name: string, help: string, label?: 'type' | 
 /** The value of a gauge: a number, or one for each value of its labels. */
 type Value = number | (readonly [labels: Record<string, string>, value: number])[];
 
-/**
- * Counters begin at 0 with the process and count what was committed or acknowledged. A gauge is read when it is asked for. A
- * label never has a value that a request chose.
- */
+/** Counters begin at 0 with the process and count what was committed or acknowledged. No label has a value that a request chose. */
 export class Metrics extends Registry {
   #requests: Histogram;
   #steps = new Map<Step, (events: readonly Seen[], subscription: string) => void>();

@@ -4,9 +4,6 @@ import { z } from 'zod';
 import { LOOPBACK, type Origins } from '../http/access.ts';
 import { localUrl } from './parts.ts';
 
-/** Exit code for a setting that is wrong: the runner does not start such a part again (EX_CONFIG of sysexits.h). */
-const EXIT_CONFIG = 78;
-
 /**
  * A default for everything on one machine. In production there is none: a part whose setting was forgotten would not fail, but
  * listen at an address that nothing calls, or keep data where it is lost.
@@ -46,7 +43,7 @@ const podName = z
   })
   .optional();
 
-const SAMPLERS = ['always_on', 'always_off', 'traceidratio'] as const;
+const SAMPLER = /^(parentbased_)?(always_on|always_off|traceidratio)$/;
 
 /** The settings of the five servers besides. `DATA_DIR` is the folder of the database file. */
 export const databaseSettings = {
@@ -60,9 +57,7 @@ export const databaseSettings = {
   // Where spans are sent, and of which traces, by OpenTelemetry's names (SDK Configuration, OTLP Exporter).
   OTEL_EXPORTER_OTLP_ENDPOINT: httpUrl.optional(),
   OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: httpUrl.optional(),
-  OTEL_TRACES_SAMPLER: z
-    .enum([...SAMPLERS, ...SAMPLERS.map((name) => `parentbased_${name}` as const)])
-    .default('parentbased_always_on'),
+  OTEL_TRACES_SAMPLER: z.string().regex(SAMPLER, `must match ${SAMPLER}`).default('parentbased_always_on'),
   OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(1),
 };
 
@@ -84,13 +79,13 @@ export const corsSettings = {
  * Parses the environment. A setting that is wrong ends the process with one line for each. An empty variable counts as not set,
  * as a shell or a manifest may leave it; only an empty `DATA_DIR` is refused, because a default would hide the data.
  */
-export function parseConfig<S extends z.ZodType>(schema: S, env: NodeJS.ProcessEnv = process.env): z.output<S> {
-  const set = Object.fromEntries(Object.entries(env).filter(([name, value]) => value !== '' || name === 'DATA_DIR'));
+export function parseConfig<S extends z.ZodType>(schema: S): z.output<S> {
+  const set = Object.fromEntries(Object.entries(process.env).filter(([name, value]) => value || name === 'DATA_DIR'));
   const result = schema.safeParse(set);
   if (result.success) return result.data;
   for (const issue of result.error.issues) {
     const name = issue.path.join('.');
     process.stderr.write(`Invalid setting ${name}: ${name in set ? issue.message : 'must be given'}\n`);
   }
-  process.exit(EXIT_CONFIG);
+  process.exit(78); // EX_CONFIG of sysexits.h: the runner does not start such a part again
 }
