@@ -7,6 +7,9 @@ import { Peer, type Shared } from './peer.ts';
 import { stateOf } from './standing.ts';
 import type { Subscription } from './subscription.ts';
 
+/** Throttles pushes of events that the subscriber does not handle, which only move its checkpoint: one in so many milliseconds. */
+const THROTTLE = 1_000;
+
 /**
  * The loop of one subscription: reads the log behind its position, pushes, advances. Live delivery, catching up and replay are
  * this same loop. At most one exchange is under way; commands of a person take effect between two of them.
@@ -16,6 +19,7 @@ export class Delivery extends Loop {
   #peer: Peer;
   #observer: Observer;
   #commands: (() => Promise<void>)[] = [];
+  #pushedAt = Number.NEGATIVE_INFINITY;
 
   constructor(shared: Shared, name: string, url: string) {
     super();
@@ -45,11 +49,19 @@ export class Delivery extends Loop {
     if (performance.now() >= peer.askAt) await peer.ask();
     const { order, divergence, failures } = subscription;
     const batch = divergence && !order ? undefined : await peer.next();
-    const isNew = batch && (batch.upto !== batch.after || order);
-    if (isNew) await peer.push(batch);
-    failures.end();
-    if (!isNew) await this.work.wait(Math.max(0, peer.askAt - performance.now()));
-    else if (batch.upto === batch.head) await this.interruption.wait(batching(batch.events.length));
+    const isNew = batch && batch.upto !== batch.after;
+    const now = performance.now();
+    const isIgnored = isNew && batch.upto === batch.head && !peer.handles(batch.events);
+    const throttled = isIgnored ? Math.max(0, this.#pushedAt + THROTTLE - now) : 0;
+    if (batch && (order || (isNew && throttled === 0))) {
+      await peer.push(batch);
+      this.#pushedAt = performance.now();
+      failures.end();
+      if (batch.upto === batch.head) await this.interruption.wait(batching(batch.events.length));
+    } else {
+      failures.end();
+      await this.work.wait(throttled || Math.max(0, peer.askAt - now));
+    }
   }
 
   async #failed(error: unknown): Promise<void> {

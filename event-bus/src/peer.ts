@@ -54,6 +54,7 @@ export class Peer {
   askAt = 0;
   #shared: Shared;
   #address: { url: string; token?: string; deadline: number; ending: AbortSignal };
+  #handled: Set<string> | undefined;
   #refusals = { position: 0, count: 0 };
 
   constructor(shared: Shared, name: string, url: string, ending: AbortSignal) {
@@ -80,6 +81,7 @@ export class Peer {
     const answer = await exchange({ ...this.#address, method: 'GET', headers });
     const { status } = answer;
     const progress = progressSchema.safeParse(answer.body).data;
+    this.#handled = progress?.handles && new Set(progress.handles);
     const isInTrouble = kind === 'checkpointed' && status >= 500 && failures.count < REFUSALS;
     if (isSuccess(answer) && progress) await this.#progressed(progress);
     else if (BUSY.includes(status) || isInTrouble) throw failureOf(answer);
@@ -88,6 +90,11 @@ export class Peer {
       subscription.diverge('subscriber', undefined);
     }
     this.askAt = performance.now() + ASK_EVERY;
+  }
+
+  /** True if the subscriber handles one of these events; one that does not say what it handles gets all at once. */
+  handles(events: Entry[]): boolean {
+    return events.some(({ type }) => this.#handled?.has(type) ?? true);
   }
 
   /** The batch to push next. */

@@ -45,6 +45,25 @@ describe('a checkpointed subscriber', () => {
     expect(part.ids.map((batch) => batch.length)).toEqual([1_000, 502, 2, 1]);
   });
 
+  test('gets events that it does not handle with the next one that it handles, or a second later', async () => {
+    const a = checkpointed('0', null, ['Handled']);
+    const part = await startPart(a.answer);
+    const bus = await startBus({ subscriptions: { a: part } });
+    const publish = (id: string, type: string) => bus.http.post('/events').send({ id, type }).expect(201);
+    let round = 0;
+    await until(async () => {
+      round += 1;
+      await publish(`handled ${round}`, 'Handled');
+      await until(() => expect(a.applied.at(-1)).toBe(`handled ${round}`));
+      await publish(`other ${round}`, 'Other');
+      await publish(`handled too ${round}`, 'Handled');
+      await until(() => expect(a.applied.at(-1)).toBe(`handled too ${round}`));
+      expect(part.ids.at(-1)).toEqual([`other ${round}`, `handled too ${round}`]);
+    });
+    await publish('z', 'Other');
+    await until(() => expect(a.applied.at(-1)).toBe('z'));
+  });
+
   test('never has two exchanges in flight, and events that come meanwhile form the next batch', async () => {
     const a = checkpointed();
     const part = await startPart(a.answer);

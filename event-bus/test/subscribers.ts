@@ -79,28 +79,28 @@ const position = (checkpoint: string) => Number.parseInt(checkpoint, 10);
  * A checkpointed subscriber: applies batches that follow on or answers 409, and takes each replay order once and only
  * backwards.
  */
-export function checkpointed(checkpoint = '0', replay: string | null = null) {
-  const progress = { checkpoint, replay };
+export function checkpointed(checkpoint = '0', replay: string | null = null, handles?: string[]) {
+  const stand = { checkpoint, replay };
   const applied: string[] = [];
   const answer: Answer = ({ method, headers, events }, res) => {
-    if (method === 'GET') return json(res, 200, progress);
+    if (method === 'GET') return json(res, 200, { ...stand, handles });
     const [after, upto, order] = ['after', 'upto', 'replay'].map((name) => headers[`event-${name}`] as string);
     const apply = () => applied.push(...events.map(({ id }) => id));
     if (!after || !upto) {
       apply();
       return json(res, 200, { status: 'OK' });
     }
-    if (order && order !== progress.replay && position(after) <= position(progress.checkpoint)) {
-      Object.assign(progress, { checkpoint: after, replay: order });
+    if (order && order !== stand.replay && position(after) <= position(stand.checkpoint)) {
+      Object.assign(stand, { checkpoint: after, replay: order });
     }
-    const joins = progress.checkpoint === after || (progress.checkpoint === '0' && position(after) === 0);
+    const joins = stand.checkpoint === after || (stand.checkpoint === '0' && position(after) === 0);
     if (joins) {
       apply();
-      progress.checkpoint = upto;
+      stand.checkpoint = upto;
     }
-    json(res, joins ? 200 : 409, progress);
+    json(res, joins ? 200 : 409, stand);
   };
-  return { progress, applied, answer };
+  return { stand, applied, answer };
 }
 
 /** A classic subscriber: no checkpoints, one event per POST. */

@@ -14,5 +14,10 @@ export const checkpointText = z.string().regex(/^(0|\d{1,15}-[0-9a-f]{32})$/, 'm
 export const positionOf = (checkpoint: Checkpoint): number => Number.parseInt(checkpoint, 10);
 
 /** The answer of a checkpointed subscriber to every push and question: its checkpoint, and the last replay that it took. */
-export const progressSchema = z.object({ checkpoint: checkpointText, replay: z.string().nullish() });
+export const progressSchema = z.object({
+  checkpoint: checkpointText,
+  replay: z.string().nullish(),
+  /** The types that it handles, when asked: the bus throttles pushes that have none of them. */
+  handles: z.array(z.string()).max(100).optional(),
+});
 export type Progress = z.output<typeof progressSchema>;

@@ -87,7 +87,7 @@ export class Subscriber<Result = void> extends Loop {
   async progress({ 'event-head': head }: PushHeaders): Promise<Progress> {
     const progress = await this.#options.db.read(readProgress);
     this.#heard(head);
-    return progress;
+    return { ...progress, handles: [...this.handles] };
   }
 
   /**
