@@ -1,9 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { DatabaseSync } from 'node:sqlite';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Health } from './health.ts';
-import { databaseProblem, openReader, openWriter, statements, type Tx } from './sqlite.ts';
+import { Connection, databaseProblem, openWriter, type Tx } from './sqlite.ts';
 
 /** It runs in one go, so that nothing comes between its statements, and changes nothing outside the database. */
 type Work<T> = (tx: Tx) => T;
@@ -18,19 +17,17 @@ const GROUP = 500;
 const LATER = 1_000;
 
 /**
- * One SQLite file with one writer. Writes that arrive together share a transaction (group commit): one fsync
- * acknowledges them all. Reads use a connection of their own and see only what is committed.
+ * One SQLite file with one writer. Writes that arrive together share a transaction (group commit) and its fsync. Reads use a
+ * connection of their own and see only what is committed.
  */
 export class Database {
-  readonly health: Health;
+  readonly health = new Health();
   #file: string;
-  #writer: DatabaseSync;
-  #reader: DatabaseSync;
-  #writing: Tx;
-  #reading: Tx;
+  #writer: Connection;
+  #reader: Connection;
   #jobs: Job[] = [];
   #later: Job[] = [];
-  #laterTimer: NodeJS.Timeout | undefined;
+  #timer = setInterval(() => this.#flush(), LATER).unref();
   #draining: Promise<void> | undefined;
   #begin: (() => void) | undefined;
   #listeners: (() => void)[] = [];
@@ -39,18 +36,15 @@ export class Database {
   constructor(file: string) {
     this.#file = file;
     this.#writer = openWriter(file);
-    this.#reader = openReader(file);
-    this.#writing = statements(this.#writer);
-    this.#reading = statements(this.#reader);
+    this.#reader = new Connection(file, true);
     // A connection opens the WAL when it first reads.
-    for (const connection of [this.#writer, this.#reader]) connection.exec('PRAGMA user_version');
-    this.health = new Health(file);
-    this.health.opened();
+    this.#reader.exec('PRAGMA user_version');
+    this.health.opened(file);
   }
 
   /** Brings the file to the newest schema: `user_version` counts the migrations that it has. */
   migrate(migrations: readonly string[]): void {
-    const has = Number(this.#writer.prepare('PRAGMA user_version').get()?.user_version);
+    const has = schemaOf(this.#writer);
     if (has > migrations.length) throw new Error(`The database was made by a newer version (schema ${has}).`);
     migrations.slice(has).forEach((sql, i) => {
       this.#writer.exec(`BEGIN IMMEDIATE; ${sql}; PRAGMA user_version = ${has + i + 1}; COMMIT`);
@@ -59,20 +53,20 @@ export class Database {
 
   /** Changes with every commit, of any process: what was read at another version may be out of date. */
   get version(): number {
-    return Number(this.#reading.get<{ data_version: number }>('PRAGMA data_version')?.data_version);
+    return this.#reader.get<{ data_version: number }>('PRAGMA data_version')?.data_version ?? 0;
   }
 
   /** Runs a work in a snapshot of what is committed. Nothing else happens meanwhile: read long lists page by page. */
   async read<T>(work: Work<T>): Promise<T> {
-    this.#reading.run('BEGIN');
+    this.#reader.run('BEGIN');
     try {
-      return work(this.#reading);
+      return work(this.#reader);
     } catch (error) {
       this.health.notice(error);
       throw error;
     } finally {
       // Not COMMIT: there is nothing to commit, and it would fail after a damaged page was met.
-      if (this.#reader.isTransaction) this.#reading.run('ROLLBACK');
+      if (this.#reader.isTransaction) this.#reader.run('ROLLBACK');
     }
   }
 
@@ -92,7 +86,6 @@ export class Database {
   /** Runs a work with the next commit, or after a second. For what may be lost, because losing it only repeats something. */
   later(work: Work<unknown>): void {
     this.#later.push({ work, resolve: () => {}, reject: () => {} });
-    this.#laterTimer ??= setTimeout(() => this.#flush(), LATER).unref();
   }
 
   /** Calls the listener after every commit, when its callers have been answered. */
@@ -107,12 +100,12 @@ export class Database {
 
   /** Writes something harmless to see whether a trouble is over. */
   async probe(): Promise<void> {
-    const version = await this.read((tx) => tx.get<{ user_version: number }>('PRAGMA user_version'));
-    await this.write((tx) => tx.run(`PRAGMA user_version = ${version?.user_version}`)).catch(() => {});
+    await this.write((tx) => tx.run(`PRAGMA user_version = ${schemaOf(tx)}`)).catch(() => {});
   }
 
   /** Finishes the works that were given, then closes the file. */
   async close(): Promise<void> {
+    clearInterval(this.#timer);
     await this.#flush();
     await this.#draining;
     this.#reader.close();
@@ -125,16 +118,13 @@ export class Database {
   }
 
   async #drain(): Promise<void> {
-    // The group takes in what the rest of this turn of the event loop brings, until it is full: under load turns are long. An
-    // idle process waits for nothing. Works queued during a commit wait for the next group.
+    // The group takes in what the rest of this turn of the event loop brings, until it is full: under load turns are long.
     await new Promise<void>((resolve) => {
       this.#begin = resolve;
       setImmediate(resolve);
     });
     do {
       const group = [...this.#later.splice(0), ...this.#jobs.splice(0, GROUP)];
-      clearTimeout(this.#laterTimer);
-      this.#laterTimer = undefined;
       this.#commit(group);
       for (const listener of this.#listeners) listener();
       await nextTurn();
@@ -147,20 +137,20 @@ export class Database {
     let answers: (() => void)[];
     try {
       this.health.assertInPlace();
-      if (this.health.readOnly) this.#openAgain();
-      this.#writing.run('BEGIN IMMEDIATE');
+      if (this.health.failure) this.#openAgain();
+      this.#writer.run('BEGIN IMMEDIATE');
     } catch (error) {
       this.#failed(group, error);
       return;
     }
-    this.health.recovered();
+    this.health.failure = undefined;
     try {
       answers = group.map((job) => this.#attempt(job));
-      this.#writing.run('COMMIT');
+      this.#writer.run('COMMIT');
       // Once more: what is acknowledged was in its place after the commit.
       this.health.assertInPlace();
     } catch (error) {
-      if (this.#writer.isTransaction) this.#writing.run('ROLLBACK');
+      if (this.#writer.isTransaction) this.#writer.run('ROLLBACK');
       // One of them may be too much for the disk, and the others not.
       if (group.length > 1) for (const job of group) this.#commit([job]);
       else this.#failed(group, error);
@@ -172,11 +162,11 @@ export class Database {
 
   /** Runs one work in its savepoint and returns the answer to give once the group is committed. */
   #attempt({ work, resolve, reject }: Job): () => void {
-    this.#writing.run('SAVEPOINT work');
+    this.#writer.run('SAVEPOINT work');
     try {
-      const value = work(this.#writing);
+      const value = work(this.#writer);
       if (value instanceof Promise) throw new Error('A work must not be async: its rest would run after COMMIT.');
-      this.#writing.run('RELEASE work');
+      this.#writer.run('RELEASE work');
       return () => resolve(value);
     } catch (error) {
       // A full disk, for one, ends the whole transaction: what the others wrote is gone too.
@@ -192,15 +182,16 @@ export class Database {
     for (const { reject } of group) reject(error);
   }
 
-  /** A connection opened while its file could only be read never writes: once the file can be written, a new one does. */
+  /** A connection opened while its file could only be read never writes: after a failure a new one goes on. */
   #openAgain(): void {
     const writer = openWriter(this.#file);
     this.#writer.close();
     this.#writer = writer;
-    this.#writing = statements(writer);
-    this.health.opened();
+    this.health.opened(this.#file);
   }
 }
+
+const schemaOf = (tx: Tx): number => tx.get<{ user_version: number }>('PRAGMA user_version')?.user_version ?? 0;
 
 /** Opens the file, makes it and its folder where they are missing, and migrates it. */
 export function openDatabase(file: string, migrations: readonly string[]): Database {

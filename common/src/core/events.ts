@@ -25,10 +25,7 @@ export type CloudEvent = {
   data_base64?: string;
 };
 
-/**
- * An id that arrives is an opaque string. A lone surrogate is refused, because SQLite would keep the same text for any of them,
- * and a NUL, because no event's id may have one, and the ids of our events are made of these.
- */
+/** SQLite would keep the same text for any lone surrogate; and the ids of our events, made of these, may have no NUL. */
 export const isEntityId = (id: string): boolean =>
   id.length >= 1 && (id.length <= 200 || [...id].length <= 200) && id.isWellFormed() && !id.includes('\0');
 export const ID_RULE = 'must have 1 to 200 characters, without NUL or lone surrogates';
@@ -47,7 +44,7 @@ const verdict = z.enum(['approved', 'rejected']).optional().catch(undefined);
 export type Verdict = 'approved' | 'rejected';
 export type Status = 'pending' | Verdict;
 
-/** The data of each type. A field that is added here is in the type of every event from then on. */
+/** The data of each type. */
 const data = {
   PostCreated: z.object({ id: idInData, title: shown, createdAt: text }),
   CommentCreated: z.object({ id: idInData, postId: idInData, content: shown, createdAt: text }),
@@ -57,10 +54,7 @@ const data = {
 export type EventType = keyof typeof data;
 export const EVENT_TYPES = Object.keys(data) as EventType[];
 
-/**
- * An event of a known type, parsed. `published` is the whole event, undefined for a classic one without an id;
- * `traceparent` is the span that the events following from it are children of.
- */
+/** An event of a known type, parsed. `traceparent` is the span that the events following from it are children of. */
 export type KnownEvent = {
   [T in EventType]: {
     type: T;
@@ -71,6 +65,7 @@ export type KnownEvent = {
     given: Partial<Record<string, unknown>>;
     time?: string;
     traceparent?: string;
+    /** The whole event; undefined for a classic one without an id. */
     published?: object;
   };
 }[EventType];
@@ -105,8 +100,8 @@ export function parseEvent(input: unknown, handled: readonly EventType[]): Known
 }
 
 /**
- * Makes an event. Its id is derived, never random: each type happens once per subject, so an event that is
- * published again is recognised. `traceparent` is that of its cause: a request, or the event that it follows from.
+ * Makes an event. Its id is derived, never random: each type happens once per subject, so an event that is published again
+ * is recognised. `traceparent` is that of its cause.
  */
 export function createEvent<Data extends { id: string | number; createdAt?: string }>(
   source: string,

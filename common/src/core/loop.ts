@@ -11,7 +11,9 @@ export abstract class Loop {
   protected readonly work = new Signal();
   /** Raised only by `interrupt`: the end, or a command of a person, which do not wait for the next attempt. */
   protected readonly interruption = new Signal();
-  readonly #ending = new AbortController();
+  readonly #end = new AbortController();
+  /** Ends exchanges that take too long when the loop has to end. */
+  protected readonly ending = this.#end.signal;
   #running: Promise<void> | undefined;
 
   start(): void {
@@ -22,19 +24,13 @@ export abstract class Loop {
   async stop(): Promise<void> {
     this.stopped = true;
     this.interrupt();
-    const timer = setTimeout(() => this.#ending.abort(), LAST_EXCHANGE);
+    setTimeout(() => this.#end.abort(), LAST_EXCHANGE).unref();
     await this.#running;
-    clearTimeout(timer);
   }
 
   protected interrupt(): void {
     this.work.raise();
     this.interruption.raise();
-  }
-
-  /** Ends exchanges that take too long when the loop has to end. */
-  protected get ending(): AbortSignal {
-    return this.#ending.signal;
   }
 
   protected abstract run(): Promise<void>;
@@ -46,24 +42,20 @@ export abstract class Loop {
 /** Wakes one loop. A signal raised while nothing waits ends the next wait at once. */
 export class Signal {
   #raised = false;
-  #notify: (() => void) | undefined;
+  #notify = () => {};
 
   raise(): void {
     this.#raised = true;
-    this.#notify?.();
+    this.#notify();
   }
 
   /** Resolves when raised, or after so many milliseconds. */
   async wait(milliseconds?: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    if (!this.#raised) {
-      await new Promise<void>((resolve) => {
-        this.#notify = resolve;
-        if (milliseconds !== undefined) timer = setTimeout(resolve, milliseconds);
-      });
-    }
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = milliseconds === undefined ? undefined : setTimeout(resolve, milliseconds);
+    this.#notify = resolve;
+    if (!this.#raised) await promise;
     clearTimeout(timer);
-    this.#notify = undefined;
     this.#raised = false;
   }
 }
@@ -78,10 +70,7 @@ export function retryAfter(status: number, header: unknown): number {
   return seconds > 0 ? Math.min(seconds * 1_000, 10_000) : 0;
 }
 
-/**
- * The pause after an exchange of so many events that left nothing behind, in milliseconds. Batching: under load the next
- * exchange has more events in it, and an exchange costs as much as many events. After a few events there is no pause.
- */
+/** The pause after so many events that left nothing behind, in milliseconds: under load the next exchange has more of them. */
 export const batching = (events: number): number => Math.min(10, Math.floor(events / 10));
 
 type Reports = { log: Log; begin: string; end: string; fields?: object; from?: number; longest?: number };

@@ -6,22 +6,14 @@ export type Log = { debug: Line; info: Line; warn: Line; error: Line };
 
 /** The steps of an event's way. At the first six a crash comes between two things that belong together. */
 export type Step =
-  /** An owner has committed a change; its caller has no answer yet. */
-  | 'written'
-  /** A relay has read a batch from the outbox; the bus does not have it yet. */
-  | 'read'
-  /** The bus has committed the events of a publisher; the publisher has no answer yet. */
-  | 'logged'
-  /** The bus has answered the relay; the rows are still in the outbox. */
-  | 'sent'
-  /** A subscriber has committed the effects and its checkpoint; the bus has no answer yet. */
-  | 'applied'
-  /** A subscriber has answered; the position that the bus keeps has not moved. */
-  | 'answered'
-  /** An event has become a dead letter. */
-  | 'parked'
-  /** A delivery has failed, and is tried again. */
-  | 'failed';
+  | 'written' // An owner has committed a change; its caller has no answer yet.
+  | 'read' // A relay has read a batch from the outbox; the bus does not have it yet.
+  | 'logged' // The bus has committed the events of a publisher; the publisher has no answer yet.
+  | 'sent' // The bus has answered the relay; the rows are still in the outbox.
+  | 'applied' // A subscriber has committed the effects and its checkpoint; the bus has no answer yet.
+  | 'answered' // A subscriber has answered; the position that the bus keeps has not moved.
+  | 'parked' // An event has become a dead letter.
+  | 'failed'; // A delivery has failed, and is tried again.
 
 /** An event on its way: parsed, or as the text of its record. */
 export type Seen = { record?: string; position?: number; eventId?: string; type?: string; traceparent?: string };

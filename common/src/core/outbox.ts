@@ -18,10 +18,8 @@ export const outboxSchema = `
 export type OutboxRow = { seq: number; event: string };
 
 /** Puts an event into the outbox, in the transaction of the change that it tells of. */
-export function enqueue(tx: Tx, event: object | string): void {
-  const text = typeof event === 'string' ? event : JSON.stringify(event);
-  tx.run('INSERT INTO outbox (event) VALUES (?)', text);
-}
+export const enqueue = (tx: Tx, event: object | string) =>
+  tx.run('INSERT INTO outbox (event) VALUES (?)', typeof event === 'string' ? event : JSON.stringify(event));
 
 /**
  * A replay order was taken: events that the bus refused are sent once more. After an order from the start the log is right,
@@ -47,7 +45,7 @@ const bytesOf = ({ event }: OutboxRow): number => Buffer.byteLength(event) + 1; 
 /** The rows to send next: the first behind `after` that were not refused. */
 export function nextRows(tx: Tx, after: number, limit: number): Rows<OutboxRow> {
   const sql = 'SELECT seq, event FROM outbox WHERE seq > ? AND refused IS NULL ORDER BY seq LIMIT ?';
-  return firstOf(tx.each<OutboxRow>(sql, after, limit), limit, BATCH_BYTES, bytesOf);
+  return firstOf(tx.each<OutboxRow>(sql, after, limit + 1), limit, BATCH_BYTES, bytesOf);
 }
 
 /** The last checkpoint that the bus has acknowledged this service's events with. */
@@ -74,7 +72,7 @@ export function refusals(tx: Tx, sent: number): string[] {
 /** Counts the events that wait and the refused ones; `oldestSeconds` is the age of the first that waits. */
 export function depthOf(tx: Tx, sent: number) {
   const first = firstWaiting(tx, sent);
-  const last = tx.get<{ seq: number }>('SELECT seq FROM outbox ORDER BY seq DESC LIMIT 1');
+  const last = tx.get<{ seq: number }>('SELECT max(seq) AS seq FROM outbox');
   const sql = 'SELECT count(*) AS count FROM outbox WHERE seq < ? AND refused IS NOT NULL';
   const age = first ? Date.now() - Date.parse(JSON.parse(first.event).time) : 0;
   return {

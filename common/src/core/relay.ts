@@ -10,10 +10,7 @@ import { depthOf, forget, nextRows, type OutboxRow, publishedUpTo, refusals, sen
 /** The maximum of events in one request. */
 const BATCH_EVENTS = 1_000;
 
-/**
- * The longest pause before the next attempt, in milliseconds. Shorter than a comment waits for its post: once the bus is
- * back for that long, it has the events of every service.
- */
+/** The longest pause before the next attempt, in milliseconds: shorter than a comment waits for its post. */
 const LONGEST_PAUSE = 1_000;
 
 /** The interval at which the outbox is read anyway, in milliseconds: an older process of this service may have left a row. */
@@ -25,36 +22,27 @@ const STRANGER = ', and not as a problem document: perhaps something else answer
 
 type Options = { db: Database; bus: Bus; observer: Observer };
 
-/**
- * Sends the outbox to the bus, in order, until the bus has answered that the events are on disk. A crash at any moment
- * sends some of them again; the bus recognises them.
- */
+/** Sends the outbox to the bus, in order. A crash at any moment sends some events again; the bus recognises them. */
 export class Relay extends Loop {
   #options: Options;
   #failures: Failures;
   /** The last row that the bus has acknowledged: rows up to it are deleted with the next commit. */
   #sent = 0;
-  /** True once the bus has shown, by a `position` in its answer, that it takes batches; a classic bus never does. */
-  #takesBatches = false;
+  /** The maximum of events in the next request: one after a failure, then it grows with each answer that names positions. */
+  #limit = 1;
   /** True once a classic bus was found in the place of one that named positions. */
   #isClassic = false;
-  /** Rows up to this one are sent one by one, because a batch with them was refused. */
-  #single = 0;
 
   constructor(options: Options) {
     super();
     this.#options = options;
     const { log } = options.observer;
-    this.#failures = new Failures({
-      log,
-      begin: 'cannot publish for now',
-      end: 'publishing again',
-      longest: LONGEST_PAUSE,
-    });
+    const longest = LONGEST_PAUSE;
+    this.#failures = new Failures({ log, begin: 'cannot publish for now', end: 'publishing again', longest });
     options.db.onCommit(() => this.work.raise());
   }
 
-  /** True while the last exchange with the bus has failed, and is being tried again. */
+  /** True while the last exchange with the bus has failed. */
   get fails(): boolean {
     return this.#failures.count > 0;
   }
@@ -73,11 +61,10 @@ export class Relay extends Loop {
   /** Runs until the end, and then as long as the bus takes what is left: callers were told that it will be published. */
   protected async run(): Promise<void> {
     const { db } = this.#options;
-    let isPrepared = false;
     while (!(this.stopped && this.fails)) {
       try {
-        if (!isPrepared && (await db.read((tx) => refusals(tx, 0))).length > 0) await db.write(sendRefusedAgain);
-        isPrepared = true;
+        const isFirst = this.#sent === 0;
+        if (isFirst && (await db.read((tx) => refusals(tx, 0))).length > 0) await db.write(sendRefusedAgain);
         if (await this.#step()) continue;
         if (this.stopped) return;
         await this.work.wait(LOOK_EVERY);
@@ -90,12 +77,8 @@ export class Relay extends Loop {
   /** Sends the next batch. False when there is nothing to send. */
   async #step(): Promise<boolean> {
     const { db, bus, observer } = this.#options;
-    const limit = this.#takesBatches && this.#sent >= this.#single ? BATCH_EVENTS : 1;
-    const { next, published } = await db.read((tx) => ({
-      next: nextRows(tx, this.#sent, limit),
-      published: publishedUpTo(tx),
-    }));
-    const batch = next.rows;
+    const { rows: batch, more } = await db.read((tx) => nextRows(tx, this.#sent, this.#limit));
+    const published = await db.read(publishedUpTo);
     const last = batch.at(-1);
     if (!last) return false;
 
@@ -111,16 +94,15 @@ export class Relay extends Loop {
       body: one ? last.event : `[${batch.map(({ event }) => event).join(',')}]`,
     } as const;
     const answer = await carry(request, observer.sending(events, 'event-bus'));
-
     const { status } = answer;
     if (isSuccess(answer)) {
       await this.#accepted(batch, answer, published !== undefined);
-      if (!next.more && batch.length < limit && !this.stopped) await this.interruption.wait(batching(batch.length));
+      if (!more && !this.stopped) await this.interruption.wait(batching(batch.length));
     } else if (![400, 409, 413, 422].includes(status) || !isProblem(answer)) {
       const why = !isProblem(answer) ? STRANGER : status === 412 ? LOST : '';
       await this.#failed(`the bus answered ${status}${why}`, retryAfter(status, answer.headers['retry-after']));
     } else if (!one) {
-      this.#single = last.seq;
+      this.#limit = 1;
     } else {
       await this.#refused(last, answer);
     }
@@ -142,7 +124,7 @@ export class Relay extends Loop {
     const checkpoint = checkpointText.safeParse(said.checkpoint).data;
     observer.step('sent', seen(batch, isPlaced ? positions : []));
     this.#sent = seq;
-    this.#takesBatches = isPlaced;
+    this.#limit = isPlaced ? Math.min(10 * this.#limit, BATCH_EVENTS) : 1;
     if (isPlaced) this.#isClassic = false;
     this.#failures.end();
     db.later((tx) => forget(tx, seq, checkpoint));
@@ -174,7 +156,7 @@ export class Relay extends Loop {
   }
 
   async #failed(why: string, atLeast = 0): Promise<void> {
-    this.#takesBatches = false;
+    this.#limit = 1;
     this.#isClassic = false;
     await this.interruption.wait(this.#failures.add(why, atLeast));
   }

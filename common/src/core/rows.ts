@@ -11,13 +11,13 @@ export type Rows<Row> = { rows: Row[]; more: boolean };
 /**
  * The first rows, at most `limit` of them, with a total size of at most `room`; one at least. The next one is read, to know
  * whether there is one: so a query asks for one more than `limit`. Those behind it are not read.
- * @param sizeOf in the unit of `room`; by default the characters of all text in the row
+ * @param sizeOf in the unit of `room`; by default the characters of the row in JSON
  */
 export function firstOf<Row>(
   found: Iterable<Row>,
   limit: number,
   room = PAGE_TEXT,
-  sizeOf: (row: Row) => number = charactersOf,
+  sizeOf = (row: Row): number => JSON.stringify(row).length,
 ): Rows<Row> {
   const rows: Row[] = [];
   let size = 0;
@@ -27,14 +27,6 @@ export function firstOf<Row>(
     rows.push(row);
   }
   return { rows, more: false };
-}
-
-function charactersOf(value: unknown): number {
-  if (typeof value === 'string') return value.length;
-  if (typeof value !== 'object' || value === null) return 0;
-  let size = 0;
-  for (const member of Object.values(value)) size += charactersOf(member);
-  return size;
 }
 
 /**

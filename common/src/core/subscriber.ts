@@ -29,8 +29,6 @@ export const pushHeaders = z.object({
   'event-replay': z.string().max(100).optional(),
 });
 type PushHeaders = z.output<typeof pushHeaders>;
-/** The progress after a push. `isJoined`: the push continued from the checkpoint, and was applied. */
-type Moved = { isJoined: boolean; progress: Progress };
 
 type Options<Result> = {
   db: Database;
@@ -91,67 +89,57 @@ export class Subscriber<Result = void> extends Loop {
   }
 
   /**
-   * Applies a push: one event, or a batch. `cause` is the traceparent of the request.
-   * @returns the progress after it; with 409 if the push does not continue from the checkpoint, and nothing was applied
+   * Applies a push: one event, or a batch. Answers the progress after it; 409 if it does not continue from the checkpoint.
    * @throws Problem 422 for a poison event, 503 or 507 if the database cannot be used
    */
   async receive(body: unknown, headers: PushHeaders, cause?: string): Promise<{ status: 200 | 409; answer: object }> {
     const { 'event-after': after, 'event-upto': upto, 'event-head': head } = headers;
     const events = this.#parse(Array.isArray(body) ? body : [body], after, upto);
     if (after === undefined || upto === undefined) {
-      await this.#apply(events, cause, alone);
+      await this.#apply(events, cause);
       // Only a classic bus never names its head: a redelivery does.
       this.#isClassic = head === undefined;
       return { status: 200, answer: { status: 'OK' } };
     }
-    const { progress, isJoined } = await this.#apply(events, cause, (tx) => this.#advance(tx, headers));
+    const { isJoined, progress } = await this.#apply(events, cause, (tx) => this.#advance(tx, after, upto, headers));
     this.#heard(head);
     return { status: isJoined ? 200 : 409, answer: progress };
   }
 
-  /** Moves the checkpoint to the end of a push, if the push continues from the checkpoint. */
-  #advance(tx: Tx, headers: PushHeaders): Moved {
-    const before = this.#progressBefore(tx, headers);
-    const { 'event-after': after = NEW, 'event-upto': upto = NEW } = headers;
-    if (!joins(before.checkpoint, after)) return { isJoined: false, progress: before };
-    tx.run('UPDATE stand SET checkpoint = ?, replay = ?', upto, before.replay ?? null);
-    return { isJoined: true, progress: { checkpoint: upto, replay: before.replay } };
-  }
-
-  /** The progress before a push. A replay order that it carries is taken first, once, and only backwards. */
-  #progressBefore(tx: Tx, { 'event-after': after = NEW, 'event-replay': replay }: PushHeaders): Progress {
-    const progress = readProgress(tx);
-    if (!replay || replay === progress.replay || positionOf(after) > positionOf(progress.checkpoint)) return progress;
-    this.#options.onOrder?.(tx, after);
-    return { checkpoint: after, replay };
+  /** Moves the checkpoint to the end of a push that continues from it. A replay order is taken first, once, only backwards. */
+  #advance(tx: Tx, after: Checkpoint, upto: Checkpoint, { 'event-replay': order }: PushHeaders): boolean {
+    const { checkpoint, replay } = readProgress(tx);
+    const isOrdered = order && order !== replay && positionOf(after) <= positionOf(checkpoint);
+    if (!isOrdered && !joins(checkpoint, after)) return false;
+    if (isOrdered) this.#options.onOrder?.(tx, after);
+    tx.run('UPDATE stand SET checkpoint = ?, replay = ?', upto, (isOrdered ? order : replay) ?? null);
+    return true;
   }
 
   #parse(inputs: unknown[], after?: Checkpoint, upto?: Checkpoint): KnownEvent[] {
     // Parked events are left out of a push. If none is, the positions follow from where it begins.
     const isWhole = after && upto && positionOf(upto) - positionOf(after) === inputs.length;
-    const events: KnownEvent[] = [];
-    for (const [i, input] of inputs.entries()) {
+    return inputs.flatMap((input, i) => {
       const event = parseEvent(input, this.handles);
       if (event && isWhole) event.position = positionOf(after) + i + 1;
-      if (event) events.push(event);
-    }
-    return events;
+      return event ?? [];
+    });
   }
 
-  /** One transaction: the checkpoint moves, and the events are applied; neither if they do not join it. */
-  async #apply(parsed: KnownEvent[], cause: string | undefined, advance: (tx: Tx) => Moved): Promise<Moved> {
+  /** One transaction: the checkpoint moves and the events are applied, or neither. Without `advance` it stays. */
+  async #apply(parsed: KnownEvent[], cause?: string, advance: (tx: Tx) => boolean = () => true) {
     const { db, observer, handlers, onApplied } = this.#options;
     const { events, end } = observer.applying(parsed, cause);
     try {
-      const { moved, results } = await db.write((tx) => {
-        const moved = advance(tx);
-        return { moved, results: moved.isJoined ? events.map((event) => apply(handlers, tx, event)) : undefined };
+      const { isJoined, results, progress } = await db.write((tx) => {
+        const isJoined = advance(tx);
+        const results = isJoined ? events.map((event) => apply(handlers, tx, event)) : [];
+        return { isJoined, results, progress: readProgress(tx) };
       });
-      observer.step('applied', results ? events : []);
-      if (!results) return moved;
-      end();
-      onApplied?.(events, results);
-      return moved;
+      observer.step('applied', isJoined ? events : []);
+      if (isJoined) end();
+      if (isJoined) onApplied?.(events, results);
+      return { isJoined, progress };
     } catch (error) {
       const known = error instanceof Problem ? error : databaseProblem(error);
       end(known?.message ?? 'a handler failed');
@@ -167,7 +155,7 @@ export class Subscriber<Result = void> extends Loop {
     this.#heardAt = performance.now();
   }
 
-  /** Once the server listens: asks for the kind of the bus, because a classic one never pushes what came before. */
+  /** Asks for the kind of the bus, until answered: a classic one never pushes what came before. */
   protected async run(): Promise<void> {
     const { bus, observer } = this.#options;
     for (let attempt = 1; !this.stopped; attempt += 1) {
@@ -191,7 +179,7 @@ export class Subscriber<Result = void> extends Loop {
   async #applyHistory(history: unknown[]): Promise<void> {
     const { log } = this.#options.observer;
     log.info({ events: history.length }, 'applying the history of a classic bus');
-    const applied = history.map(async (input) => this.#apply(this.#parse([input]), undefined, alone));
+    const applied = history.map(async (input) => this.#apply(this.#parse([input])));
     for (const result of await Promise.allSettled(applied)) {
       if (result.status === 'rejected') log.warn({ err: result.reason }, 'an event was skipped');
     }
@@ -200,9 +188,6 @@ export class Subscriber<Result = void> extends Loop {
 
 /** A subscriber as its routes see it, whatever its handler returns. */
 export type Receiver = Loop & Pick<Subscriber, 'handles' | 'progress' | 'receive'>;
-
-/** An event without a position in our log: a classic bus's, or a redelivery. The checkpoint stays. */
-const alone = (tx: Tx): Moved => ({ isJoined: true, progress: readProgress(tx) });
 
 /** True if a batch that begins behind `after` continues from this checkpoint. */
 const joins = (checkpoint: Checkpoint, after: Checkpoint) =>
