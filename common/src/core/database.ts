@@ -26,7 +26,6 @@ export class Database {
   #writer: Connection;
   #reader: Connection;
   #jobs: Job[] = [];
-  #later: Job[] = [];
   #timer = setInterval(() => this.#flush(), LATER).unref();
   #draining: Promise<void> | undefined;
   #begin: (() => void) | undefined;
@@ -78,14 +77,14 @@ export class Database {
   write<T>(work: Work<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#jobs.push({ work, resolve: resolve as Job['resolve'], reject });
-      this.#draining ??= this.#drain();
+      this.#flush();
       if (this.#jobs.length >= GROUP) this.#begin?.();
     });
   }
 
-  /** Runs a work with the next commit, or after a second. For what may be lost, because losing it only repeats something. */
+  /** Runs a work with the next commit, or within a second. For what may be lost, because losing it only repeats something. */
   later(work: Work<unknown>): void {
-    this.#later.push({ work, resolve: () => {}, reject: () => {} });
+    this.#jobs.push({ work, resolve: () => {}, reject: () => {} });
   }
 
   /** Calls the listener after every commit, when its callers have been answered. */
@@ -106,15 +105,14 @@ export class Database {
   /** Finishes the works that were given, then closes the file. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
-    await this.#flush();
+    this.#flush();
     await this.#draining;
     this.#reader.close();
     this.#writer.close();
   }
 
-  /** An empty write takes the later works along. */
-  async #flush(): Promise<void> {
-    if (this.#later.length > 0) await this.write(() => {}).catch(() => {});
+  #flush(): void {
+    if (this.#jobs.length > 0) this.#draining ??= this.#drain();
   }
 
   async #drain(): Promise<void> {
@@ -124,8 +122,7 @@ export class Database {
       setImmediate(resolve);
     });
     do {
-      const group = [...this.#later.splice(0), ...this.#jobs.splice(0, GROUP)];
-      this.#commit(group);
+      this.#commit(this.#jobs.splice(0, GROUP));
       for (const listener of this.#listeners) listener();
       await nextTurn();
     } while (this.#jobs.length > 0);

@@ -2,20 +2,11 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { Problem, unavailable } from './problem.ts';
 
-/** The statements that a work may run. */
-export interface Tx {
-  get<Row>(sql: string, ...values: SQLInputValue[]): Row | undefined;
-  all<Row>(sql: string, ...values: SQLInputValue[]): Row[];
-  /** Rows one by one, for as long as they are asked for: a bound on more than their number. */
-  each<Row>(sql: string, ...values: SQLInputValue[]): Iterable<Row>;
-  run(sql: string, ...values: SQLInputValue[]): { changes: number };
-}
-
 /** The maximum wait for the lock of another process, in milliseconds; the event loop stands still meanwhile. */
 const LOCK_WAIT = 250;
 
 /** A connection that prepares each statement once. */
-export class Connection extends DatabaseSync implements Tx {
+export class Connection extends DatabaseSync {
   #prepared = new Map<string, StatementSync>();
 
   constructor(file: string, readOnly = false) {
@@ -30,6 +21,7 @@ export class Connection extends DatabaseSync implements Tx {
     return this.#prepare(sql).all(...values) as Row[];
   }
 
+  /** Rows one by one, for as long as they are asked for: a bound on more than their number. */
   *each<Row>(sql: string, ...values: SQLInputValue[]) {
     try {
       yield* this.#prepare(sql).iterate(...values) as Iterable<Row>;
@@ -48,6 +40,9 @@ export class Connection extends DatabaseSync implements Tx {
     return this.#prepared.getOrInsertComputed(sql, () => this.prepare(sql));
   }
 }
+
+/** The statements that a work may run. */
+export type Tx = Pick<Connection, 'get' | 'all' | 'each' | 'run'>;
 
 /** Opens a connection that writes. Durability is set and checked, because SQLite ignores a pragma that it cannot obey. */
 export function openWriter(file: string): Connection {
