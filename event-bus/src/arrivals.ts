@@ -6,24 +6,22 @@ const NEWEST = 10_000;
 
 /** The arrivals of the newest events at subscribers, for people who look on: in memory only. */
 export class Arrivals {
-  #of = new Map<number, Arrival[]>();
-  #newest = 0;
+  /** A ring buffer: an event's place in it is its position modulo its size. */
+  #ring: { position: number; arrivals: Arrival[] }[] = [];
 
   add(events: readonly { position: number }[], subscription: string, attempts: number): void {
     const arrival = { subscription, deliveredAt: new Date().toISOString(), attempts };
     for (const { position } of events) {
-      this.#newest = Math.max(this.#newest, position);
-      if (position <= this.#newest - NEWEST) continue;
-      const arrivals = this.#of.get(position) ?? [];
+      const there = this.#ring[position % NEWEST];
+      if (!there || there.position < position) this.#ring[position % NEWEST] = { position, arrivals: [arrival] };
       // Only the first: a replay comes later, and is not the time that the event took.
-      if (arrivals.every((one) => one.subscription !== subscription)) arrivals.push(arrival);
-      this.#of.set(position, arrivals);
-      const [oldest = 0] = this.#of.keys();
-      if (this.#of.size > NEWEST) this.#of.delete(oldest);
+      else if (there.position === position && !there.arrivals.some((one) => one.subscription === subscription))
+        there.arrivals.push(arrival);
     }
   }
 
   of(position: number): Arrival[] {
-    return position > this.#newest - NEWEST ? (this.#of.get(position) ?? []) : [];
+    const there = this.#ring[position % NEWEST];
+    return there?.position === position ? there.arrivals : [];
   }
 }

@@ -5,7 +5,7 @@ import type { Database } from '@blog/common/core/database.ts';
 import { firstOf } from '@blog/common/core/rows.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
 import { parkedBetween } from './dead-letters.ts';
-import { checkpointAt, type Entry, head } from './log.ts';
+import { checkpointAt, checkpointOf, type Entry, head as headOf } from './log.ts';
 import type { Tail } from './tail.ts';
 
 /** The maximum of one push: events, and bytes of their text. One read looks at no more positions, either. */
@@ -66,13 +66,11 @@ export class BatchReader {
     let first = from;
     while (parked.has(first + 1)) first += 1;
     const limit = Math.min(most, end - first);
-    const { rows } = firstOf(this.#tail.readBehind(tx, first, limit), limit, PUSH_BYTES, bytesOf);
+    const head = headOf(tx);
+    const { rows } = firstOf(this.#tail.readBehind(tx, head, first, limit), limit, PUSH_BYTES, bytesOf);
     const checkpoint = (position: number) => checkpointAt(tx, position) ?? NEW;
-    return {
-      after: checkpoint(after),
-      upto: checkpoint(rows.at(-1)?.position ?? first),
-      head: head(tx),
-      events: rows.filter(({ position }) => !parked.has(position)),
-    };
+    const last = rows.at(-1);
+    const upto = last ? checkpointOf(last) : checkpoint(first);
+    return { after: checkpoint(after), upto, head, events: rows.filter(({ position }) => !parked.has(position)) };
   }
 }

@@ -1,5 +1,6 @@
+import type { Checkpoint } from '@blog/common/core/checkpoint.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
-import { type Entry, newest, readBehind } from './log.ts';
+import { checkpointOf, type Entry, readBehind } from './log.ts';
 
 /** The maximum size of the tail, in characters of its records. */
 const HELD = 2 * 1024 * 1024;
@@ -26,10 +27,10 @@ export class Tail {
   }
 
   /** The next entries behind a position: held ones, unless another process has appended meanwhile, while it stops. */
-  readBehind(tx: Tx, after: number, limit: number): Entry[] {
+  readBehind(tx: Tx, head: Checkpoint, after: number, limit: number): Entry[] {
     const first = this.#entries[0]?.position ?? Number.POSITIVE_INFINITY;
-    const isWhole = this.#entries.at(-1)?.checksum === newest(tx).checksum;
-    if (!isWhole || after < first - 1) return readBehind(tx, after, limit);
+    const last = this.#entries.at(-1);
+    if (!last || checkpointOf(last) !== head || after < first - 1) return readBehind(tx, after, limit);
     return this.#entries.slice(after + 1 - first, after + 1 - first + limit);
   }
 }
