@@ -1,5 +1,6 @@
 // The blog as readers and writers use it: through the gateway, on the client's port.
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { SERVICES } from '../common/src/run/parts.ts';
 import { get, type Post, pages, post, request, until } from './http.ts';
 import { openStream } from './stream.ts';
 import { type System, startSystem } from './system.ts';
@@ -63,7 +64,7 @@ describe('through the gateway', () => {
   test("the parts and the log can be read, and the bus can be controlled only from the page's own origin", async () => {
     const api = `${gateway}/api/system`;
     const names = (await get(`${api}/subscriptions`)).body.map(({ name }: { name: string }) => name);
-    expect(names).toEqual(['posts', 'comments', 'query', 'moderation']);
+    expect(names).toEqual(SERVICES);
     for (const part of [...names, 'event-bus', 'client']) {
       expect((await get(`${api}/parts/${part}`)).body).toMatchObject({ status: 'ready' });
     }

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { SERVERS } from '../common/src/run/parts.ts';
 import { describePrometheus } from '../infra/test/prometheus.ts';
 import { root } from '../scripts/parts.ts';
 import { post, until } from './http.ts';
@@ -48,7 +49,7 @@ describePrometheus('the real Prometheus', () => {
       const up = (await prometheus.targets()).filter(({ health }) => health === 'up');
       return `${up.map(({ labels }) => labels.part).toSorted()}`;
     };
-    await until('all are read', async () => (await read()) === 'comments,event-bus,moderation,posts,query');
+    await until('all are read', async () => (await read()) === `${SERVERS.toSorted()}`);
     await until('no alert', async () => (await prometheus.alerts()).length === 0);
   });
 

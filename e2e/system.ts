@@ -13,7 +13,7 @@ import { root, specOf } from '../scripts/parts.ts';
 import { answers } from '../scripts/ports.ts';
 import { get, post, until } from './http.ts';
 
-const PUBLISHERS = ['posts', 'comments', 'moderation'];
+const PUBLISHERS = SERVICES.filter((name) => name !== 'query');
 
 export type Subscription = {
   name: string;

@@ -44,6 +44,19 @@ test.each([undefined, 5, null])('a createdAt that is %s is the time of the event
   expect(await show('p')).toMatchObject({ createdAt: time, comments: [{ createdAt: time }] });
 });
 
+test('what comes again takes no number: the next post or comment has the next `seq`', async () => {
+  await apply(
+    post('p'),
+    post('p', {}),
+    post('p', { createdAt: 'then' }),
+    comment('c', 'p'),
+    updated('c', 'p', 'approved'),
+  );
+  await apply(comment('c', 'p'), comment('d', 'p'), post('q'));
+  expect((await show('p')).comments).toMatchObject([{ seq: 1 }, { seq: 2 }]);
+  expect((await show('q')).seq).toBe(2);
+});
+
 test('a status never goes back, and a second verdict never replaces the first', async () => {
   const status = async () => (await show('p')).comments[0].status;
   await apply(post('p'), comment('c', 'p'));
