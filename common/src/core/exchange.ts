@@ -73,14 +73,13 @@ export function exchange({ deadline = 10_000, limit = 64 * 1024, ...request }: R
     const agent = isSecure ? agents.https : agents.http;
     const sent = (isSecure ? https : http).request(url, { method, headers, signal, agent });
     let open = false;
-    const fail = (why: string) => {
+    const fail = ({ code, message }: NodeJS.ErrnoException) => {
+      const why = code === 'ABORT_ERR' ? 'no answer in time' : (code ?? message);
       reject(new NoAnswer(why, open && !signal?.aborted));
       sent.destroy();
     };
-    const failed = ({ code, message }: NodeJS.ErrnoException) =>
-      fail(code === 'ABORT_ERR' ? 'no answer in time' : (code ?? message));
-    const timer = setTimeout(fail, deadline, 'no answer in time');
-    sent.on('error', failed).on('close', () => clearTimeout(timer));
+    const timer = setTimeout(fail, deadline, new Error('no answer in time'));
+    sent.on('error', fail).on('close', () => clearTimeout(timer));
     sent.on('socket', (socket) => {
       open = !socket.connecting;
       if (socket.connecting) socket.once('connect', () => (open = true));
@@ -95,7 +94,7 @@ export function exchange({ deadline = 10_000, limit = 64 * 1024, ...request }: R
         // A refusal may come from the wrong process: an open connection leads to where its name led when it was opened.
         if (status >= 400 || size > limit) sent.socket?.destroy();
       };
-      answer.on('error', failed).on('end', done);
+      answer.on('error', fail).on('end', done);
       answer.on('data', (chunk: Buffer) => {
         chunks.push(chunk);
         size += chunk.length;
