@@ -22,8 +22,8 @@ export const enqueue = (tx: Tx, event: object | string) =>
   tx.run('INSERT INTO outbox (event) VALUES (?)', typeof event === 'string' ? event : JSON.stringify(event));
 
 /**
- * A replay order was taken: events that the bus refused are sent once more. After an order from the start the log is right,
- * whatever the bus had acknowledged. A later order says nothing of that: a log that loses events must still be noticed.
+ * A replay order was taken: refused events are sent once more. After an order from the start the log is right, whatever the
+ * bus had acknowledged; after a later one a loss must still be noticed.
  */
 export function replayedFrom(tx: Tx, after: Checkpoint): void {
   sendRefusedAgain(tx);

@@ -117,8 +117,12 @@ export class Relay extends Loop {
     const positions = one ? [said.position] : said.positions;
     const isPlaced = Array.isArray(positions) && positions.length === batch.length && positions.every(Number.isInteger);
     if (!isPlaced && !one) return this.#failed('the bus did not understand a batch');
-    if (!isPlaced && isKnown && !(await this.#asksClassic()))
-      return this.#failed(`what answers ${status} at ${bus.url} says no position: it is not the bus of before`);
+    if (!isPlaced && isKnown) {
+      // The bare 2xx of a classic bus counts. Anything else that answers 200 at its address does not have the event.
+      this.#isClassic ||= (await askForEvents(bus, this.ending))?.isClassic === true;
+      const why = `what answers ${status} at ${bus.url} says no position: it is not the bus of before`;
+      if (!this.#isClassic) return this.#failed(why);
+    }
 
     const { seq } = batch.at(-1) as OutboxRow;
     const checkpoint = checkpointText.safeParse(said.checkpoint).data;
@@ -130,16 +134,7 @@ export class Relay extends Loop {
     db.later((tx) => forget(tx, seq, checkpoint));
   }
 
-  /** The bare 2xx of a classic bus counts. Anything else that answers 200 at its address does not have the event. */
-  async #asksClassic(): Promise<boolean> {
-    this.#isClassic ||= (await askForEvents(this.#options.bus, this.ending))?.isClassic === true;
-    return this.#isClassic;
-  }
-
-  /**
-   * 409: the log has the event already, with other content, which stands. After any other refusal the row is kept for a person
-   * to look at, and sent again at the next start and when a replay is ordered.
-   */
+  /** 409: the log has it with other content, which stands. Any other is kept, and sent again at the next start or replay. */
   async #refused({ seq, event }: OutboxRow, { status, body }: Answer): Promise<void> {
     const { db, observer } = this.#options;
     const { id: eventId = 'an event', type } = JSON.parse(event);

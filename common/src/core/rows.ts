@@ -9,9 +9,8 @@ const PAGE_TEXT = 2 * 1024 * 1024;
 export type Rows<Row> = { rows: Row[]; more: boolean };
 
 /**
- * The first rows, at most `limit` of them, with a total size of at most `room`; one at least. The next one is read, to know
- * whether there is one: so a query asks for one more than `limit`. Those behind it are not read.
- * @param sizeOf in the unit of `room`; by default the characters of the row in JSON
+ * The first rows, at most `limit` of them, with a total size of at most `room` (by default in characters of JSON); one at
+ * least. The next one is read, to know whether there is one: so a query asks for one more than `limit`.
  */
 export function firstOf<Row>(
   found: Iterable<Row>,
