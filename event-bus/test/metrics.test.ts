@@ -82,6 +82,8 @@ test('a poison event is counted as parked, and is a dead letter until it is rede
   await bus.publish('e1', 'bad1', 'bad2');
   await until(async () => expect(await counted()).toEqual([2, 2, 1]));
   expect(await of(bus, 'b', 'events_parked_total', 'dead_letters')).toEqual([0, 0]);
+  // A letter that is discarded before it was passed is pushed again.
+  await until(async () => expect(await bus.subscription('a')).toMatchObject({ position: 3 }));
 
   const [newer, older] = (await bus.http.get('/dead-letters').expect(200)).body;
   await bus.http.delete(`/dead-letters/${newer.id}`).expect(204);

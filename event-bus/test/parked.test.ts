@@ -29,7 +29,8 @@ function watchRows(bus: Bus): () => number {
   bus.db.read = (work) =>
     read((tx) =>
       work({
-        ...tx,
+        get: tx.get.bind(tx),
+        run: tx.run.bind(tx),
         all: <Row>(...query: Parameters<typeof tx.all>) => {
           const found = tx.all<Row>(...query);
           rows[0] = (rows[0] ?? 0) + found.length;
