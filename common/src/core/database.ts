@@ -26,7 +26,8 @@ export class Database {
   #writer: Connection;
   #reader: Connection;
   #jobs: Job[] = [];
-  #timer = setInterval(() => this.#flush(), LATER).unref();
+  #later: Job[] = [];
+  #timer: NodeJS.Timeout | undefined;
   #draining: Promise<void> | undefined;
   #begin: (() => void) | undefined;
   #listeners: (() => void)[] = [];
@@ -77,14 +78,15 @@ export class Database {
   write<T>(work: Work<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#jobs.push({ work, resolve: resolve as Job['resolve'], reject });
-      this.#flush();
+      this.#draining ??= this.#drain();
       if (this.#jobs.length >= GROUP) this.#begin?.();
     });
   }
 
-  /** Runs a work with the next commit, or within a second. For what may be lost, because losing it only repeats something. */
+  /** Runs a work with the next commit, or after a second. For what may be lost, because losing it only repeats something. */
   later(work: Work<unknown>): void {
-    this.#jobs.push({ work, resolve: () => {}, reject: () => {} });
+    this.#later.push({ work, resolve: () => {}, reject: () => {} });
+    this.#timer ??= setTimeout(() => this.#flush(), LATER).unref();
   }
 
   /** Calls the listener after every commit, when its callers have been answered. */
@@ -104,15 +106,15 @@ export class Database {
 
   /** Finishes the works that were given, then closes the file. */
   async close(): Promise<void> {
-    clearInterval(this.#timer);
-    this.#flush();
+    await this.#flush();
     await this.#draining;
     this.#reader.close();
     this.#writer.close();
   }
 
-  #flush(): void {
-    if (this.#jobs.length > 0) this.#draining ??= this.#drain();
+  async #flush(): Promise<void> {
+    await this.#draining;
+    if (this.#later.length > 0) this.#draining ??= this.#drain();
   }
 
   async #drain(): Promise<void> {
@@ -122,9 +124,12 @@ export class Database {
       setImmediate(resolve);
     });
     do {
-      this.#commit(this.#jobs.splice(0, GROUP));
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+      this.#commit([...this.#later.splice(0), ...this.#jobs.splice(0, GROUP)]);
       for (const listener of this.#listeners) listener();
       await nextTurn();
+      // A `later` work that was queued meanwhile waits for the next group: it is not worth an fsync of its own.
     } while (this.#jobs.length > 0);
     this.#draining = undefined;
   }
