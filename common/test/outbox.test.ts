@@ -11,11 +11,16 @@ import { Router } from 'express';
 import { at, FakeBus, type Mode, type Publication } from './fake-bus.ts';
 import { frameOf, newFolder, removeFolders, Service, stays, until } from './service.ts';
 
+/** The lines that the relay has logged. */
+let lines: object[] = [];
+const line = (fields: object, message: string) => void lines.push({ ...fields, message });
+const log = { debug: line, info: line, warn: line, error: line };
+
 const publisher = {
   migrations: [outboxSchema],
   create: ({ db, bus }: { db: Service['db']; bus: Bus }) => {
     const frame = frameOf(db);
-    const loops = [new Relay({ ...frame, bus })];
+    const loops = [new Relay({ bus, db, observer: { ...frame.observer, log } })];
     return { app: createApp({ ...frame, routes: [Router()], checks: loops }), loops };
   },
 };
@@ -36,6 +41,7 @@ const start = async () => {
   service = await new Service(publisher, bus.url, folder).open();
 };
 beforeEach(async () => {
+  lines = [];
   bus = await new FakeBus().open();
   folder = newFolder();
   await start();
@@ -136,6 +142,15 @@ describe('an event refused on its own', () => {
     expect(arrived()).toEqual(names(1, 4));
     await until(async () => (await left()).length === 1);
     expect(await service.degraded()).toEqual([expect.stringMatching(new RegExp(`refused bad: ${status} .*not this`))]);
+  });
+
+  test.each([400, 409])('with %i has its id, type and trace in the log', async (status) => {
+    bus.mode = problem(status);
+    const traceId = '0af7651916cd43dd8448eb211c80319c';
+    const traced = { ...event('bad'), traceparent: `00-${traceId}-b7ad6b7169203331-01` };
+    await service.db.write((tx) => enqueue(tx, traced));
+    await until(() => lines.length === 1);
+    expect(lines).toEqual([expect.objectContaining({ eventId: 'bad', type: 'Noted', traceId })]);
   });
 
   test('with 400 is sent again after a restart, and listed as long as it is refused', async () => {

@@ -1,7 +1,7 @@
 import { askForEvents, isProblem } from './bus-answers.ts';
 import { checkpointText } from './checkpoint.ts';
 import type { Database } from './database.ts';
-import { BATCH, PLAIN } from './events.ts';
+import { BATCH, PLAIN, parseTraceparent, traceIdOf } from './events.ts';
 import { type Answer, type Bus, carry, isSuccess, reason } from './exchange.ts';
 import { batching, Failures, Loop, retryAfter } from './loop.ts';
 import type { Observer } from './observer.ts';
@@ -137,12 +137,13 @@ export class Relay extends Loop {
   /** 409: the log has it with other content, which stands. Any other is kept, and sent again at the next start or replay. */
   async #refused({ seq, event }: OutboxRow, { status, body }: Answer): Promise<void> {
     const { db, observer } = this.#options;
-    const { id: eventId = 'an event', type } = JSON.parse(event);
+    const { id: eventId = 'an event', type, traceparent } = JSON.parse(event);
+    const fields = { eventId, type, traceId: traceIdOf(parseTraceparent(traceparent)) };
     if (status === 409) {
-      observer.log.warn({ eventId, type }, 'the log holds this event with other content, which stands');
+      observer.log.warn(fields, 'the log holds this event with other content, which stands');
       await db.write((tx) => tx.run('DELETE FROM outbox WHERE seq = ?', seq));
     } else {
-      observer.log.error({ eventId, type, status, answer: body }, 'the bus refused an event');
+      observer.log.error({ ...fields, status, answer: body }, 'the bus refused an event');
       const text = `${eventId}: ${status} ${JSON.stringify(body ?? '')}`.slice(0, 1_000);
       await db.write((tx) => tx.run('UPDATE outbox SET refused = ? WHERE seq = ?', text, seq));
     }
