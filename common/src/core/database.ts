@@ -139,7 +139,7 @@ export class Database {
     let answers: (() => void)[];
     try {
       this.health.assertInPlace();
-      if (this.health.failure) this.#openAgain();
+      if (this.health.isReadOnly) this.#openAgain();
       this.#writer.run('BEGIN IMMEDIATE');
     } catch (error) {
       this.#failed(group, error);
@@ -184,12 +184,13 @@ export class Database {
     for (const { reject } of group) reject(error);
   }
 
-  /** A connection opened while its file could only be read never writes: after a failure a new one goes on. */
+  /** A connection opened while its file could only be read never writes: a new one does, once the file can be written. */
   #openAgain(): void {
     const writer = openWriter(this.#file);
     this.#writer.close();
     this.#writer = writer;
     this.health.opened(this.#file);
+    this.health.isReadOnly = false;
   }
 }
 

@@ -1,6 +1,6 @@
 // The health of an open database: errors that its file and its disk have caused, and whether the file is still in its place.
 import { realpathSync, statSync } from 'node:fs';
-import { databaseProblem, isUnreadable, Moved } from './sqlite.ts';
+import { databaseProblem, isReadOnly, isUnreadable, Moved } from './sqlite.ts';
 
 /** Identifies the file that a path leads to (device and inode); undefined if it leads to none. */
 export function identityOf(path: string): string | undefined {
@@ -17,6 +17,8 @@ export class Health {
   damage: string | undefined;
   /** The reason for which the last commit failed. */
   failure: string | undefined;
+  /** True if it failed because the file could only be read when its connection was opened. */
+  isReadOnly = false;
   /** The paths of the database, of its WAL and of the WAL's index, each with the identity of its file. */
   #opened = new Map<string, string | undefined>();
 
@@ -50,5 +52,6 @@ export class Health {
   failed(error: unknown): void {
     this.notice(error);
     this.failure = databaseProblem(error)?.message ?? 'The last commit failed.';
+    this.isReadOnly = isReadOnly(error);
   }
 }

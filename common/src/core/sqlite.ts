@@ -61,8 +61,9 @@ export class Moved extends Error {
 }
 
 /** Result codes that say something about the disk, the file or a lock, not about the statement (sqlite.org/rescode). */
+const READ_ONLY = 8;
 const DISK_FULL = 13;
-const TROUBLES = new Set([4, 5, 6, 7, 8, 9, 10, 11, DISK_FULL, 14, 15, 22, 24, 26]);
+const TROUBLES = new Set([4, 5, 6, 7, READ_ONLY, 9, 10, 11, DISK_FULL, 14, 15, 22, 24, 26]);
 /** Stored data cannot be read back: a damaged page, not a database, four kinds of failed reads. */
 const UNREADABLE = new Set([11, 26, 266, 522, 8202, 8458]);
 
@@ -70,6 +71,8 @@ const codeOf = (error: unknown): number => (error as { errcode?: number } | unde
 
 export const isUnreadable = (error: unknown): boolean =>
   UNREADABLE.has(codeOf(error)) || UNREADABLE.has(codeOf(error) & 0xff);
+
+export const isReadOnly = (error: unknown): boolean => (codeOf(error) & 0xff) === READ_ONLY;
 
 /** The 503 or 507 for an error of the database; undefined for any other error. */
 export function databaseProblem(error: unknown): Problem | undefined {
