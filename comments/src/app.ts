@@ -10,7 +10,7 @@ import { Router } from 'express';
 import { z } from 'zod';
 import { createComment, handlers, listComments, newComment, publishAgain } from './comments.ts';
 import { migrations } from './schema.ts';
-import { WaitingRoom } from './waiting-room.ts';
+import { createWaitingRoom } from './waiting-room.ts';
 
 const postPath = z.object({ id: entityId });
 
@@ -29,7 +29,7 @@ export const comments = defineService({
         for (const { type, data } of events) if (type === 'PostCreated') waitingRoom.arrived(data.id);
       },
     });
-    const waitingRoom = new WaitingRoom({ db, subscriber, relay });
+    const waitingRoom = createWaitingRoom(db, subscriber, relay);
     const routes = Router();
 
     routes.post('/posts/:id/comments', jsonBody(BODY_LIMIT), async (req, res) => {

@@ -5,7 +5,7 @@ import { createEvent, type Handlers, recordOf } from '@blog/common/core/events.t
 import { enqueue, replayedFrom } from '@blog/common/core/outbox.ts';
 import { fillIn, firstOf, lacks, type Rows, seqOf } from '@blog/common/core/rows.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
-import { assertSameRequest, requestBody, requestText } from '@blog/common/http/input.ts';
+import { answerAgain, requestBody, requestText } from '@blog/common/http/input.ts';
 import type { z } from 'zod';
 
 const SOURCE = 'comments';
@@ -37,10 +37,7 @@ export function createComment(
   traceparent?: string,
 ): Comment | undefined {
   const earlier = key && tx.get<Comment>(`SELECT id, ${FIELDS} FROM comments WHERE idempotencyKey = ?`, key);
-  if (earlier) {
-    assertSameRequest(earlier, { postId, ...given });
-    return { ...earlier, status: 'pending' };
-  }
+  if (earlier) return { ...answerAgain(earlier, { postId, ...given }), status: 'pending' };
   if (!knowsPost(tx, postId)) return undefined;
   const comment = { id: randomUUIDv7(), postId, ...given, status: 'pending', createdAt: new Date().toISOString() };
   const event = JSON.stringify(createEvent(SOURCE, 'CommentCreated', comment, traceparent));

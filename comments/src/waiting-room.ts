@@ -14,65 +14,55 @@ const ASK_AFTER = 500;
 
 const unknown = (why: string) => unavailable(`Whether this post exists cannot be told: ${why}.`);
 
-export class WaitingRoom {
-  #service: { db: Database; subscriber: Subscriber; relay: Relay };
-  #arrivals = new EventEmitter().setMaxListeners(SEATS);
-  #seats = 0;
-  #end = new AbortController();
+export function createWaitingRoom(db: Database, subscriber: Subscriber, relay: Relay) {
+  const arrivals = new EventEmitter().setMaxListeners(SEATS);
+  const ending = new AbortController();
+  let taken = 0;
 
-  constructor(service: { db: Database; subscriber: Subscriber; relay: Relay }) {
-    this.#service = service;
-  }
-
-  /** Lets in the comments that wait for this post; called once its event is committed. */
-  arrived(postId: string): void {
-    this.#arrivals.emit(`post ${postId}`);
-  }
-
-  /** This service stops: a post that it has not heard of by now it will not hear of. */
-  end(): void {
-    this.#end.abort();
-  }
-
-  /**
-   * Resolves as soon as the post is known.
-   * @throws Problem 404 if the bus is there, this service has applied the whole log of a while ago, and the post is not in it
-   *   and has not come since; 503 if that cannot be known
-   */
-  async waitFor(postId: string): Promise<void> {
-    const { subscriber, relay } = this.#service;
-    if (await this.#knows(postId)) return;
-    // A relay that cannot publish notices it sooner than the bus's silence does.
-    if (relay.fails || !subscriber.hearsBus) throw unknown('the event bus is away');
-    if (this.#seats >= SEATS) throw unavailable('Too many comments wait for their posts.');
-    this.#seats += 1;
-    try {
-      if (await this.#wait(postId, ASK_AFTER)) return;
-      const head = await subscriber.askHead();
-      // Meanwhile the other services publish what is left in their outboxes, if the bus was away just now.
-      if (await this.#wait(postId, PATIENCE - ASK_AFTER)) return;
-      if (this.#end.signal.aborted) throw unknown('this service is stopping');
-      if (relay.fails || head === undefined) throw unknown('the event bus is away');
-      if (!(await subscriber.has(head))) throw unknown('events are still on their way');
-    } finally {
-      this.#seats -= 1;
-    }
-    // The sentence does not deny the post: an owner that died right after its 201 has published nothing of it.
-    const detail = 'No post with this id has come here. If it was written just now, try again in a while.';
-    throw fieldProblem(404, 'id', 'must be the id of a post', detail);
-  }
-
-  #knows(postId: string): Promise<boolean> {
-    return this.#service.db.read((tx) => knowsPost(tx, postId));
-  }
+  const knows = (postId: string) => db.read((tx) => knowsPost(tx, postId));
 
   /** Waits for the post so many milliseconds. Returns true if it is known then. */
-  async #wait(postId: string, patience: number): Promise<boolean> {
+  async function wait(postId: string, patience: number): Promise<boolean> {
     // It is listened for first: the post may arrive while the database is asked.
-    const signal = AbortSignal.any([this.#end.signal, AbortSignal.timeout(patience)]);
-    const arrival = once(this.#arrivals, `post ${postId}`, { signal }).catch(() => {});
-    if (await this.#knows(postId)) return true;
+    const signal = AbortSignal.any([ending.signal, AbortSignal.timeout(patience)]);
+    const arrival = once(arrivals, `post ${postId}`, { signal }).catch(() => {});
+    if (await knows(postId)) return true;
     await arrival;
-    return this.#knows(postId);
+    return knows(postId);
   }
+
+  return {
+    /** Lets in the comments that wait for this post; called once its event is committed. */
+    arrived: (postId: string) => void arrivals.emit(`post ${postId}`),
+
+    /** This service stops: a post that it has not heard of by now it will not hear of. */
+    end: () => ending.abort(),
+
+    /**
+     * Resolves as soon as the post is known.
+     * @throws Problem 404 if the bus is there, this service has applied the whole log of a while ago, and the post is not in
+     *   it and has not come since; 503 if that cannot be known
+     */
+    async waitFor(postId: string): Promise<void> {
+      if (await knows(postId)) return;
+      // A relay that cannot publish notices it sooner than the bus's silence does.
+      if (relay.fails || !subscriber.hearsBus) throw unknown('the event bus is away');
+      if (taken >= SEATS) throw unavailable('Too many comments wait for their posts.');
+      taken += 1;
+      try {
+        if (await wait(postId, ASK_AFTER)) return;
+        const head = await subscriber.askHead();
+        // Meanwhile the other services publish what is left in their outboxes, if the bus was away just now.
+        if (await wait(postId, PATIENCE - ASK_AFTER)) return;
+        if (ending.signal.aborted) throw unknown('this service is stopping');
+        if (relay.fails || head === undefined) throw unknown('the event bus is away');
+        if (!(await subscriber.has(head))) throw unknown('events are still on their way');
+      } finally {
+        taken -= 1;
+      }
+      // The sentence does not deny the post: an owner that died right after its 201 has published nothing of it.
+      const detail = 'No post with this id has come here. If it was written just now, try again in a while.';
+      throw fieldProblem(404, 'id', 'must be the id of a post', detail);
+    },
+  };
 }

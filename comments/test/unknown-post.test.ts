@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
 import { at, FakeBus } from '../../common/test/fake-bus.ts';
 import { newFolder, removeFolders, type Service, until } from '../../common/test/service.ts';
 import { migrations } from '../src/schema.ts';
-import { WaitingRoom } from '../src/waiting-room.ts';
+import { createWaitingRoom } from '../src/waiting-room.ts';
 import { postCreated, startComments } from './comments-service.ts';
 
 let service: Service;
@@ -106,7 +106,7 @@ test('behind a classic bus, which never names its head, it is a 404', async () =
 
 test('waiting requests are answered as soon as the post is here; a thousand may wait, and the next one is a 503', async () => {
   const db = openDatabase(join(newFolder(), 'comments.db'), migrations);
-  const room = new WaitingRoom({ db, subscriber, relay: { fails: false } as Relay });
+  const room = createWaitingRoom(db, subscriber, { fails: false } as Relay);
   const enter = (post: string) =>
     room.waitFor(post).then(
       () => `${post} 201`,
@@ -125,7 +125,7 @@ test('waiting requests are answered as soon as the post is here; a thousand may 
 
 test('when this service stops, waiting and new requests are told at once to try again', async () => {
   const db = openDatabase(join(newFolder(), 'comments.db'), migrations);
-  const room = new WaitingRoom({ db, subscriber, relay: { fails: false } as Relay });
+  const room = createWaitingRoom(db, subscriber, { fails: false } as Relay);
   const enter = () => room.waitFor('new').catch(({ status, message }) => `${status} ${message}`);
   const waiting = Array.from({ length: 1_000 }, enter);
   expect(await enter()).toContain('Too many'); // so all slots are taken

@@ -5,7 +5,7 @@ import { createEvent, type Handlers, recordOf } from '@blog/common/core/events.t
 import { enqueue, replayedFrom } from '@blog/common/core/outbox.ts';
 import { fillIn, firstOf, lacks, type Rows, seqOf } from '@blog/common/core/rows.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
-import { assertSameRequest, requestBody, requestText } from '@blog/common/http/input.ts';
+import { answerAgain, requestBody, requestText } from '@blog/common/http/input.ts';
 import type { z } from 'zod';
 
 const SOURCE = 'posts';
@@ -30,10 +30,7 @@ function store(tx: Tx, post: Post, key: string | null, event: string): void {
  */
 export function createPost(tx: Tx, given: z.output<typeof newPost>, key: string | null, traceparent?: string): Post {
   const earlier = key && tx.get<Post>(`SELECT id, ${FIELDS} FROM posts WHERE idempotencyKey = ?`, key);
-  if (earlier) {
-    assertSameRequest(earlier, given);
-    return earlier;
-  }
+  if (earlier) return answerAgain(earlier, given);
   const post = { id: randomUUIDv7(), ...given, createdAt: new Date().toISOString() };
   const event = JSON.stringify(createEvent(SOURCE, 'PostCreated', post, traceparent));
   store(tx, post, key, event);

@@ -101,9 +101,13 @@ export function idempotencyKey(req: Request): string | null {
   throw fieldProblem(400, 'Idempotency-Key', 'must be 1 to 255 visible ASCII characters');
 }
 
-/** @throws Problem 422 if the row that a request with the same key made has other values than this request */
-export function assertSameRequest(earlier: object, given: object): void {
-  const stored: Record<string, unknown> = { ...earlier };
-  const isSame = Object.entries(given).every(([field, value]) => stored[field] === value);
+/**
+ * The row that an earlier request with the same key has made: the answer to this one, too.
+ * @throws Problem 422 if this request gives other values
+ */
+export function answerAgain<Row extends object>(earlier: Row, given: object): Row {
+  const stored = new Map(Object.entries(earlier));
+  const isSame = Object.entries(given).every(([field, value]) => stored.get(field) === value);
   if (!isSame) throw fieldProblem(422, 'Idempotency-Key', 'was used for another request');
+  return earlier;
 }
