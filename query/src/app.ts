@@ -11,7 +11,7 @@ import { Router } from 'express';
 import { z } from 'zod';
 import { begin, readStep } from './changes.ts';
 import { handlers } from './projection.ts';
-import { EMBEDDED, getPost, type List, readList, streamPosition } from './read-model.ts';
+import { EMBEDDED, getPost, type List, readList } from './read-model.ts';
 import { migrations } from './schema.ts';
 
 const postPath = z.object({ id: entityId });
@@ -49,13 +49,10 @@ export const query = defineService({
     routes.get('/posts/:id', async (req, res) => {
       const { id } = parse(postPath, req.params);
       const { limit = EMBEDDED, cursor } = parsePage(req);
-      const { found, position } = await db.read((tx) => ({
-        found: getPost(tx, id, limit, cursor),
-        position: streamPosition(tx),
-      }));
+      const found = await db.read((tx) => getPost(tx, id, limit, cursor));
       // It may be on its way: a post that is stored and not published yet is known to its owner alone.
       if (!found) throw fieldProblem(404, 'id', 'must be the id of a post', 'No post with this id has come here yet.');
-      res.set('Stream-Position', position);
+      res.set('Stream-Position', found.position);
       res.json({ ...found.post, comments: page(req, res, found.comments) });
     });
 

@@ -47,7 +47,7 @@ export function getPost(tx: Tx, id: string, limit: number, cursor?: string) {
   const post = findPost(tx, id);
   if (!post) return undefined;
   const after = cursor ? seqOf(tx, 'SELECT seq FROM comments WHERE id = ? AND postId = ?', cursor, id) : 0;
-  return { post, comments: firstOf(commentsOf(tx, id, after, limit + 1), limit) };
+  return { post, comments: firstOf(commentsOf(tx, id, after, limit + 1), limit), position: streamPosition(tx) };
 }
 
 const findPost = (tx: Tx, id: string) => tx.get<Post>(`${SELECT_POST} WHERE id = ?`, id);
