@@ -12,9 +12,9 @@ export type Post = Told<(typeof POST)[number]> & { commentCount: number };
 export type Comment = Told<(typeof COMMENT)[number]> & { postId: string; status: Status };
 type FullPost = Post & { comments: Comment[] };
 
-/** The maximum of comments that a post carries in a list, and of their text, in characters: fifty of ours fit. */
+/** The maximum of comments that a post carries in a list, and of their JSON, in characters: fifty of ours always fit. */
 export const EMBEDDED = 50;
-const EMBEDDED_TEXT = 256 * 1024;
+const EMBEDDED_TEXT = 640 * 1024;
 
 const SELECT_POST = `SELECT id, ${POST}, seq, commentCount FROM posts`;
 const SELECT_COMMENT = `SELECT id, postId, ${COMMENT}, seq FROM comments`;

@@ -70,6 +70,13 @@ test('a post carries its first 50 comments and the number of all, whatever their
   expect(pages.map(({ commentCount }) => commentCount)).toEqual([120, 120, 120]);
 });
 
+test('the first 50 comments fit also if each is as long as can be, and longer in JSON', async () => {
+  const content = '\u0001'.repeat(2_000);
+  await apply(post('p'), ...many(50, (i) => comment(`c${i}`, 'p', { content })));
+  const [shown] = Object.values<Json>((await list()).body);
+  expect(shown.comments).toHaveLength(50);
+});
+
 test('an answer names the stream position of its own snapshot', async () => {
   const positions: number[] = [];
   for (const id of ['a', 'b']) {
