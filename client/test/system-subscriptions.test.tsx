@@ -48,7 +48,7 @@ describe('what is shown', () => {
       'The last attempt failed: answered 422 An event could not be handled. Retrying now.',
     ],
     ['Live', { replay: { id: 'r', from: 7 } }, 'Replaying from position 7, once it can be reached.'],
-    ['Diverged', { state: 'diverged', lastError: 'it stands at 9-abc, which this log does not have' }, ''],
+    ['Diverged', { state: 'diverged', lastError: 'its checkpoint is 9-abc, which this log does not have' }, ''],
   ])('a state in words: %s %j', async (state, more, details) => {
     await open(more);
     const item = screen.getByRole('listitem', { name: 'query' });
@@ -77,8 +77,8 @@ describe('what is shown', () => {
     ['my-own', /if it has data of its own, replay it/],
   ])('what to do with %s when it is diverged', async (name, words) => {
     system.subscriptions.push({ ...(system.subscriptions[0] as Subscription), name: 'my-own' });
-    await open({ state: 'diverged', lastError: 'it stands at 9-abc, which this log does not have' }, name);
-    row(name).getByText(/it stands at 9-abc, which this log does not have\. One of the two was lost/);
+    await open({ state: 'diverged', lastError: 'its checkpoint is 9-abc, which this log does not have' }, name);
+    row(name).getByText(/its checkpoint is 9-abc, which this log does not have\. One of the two was lost/);
     expect(
       row(name)
         .getByText(/What to do/)

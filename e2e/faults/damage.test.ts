@@ -149,7 +149,7 @@ test('one lost by the log is noticed by every part that had it; after a replay o
   const left = await system.log();
   expect(left.length).toBeLessThan(log.length);
   expect(left).toEqual(log.slice(0, left.length));
-  expect((await degraded('event-bus')).join()).toContain('posts is diverged: it stands at');
+  expect((await degraded('event-bus')).join()).toContain('posts is diverged: its checkpoint is');
 
   for (const name of ['posts', 'comments', 'moderation']) await post(`${bus}/subscriptions/${name}/replay`);
   await restartWith('query', () => system.deleteDatabase('query'));

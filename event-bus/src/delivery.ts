@@ -1,3 +1,4 @@
+// Delivery: the loop of one subscription.
 import { reason } from '@blog/common/core/exchange.ts';
 import { batching, Loop } from '@blog/common/core/loop.ts';
 import type { Observer } from '@blog/common/core/observer.ts';

@@ -1,3 +1,4 @@
+// Refuses JSON that would not come out as it went in.
 import { fieldProblem } from '@blog/common/core/problem.ts';
 
 /** Strings (names of members if a colon follows), numbers, and the ends of objects and arrays. */

@@ -15,7 +15,7 @@ export const chain = (before: string, record: string): string => hash('sha256', 
 
 export const checkpointOf = ({ position, checksum }: Place): Checkpoint => `${position}-${checksum}`;
 
-/** What is stored is not what was written. */
+/** The stored log is not the one that was written. */
 export class Damage extends Problem {
   readonly position: number;
   readonly reason: string;
@@ -33,7 +33,7 @@ const placeAt = (tx: Tx, position: number): Place | undefined =>
     position,
   );
 
-/** The newest place of the log. */
+/** The newest position of the log, with its checksum. */
 export function newest(tx: Tx): Place {
   const last = tx.get<Place>('SELECT position, checksum FROM events ORDER BY position DESC LIMIT 1');
   return last ?? (placeAt(tx, 0) as Place);
@@ -47,7 +47,7 @@ export function checkpointAt(tx: Tx, position: number): Checkpoint | undefined {
   return place && checkpointOf(place);
 }
 
-/** True for a place in this log's history. `"0"`, a new subscriber's, is a place in any. */
+/** True for a checkpoint in this log's history. `"0"`, a new subscriber's, is in any. */
 export const knows = (tx: Tx, checkpoint: Checkpoint): boolean =>
   checkpoint === NEW || checkpointAt(tx, positionOf(checkpoint)) === checkpoint;
 
@@ -59,7 +59,7 @@ const LARGEST = 256;
 const LARGEST_OF = new Map(Object.entries({ CommentCreated: 240, CommentModerated: 248 }));
 
 /**
- * Appends events, all or nothing. One that is there already (same source and id) keeps its place.
+ * Appends events, all or nothing. One that is there already (same source and id) keeps its position.
  * @returns each event's position, the checkpoint of the newest among them, and the entries that are new
  * @throws Problem 409 if one is there with another type, subject or data; 413 if one is too large
  */
@@ -130,5 +130,5 @@ export function readBehind(tx: Tx, after: number, limit: number): Entry[] {
   return entries;
 }
 
-/** An entry as it is read by others: the event, and its place. */
+/** An entry as others read it: the event, and its position. */
 export const entryJson = ({ position, record }: Entry): string => `{"position":${position},${record.slice(1)}`;

@@ -26,7 +26,7 @@ const BUSY = [429, 503];
 /** An answer that is a failure: tried again, after the pause that it asks for. */
 export function failureOf(answer: Answer): Problem {
   const { status, headers } = answer;
-  const what = isSuccess(answer) ? 'without saying where it stands' : detailOf(answer);
+  const what = isSuccess(answer) ? 'without a checkpoint' : detailOf(answer);
   const seconds = retryAfter(status, headers['retry-after']) / 1_000;
   return new Problem(502, `answered ${status} ${what}`.trim(), { retryAfter: seconds });
 }
@@ -131,7 +131,7 @@ export class Peer {
     } else if (isTaken) {
       this.size = larger;
     } else if (!subscription.divergence) {
-      throw new Problem(502, `answered ${answer.status} and stands at ${progress.checkpoint}`);
+      throw new Problem(502, `answered ${answer.status} and its checkpoint is ${progress.checkpoint}`);
     }
   }
 
@@ -166,7 +166,7 @@ export class Peer {
     subscription.kind = 'checkpointed';
     if (subscription.order && replay === subscription.order.id) await subscription.orderTaken();
     const isKnown = await this.#shared.db.read((tx) => knows(tx, checkpoint));
-    subscription.diverge('subscriber', isKnown ? undefined : `it stands at ${checkpoint}`);
+    subscription.diverge('subscriber', isKnown ? undefined : `its checkpoint is ${checkpoint}`);
     if (isKnown) subscription.advance(positionOf(checkpoint));
   }
 

@@ -1,3 +1,4 @@
+// The tables of the bus: the log, the subscriptions, the dead letters.
 import { randomUUID } from 'node:crypto';
 import { chain } from './log.ts';
 

@@ -1,3 +1,4 @@
+// The newest entries of the log, in memory.
 import type { Checkpoint } from '@blog/common/core/checkpoint.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
 import { checkpointOf, type Entry, readBehind } from './log.ts';

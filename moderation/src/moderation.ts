@@ -31,7 +31,7 @@ export const createHandlers = (bannedWords: string[]): Handlers<Verdict | undefi
     enqueue(tx, event);
     return status;
   },
-  /** What a lost or older database does not have, it gets back from its own event. */
+  /** A lost or older database gets back from its own event the verdict that it does not have. */
   CommentModerated(tx, event) {
     const { id, status } = event.data;
     if (status) tx.run(INSERT, id, status, recordOf(SOURCE, event));

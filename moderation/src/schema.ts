@@ -1,3 +1,4 @@
+// The tables of moderation.
 import { outboxSchema } from '@blog/common/core/outbox.ts';
 import { checkpointSchema } from '@blog/common/core/subscriber.ts';
 

@@ -27,7 +27,7 @@ function parsePosition(position: string): { model: string; revision: number } {
 }
 
 /**
- * What readers of the stream get. Every changed row has a revision of its own, and the stream follows the revisions; a
+ * The messages for readers of the stream. Every changed row has a revision of its own, and the stream follows the revisions; a
  * row that changes again moves to the end, so a reader that stops anywhere and goes on misses no row's last state.
  */
 export function readStep(tx: Tx, after: number): Step {

@@ -1,4 +1,4 @@
-// What the read model tells: lists of posts, one post, and what changed in them.
+// The reads of the read model: lists of posts, one post, and the changes in them.
 import type { Status } from '@blog/common/core/events.ts';
 import { firstOf, type Rows, seqOf } from '@blog/common/core/rows.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
@@ -19,7 +19,7 @@ const EMBEDDED_TEXT = 640 * 1024;
 const SELECT_POST = `SELECT id, ${POST}, seq, commentCount FROM posts`;
 const SELECT_COMMENT = `SELECT id, postId, ${COMMENT}, seq FROM comments`;
 
-/** The place in this database's history: `<database>-<revision>`. */
+/** The position in this database's history: `<database>-<revision>`. */
 export function streamPosition(tx: Tx): string {
   const model = tx.get<{ id: string; revision: number }>('SELECT id, revision FROM model');
   return `${model?.id}-${model?.revision}`;

@@ -1,3 +1,4 @@
+// The tables of the read model.
 import { randomUUID } from 'node:crypto';
 import { checkpointSchema } from '@blog/common/core/subscriber.ts';
 

@@ -11,7 +11,7 @@ export type Own = {
   id: string;
   /** The post commented on; for a post its own id. */
   postId: string;
-  /** What was sent. */
+  /** The fields that were sent. */
   texts: Texts;
   createdAt: string | null;
   /** The time of the 201, in milliseconds of this browser's clock. */

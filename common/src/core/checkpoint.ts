@@ -1,3 +1,4 @@
+// Checkpoints: how far a subscriber has read one particular log.
 import { z } from 'zod';
 
 /**

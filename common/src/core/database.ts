@@ -1,3 +1,4 @@
+// The database of a server: one writer with group commit, and reads that see only what is committed.
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -149,7 +150,7 @@ export class Database {
     try {
       answers = group.map((job) => this.#attempt(job));
       this.#writer.run('COMMIT');
-      // Once more: what is acknowledged was in its place after the commit.
+      // Once more: an acknowledged write was in the right file after the commit.
       this.health.assertInPlace();
     } catch (error) {
       if (this.#writer.isTransaction) this.#writer.run('ROLLBACK');

@@ -1,3 +1,4 @@
+// The one class of errors that have an answer of their own, and the parsing that throws it.
 import type { z } from 'zod';
 
 type Fields = { field: string; detail: string }[];

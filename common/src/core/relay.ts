@@ -1,3 +1,4 @@
+// The relay: sends the outbox to the bus.
 import { askForEvents, isProblem } from './bus-answers.ts';
 import { checkpointText } from './checkpoint.ts';
 import type { Database } from './database.ts';

@@ -1,3 +1,4 @@
+// The subscriber: applies the events that the bus pushes, and moves the checkpoint in the same transaction.
 import { z } from 'zod';
 import { askForEvents, headOf } from './bus-answers.ts';
 import { type Checkpoint, checkpointText, NEW, type Progress, positionOf } from './checkpoint.ts';

@@ -1,3 +1,4 @@
+// The lines that a process prints.
 import { pino } from 'pino';
 
 export type Log = pino.Logger;

@@ -14,7 +14,7 @@ const contextOf = (traceparent: string): otel.SpanContext => ({
   isRemote: true,
 });
 
-/** What follows from a span is its child. */
+/** The traceparent of a span: events that follow from it are its children. */
 export function traceparentOf(span: otel.Span): string {
   const { traceId, spanId, traceFlags } = span.spanContext();
   return `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}`;

@@ -54,7 +54,7 @@ export const databaseSettings = {
     .string()
     .regex(/^[\x21-\x7e]{16,256}$/, 'must be 16 to 256 visible ASCII characters')
     .optional(),
-  // Where spans are sent, and of which traces, by OpenTelemetry's names (SDK Configuration, OTLP Exporter).
+  // The address that spans are sent to, and the sampler, by OpenTelemetry's names (SDK Configuration, OTLP Exporter).
   OTEL_EXPORTER_OTLP_ENDPOINT: httpUrl.optional(),
   OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: httpUrl.optional(),
   OTEL_TRACES_SAMPLER: z.string().regex(SAMPLER, `must match ${SAMPLER}`).default('parentbased_always_on'),
