@@ -24,7 +24,7 @@ export const comments = defineService({
     const subscriber = new Subscriber({
       ...context,
       handlers,
-      onOrder: publishAgain,
+      onReplay: publishAgain,
       onApplied: (events) => {
         for (const { type, data } of events) if (type === 'PostCreated') waitingRoom.arrived(data.id);
       },

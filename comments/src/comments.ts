@@ -2,7 +2,7 @@
 import { randomUUIDv7 } from 'node:crypto';
 import type { Checkpoint } from '@blog/common/core/checkpoint.ts';
 import { createEvent, type Handlers, recordOf } from '@blog/common/core/events.ts';
-import { enqueue, replayedFrom } from '@blog/common/core/outbox.ts';
+import { enqueue, prepareReplay } from '@blog/common/core/outbox.ts';
 import { fillIn, firstOf, lacks, type Rows, seqOf } from '@blog/common/core/rows.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
 import { answerAgain, requestBody, requestText } from '@blog/common/http/input.ts';
@@ -55,7 +55,7 @@ export function listComments(tx: Tx, postId: string, limit: number, cursor?: str
   return firstOf(tx.each(sql, postId, after, limit + 1), limit);
 }
 
-/** The first verdict in the log stands. */
+/** The first verdict in the log stands. Sets also a status that stays, so that RETURNING yields the row. */
 const JUDGE = `UPDATE comments SET status = iif(status = 'pending', ?, status) WHERE id = ?
   RETURNING id, postId, content, status`;
 
@@ -69,6 +69,7 @@ export const handlers: Handlers = {
   },
   CommentModerated(tx, { data, traceparent }) {
     if (!data.status) return;
+    // The comment, if its verdict has arrived first.
     store(tx, data, null, null);
     // A later verdict only publishes the first again.
     const judged = tx.get<{ id: string }>(JUDGE, data.status, data.id);
@@ -78,6 +79,6 @@ export const handlers: Handlers = {
 
 /** A replay was ordered: the event of every comment goes into the outbox again, in order. */
 export function publishAgain(tx: Tx, after: Checkpoint): void {
-  replayedFrom(tx, after);
+  prepareReplay(tx, after);
   tx.run('INSERT INTO outbox (event) SELECT event FROM comments WHERE event IS NOT NULL ORDER BY seq');
 }

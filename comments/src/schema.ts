@@ -21,6 +21,7 @@ const comments = `
   CREATE TABLE posts (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 `;
 
+/** The columns have the names of the fields that they hold. */
 const namedAsFields = `
   ALTER TABLE comments RENAME COLUMN post_id TO postId;
   ALTER TABLE comments RENAME COLUMN created_at TO createdAt;

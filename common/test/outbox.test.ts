@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { openDatabase } from '@blog/common/core/database.ts';
 import type { Bus } from '@blog/common/core/exchange.ts';
-import { enqueue, outboxSchema, replayedFrom } from '@blog/common/core/outbox.ts';
+import { enqueue, outboxSchema, prepareReplay } from '@blog/common/core/outbox.ts';
 import { Relay } from '@blog/common/core/relay.ts';
 import { createApp } from '@blog/common/http/app.ts';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -177,14 +177,14 @@ describe('an event refused on its own', () => {
       await until(async () => (await refused()).length === times);
       bus.publications = [];
       await service.db.write((tx) => {
-        replayedFrom(tx, at(4));
+        prepareReplay(tx, at(4));
         enqueue(tx, event('bad'));
       });
       await until(() => bus.publications.filter(contains('bad')).length >= 2);
     }
     await until(async () => (await refused()).length === 2);
     bus.mode = 'ours';
-    await service.db.write((tx) => replayedFrom(tx, at(4)));
+    await service.db.write((tx) => prepareReplay(tx, at(4)));
     await until(async () => (await left()).length === 0);
     expect(arrived()).toEqual([...names(1, 4), 'bad']);
     expect(await service.degraded()).toEqual([]);

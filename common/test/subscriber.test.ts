@@ -20,9 +20,9 @@ const handle = (tx: Tx, { data }: KnownEvent) => {
 const subscribing = {
   migrations: [`CREATE TABLE handled (id TEXT) STRICT; CREATE TABLE orders (after TEXT) STRICT; ${checkpointSchema}`],
   create: ({ db, bus }: { db: Service['db']; bus: Bus }) => {
-    const onOrder = (tx: Tx, after: string) => void tx.run('INSERT INTO orders VALUES (?)', after);
+    const onReplay = (tx: Tx, after: string) => void tx.run('INSERT INTO orders VALUES (?)', after);
     const frame = frameOf(db);
-    const subscriber = new Subscriber({ ...frame, bus, handlers: { PostCreated: handle }, onOrder });
+    const subscriber = new Subscriber({ ...frame, bus, handlers: { PostCreated: handle }, onReplay });
     const loops = [subscriber];
     return { app: createApp({ ...frame, routes: [eventRoutes(subscriber, bus.token)], checks: loops }), loops };
   },

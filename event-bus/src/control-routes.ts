@@ -11,7 +11,7 @@ import { z } from 'zod';
 import { deleteLetter, getLetter, listLetters, unknownLetter } from './dead-letters.ts';
 import type { Delivery } from './delivery.ts';
 import { head } from './log.ts';
-import { failureOf, type Peer, type Shared } from './peer.ts';
+import { failureOf, type Pusher, type Shared } from './pusher.ts';
 import { statusOf } from './standing.ts';
 
 const letterPath = z.object({ id: wholeNumber(1) });
@@ -20,45 +20,45 @@ const replayBody = requestBody({
 });
 
 /** The commands to a subscription, each between two exchanges with its subscriber. */
-const COMMANDS: Record<string, (peer: Peer, body: unknown) => Promise<void>> = {
+const COMMANDS: Record<string, (pusher: Pusher, body: unknown) => Promise<void>> = {
   pause: ({ subscription }) => subscription.setPaused(true),
 
   /** Goes on, and tries at once what waits for its next attempt. */
-  async resume(peer) {
-    await peer.subscription.setPaused(false);
-    peer.askAt = 0;
+  async resume(pusher) {
+    await pusher.subscription.setPaused(false);
+    pusher.askAt = 0;
   },
 
   /** Parks the event that this subscription is stuck on. */
-  async skip(peer) {
-    const { order, divergence, failures } = peer.subscription;
+  async skip(pusher) {
+    const { order, divergence, failures } = pusher.subscription;
     if (divergence && !order) throw new Problem(409, 'The subscription is diverged: replay it.');
-    const [event] = (await peer.next()).events;
+    const [event] = (await pusher.next()).events;
     if (!event) throw new Problem(409, 'There is no event to skip.');
-    await peer.park(event, `skipped by hand${failures.reason ? `: ${failures.reason}` : ''}`);
+    await pusher.park(event, `skipped by hand${failures.reason ? `: ${failures.reason}` : ''}`);
   },
 
   /** Goes back, so that `from` is the first position pushed; a checkpointed subscriber is ordered to. */
-  async replay(peer, body) {
+  async replay(pusher, body) {
     const { from } = parse(replayBody, body ?? {});
-    const { divergence, position } = peer.subscription;
+    const { divergence, position } = pusher.subscription;
     const most = divergence ? 1 : position + 1;
     if (from > most) throw fieldProblem(400, 'from', `must be at most ${most}`);
-    await peer.subscription.setOrder({ id: randomUUID(), from });
-    peer.askAt = 0;
+    await pusher.subscription.setOrder({ id: randomUUID(), from });
+    pusher.askAt = 0;
   },
 };
 
 /** Delivers a dead letter once more, outside the order; it is deleted after a 2xx. */
-async function redeliver(peer: Peer, db: Database, id: number): Promise<void> {
-  const { name } = peer.subscription;
+async function redeliver(pusher: Pusher, db: Database, id: number): Promise<void> {
+  const { name } = pusher.subscription;
   const letter = await db.read((tx) => getLetter(tx, id));
-  const answer = await peer.send([letter], PLAIN, { 'event-head': await db.read(head) }).catch((error) => {
+  const answer = await pusher.send([letter], PLAIN, { 'event-head': await db.read(head) }).catch((error) => {
     throw unavailable(`${name} does not answer: ${reason(error)}.`);
   });
   if (!isSuccess(answer)) throw new Problem(409, `${name} ${failureOf(answer).message}`);
   await db.write((tx) => deleteLetter(tx, id));
-  peer.delivered([letter], 1);
+  pusher.delivered([letter], 1);
 }
 
 export function controlRoutes({ db, token, loops }: Shared & { loops: Delivery[] }): Router {
@@ -75,7 +75,7 @@ export function controlRoutes({ db, token, loops }: Shared & { loops: Delivery[]
     routes.post(`/subscriptions/:name/${name}`, body, async (req, res) => {
       const loop = find(req.params.name);
       if (!loop) throw fieldProblem(404, 'name', 'must be the name of a subscription');
-      await loop.command((peer) => command(peer, req.body));
+      await loop.command((pusher) => command(pusher, req.body));
       res.json(await db.read((tx) => statusOf(tx, loop.subscription)));
     });
   }
@@ -92,7 +92,7 @@ export function controlRoutes({ db, token, loops }: Shared & { loops: Delivery[]
     const letter = await db.read((tx) => getLetter(tx, id));
     const loop = find(letter.subscription);
     if (!loop) throw new Problem(409, `There is no subscription ${letter.subscription} any more: discard the letter.`);
-    await loop.command((peer) => redeliver(peer, db, id));
+    await loop.command((pusher) => redeliver(pusher, db, id));
     res.json({ status: 'OK' });
   });
 

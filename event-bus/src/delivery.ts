@@ -4,7 +4,7 @@ import { batching, Loop } from '@blog/common/core/loop.ts';
 import type { Observer } from '@blog/common/core/observer.ts';
 import { Problem, unavailable } from '@blog/common/core/problem.ts';
 import { databaseProblem } from '@blog/common/core/sqlite.ts';
-import { Peer, type Shared } from './peer.ts';
+import { Pusher, type Shared } from './pusher.ts';
 import { stateOf } from './standing.ts';
 import type { Subscription } from './subscription.ts';
 
@@ -17,7 +17,7 @@ const THROTTLE = 1_000;
  */
 export class Delivery extends Loop {
   readonly subscription: Subscription;
-  #peer: Peer;
+  #pusher: Pusher;
   #observer: Observer;
   #commands: (() => Promise<void>)[] = [];
   #pushedAt = Number.NEGATIVE_INFINITY;
@@ -25,8 +25,8 @@ export class Delivery extends Loop {
   constructor(shared: Shared, name: string, url: string) {
     super();
     this.#observer = shared.observer;
-    this.#peer = new Peer(shared, name, url, this.ending);
-    this.subscription = this.#peer.subscription;
+    this.#pusher = new Pusher(shared, name, url, this.ending);
+    this.subscription = this.#pusher.subscription;
     shared.db.onCommit(() => this.work.raise());
   }
 
@@ -45,31 +45,31 @@ export class Delivery extends Loop {
 
   async #turn(): Promise<void> {
     const { subscription } = this;
-    const peer = this.#peer;
+    const pusher = this.#pusher;
     if (subscription.paused) return this.interruption.wait();
-    if (performance.now() >= peer.askAt) await peer.ask();
+    if (performance.now() >= pusher.askAt) await pusher.ask();
     const { order, divergence, failures } = subscription;
-    const batch = divergence && !order ? undefined : await peer.next();
+    const batch = divergence && !order ? undefined : await pusher.next();
     const isNew = batch && batch.upto !== batch.after;
     const now = performance.now();
-    const isIgnored = isNew && batch.upto === batch.head && !peer.handles(batch.events);
+    const isIgnored = isNew && batch.upto === batch.head && !pusher.handles(batch.events);
     const throttled = isIgnored ? Math.max(0, this.#pushedAt + THROTTLE - now) : 0;
     if (batch && (order || (isNew && throttled === 0))) {
-      await peer.push(batch);
+      await pusher.push(batch);
       this.#pushedAt = performance.now();
       failures.end();
       if (batch.upto === batch.head) await this.interruption.wait(batching(batch.events.length));
     } else {
       failures.end();
-      await this.work.wait(throttled || Math.max(0, peer.askAt - now));
+      await this.work.wait(throttled || Math.max(0, pusher.askAt - now));
     }
   }
 
   async #failed(error: unknown): Promise<void> {
-    const peer = this.#peer;
+    const pusher = this.#pusher;
     this.#observer.step('failed', [], { subscription: this.subscription.name });
-    peer.size = 1;
-    peer.askAt = 0;
+    pusher.size = 1;
+    pusher.askAt = 0;
     const known = error instanceof Problem ? error : databaseProblem(error);
     const why = (known?.message ?? reason(error)).replace(/\.$/, '');
     const pause = this.subscription.failures.add(why, 1_000 * (known?.extra.retryAfter ?? 0));
@@ -77,12 +77,12 @@ export class Delivery extends Loop {
   }
 
   /** Runs a command of a person between two exchanges. */
-  command(work: (peer: Peer) => Promise<void>): Promise<void> {
+  command(work: (pusher: Pusher) => Promise<void>): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.stopped) return reject(unavailable('The bus is stopping.'));
       this.#commands.push(async () => {
-        this.#peer.batches.discard();
-        await work(this.#peer).then(resolve, reject);
+        this.#pusher.batches.discard();
+        await work(this.#pusher).then(resolve, reject);
       });
       this.interrupt();
     });

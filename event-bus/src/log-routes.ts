@@ -15,8 +15,8 @@ import { z } from 'zod';
 import type { Delivery } from './delivery.ts';
 import type { Integrity } from './integrity.ts';
 import { append, type Entry, entryJson, firstEntries, head, knows, newest, PAGE, readBehind } from './log.ts';
-import type { Shared } from './peer.ts';
 import { parsePublication, publicationBody, publicationHeaders } from './publication.ts';
+import type { Shared } from './pusher.ts';
 
 const text = z.string({ error: 'must be given once' }).min(1, 'must not be empty').optional();
 const eventsQuery = z

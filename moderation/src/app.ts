@@ -1,5 +1,5 @@
 // The moderation service: it has no routes of its own, only the relay of its outbox and its subscription.
-import { replayedFrom } from '@blog/common/core/outbox.ts';
+import { prepareReplay } from '@blog/common/core/outbox.ts';
 import { Relay } from '@blog/common/core/relay.ts';
 import { Subscriber } from '@blog/common/core/subscriber.ts';
 import { busSettings } from '@blog/common/run/config.ts';
@@ -26,8 +26,8 @@ export const moderation = defineService({
     const subscriber = new Subscriber({
       ...context,
       handlers: createHandlers(settings.BANNED_WORDS),
-      // The verdicts come again with the comments that a replay brings: an order only forgets what the bus had acknowledged.
-      onOrder: replayedFrom,
+      // The verdicts are published again with the comments that a replay brings.
+      onReplay: prepareReplay,
       onApplied: (_events, made) => {
         for (const status of made) if (status) verdicts.inc({ status });
       },

@@ -18,7 +18,7 @@ export const posts = defineService({
   create(context) {
     const { db, observer } = context;
     const relay = new Relay(context);
-    const subscriber = new Subscriber({ ...context, handlers, onOrder: publishAgain });
+    const subscriber = new Subscriber({ ...context, handlers, onReplay: publishAgain });
     const routes = Router();
 
     for (const path of ['/posts', '/posts/create']) {

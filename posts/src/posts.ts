@@ -2,7 +2,7 @@
 import { randomUUIDv7 } from 'node:crypto';
 import type { Checkpoint } from '@blog/common/core/checkpoint.ts';
 import { createEvent, type Handlers, recordOf } from '@blog/common/core/events.ts';
-import { enqueue, replayedFrom } from '@blog/common/core/outbox.ts';
+import { enqueue, prepareReplay } from '@blog/common/core/outbox.ts';
 import { fillIn, firstOf, lacks, type Rows, seqOf } from '@blog/common/core/rows.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
 import { answerAgain, requestBody, requestText } from '@blog/common/http/input.ts';
@@ -17,6 +17,7 @@ export const newPost = requestBody({ title: requestText(200) });
 const FIELDS = ['title', 'createdAt'] as const;
 type Post = { id: string } & { [field in (typeof FIELDS)[number]]?: string | null };
 
+/** `INSERT INTO posts (id, title,createdAt, …) VALUES (…) ON CONFLICT … SET title = coalesce(title, excluded.title), …` */
 const STORE = `INSERT INTO posts (id, ${FIELDS}, idempotencyKey, event) VALUES (?, ${FIELDS.map(() => '?')}, ?, ?)
   ON CONFLICT (id) DO UPDATE SET ${fillIn(FIELDS)} WHERE ${lacks(FIELDS)}`;
 
@@ -46,7 +47,7 @@ export function listPosts(tx: Tx, limit: number, cursor?: string): Rows<Post> {
 }
 
 export const handlers: Handlers = {
-  /** Inserts from its own event the post that a lost or older database does not have; fills in what was not known. */
+  /** Its own event comes back from the log: so a database that was lost, or put back from a backup, gets its posts again. */
   PostCreated(tx, event) {
     const createdAt = event.data.createdAt ?? event.time;
     store(tx, { ...event.data, createdAt }, null, recordOf(SOURCE, event));
@@ -55,6 +56,6 @@ export const handlers: Handlers = {
 
 /** A replay was ordered: the event of every post goes into the outbox again, in order; a log that lost some gets it back. */
 export function publishAgain(tx: Tx, after: Checkpoint): void {
-  replayedFrom(tx, after);
+  prepareReplay(tx, after);
   tx.run('INSERT INTO outbox (event) SELECT event FROM posts ORDER BY seq');
 }

@@ -14,6 +14,7 @@ const posts = `
   ) STRICT;
 `;
 
+/** The columns have the names of the fields that they hold. */
 const namedAsFields = `
   ALTER TABLE posts RENAME COLUMN created_at TO createdAt;
   ALTER TABLE posts RENAME COLUMN idempotency_key TO idempotencyKey;

@@ -26,6 +26,7 @@ export const query = defineService({
   migrations,
   create(context) {
     const { db, observer } = context;
+    /** Changes that are observed until readers of the stream have them. */
     let pushing: Sending[] = [];
     const subscriber = new Subscriber({
       ...context,

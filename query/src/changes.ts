@@ -44,9 +44,10 @@ export function readStep(tx: Tx, after: number): Step {
     const shown = changed.get(post.id) ?? { post, comments: [] };
     changed.set(post.id, shown);
     if (comment) shown.comments.push(comment);
+    // The reader shows that more comments of this post follow.
     if (comment && comment === last?.comment && more) shown.more = true;
   }
-  // Nothing of these is shown, and the rest is for the next step: a comment line has the reader come back for it.
+  // No row of this step is shown, and more follow: an empty line of the stream (an SSE comment) goes on to the next step.
   if (changed.size === 0 && more) return { text: ':\n\n', upto };
   // Only the last message has the id: a reader that got some of them and went away gets all of them again.
   const texts = [...changed.values()].map((data, i) =>

@@ -31,6 +31,7 @@ const readModel = `
   CREATE INDEX comments_changed ON comments (revision);
 `;
 
+/** The columns have the names of the fields that they hold. */
 const namedAsFields = `
   ALTER TABLE posts RENAME COLUMN created_at TO createdAt;
   ALTER TABLE posts RENAME COLUMN comment_count TO commentCount;

@@ -7,7 +7,7 @@ import { root } from '../parts.ts';
 const LEARNED = [
   'common/src/core/*.ts',
   '{posts,comments,query,moderation}/src/*.ts',
-  'event-bus/src/{log,publication,delivery,peer,batch,tail,subscription,dead-letters}.ts',
+  'event-bus/src/{log,publication,delivery,pusher,push-batch,tail,subscription,dead-letters}.ts',
 ];
 /** The frame that a service is put into, and details of the bus that a reader may take on trust. */
 const FRAME = ['common/src/run/', 'common/src/http/', 'event-bus/src/{arrivals,exact-json,standing}.ts'].flatMap(

@@ -25,7 +25,7 @@ export const enqueue = (tx: Tx, event: object | string) =>
  * A replay order was taken: refused events are sent once more. After an order from the start the log is right, whatever the
  * bus had acknowledged; after a later one a loss must still be noticed.
  */
-export function replayedFrom(tx: Tx, after: Checkpoint): void {
+export function prepareReplay(tx: Tx, after: Checkpoint): void {
   sendRefusedAgain(tx);
   if (positionOf(after) === 0) tx.run('UPDATE publication SET checkpoint = ?', after);
 }

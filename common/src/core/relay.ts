@@ -1,5 +1,5 @@
 // The relay: sends the outbox to the bus.
-import { askForEvents, isProblem } from './bus-answers.ts';
+import { askForEvents, isProblem } from './bus-kind.ts';
 import { checkpointText } from './checkpoint.ts';
 import type { Database } from './database.ts';
 import { BATCH, PLAIN, parseTraceparent, traceIdOf } from './events.ts';

@@ -1,6 +1,6 @@
 // The subscriber: applies the events that the bus pushes, and moves the checkpoint in the same transaction.
 import { z } from 'zod';
-import { askForEvents, headOf } from './bus-answers.ts';
+import { askForEvents, headOf } from './bus-kind.ts';
 import { type Checkpoint, checkpointText, NEW, type Progress, positionOf } from './checkpoint.ts';
 import type { Database } from './database.ts';
 import { apply, type EventType, type Handlers, type KnownEvent, parseEvent } from './events.ts';
@@ -38,7 +38,7 @@ type Options<Result> = {
   /** Applies one event each; throwing makes it a poison event. Idempotent by the ids in `data`. Other types are ignored. */
   handlers: Handlers<Result>;
   /** A replay order is being taken that sets the checkpoint to `after`. */
-  onOrder?: (tx: Tx, after: Checkpoint) => void;
+  onReplay?: (tx: Tx, after: Checkpoint) => void;
   /** Called after COMMIT with the applied events, and with what the handlers returned for each. */
   onApplied?: (events: KnownEvent[], results: (Result | undefined)[]) => void;
 };
@@ -112,7 +112,7 @@ export class Subscriber<Result = void> extends Loop {
     const { checkpoint, replay } = readProgress(tx);
     const isOrdered = order && order !== replay && positionOf(after) <= positionOf(checkpoint);
     if (!isOrdered && !joins(checkpoint, after)) return false;
-    if (isOrdered) this.#options.onOrder?.(tx, after);
+    if (isOrdered) this.#options.onReplay?.(tx, after);
     tx.run('UPDATE stand SET checkpoint = ?, replay = ?', upto, (isOrdered ? order : replay) ?? null);
     return true;
   }

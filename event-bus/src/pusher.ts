@@ -7,9 +7,9 @@ import { retryAfter } from '@blog/common/core/loop.ts';
 import type { Observer } from '@blog/common/core/observer.ts';
 import { Problem } from '@blog/common/core/problem.ts';
 import type { Arrivals } from './arrivals.ts';
-import { type Batch, BatchReader, PUSH_EVENTS } from './batch.ts';
 import { park } from './dead-letters.ts';
 import { type Entry, head, knows } from './log.ts';
+import { type Batch, BatchReader, PUSH_EVENTS } from './push-batch.ts';
 import { Subscription } from './subscription.ts';
 import type { Tail } from './tail.ts';
 
@@ -45,7 +45,7 @@ export type Shared = {
   deadline: number;
 };
 
-export class Peer {
+export class Pusher {
   readonly subscription: Subscription;
   readonly batches: BatchReader;
   /** The maximum of events in the next push: one after a failure, then it doubles with every success. */
