@@ -40,9 +40,6 @@ const MISSED = 10_000;
 /** The maximum of positions that are searched in one go: others wait meanwhile. */
 const SEARCH = 5_000;
 
-/** Backpressure: a page is read only when the one before it has left, so that a slow reader costs one page of memory. */
-const PAGE_AHEAD = { highWaterMark: 1 };
-
 type Filter = { after?: number; before?: number; type?: string; subject?: string };
 type Options = Shared & { loops: Delivery[]; streams: Streams; integrity: Integrity };
 
@@ -70,10 +67,7 @@ export function logRoutes({ db, observer, token, tail, loops, arrivals, streams,
   // All of the log, however long: page by page, and only as fast as it is read (backpressure).
   routes.get('/events', async (req, res) => {
     const { limit, ...asked } = parse(eventsQuery, req.query);
-    const pieces = Readable.from(
-      jsonArray(db, asked, req.method === 'HEAD' ? 0 : limit, () => res.destroyed),
-      PAGE_AHEAD,
-    );
+    const pieces = Readable.from(jsonArray(db, asked, req.method === 'HEAD' ? 0 : limit, () => res.destroyed));
     // An error of the first page gets an answer. Later the answer can only break off.
     await once(pieces, 'readable');
     res.set('event-head', await db.read(head)).type('application/json');

@@ -1,4 +1,4 @@
-// The log takes whatever follows from an event that it took: no comment waits for its verdict for ever.
+// Events that follow from an accepted event are accepted too, so no comment waits for its verdict for ever.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,14 +32,14 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Publishes what a service sent; returns it as the bus pushes it. */
+/** Publishes an event of a service; returns it as the bus pushes it. */
 async function publish(event: unknown, type = 'application/json'): Promise<KnownEvent> {
   const events = parsePublication({ body: event, is: (asked: string) => asked === type } as unknown as Request);
   const { entries } = (await log?.write((tx) => append(tx, events))) ?? { entries: [] };
   return parseEvent(JSON.parse(entries[0]?.record ?? 'null'), EVENT_TYPES) as KnownEvent;
 }
 
-/** The events that the service publishes because of an event. */
+/** The events that the service publishes as a consequence of an event. */
 async function follow(db: Database | undefined, handlers: Handlers<unknown>, event: KnownEvent) {
   const row = await db?.write((tx) => {
     apply(handlers, tx, event);
@@ -65,7 +65,7 @@ const created = fc.record({
   createdAt: fc.constantFrom(undefined, 'yesterday', '2026-01-01T00:00:00Z'),
 });
 
-test('a CommentCreated that the log takes gets its verdict, and the verdict its update, whatever the comment holds', async () => {
+test('every CommentCreated that the log accepts gets its verdict, and the verdict its update, with any content', async () => {
   let [taken, refused] = [0, 0];
   const property = fc.asyncProperty(created, async ({ form, ...data }) => {
     const attributes = form === EVENT ? { specversion: '1.0', id: `${++taken}`, source: 'foreign' } : {};
@@ -86,7 +86,7 @@ test('a CommentCreated that the log takes gets its verdict, and the verdict its 
   expect([taken > 20, refused > 20]).toEqual([true, true]);
 });
 
-/** Publishes the event with the longest text that the log takes. */
+/** Publishes the event with the longest text that the log accepts. */
 async function largest(type: string, data: object, from = 0, to = 256 * 1024): Promise<KnownEvent> {
   const half = Math.ceil((from + to) / 2);
   const event = { type, data: { ...data, content: 'x'.repeat(half) } };
@@ -98,7 +98,7 @@ async function largest(type: string, data: object, from = 0, to = 256 * 1024): P
   return isTaken ? largest(type, data, half, to) : largest(type, data, from, half);
 }
 
-test('the largest comment and the largest verdict that the log takes are carried on, with ids of the largest text', async () => {
+test('the largest comment and verdict that the log accepts are processed, with ids of the maximum size', async () => {
   const ids = (n: number) => ({ id: `${n}`.padStart(200, '\u0001'), postId: '\u0001'.repeat(200) });
   const comment = await largest('CommentCreated', ids(1));
   await update(await judge(comment), comment);

@@ -249,7 +249,7 @@ test("HEAD names the log's end without reading an event, however large or damage
 });
 
 test('a reader of the log or its stream that stops reading is disconnected, and its part of the answer is correct', async () => {
-  const bus = await startBus({ limits: { unread: 300 } });
+  const bus = await startBus({ limits: { unread: 1_000 } });
   const events = 120;
   for (const id of ids('e', events)) await post(bus, cloudEvent(id, { data: 'x'.repeat(200_000) })).expect(201);
   const { port } = new URL(bus.url);

@@ -80,27 +80,27 @@ const position = (checkpoint: string) => Number.parseInt(checkpoint, 10);
  * backwards.
  */
 export function checkpointed(checkpoint = '0', replay: string | null = null, handles?: string[]) {
-  const stand = { checkpoint, replay };
+  const progress = { checkpoint, replay };
   const applied: string[] = [];
   const answer: Answer = ({ method, headers, events }, res) => {
-    if (method === 'GET') return json(res, 200, { ...stand, handles });
+    if (method === 'GET') return json(res, 200, { ...progress, handles });
     const [after, upto, order] = ['after', 'upto', 'replay'].map((name) => headers[`event-${name}`] as string);
     const apply = () => applied.push(...events.map(({ id }) => id));
     if (!after || !upto) {
       apply();
       return json(res, 200, { status: 'OK' });
     }
-    if (order && order !== stand.replay && position(after) <= position(stand.checkpoint)) {
-      Object.assign(stand, { checkpoint: after, replay: order });
+    if (order && order !== progress.replay && position(after) <= position(progress.checkpoint)) {
+      Object.assign(progress, { checkpoint: after, replay: order });
     }
-    const joins = stand.checkpoint === after || (stand.checkpoint === '0' && position(after) === 0);
+    const joins = progress.checkpoint === after || (progress.checkpoint === '0' && position(after) === 0);
     if (joins) {
       apply();
-      stand.checkpoint = upto;
+      progress.checkpoint = upto;
     }
-    json(res, joins ? 200 : 409, stand);
+    json(res, joins ? 200 : 409, progress);
   };
-  return { stand, applied, answer };
+  return { progress, applied, answer };
 }
 
 /** A classic subscriber: no checkpoints, one event per POST. */

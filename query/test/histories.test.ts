@@ -1,3 +1,4 @@
+// The read model ends in the same state whatever the order and repetition of events.
 import type { Tx } from '@blog/common/core/sqlite.ts';
 import { afterAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
@@ -10,7 +11,7 @@ afterAll(removeFolders);
 
 type Row = Record<string, string | number | null>;
 
-/** What the read model says, whatever order it came in. */
+/** The read model's data without its order of arrival. */
 const look = (tx: Tx) => ({ posts: rowsOf(tx, 'posts'), comments: rowsOf(tx, 'comments') });
 const rowsOf = (tx: Tx, table: string) =>
   tx.all<Row>(`SELECT * FROM ${table} ORDER BY id`).map(({ seq: _, revision: __, ...row }) => row);
@@ -26,7 +27,7 @@ test('any order, repetition and restart of a history gives the same posts, comme
   await fc.assert(property, { numRuns: 40 });
 });
 
-test('nothing that is known is ever changed or lost, no status goes back, and counts are true, whatever comes', async () => {
+test('no sequence of events changes or removes known values or takes a status back, and counts are correct', async () => {
   const property = fc.asyncProperty(quarrel('CommentUpdated').chain(retold), async (steps) => {
     const looks = await readModel(steps);
     for (const [i, { posts, comments }] of looks.entries()) {
@@ -40,7 +41,7 @@ test('nothing that is known is ever changed or lost, no status goes back, and co
   await fc.assert(property, { numRuns: 60 });
 });
 
-test('events told again in any order behind a history change nothing, not even a revision', async () => {
+test('events repeated in any order after a history change nothing, not even a revision', async () => {
   const histories = history('CommentUpdated').chain((events) => fc.tuple(fc.constant(events), retold(events)));
   const property = fc.asyncProperty(histories, async ([events, again]) => {
     const looks = await tell([...events, ...again], migrations, handlers, lookAtAll);

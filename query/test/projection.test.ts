@@ -1,3 +1,5 @@
+// The projection: events to the rows of the read model.
+
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { Json } from '../../common/test/fake-bus.ts';
 import { removeFolders, type Service } from '../../common/test/service.ts';
@@ -11,7 +13,7 @@ afterEach(() => service.close());
 afterAll(removeFolders);
 
 const apply = (...events: object[]) => service.push(events).expect(200);
-/** Everything that the read model says, in its order: each row but for the revision of its last change. */
+/** The whole read model in its order, without the revisions of the last changes. */
 const model = async (of = service) => ({ posts: await rows(of, 'posts'), comments: await rows(of, 'comments') });
 const rows = async (of: Service, table: string) =>
   (await of.rows<Json>(`SELECT * FROM ${table} ORDER BY seq`)).map(({ revision: _, ...row }) => row);
@@ -27,7 +29,7 @@ test('a comment that came before its post is shown and counted when the post com
   expect(commentCount).toBe(3);
 });
 
-test('what is missing is filled in, and what is known never blanked or replaced', async () => {
+test('missing fields are filled in, and known ones never cleared or replaced', async () => {
   await apply({ ...post('p', {}), time: '2026-01-01T00:00:00Z' }, post('p', { title: 'first' }));
   await apply(post('p', { title: 'second', createdAt: '2030-01-01T00:00:00Z' }), post('p', { title: null }));
   await apply(comment('c', 'p', {}), comment('c', 'p', { content: 'first', createdAt: '2026-01-02T00:00:00Z' }));
