@@ -240,6 +240,18 @@ const spend = (milliseconds: number) => {
   for (const end = performance.now() + milliseconds; performance.now() < end; );
 };
 
+test('load shedding: a few requests in a long turn are all answered, because the process may have had no processor time', async () => {
+  await listen({ turn: 10 }, (_, res) => {
+    spend(20);
+    res.end('fine');
+  });
+  const sockets = Array.from({ length: 20 }, () => open());
+  await until(async () => (await openConnections()) === sockets.length);
+  for (const socket of sockets) socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+  const answers = await Promise.all(sockets.map((socket) => text(socket)));
+  expect(answers.map((answer) => answer.split('\r\n')[0])).toEqual(sockets.map(() => 'HTTP/1.1 200 OK'));
+});
+
 test('load shedding: under overload the newest requests are 503 at once and accepted ones are completed, except for health, metrics and the bus', async () => {
   const done: string[] = [];
   await listen({ turn: 100 }, (req, res) => {

@@ -49,7 +49,7 @@ test('a request is counted once, under the pattern of its route, its method and 
 
 test('a request refused by load shedding is counted', async () => {
   service = await startComments();
-  const server = createHttpServer(service.app, { turn: -1 }).listen(0, '127.0.0.1');
+  const server = createHttpServer(service.app, { turn: -1, burst: 0 }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   expect((await fetch(`http://127.0.0.1:${port}/posts/p/comments`)).status).toBe(503);

@@ -24,6 +24,8 @@ export const LIMITS = {
   unread: 30_000,
   /** Load shedding: requests still queued after a turn of the event loop has taken requests for this long get 503. */
   turn: 100,
+  /** The number of requests in a turn that are never shed: a process that got no processor time is not overloaded. */
+  burst: 32,
   /** The maximum of open connections; the next one is closed at once. */
   connections: 5_000,
   /** Time for reading on a refused connection: closing it with unread bytes would reset it, and the answers might be lost. */
@@ -45,8 +47,8 @@ export function createHttpServer(
   listener?: RequestListener,
   limits: Partial<typeof LIMITS> & ServerOptions = {},
 ): Server {
-  const { unread, connections, turn, linger, ...options } = { ...LIMITS, ...limits };
-  const server = createServer(options, listener && shedding(listener, turn));
+  const { unread, connections, turn, burst, linger, ...options } = { ...LIMITS, ...limits };
+  const server = createServer(options, listener && shedding(listener, turn, burst));
   server.maxConnections = connections;
   server.timeout = unread;
   server.on('connection', (socket) => underWay.set(socket, new Set()));
@@ -79,17 +81,19 @@ export function createHttpServer(
  * the queueing delay of those behind it grows without bound. Deliveries of the bus and questions about health are never shed. A
  * listener that is an app gets the event `refused`.
  */
-function shedding(listener: RequestListener, turn: number): RequestListener {
-  let began: number | undefined;
+function shedding(listener: RequestListener, turn: number, burst: number): RequestListener {
+  let began = 0;
+  let taken = 0;
   return (req, res) => {
-    const now = performance.now();
-    if (began === undefined) {
-      began = now;
+    if (taken === 0) {
+      began = performance.now();
       setImmediate(() => {
-        began = undefined;
+        taken = 0;
       });
     }
-    if (now - began <= turn || ALWAYS.includes(req.url ?? '')) return listener(req, res);
+    taken += 1;
+    const isInTime = taken <= burst || performance.now() - began <= turn;
+    if (isInTime || ALWAYS.includes(req.url ?? '')) return listener(req, res);
     (listener as Partial<EventEmitter>).emit?.('refused', req, res);
     res.writeHead(503, BUSY_HEADERS).end(BUSY);
   };
