@@ -14,6 +14,7 @@ export function createLog(name: string, level = 'info'): Log {
 const QUIET = ['/healthz', '/readyz', '/metrics'];
 
 /** Logs an answered request at level `debug`, without the query string, which may hold something private. */
-export function logRequest(log: Log, method: string, path: string, status: number, ms: number, traceId?: string): void {
+export function logRequest(log: Log, method: string, url: string, status: number, ms: number, traceId?: string): void {
+  const [path = ''] = url.split('?', 1);
   if (!QUIET.includes(path)) log.debug({ method, path, status, ms: Math.round(ms), traceId }, 'request');
 }

@@ -58,18 +58,18 @@ export function createObserver({ log, metrics, tracer, failpoint }: Options): Ob
 export function watchRequests({ log, metrics, tracer }: Options) {
   return (req: Request, res: Response): string | undefined => {
     const began = performance.now();
-    const { method } = req;
-    const [path = ''] = req.url.split('?', 1);
+    const { method, url } = req;
     const parent = parseTraceparent(req.headers.traceparent);
     // The events that `POST /events` brings have spans of their own.
-    const isTraced = path !== '/events' && (parent !== undefined || !['GET', 'HEAD', 'OPTIONS'].includes(method));
+    const isTraced =
+      !/^\/events(\?|$)/.test(url) && (parent !== undefined || !['GET', 'HEAD', 'OPTIONS'].includes(method));
     const span = isTraced && tracer ? startSpan(tracer, method, { kind: SpanKind.SERVER, parent }) : undefined;
     const traceparent = span ? traceparentOf(span) : parent;
     res.on('close', () => {
       const ms = performance.now() - began;
       const { statusCode: status } = res;
       metrics.request(req, res, ms / 1_000);
-      logRequest(log, method, path, status, ms, traceIdOf(traceparent));
+      logRequest(log, method, url, status, ms, traceIdOf(traceparent));
       if (!span) return;
       const route = routeOf(req);
       span.updateName(`${method} ${route}`);
