@@ -9,7 +9,7 @@ import { stateOf } from './standing.ts';
 import type { Subscription } from './subscription.ts';
 
 /** Throttles pushes of events that the subscriber does not handle, which only move its checkpoint: one in so many milliseconds. */
-const THROTTLE = 1_000;
+const THROTTLE = 250;
 
 /**
  * The loop of one subscription: reads the log behind its position, pushes, advances. Live delivery, catching up and replay are

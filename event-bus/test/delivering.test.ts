@@ -45,7 +45,7 @@ describe('a checkpointed subscriber', () => {
     expect(part.ids.map((batch) => batch.length)).toEqual([1_000, 502, 2, 1]);
   });
 
-  test('gets events that it does not handle with the next one that it handles, or a second later', async () => {
+  test('gets events that it does not handle with the next one that it handles, or a little later', async () => {
     const a = checkpointed('0', null, ['Handled']);
     const part = await startPart(a.answer);
     const bus = await startBus({ subscriptions: { a: part } });
