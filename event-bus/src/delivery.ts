@@ -27,7 +27,7 @@ export class Delivery extends Loop {
     this.#observer = shared.observer;
     this.#pusher = new Pusher(shared, name, url, this.ending);
     this.subscription = this.#pusher.subscription;
-    shared.db.onCommit(() => this.work.raise());
+    shared.tail.onGrowth(() => this.work.raise());
   }
 
   protected async run(): Promise<void> {

@@ -13,6 +13,12 @@ const HELD = 2 * 1024 * 1024;
 export class Tail {
   #entries: Entry[] = [];
   #held = 0;
+  #listeners: (() => void)[] = [];
+
+  /** Calls the listener after each growth: not after every commit, which may only have moved a position. */
+  onGrowth(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
 
   /** Takes what was committed. */
   grow(entries: Entry[]): void {
@@ -25,6 +31,7 @@ export class Tail {
       this.#held += entry.record.length;
     }
     while (this.#held > HELD) this.#held -= this.#entries.shift()?.record.length ?? 0;
+    for (const listener of this.#listeners) listener();
   }
 
   /** The next entries behind a position: held ones, unless another process has appended meanwhile, while it stops. */
