@@ -19,18 +19,21 @@ const replayBody = requestBody({
   from: z.int({ error: 'must be a whole number' }).min(1, 'must be at least 1').default(1),
 });
 
-/** The commands to a subscription, each between two exchanges with its subscriber. */
-const COMMANDS: Record<string, (pusher: Pusher, body: unknown) => Promise<void>> = {
-  pause: ({ subscription }) => subscription.setPaused(true),
+/** The commands to a subscription: each is made from the body of its request, and runs between two exchanges. */
+const COMMANDS: Record<string, (body: unknown) => (pusher: Pusher) => Promise<void>> = {
+  pause:
+    () =>
+    ({ subscription }) =>
+      subscription.setPaused(true),
 
   /** Goes on, and tries at once what waits for its next attempt. */
-  async resume(pusher) {
+  resume: () => async (pusher) => {
     await pusher.subscription.setPaused(false);
     pusher.askAt = 0;
   },
 
   /** Parks the event that this subscription is stuck on. */
-  async skip(pusher) {
+  skip: () => async (pusher) => {
     const { order, divergence, failures } = pusher.subscription;
     if (divergence && !order) throw new Problem(409, 'The subscription is diverged: replay it.');
     const [event] = (await pusher.next()).events;
@@ -39,13 +42,15 @@ const COMMANDS: Record<string, (pusher: Pusher, body: unknown) => Promise<void>>
   },
 
   /** Goes back, so that `from` is the first position pushed; a checkpointed subscriber is ordered to. */
-  async replay(pusher, body) {
+  replay(body) {
     const { from } = parse(replayBody, body ?? {});
-    const { divergence, position } = pusher.subscription;
-    const most = divergence ? 1 : position + 1;
-    if (from > most) throw fieldProblem(400, 'from', `must be at most ${most}`);
-    await pusher.subscription.setOrder({ id: randomUUID(), from });
-    pusher.askAt = 0;
+    return async (pusher) => {
+      const { divergence, position } = pusher.subscription;
+      const most = divergence ? 1 : position + 1;
+      if (from > most) throw fieldProblem(400, 'from', `must be at most ${most}`);
+      await pusher.subscription.setOrder({ id: randomUUID(), from });
+      pusher.askAt = 0;
+    };
   },
 };
 
@@ -75,7 +80,7 @@ export function controlRoutes({ db, token, loops }: Shared & { loops: Delivery[]
     routes.post(`/subscriptions/:name/${name}`, body, async (req, res) => {
       const loop = find(req.params.name);
       if (!loop) throw fieldProblem(404, 'name', 'must be the name of a subscription');
-      await loop.command((pusher) => command(pusher, req.body));
+      await loop.command(command(req.body));
       res.json(await db.read((tx) => statusOf(tx, loop.subscription)));
     });
   }

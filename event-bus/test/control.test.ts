@@ -75,3 +75,18 @@ test.each([
   const bus = await startBus({ subscriptions: { a: await startPart(plain().answer) } });
   await bus.http[method](path).expect(405).expect('allow', allow);
 });
+
+test('a malformed command is refused at once, also while an exchange is in flight', async () => {
+  const a = checkpointed();
+  const part = await startPart(a.answer);
+  let release = () => {};
+  part.fail((push, res) => {
+    release = () => a.answer(push, res);
+  }, 1);
+  const bus = await startBus({ subscriptions: { a: part }, deadline: 30_000 });
+  const upto = await bus.publish('e1');
+  await until(() => expect(part.pushes).toHaveLength(1));
+  expect((await bus.control('a', 'replay', { from: 'x' })).status).toBe(400);
+  release();
+  await until(() => expect(a.progress.checkpoint).toBe(upto));
+});
