@@ -27,11 +27,9 @@ export class Damage extends Problem {
 }
 
 const placeAt = (tx: Tx, position: number): Place | undefined =>
-  tx.get<Place>(
-    `SELECT 0 AS position, checksum FROM log WHERE ?1 = 0
-     UNION ALL SELECT position, checksum FROM events WHERE position = ?1`,
-    position,
-  );
+  position === 0
+    ? tx.get<Place>('SELECT 0 AS position, checksum FROM log')
+    : tx.get<Place>('SELECT position, checksum FROM events WHERE position = ?', position);
 
 /** The newest position of the log, with its checksum. */
 export function newest(tx: Tx): Place {

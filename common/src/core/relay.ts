@@ -78,8 +78,14 @@ export class Relay extends Loop {
   /** Sends the next batch. False when there is nothing to send. */
   async #step(): Promise<boolean> {
     const { db, bus, observer } = this.#options;
-    const { rows: batch, more } = await db.read((tx) => nextRows(tx, this.#sent, this.#limit));
-    const published = await db.read(publishedUpTo);
+    const {
+      rows: batch,
+      more,
+      published,
+    } = await db.read((tx) => ({
+      ...nextRows(tx, this.#sent, this.#limit),
+      published: publishedUpTo(tx),
+    }));
     const last = batch.at(-1);
     if (!last) return false;
 
