@@ -81,10 +81,14 @@ export class Integrity {
    */
   async verify(): Promise<Verdict> {
     this.#db.health.assertInPlace();
-    this.#verifying ??= verifyLog(this.#db).finally(() => {
+    this.#verifying ??= this.#verify().finally(() => {
       this.#verifying = undefined;
     });
-    const verdict = await this.#verifying;
+    return this.#verifying;
+  }
+
+  async #verify(): Promise<Verdict> {
+    const verdict = await verifyLog(this.#db);
     this.#found = this.#damageOf(verdict);
     return verdict;
   }
