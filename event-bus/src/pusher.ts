@@ -31,8 +31,8 @@ export function failureOf(answer: Answer): Problem {
   return new Problem(502, `answered ${status} ${what}`.trim(), { retryAfter: seconds });
 }
 
-/** The span of the log that a push covers. */
-const spanOf = ({ after, upto, head }: Batch) => ({ 'event-after': after, 'event-upto': upto, 'event-head': head });
+/** The headers that say which part of the log a push covers. */
+const rangeOf = ({ after, upto, head }: Batch) => ({ 'event-after': after, 'event-upto': upto, 'event-head': head });
 
 /** The things that the parts of the bus share. */
 export type Shared = {
@@ -115,7 +115,7 @@ export class Pusher {
   async #pushBatch(batch: Batch): Promise<void> {
     const { subscription, batches } = this;
     const { name, order } = subscription;
-    const sent = this.send(batch.events, BATCH, { ...spanOf(batch), 'event-replay': order?.id });
+    const sent = this.send(batch.events, BATCH, { ...rangeOf(batch), 'event-replay': order?.id });
     const larger = Math.min(this.size * 2, PUSH_EVENTS);
     if (batch.upto !== batch.head && !order) batches.prepare(positionOf(batch.upto), larger);
     const answer = await sent;
@@ -142,7 +142,7 @@ export class Pusher {
     if (event) {
       // Those before it are parked.
       subscription.advance(event.position - 1);
-      const answer = await this.send([event], PLAIN, spanOf(batch)).catch(async (error) => {
+      const answer = await this.send([event], PLAIN, rangeOf(batch)).catch(async (error) => {
         // It answers questions, and leaves this event without an answer: it hangs, or crashes, on the event. A checkpointed one
         // is never taken for that: a restart at the wrong moment looks the same.
         if (!(error instanceof NoAnswer && error.heard)) throw error;

@@ -61,7 +61,7 @@ function between(event: string, exchange: string | undefined) {
 
 const OPERATIONS: Record<string, string> = { 'event-bus': 'send', stream: 'push' };
 
-export type Spans = Pick<Observer, 'sending' | 'applying'> & {
+type Spans = Pick<Observer, 'sending' | 'applying'> & {
   logged(entries: readonly Seen[], { cause, began }: Circumstances): void;
 };
 
