@@ -1,14 +1,14 @@
 import { useEffect, useRef, useState } from 'react';
-import { createAnnouncer, LiveRegion } from './components/announcer.tsx';
-import { Boundary } from './components/boundary.tsx';
-import { ConnectionStatus } from './components/connection-status.tsx';
-import { Link, useLocation, useMedia } from './components/navigation.tsx';
-import { Blog } from './features/posts/blog.tsx';
-import { System } from './features/system/system.tsx';
-import { SystemContext } from './features/system/system-context.ts';
-import { createSystemStore } from './features/system/system-store.ts';
-import { FeedContext, useFeedState } from './feed/feed-context.ts';
-import { createFeedStore } from './feed/store.ts';
+import { Blog } from './blog/blog.tsx';
+import { ConnectionStatus } from './blog/connection-status.tsx';
+import { FeedContext, useFeedState } from './blog/feed-context.ts';
+import { createFeedStore } from './blog/store.ts';
+import { createAnnouncer, LiveRegion } from './shared/announcer.tsx';
+import { Boundary } from './shared/boundary.tsx';
+import { Link, useLocation, useMedia } from './shared/navigation.tsx';
+import { System } from './system/system.tsx';
+import { SystemContext } from './system/system-context.ts';
+import { createSystemStore } from './system/system-store.ts';
 import './app.css';
 
 /** The whole page: `/` is the blog, `/system` shows how the parts work, with the blog beside it where there is room. */

@@ -1,10 +1,10 @@
 // Starts the page.
 
-import './translation.ts';
+import './shared/translation.ts';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './app.tsx';
-import { Boundary } from './components/boundary.tsx';
+import { Boundary } from './shared/boundary.tsx';
 
 const root = document.getElementById('root');
 if (!root) throw new Error('the page has no #root');

@@ -2,10 +2,10 @@
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { act, cleanup, screen, waitFor } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
-import { createIdempotencyKey } from '../src/api/idempotency-key.ts';
+import { createIdempotencyKey } from '../src/shared/idempotency-key.ts';
 import { aComment, aMessage, aPost, FakeEventSource } from './fake-blog.ts';
 import { blog, media, openPage, post, send, system, titles } from './page.tsx';
-import '../src/translation.ts';
+import '../src/shared/translation.ts';
 
 const sound = Object.getOwnPropertyDescriptor(window, 'sessionStorage') as PropertyDescriptor;
 afterEach(() => void Object.defineProperty(window, 'sessionStorage', sound));

@@ -25,16 +25,16 @@ const tsc = join(client, '../node_modules/typescript/bin/tsc');
 /** A type of the client, as an import, and the schema that it corresponds to. */
 type Pair = [type: string, part: string, schema: string];
 const PAIRS: Pair[] = [
-  ["import('api/types').Post", 'query', 'Post'],
-  ["import('api/types').Comment", 'query', 'Comment'],
-  ["import('api/types').Message", 'query', 'Change'],
-  ["import('api/blog').Created", 'posts', 'Post'],
-  ["import('api/blog').Created", 'comments', 'Comment'],
-  ["import('api/bus').Subscription", 'event-bus', 'Subscription'],
-  ["import('api/bus').LogEntry", 'event-bus', 'Entry'],
-  ["import('api/bus').RecordedEvent", 'event-bus', 'RecordedEvent'],
-  ["import('api/bus').Arrival", 'event-bus', 'Arrival'],
-  ["import('api/bus').DeadLetter", 'event-bus', 'DeadLetter'],
+  ["import('page/blog/types').Post", 'query', 'Post'],
+  ["import('page/blog/types').Comment", 'query', 'Comment'],
+  ["import('page/blog/types').Message", 'query', 'Change'],
+  ["import('page/blog/requests').Created", 'posts', 'Post'],
+  ["import('page/blog/requests').Created", 'comments', 'Comment'],
+  ["import('page/system/bus').Subscription", 'event-bus', 'Subscription'],
+  ["import('page/system/bus').LogEntry", 'event-bus', 'Entry'],
+  ["import('page/system/bus').RecordedEvent", 'event-bus', 'RecordedEvent'],
+  ["import('page/system/bus').Arrival", 'event-bus', 'Arrival'],
+  ["import('page/system/bus').DeadLetter", 'event-bus', 'DeadLetter'],
 ];
 
 /** The type with all fields required. */
@@ -78,7 +78,7 @@ function differences(pairs: [type: string, contract: string][]): string[] {
       export const known${i} = (field: keyof Client${i}): keyof Contract${i} => field;
       export const possible${i} = (value: Whole<Client${i}>): Partial<Contract${i}> => value;`,
   );
-  const options = { paths: { 'api/*': [join(client, 'src/api/*.ts')] }, types: [] };
+  const options = { paths: { 'page/*': [join(client, 'src/*.ts')] }, types: [] };
   try {
     writeFileSync(join(folder, 'pairs.ts'), [WHOLE, ...text].join('\n'));
     const config = { extends: join(client, 'tsconfig.json'), include: ['pairs.ts'], compilerOptions: options };
@@ -100,7 +100,7 @@ test("the client's types are what the contracts say", () => {
   expect(differences(PAIRS.map(([type, part, schema]) => [type, contractOf(part, schema)]))).toEqual([]);
 });
 
-const Subscription = "import('api/bus').Subscription";
+const Subscription = "import('page/system/bus').Subscription";
 test.each<[string, string, (schema: Json) => void, RegExp]>([
   ['a field that is documented no more', Subscription, ({ properties }) => delete properties.lag, /'lag' is missing/],
   [

@@ -1,8 +1,8 @@
 // The comments of one post, as the page merges them from reads and the stream.
 
 import { describe, expect, test } from '@jest/globals';
-import type { Comment } from '../src/api/types.ts';
-import { createEntry, type Entry, hiddenCount, withFreshRead, withMessage, withNextPage } from '../src/feed/entry.ts';
+import { createEntry, type Entry, hiddenCount, withFreshRead, withMessage, withNextPage } from '../src/blog/entry.ts';
+import type { Comment } from '../src/blog/types.ts';
 import { aComment, aMessage, aPost } from './fake-blog.ts';
 
 const nobody = () => false;

@@ -1,7 +1,7 @@
 // Fakes of the gateway's blog routes and of the browser's EventSource.
 
 import { type AxiosAdapter, AxiosError } from 'axios';
-import { type Comment, createPost, type Message, type Post, type Status } from '../src/api/types.ts';
+import { type Comment, createPost, type Message, type Post, type Status } from '../src/blog/types.ts';
 
 let count = 0;
 

@@ -1,7 +1,7 @@
 // A fake of the gateway's `/api/system` routes. All other requests go to the fake blog.
 import { type AxiosAdapter, AxiosError, CanceledError } from 'axios';
-import type { Arrival, DeadLetter, LogEntry, Subscription } from '../src/api/bus.ts';
-import { PARTS, type PartName } from '../src/api/system.ts';
+import type { Arrival, DeadLetter, LogEntry, Subscription } from '../src/system/bus.ts';
+import { PARTS, type PartName } from '../src/system/requests.ts';
 import { type Answer, FakeEventSource } from './fake-blog.ts';
 
 const TIME = '2026-01-02T03:04:05.000Z';

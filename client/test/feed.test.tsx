@@ -1,7 +1,7 @@
 // The posts of the page, as they are merged from reads and the stream.
 
 import { describe, expect, test } from '@jest/globals';
-import { fromList, withMessages, withOlder, withReread, withWaitingShown } from '../src/feed/feed.ts';
+import { fromList, withMessages, withOlder, withReread, withWaitingShown } from '../src/blog/feed.ts';
 import { aComment, aMessage, aPost } from './fake-blog.ts';
 
 const nobody = () => false;

@@ -1,8 +1,8 @@
 // A window's stream: reconnection, resuming, and hidden tabs.
 
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { type LiveStream, openLiveStream } from '../src/api/live-stream.ts';
-import type { StreamState } from '../src/api/source.ts';
+import { type LiveStream, openLiveStream } from '../src/shared/live-stream.ts';
+import type { StreamState } from '../src/shared/source.ts';
 import { aMessage, aPost, FakeEventSource } from './fake-blog.ts';
 
 let hidden = false;

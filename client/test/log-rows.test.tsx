@@ -9,7 +9,7 @@ import {
   withNews,
   withOlder,
   withWaitingShown,
-} from '../src/features/system/log-rows.ts';
+} from '../src/system/log/log-rows.ts';
 import { anEntry } from './fake-system.ts';
 
 const range = (from: number, upto: number) =>

@@ -3,9 +3,9 @@ import { afterEach, beforeEach, expect, jest } from '@jest/globals';
 import { act, cleanup, render, screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import type { JSX } from 'react';
-import { client } from '../src/api/http.ts';
-import { createHub, type FromHub, type ToHub } from '../src/api/stream-hub.ts';
 import { App } from '../src/app.tsx';
+import { client } from '../src/shared/http.ts';
+import { createHub, type FromHub, type ToHub } from '../src/shared/stream-hub.ts';
 import { FakeBlog, FakeEventSource } from './fake-blog.ts';
 import { FakeSystem } from './fake-system.ts';
 

@@ -1,8 +1,8 @@
 // Retrying a request until it is answered.
 
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
-import { RequestError } from '../src/api/http.ts';
-import { sendUntilAnswered } from '../src/api/send-until-answered.ts';
+import { sendUntilAnswered } from '../src/blog/send-until-answered.ts';
+import { RequestError } from '../src/shared/http.ts';
 
 const noAnswer = () => new RequestError('no answer');
 const answered = (status: number, retryAfterMs?: number) => new RequestError('', status, retryAfterMs);

@@ -1,7 +1,7 @@
 // One connection for all windows of a browser: none misses a message, and none waits for another.
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
-import { createHub, type FromHub, type ToHub } from '../src/api/stream-hub.ts';
+import { createHub, type FromHub, type ToHub } from '../src/shared/stream-hub.ts';
 import { FakeEventSource } from './fake-blog.ts';
 
 let connect: ReturnType<typeof createHub>;

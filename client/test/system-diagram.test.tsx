@@ -2,11 +2,11 @@
 import { SERVICES } from '@blog/common/run/parts.ts';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { act, screen, waitFor, within } from '@testing-library/react';
-import { createPublishing, lagOf } from '../src/features/system/figures.ts';
-import { layOut } from '../src/features/system/layout.ts';
-import { membersOf } from '../src/features/system/members.ts';
-import { createPace } from '../src/features/system/pace.ts';
-import { createSystemStore } from '../src/features/system/system-store.ts';
+import { layOut } from '../src/system/diagram/layout.ts';
+import { membersOf } from '../src/system/diagram/members.ts';
+import { createPace } from '../src/system/diagram/pace.ts';
+import { createPublishing, lagOf } from '../src/system/subscribers/figures.ts';
+import { createSystemStore } from '../src/system/system-store.ts';
 import { anEntry, aSubscription } from './fake-system.ts';
 import { media, openSystem, spoken, system } from './page.tsx';
 

@@ -2,7 +2,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { act, fireEvent, screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
-import type { LogEntry } from '../src/api/bus.ts';
+import type { LogEntry } from '../src/system/bus.ts';
 import type { Answer } from './fake-blog.ts';
 import { anEntry, aSubscription } from './fake-system.ts';
 import { later, openSystem, spoken, system } from './page.tsx';

@@ -1,7 +1,7 @@
 // The System page's state, with a fake system and without a page.
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { waitFor } from '@testing-library/react';
-import { createSystemStore, type SystemStore } from '../src/features/system/system-store.ts';
+import { createSystemStore, type SystemStore } from '../src/system/system-store.ts';
 import { anEntry, aSubscription } from './fake-system.ts';
 import { system } from './page.tsx';
 

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { act, fireEvent, screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
-import type { Subscription } from '../src/api/bus.ts';
+import type { Subscription } from '../src/system/bus.ts';
 import { installDialog } from './dialog.ts';
 import { later, openSystem, spoken, system } from './page.tsx';
 
@@ -321,7 +321,7 @@ describe('replay', () => {
 test('under React’s strict mode, as in the page itself, a question stays until it is answered', async () => {
   const { StrictMode } = await import('react');
   const { render } = await import('@testing-library/react');
-  const { Question } = await import('../src/components/question.tsx');
+  const { Question } = await import('../src/system/question.tsx');
   const onNo = jest.fn();
   const question = { title: 'Sure?', yes: 'Yes', busy: false, failure: undefined, onYes: () => undefined, onNo };
   render(

@@ -1,8 +1,8 @@
 // Any answer of a read model, ours or foreign, becomes posts that the page can show.
 import { afterEach, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { readPosts } from '../src/api/blog.ts';
-import { client } from '../src/api/http.ts';
+import { readPosts } from '../src/blog/requests.ts';
+import { client } from '../src/shared/http.ts';
 
 const adapter = client.defaults.adapter;
 afterEach(() => {

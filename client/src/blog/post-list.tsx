@@ -1,0 +1,114 @@
+import { useMemo, useRef } from 'react';
+import { useAction } from '../shared/use-action.ts';
+import { CommentsBeingSent } from './comment-form.tsx';
+import { createEntry, type Entry } from './entry.ts';
+import { useFeedState, useFeedStore } from './feed-context.ts';
+import { KeepPlace } from './keep-place.tsx';
+import { type Own, ownPost } from './own.ts';
+import { PostItem } from './post-item.tsx';
+import './posts.css';
+
+const NONE: readonly Own[] = [];
+
+/**
+ * The list of posts, newest first: the reader's own unconfirmed ones on top, newer ones of others and older ones on
+ * demand.
+ */
+export function PostList() {
+  const { feed, own, phase, arrivals } = useFeedState();
+  const comments = useMemo(() => Map.groupBy(own.filter(isComment), (item) => item.postId), [own]);
+  const sent = useMemo(
+    () =>
+      own
+        .filter((item) => item.kind === 'post')
+        .map(asEntry)
+        .reverse(),
+    [own],
+  );
+  const entries = feed.shown.flatMap((id) => feed.entries.get(id) ?? []);
+  // One list for both, so that React keeps an own post's form, draft and focus when the post arrives.
+  const items = [...sent, ...entries.map((entry) => ({ entry, item: undefined }))];
+
+  return (
+    <section aria-labelledby="posts" className="feed" aria-busy={phase === 'loading'}>
+      <div className="feed-head">
+        <h2 id="posts" tabIndex={-1}>
+          Posts
+        </h2>
+        <WaitingPosts />
+      </div>
+      <KeepPlace arrivals={arrivals}>
+        <ol className="posts">
+          {items.map(({ entry, item }) => (
+            <PostItem key={entry.post.id} entry={entry} own={comments.get(entry.post.id) ?? NONE} sent={item} />
+          ))}
+        </ol>
+      </KeepPlace>
+      {phase !== 'loading' && <CommentsBeingSent shown={items.map(({ entry }) => entry.post.id)} />}
+      {phase === 'loading' && <p className="state">Loading the posts…</p>}
+      {phase === 'failed' && <ListFailed />}
+      {phase === 'ready' && items.length === 0 && <p className="state">No posts yet. Yours would be the first.</p>}
+      {feed.hasOlder && <OlderPosts />}
+    </section>
+  );
+}
+
+function WaitingPosts() {
+  const { feed } = useFeedState();
+  const store = useFeedStore();
+  const show = useAction(async () => {
+    await store.showWaiting();
+    // The button is gone by then: the focus moves to the first of the new posts.
+    requestAnimationFrame(() => document.querySelector<HTMLElement>('.posts h3')?.focus());
+  });
+  const count = feed.waiting.length;
+  if (count === 0 && !feed.manyWaiting) return null;
+  return (
+    <button type="button" className="primary waiting" onClick={show.run} aria-disabled={show.busy}>
+      {show.failed ? 'Could not be loaded. Try again' : waitingText(count, feed.manyWaiting)}
+    </button>
+  );
+}
+
+function OlderPosts() {
+  const store = useFeedStore();
+  const row = useRef<HTMLDivElement>(null);
+  const older = useAction(async () => {
+    const section = row.current?.parentElement;
+    const before = section?.querySelectorAll('.post').length ?? 0;
+    await store.loadOlder();
+    requestAnimationFrame(() => section?.querySelectorAll<HTMLElement>('.post h3')[before]?.focus());
+  });
+  return (
+    <div className="more" ref={row}>
+      <button type="button" onClick={older.run} aria-disabled={older.busy}>
+        {older.busy ? 'Loading…' : 'Show older posts'}
+      </button>
+      {older.failed && (
+        <p className="error" role="alert">
+          They could not be loaded. Try again.
+        </p>
+      )}
+    </div>
+  );
+}
+
+function ListFailed() {
+  const store = useFeedStore();
+  return (
+    <div className="state" role="alert">
+      <p>The posts cannot be loaded at the moment. The page keeps trying.</p>
+      <button type="button" onClick={store.retry}>
+        Try now
+      </button>
+    </div>
+  );
+}
+
+const isComment = (item: Own) => item.kind === 'comment';
+const asEntry = (item: Own): { entry: Entry; item: Own } => ({ entry: createEntry(ownPost(item)), item });
+
+function waitingText(count: number, many: boolean): string {
+  if (many) return count === 0 ? 'Newer posts' : `More than ${count} new posts`;
+  return count === 1 ? '1 new post' : `${count} new posts`;
+}

@@ -1,0 +1,81 @@
+// Requests to posts, comments and query, and the shapes of their answers.
+
+import { hasNext, RequestError, read, request } from '../shared/http.ts';
+import { traceparentFor } from '../shared/idempotency-key.ts';
+import { noteAnswered, noteSent } from '../shared/journey-notes.ts';
+import { fieldsOf, itemsOf, numberOf, oneOf, parseJson, textOf } from '../shared/parse.ts';
+import { type Comment, createPost, type Message, type PostList, type PostPage, type Texts } from './types.ts';
+
+/** Reads the newest posts, or the ones after the post `cursor`. */
+export async function readPosts(cursor?: string): Promise<PostList> {
+  const { data, headers } = await read({ url: '/posts', params: { cursor } });
+  return {
+    // Number-like keys move to the front of a JavaScript object, so only seq tells the order.
+    posts: itemsOf(data, parsePost).sort((a, b) => b.post.seq - a.post.seq),
+    hasNext: hasNext(headers),
+    position: textOf(headers['stream-position']),
+  };
+}
+
+/** Reads one post with its first comments, or with those after the comment `cursor`. */
+export async function readPost(id: string, cursor?: string): Promise<PostPage> {
+  const { data, headers } = await read({ url: `/posts/${encodeURIComponent(id)}`, params: { cursor } });
+  const page = parsePost(data);
+  if (!page) throw new RequestError('the answer is not a post');
+  return { ...page, hasNext: hasNext(headers) };
+}
+
+/** The content of a 201. A foreign service may answer with less, or with something else: then the id is unknown. */
+export type Created = { id: string | undefined; createdAt: string | null };
+
+/** Publishes a post; sending the same key and texts again gives the first answer. */
+export const sendPost = (texts: Texts, key: string, signal: AbortSignal) => send('/posts', texts, key, signal);
+
+/** Publishes a comment; sending the same key and texts again gives the first answer. */
+export async function sendComment(postId: string, texts: Texts, key: string, signal: AbortSignal) {
+  noteSent(key);
+  const created = await send(`/posts/${encodeURIComponent(postId)}/comments`, texts, key, signal);
+  noteAnswered(key, created);
+  return created;
+}
+
+async function send(url: string, body: object, key: string, signal: AbortSignal): Promise<Created> {
+  const headers = { 'Idempotency-Key': key, traceparent: traceparentFor(key) };
+  const { data } = await request({ method: 'POST', url, data: body, headers, signal });
+  const { id, createdAt } = fieldsOf(data);
+  return { id: textOf(id), createdAt: textOf(createdAt) ?? null };
+}
+
+/** Parses a message of the stream; undefined if it is none. */
+export function parseMessage(text: string): Message | undefined {
+  const { post, comments, more } = fieldsOf(parseJson(text));
+  const page = parsePost({ ...fieldsOf(post), comments });
+  return page && { ...page, ...(more === true && { more }) };
+}
+
+/** Foreign read models may send only ids, titles, contents and statuses. Their order then counts as `seq`. */
+function parsePost(value: unknown, at = 0): Omit<PostPage, 'hasNext'> | undefined {
+  const fields = fieldsOf(value);
+  const id = textOf(fields.id);
+  if (id === undefined) return undefined;
+  const comments = itemsOf(fields.comments, (comment, at) => parseComment(comment, id, at));
+  return {
+    post: createPost(id, fields, at, comments.length),
+    comments: comments.sort((one, other) => one.seq - other.seq),
+  };
+}
+
+function parseComment(value: unknown, postId: string, at: number): Comment | undefined {
+  const { content, status = 'approved', createdAt, seq, ...rest } = fieldsOf(value);
+  const id = textOf(rest.id);
+  if (id === undefined) return undefined;
+  return {
+    id,
+    postId,
+    content: textOf(content) ?? null,
+    // An unknown status does not permit showing the text.
+    status: oneOf(status, ['pending', 'approved', 'rejected'] as const, 'pending'),
+    createdAt: textOf(createdAt) ?? null,
+    seq: numberOf(seq) ?? at,
+  };
+}

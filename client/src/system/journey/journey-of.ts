@@ -1,0 +1,136 @@
+// Reconstructs a comment's journey through the parts from its events.
+
+import type { Note } from '../../shared/journey-notes.ts';
+import type { Arrival, LogEntry } from '../bus.ts';
+
+/** The subscribers that an event has reached. `passed`: their position is past it, but no delivery is remembered. */
+export type Reached = { arrivals: readonly Arrival[]; passed: readonly string[] };
+
+/** A side effect of a step: an answer or a delivery. `after`: milliseconds since the step. */
+export type Branch = { who: string; at: number | undefined; after: number | undefined; attempts: number };
+
+export type Step = {
+  name: 'sent' | 'written' | 'logged' | 'judged' | 'updated' | 'readable' | 'shown';
+  /** `waiting`: expected next. `unknown`: it must have happened, but the log does not contain it. */
+  state: 'done' | 'waiting' | 'unknown';
+  who: string;
+  /** Milliseconds since 1970; undefined if unknown. */
+  at: number | undefined;
+  /** Milliseconds since the latest step before it, at least 0; undefined if unknown. */
+  gap: number | undefined;
+  /** Its time is earlier than that of a step before it: clock skew, or answers out of order. */
+  early: boolean;
+  /** The event that this step made or appended. */
+  entry: LogEntry | undefined;
+  branches: Branch[];
+  passed: readonly string[];
+  attempts: number;
+};
+
+const NOBODY: Reached = { arrivals: [], passed: [] };
+
+/** The verdict that an event carries, if any. */
+export function verdictOf({ data }: LogEntry): 'approved' | 'rejected' | undefined {
+  const status = (data as { status?: unknown } | null)?.status;
+  return status === 'approved' || status === 'rejected' ? status : undefined;
+}
+
+/** The three main events. Of several of one type the first one counts, as in the services. */
+export function mainEvents(entries: readonly LogEntry[]) {
+  const first = entries.toSorted((a, b) => a.position - b.position);
+  return {
+    created: first.find(({ type }) => type === 'CommentCreated'),
+    moderated: first.find((entry) => entry.type === 'CommentModerated' && verdictOf(entry)),
+    updated: first.find((entry) => entry.type === 'CommentUpdated' && verdictOf(entry)),
+  };
+}
+
+/**
+ * The journey of a comment, from its `POST` to the verdict on the page, as far as it is known from its events, their
+ * deliveries and this page's notes. A missing step is `waiting` if it is the last, and `unknown` if later ones are
+ * known.
+ */
+export function journeyOf(
+  entries: readonly LogEntry[],
+  reached: ReadonlyMap<number, Reached>,
+  note: Note = {},
+): Step[] {
+  const { created, moderated, updated } = mainEvents(entries);
+  const hasEnded = updated !== undefined || note.shownAt !== undefined;
+  const steps: Step[] = [];
+  const done = (name: Step['name'], who: string, at: number | undefined, more: Partial<Step> = {}) =>
+    steps.push({ ...BARE, name, who, at, ...more });
+  const missing = (name: Step['name'], who: string, isKnownLater: boolean) =>
+    steps.push({ ...BARE, name, who, state: isKnownLater ? 'unknown' : 'waiting' });
+  const logged = (entry: LogEntry, isShown = (_: string) => true) => {
+    const at = timeOf(entry.recordedtime);
+    const { arrivals, passed } = reached.get(entry.position) ?? NOBODY;
+    const branches = arrivals
+      .filter(({ subscription }) => isShown(subscription))
+      .map((arrival) => {
+        const delivered = timeOf(arrival.deliveredAt);
+        return { ...branchOf(arrival.subscription, delivered, at), attempts: arrival.attempts };
+      });
+    branches.sort((a, b) => (a.at ?? 0) - (b.at ?? 0));
+    done('logged', 'event-bus', at, { entry, branches, passed: passed.filter((name) => isShown(name)) });
+  };
+
+  if (note.sentAt !== undefined) done('sent', 'client', note.sentAt, { attempts: note.tries ?? 1 });
+  if (created || note.answeredAt !== undefined) {
+    const at = timeOf(created?.time ?? note.createdAt ?? undefined);
+    const branches = note.answeredAt === undefined ? [] : [branchOf('client', note.answeredAt, at ?? note.sentAt)];
+    done('written', created?.source ?? 'comments', at, { entry: created, branches });
+  } else missing('written', 'comments', hasEnded || moderated !== undefined);
+  if (created) logged(created);
+  else if (note.answeredAt !== undefined) missing('logged', 'event-bus', hasEnded || moderated !== undefined);
+
+  if (moderated) {
+    done('judged', moderated.source, timeOf(moderated.time), { entry: moderated });
+    logged(moderated);
+  } else if (created || updated) missing('judged', 'moderation', hasEnded);
+  if (updated) {
+    done('updated', updated.source, timeOf(updated.time), { entry: updated });
+    logged(updated, (name) => name !== 'query');
+    const { arrivals, passed } = reached.get(updated.position) ?? NOBODY;
+    const arrival = arrivals.find(({ subscription }) => subscription === 'query');
+    const isThere = arrival !== undefined || passed.includes('query') || note.shownAt !== undefined;
+    if (isThere) done('readable', 'query', timeOf(arrival?.deliveredAt), { attempts: arrival?.attempts ?? 1 });
+    else missing('readable', 'query', false);
+  } else if (moderated) missing('updated', 'comments', note.shownAt !== undefined);
+  if (note.shownAt !== undefined) done('shown', 'client', note.shownAt);
+
+  return withGaps(steps);
+}
+
+const BARE = {
+  state: 'done',
+  at: undefined,
+  gap: undefined,
+  early: false,
+  entry: undefined,
+  branches: [],
+  passed: [],
+  attempts: 1,
+} satisfies Partial<Step>;
+
+function timeOf(text: string | undefined): number | undefined {
+  const time = Date.parse(text ?? '');
+  return Number.isNaN(time) ? undefined : time;
+}
+
+function branchOf(who: string, at: number | undefined, since: number | undefined): Branch {
+  const after = at === undefined || since === undefined ? undefined : Math.max(0, at - since);
+  return { who, at, after, attempts: 1 };
+}
+
+/** Gaps count from the latest time so far, so that they add up to the whole duration. */
+function withGaps(steps: Step[]): Step[] {
+  let latest: number | undefined;
+  return steps.map((step) => {
+    if (step.at === undefined) return step;
+    const gap = latest === undefined ? undefined : Math.max(0, step.at - latest);
+    const early = latest !== undefined && step.at < latest;
+    latest = Math.max(latest ?? step.at, step.at);
+    return { ...step, gap, early };
+  });
+}

@@ -1,0 +1,83 @@
+import { backoffMs } from '../../shared/backoff.ts';
+import { createBatch } from '../../shared/batch.ts';
+import { type LiveStream, openLiveStream } from '../../shared/live-stream.ts';
+import type { StreamState } from '../../shared/source.ts';
+import { type LogEntry, parseStreamed } from '../bus.ts';
+import { LOG_STREAM, readLog } from '../requests.ts';
+
+/**
+ * Throttle: events from the stream are handed over in batches at this interval, because thousands per second are usual.
+ */
+const APPLY_EVERY_MS = 100;
+/** The number of newest events kept. */
+export const RECENT = 200;
+
+type Options = {
+  /** The newest events, oldest first: at the start, and whenever the events known so far are no longer valid. */
+  onBegin: (entries: LogEntry[]) => void;
+  /** New events, oldest first, without gaps. */
+  onEvents: (entries: LogEntry[]) => void;
+  onState: (state: StreamState) => void;
+};
+
+/**
+ * Follows the end of the log. Reads the head's checkpoint, then the newest events, then streams from that checkpoint:
+ * an event in between may come twice, which its position shows, and is never missed.
+ */
+export function createLogTail({ onBegin, onEvents, onState }: Options) {
+  let stream: LiveStream | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  /** Incremented by each restart, so that the results of an earlier run are ignored. */
+  let runs = 0;
+  /** The last position that was handed over. */
+  let last = 0;
+
+  const arrived = createBatch<string>(APPLY_EVERY_MS, (messages) =>
+    take(messages.flatMap((text) => parseStreamed(text) ?? [])),
+  );
+
+  function take(entries: LogEntry[]) {
+    const fresh = entries.filter(({ position }) => position > last);
+    last = fresh.at(-1)?.position ?? last;
+    if (fresh.length > 0) onEvents(fresh);
+  }
+
+  async function follow(attempt = 0): Promise<void> {
+    stop();
+    const mine = runs;
+    stream = openLiveStream({ path: LOG_STREAM, onMessage: arrived.add, onReset: () => void follow(), onState });
+    try {
+      await stream.joined;
+      const { head } = await readLog({}, 1);
+      const { entries } = await readLog({}, RECENT);
+      if (mine !== runs) return;
+      entries.reverse();
+      last = entries.at(-1)?.position ?? 0;
+      onBegin(entries);
+      stream.follow(head);
+    } catch {
+      if (mine !== runs) return;
+      stop();
+      onState('lost');
+      timer = setTimeout(() => void follow(attempt + 1), backoffMs(attempt));
+    }
+  }
+
+  function stop() {
+    runs += 1;
+    clearTimeout(timer);
+    stream?.close();
+    stream = undefined;
+    arrived.flush();
+  }
+
+  return {
+    start: () => void follow(),
+    stop,
+    /** Reconnects now instead of waiting for the next try. */
+    retry() {
+      if (stream) stream.retry();
+      else void follow();
+    },
+  };
+}

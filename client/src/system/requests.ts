@@ -1,0 +1,133 @@
+// Requests for the System page: the parts' readiness, the log, deliveries, and control of the bus.
+
+import { hasNext, RequestError, read, request } from '../shared/http.ts';
+import { fieldsOf, itemsOf, textOf } from '../shared/parse.ts';
+import { HAS_NO_SUCH } from '../shared/source.ts';
+import {
+  type Arrival,
+  type DeadLetter,
+  type LogEntry,
+  parseArrival,
+  parseEntry,
+  parseLetter,
+  parseSubscription,
+  type Subscription,
+} from './bus.ts';
+
+/** The parts, by the gateway's names. */
+export const PARTS = ['client', 'posts', 'comments', 'query', 'moderation', 'event-bus'] as const;
+export type PartName = (typeof PARTS)[number];
+
+/** `degraded` lists the problems in words. `away`: the part does not answer. */
+export type PartState =
+  | { state: 'ready'; degraded: string[] }
+  | { state: 'not ready'; reason: string }
+  | { state: 'away' };
+
+/** The number of positions for which the bus remembers deliveries. */
+export const REMEMBERED = 10_000;
+
+const BASE = '/api/system';
+
+/** The timeout of log queries, in milliseconds. For a rare type the bus searches the whole log, which may take long. */
+const SEARCH_MS = 60_000;
+
+/** Reads a part's readiness. Throws only errors that are not about the part. */
+export async function readPart(part: PartName): Promise<PartState> {
+  try {
+    const { data } = await request({ url: `${BASE}/parts/${part}`, timeout: 5_000 });
+    return { state: 'ready', degraded: itemsOf(fieldsOf(data).degraded, textOf) };
+  } catch (error) {
+    // For a part that does not answer, the gateway's 503 says so; a part's own 503 lists the reasons.
+    if (!(error instanceof RequestError) || error.status === undefined) return { state: 'away' };
+    // A foreign service without `/readyz`: only its answering is known.
+    if (error.status !== 503) return { state: 'ready', degraded: [] };
+    return / is not answering\./.test(error.message)
+      ? { state: 'away' }
+      : { state: 'not ready', reason: error.message };
+  }
+}
+
+/** Asks the gateway if this page may control the bus. */
+export async function readControl(): Promise<boolean> {
+  const { data } = await request({ url: `${BASE}/parts/client` });
+  return fieldsOf(data).control === true;
+}
+
+/** Reads the subscriptions. Undefined if the bus has no such route, as the classic one. */
+export async function readSubscriptions(): Promise<Subscription[] | undefined> {
+  try {
+    const { data } = await request({ url: `${BASE}/subscriptions`, timeout: 5_000 });
+    return Array.isArray(data) ? itemsOf(data, parseSubscription) : undefined;
+  } catch (error) {
+    if (error instanceof RequestError && HAS_NO_SUCH.includes(error.status ?? 0)) return undefined;
+    throw error;
+  }
+}
+
+export type LogFilter = { type?: string; subject?: string };
+/** A page of the log, and the checkpoint of the log's end, from which a stream can continue. */
+export type LogPage = { entries: LogEntry[]; head: string };
+
+/** Reads the newest events before a position, or of the whole log. `signal` aborts. */
+export function readLog(
+  filter: LogFilter,
+  limit: number,
+  before = Number.MAX_SAFE_INTEGER,
+  signal?: AbortSignal,
+): Promise<LogPage> {
+  return readPage({ ...filter, before, limit }, signal);
+}
+
+/** Reads the oldest events after a position. */
+export function readLogAfter(filter: LogFilter, limit: number, after: number, signal?: AbortSignal): Promise<LogPage> {
+  return readPage({ ...filter, after, limit }, signal);
+}
+
+/** Reads the event at a position; undefined if the log is shorter. */
+export async function readEvent(position: number): Promise<LogEntry | undefined> {
+  const { entries } = await readLogAfter({}, 1, position - 1);
+  return entries[0];
+}
+
+/** Reads the deliveries of the event at a position; empty if it is older than the bus remembers. */
+export async function readDeliveries(position: number): Promise<Arrival[]> {
+  return itemsOf((await read({ url: `${BASE}/log/${position}/deliveries` })).data, parseArrival);
+}
+
+/** Reads a page of dead letters, newest first, after the letter `cursor`. */
+export async function readDeadLetters(cursor?: string): Promise<{ letters: DeadLetter[]; hasNext: boolean }> {
+  const { data, headers } = await read({ url: `${BASE}/dead-letters`, params: { cursor } });
+  return { letters: itemsOf(data, parseLetter), hasNext: hasNext(headers) };
+}
+
+/** The address of the log's stream. */
+export const LOG_STREAM = `${BASE}/log/stream`;
+
+/** Controls a subscription; `from` is the first position of a replay. Throws RequestError. */
+export async function control(
+  name: string,
+  command: 'pause' | 'resume' | 'skip' | 'replay',
+  from?: number,
+): Promise<void> {
+  const url = `${BASE}/subscriptions/${encodeURIComponent(name)}/${command}`;
+  await request({ method: 'POST', url, data: from === undefined ? {} : { from } });
+}
+
+/** Redelivers a dead letter. Throws RequestError: 404 gone, 409 refused again, 503 the subscriber is away. */
+export async function redeliver(id: string): Promise<void> {
+  await request({ method: 'POST', url: `${BASE}/dead-letters/${encodeURIComponent(id)}/redeliver`, data: {} });
+}
+
+/** Discards a dead letter for good. */
+export async function discard(id: string): Promise<void> {
+  await request({ method: 'DELETE', url: `${BASE}/dead-letters/${encodeURIComponent(id)}` });
+}
+
+async function readPage(params: object, signal: AbortSignal | undefined): Promise<LogPage> {
+  const config = { url: `${BASE}/log`, params, timeout: SEARCH_MS, ...(signal && { signal }) };
+  const { data, headers } = await read(config);
+  const head = textOf(headers['event-head']);
+  if (head === undefined) throw new RequestError('the bus does not name the end of its log');
+  return { entries: itemsOf(data, parseEntry), head };
+}
