@@ -22,7 +22,7 @@ COPY --chown=node:node $PART $PART
 RUN mkdir /data && chown node:node /data
 ENV NODE_ENV=development HOST=0.0.0.0 DATA_DIR=/data PART=$PART
 USER 1000:1000
-CMD ["node", "scripts/container.ts"]
+CMD ["node", "scripts/run/container.ts"]
 
 FROM base AS dependencies
 ARG PART
@@ -35,13 +35,14 @@ LABEL org.opencontainers.image.title="blog-$PART" org.opencontainers.image.versi
 WORKDIR /app
 COPY --from=dependencies /app/node_modules node_modules
 COPY common common
-# A tool for people: kubectl exec … node /app/scripts/tables.ts (docs/kubernetes.md).
-COPY scripts/package.json scripts/tables.ts scripts/
+# A tool for people: kubectl exec … node /app/scripts/data/tables.ts (docs/kubernetes.md).
+COPY scripts/package.json scripts/
+COPY scripts/data/tables.ts scripts/data/
 COPY $PART $PART
 # A named volume takes over the owner of the folder that it covers.
 RUN mkdir /data && chown node:node /data
 ENV NODE_ENV=production HOST=0.0.0.0 DATA_DIR=/data
-# A small heap; scripts/parts.ts says why.
+# A small heap; scripts/lib/part-process.ts says why.
 ENV NODE_OPTIONS="--max-semi-space-size=8 --max-old-space-size=192 --v8-pool-size=1"
 USER 1000:1000
 # CMD expands no variable, but WORKDIR does: node itself is the first process, and gets SIGTERM.

@@ -1,5 +1,5 @@
 // The resources that several processes use together. Measured only on Linux, which accounts for them.
-import { memoryOf, processorTimeOf } from '../e2e/footprint.ts';
+import { memoryOf, processorTimeOf } from '../e2e/lib/footprint.ts';
 
 /** The sampling interval: reading a process's memory takes a millisecond of processor time or more. */
 const LOOK_MS = 1_000;

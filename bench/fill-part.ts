@@ -5,7 +5,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { migrations as commentsSchema } from '../comments/src/schema.ts';
 import type { CloudEvent } from '../common/src/core/events.ts';
 import { fileOf } from '../common/src/run/data.ts';
-import { fillLog, openToFill } from '../e2e/fill.ts';
+import { fillLog, openToFill } from '../e2e/lib/fill.ts';
 import { migrations as moderationSchema } from '../moderation/src/schema.ts';
 import { migrations as postsSchema } from '../posts/src/schema.ts';
 import { migrations as querySchema } from '../query/src/schema.ts';

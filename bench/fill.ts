@@ -6,8 +6,8 @@ import { Worker } from 'node:worker_threads';
 import { SERVERS, SERVICES } from '@blog/common/run/parts.ts';
 import { positionOf } from '../common/src/core/checkpoint.ts';
 import { fileOf } from '../common/src/run/data.ts';
-import { check, takeSnapshot, type Write } from '../e2e/checker.ts';
-import type { System } from '../e2e/system.ts';
+import { check, takeSnapshot, type Write } from '../e2e/lib/checker.ts';
+import type { System } from '../e2e/lib/system.ts';
 import { history, type Size } from './history.ts';
 import { keep } from './processes.ts';
 

@@ -1,7 +1,7 @@
 // The process of the load generator: runs the load of its argument, reports the result, and on request every write.
 import { BATCH, createEvent, PLAIN } from '../common/src/core/events.ts';
-import type { Write } from '../e2e/checker.ts';
-import { idOf } from '../e2e/http.ts';
+import type { Write } from '../e2e/lib/checker.ts';
+import { idOf } from '../e2e/lib/http.ts';
 import { Connection } from './connection.ts';
 import { type Ended, type Load, now, percentile } from './load.ts';
 

@@ -6,7 +6,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import type { Write } from '../e2e/checker.ts';
+import type { Write } from '../e2e/lib/checker.ts';
 import { keep } from './processes.ts';
 
 /** The load: clients that send one request at a time (a closed loop) for `ms` milliseconds. */

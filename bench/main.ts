@@ -2,8 +2,8 @@
 // (goals met or missed), 1: something could not be measured or was lost, 2: wrong usage, 130: interrupted.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { root } from '../scripts/parts.ts';
-import { optionsOrUsage } from '../scripts/usage.ts';
+import { root } from '../scripts/lib/part-process.ts';
+import { optionsOrUsage } from '../scripts/lib/usage.ts';
 import { type Figure, NotMeasured, type Values } from './figure.ts';
 import { describeMachine } from './machine.ts';
 import { parseOptions, USAGE } from './options.ts';

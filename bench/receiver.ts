@@ -1,6 +1,6 @@
 // Receives spans (OTLP over HTTP, JSON) and only counts them, to cost the machine little: GET returns the count.
 import { createServer } from 'node:http';
-import { HOST } from '../scripts/parts.ts';
+import { HOST } from '../scripts/lib/part-process.ts';
 
 let spans = 0;
 const ENDED = '"endTimeUnixNano"'; // once in each span

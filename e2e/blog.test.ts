@@ -1,9 +1,9 @@
 // The blog as readers and writers use it: through the gateway, on the client's port.
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { SERVICES } from '../common/src/run/parts.ts';
-import { get, type Post, pages, post, request, until } from './http.ts';
-import { openStream } from './stream.ts';
-import { type System, startSystem } from './system.ts';
+import { get, type Post, pages, post, request, until } from './lib/http.ts';
+import { openStream } from './lib/stream.ts';
+import { type System, startSystem } from './lib/system.ts';
 
 let system: System;
 let gateway: string;

@@ -2,8 +2,8 @@
 import { expect } from '@jest/globals';
 import type { Page, Route } from 'playwright-core';
 import { loadedAt, openBlog, postOf, test } from './browser.ts';
-import { get, until } from './http.ts';
-import { startProcess } from './system.ts';
+import { get, until } from './lib/http.ts';
+import { startProcess } from './lib/system.ts';
 
 const blog = openBlog({ partsGoAway: true });
 

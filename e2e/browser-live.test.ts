@@ -3,7 +3,7 @@ import { parseTraceparent, traceIdOf } from '@blog/common/core/events.ts';
 import { expect } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { expectWindowsShareStreams, loadedAt, openBlog, openWindowWithTabs, postOf, test } from './browser.ts';
-import { until } from './http.ts';
+import { until } from './lib/http.ts';
 
 const blog = openBlog();
 

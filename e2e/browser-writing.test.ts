@@ -2,7 +2,7 @@
 import { expect } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { openBlog, postOf, test } from './browser.ts';
-import { until } from './http.ts';
+import { until } from './lib/http.ts';
 
 const blog = openBlog();
 

@@ -4,8 +4,8 @@ import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test as jestTest } from '@jest/globals';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
-import { get, post, until } from './http.ts';
-import { type System, startSystem } from './system.ts';
+import { get, post, until } from './lib/http.ts';
+import { type System, startSystem } from './lib/system.ts';
 
 const ON_PATH = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'microsoft-edge'];
 const MAC_APPLICATIONS = ['Google Chrome', 'Chromium', 'Microsoft Edge'];

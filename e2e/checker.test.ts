@@ -1,6 +1,6 @@
 // The checker itself: it reports nothing about a correct blog, and something about each incorrect one.
 import { expect, test } from '@jest/globals';
-import { check, fingerprint, type Kind, type LogEvent, type Snapshot, type Write } from './checker.ts';
+import { check, fingerprint, type Kind, type LogEvent, type Snapshot, type Write } from './lib/checker.ts';
 
 const POSTS = ['p1', 'p2'];
 const COMMENTS = [

@@ -3,9 +3,9 @@ import { EVENT_TYPES } from '@blog/common/core/events.ts';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Contract } from '../common/test/contract.ts';
 import { eventErrors } from '../event-bus/test/asyncapi.ts';
-import { post, until } from './http.ts';
-import { openStream } from './stream.ts';
-import { type System, startSystem } from './system.ts';
+import { post, until } from './lib/http.ts';
+import { openStream } from './lib/stream.ts';
+import { type System, startSystem } from './lib/system.ts';
 
 let system: System;
 beforeAll(async () => {

@@ -6,12 +6,12 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { PARTS, urlSetting } from '../common/src/run/parts.ts';
-import { root } from '../scripts/parts.ts';
-import { get, until } from './http.ts';
-import { mountSmallDisk } from './small-disk.ts';
-import { freePorts } from './system.ts';
-import { copyRepository, openTerminal, type Terminal } from './terminal.ts';
-import { alike, answerOf, movePorts, type Step, stepsOf } from './typed.ts';
+import { root } from '../scripts/lib/part-process.ts';
+import { get, until } from './lib/http.ts';
+import { mountSmallDisk } from './lib/small-disk.ts';
+import { freePorts } from './lib/system.ts';
+import { copyRepository, openTerminal, type Terminal } from './lib/terminal.ts';
+import { alike, answerOf, movePorts, type Step, stepsOf } from './lib/typed.ts';
 
 const [introduction = '', ...chapters] = readFileSync(join(root, 'docs', 'experiments.md'), 'utf8').split(/^## /m);
 const experiments = chapters.map((chapter) => {

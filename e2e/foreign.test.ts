@@ -3,9 +3,9 @@ import { networkInterfaces } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { SERVERS, SERVICES, urlSetting } from '../common/src/run/parts.ts';
-import { get, post, readModel, until } from './http.ts';
-import { type System, startProcess, startSystem } from './system.ts';
-import { expected, shown, type Written, writeComment, writePost } from './writers.ts';
+import { get, post, readModel, until } from './lib/http.ts';
+import { type System, startProcess, startSystem } from './lib/system.ts';
+import { expected, shown, type Written, writeComment, writePost } from './lib/writers.ts';
 
 let system: System;
 let written: Written[] = [];

@@ -1,8 +1,8 @@
 // The parts' log lines: enough to follow one comment through all parts, without any text that people wrote.
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { post, until } from './http.ts';
-import { openStream } from './stream.ts';
-import { type System, startSystem } from './system.ts';
+import { post, until } from './lib/http.ts';
+import { openStream } from './lib/stream.ts';
+import { type System, startSystem } from './lib/system.ts';
 
 const SECRETS = {
   title: 'a-secret-title',

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test as jestTest } from '@jest/globals';
 import { PARTS } from '../common/src/run/parts.ts';
 import { launch, test } from './browser.ts';
-import { get, until } from './http.ts';
-import { freePorts } from './system.ts';
-import { copyRepository, openTerminal } from './terminal.ts';
+import { get, until } from './lib/http.ts';
+import { freePorts } from './lib/system.ts';
+import { copyRepository, openTerminal } from './lib/terminal.ts';
 
 const copy = { folder: '', remove: () => {} };
 
@@ -33,7 +33,7 @@ test('the page is served from a folder of any name, and edits of the page and of
     writeFileSync(path, source.replace(from, to));
   };
   try {
-    const { since } = await terminal.type(`'${process.execPath}' scripts/start.ts ${options} &`);
+    const { since } = await terminal.type(`'${process.execPath}' scripts/run/start.ts ${options} &`);
     await until('ready', () => since().includes('Ready after'));
     const page = await browser.newPage();
     await page.goto(client);
@@ -59,7 +59,7 @@ const canLimit = spawnSync('sh', ['-c', `${NO_WATCHES} true`]).status === 0;
   const { client, options } = await ports();
   const terminal = openTerminal(copy.folder);
   try {
-    const { since } = await terminal.type(`${NO_WATCHES} '${process.execPath}' scripts/start.ts ${options} &`);
+    const { since } = await terminal.type(`${NO_WATCHES} '${process.execPath}' scripts/run/start.ts ${options} &`);
     await until('ready', () => since().includes('Ready after'));
     for (const path of ['/', '/src/main.tsx']) expect((await get(client + path)).status).toBe(200);
     await terminal.interrupt();

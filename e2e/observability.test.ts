@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { SERVERS } from '../common/src/run/parts.ts';
 import { describePrometheus } from '../infra/test/prometheus.ts';
-import { root } from '../scripts/parts.ts';
-import { post, until } from './http.ts';
-import { startPrometheus } from './prometheus.ts';
-import { type System, startSystem } from './system.ts';
-import { type Written, writeComment, writePost } from './writers.ts';
+import { root } from '../scripts/lib/part-process.ts';
+import { post, until } from './lib/http.ts';
+import { startPrometheus } from './lib/prometheus.ts';
+import { type System, startSystem } from './lib/system.ts';
+import { type Written, writeComment, writePost } from './lib/writers.ts';
 
 type Panel = { title: string; targets: { expr: string; legendFormat: string }[] };
 const dashboard = readFileSync(join(root, 'infra', 'observability', 'grafana', 'dashboard.json'), 'utf8');

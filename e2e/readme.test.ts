@@ -3,10 +3,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { root } from '../scripts/parts.ts';
-import { type System, startSystem } from './system.ts';
-import { copyRepository, openTerminal, type Terminal } from './terminal.ts';
-import { alike, answerOf, movePorts, stepsOf } from './typed.ts';
+import { root } from '../scripts/lib/part-process.ts';
+import { type System, startSystem } from './lib/system.ts';
+import { copyRepository, openTerminal, type Terminal } from './lib/terminal.ts';
+import { alike, answerOf, movePorts, stepsOf } from './lib/typed.ts';
 
 let copy: ReturnType<typeof copyRepository>;
 let system: System;

@@ -5,8 +5,8 @@ import { createServer, type RequestListener, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { root } from '../scripts/parts.ts';
-import { type System, startSystem } from './system.ts';
+import { root } from '../scripts/lib/part-process.ts';
+import { type System, startSystem } from './lib/system.ts';
 
 let system: System;
 let gateway: string;
@@ -19,7 +19,7 @@ afterAll(() => system?.stop());
 /** Runs the script; returns its output and exit code. */
 function smoke(...args: string[]): Promise<{ code: number; output: string; failed: string[] }> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [join(root, 'scripts', 'smoke.ts'), ...args], (error, stdout, stderr) => {
+    execFile(process.execPath, [join(root, 'e2e', 'smoke.ts'), ...args], (error, stdout, stderr) => {
       const output = stdout + stderr;
       resolve({ code: Number(error?.code ?? 0), output, failed: output.match(/^FAILED .*$/gm) ?? [] });
     });

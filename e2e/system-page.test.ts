@@ -3,8 +3,8 @@ import { expect } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { SERVICES, urlSetting } from '../common/src/run/parts.ts';
 import { expectWindowsShareStreams, openBlog, postOf, test } from './browser.ts';
-import { get, readModel, request, until } from './http.ts';
-import { startProcess, startSystem } from './system.ts';
+import { get, readModel, request, until } from './lib/http.ts';
+import { startProcess, startSystem } from './lib/system.ts';
 
 const blog = openBlog({ partsGoAway: true, development: true });
 

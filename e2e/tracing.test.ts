@@ -8,10 +8,10 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { traceIdOf } from '../common/src/core/events.ts';
 import { SERVICES } from '../common/src/run/parts.ts';
-import { get, post, until } from './http.ts';
-import { type Span, startReceiver } from './otlp.ts';
-import { openStream } from './stream.ts';
-import { freePorts, type System, startProcess, startSystem } from './system.ts';
+import { get, post, until } from './lib/http.ts';
+import { type Span, startReceiver } from './lib/otlp.ts';
+import { openStream } from './lib/stream.ts';
+import { freePorts, type System, startProcess, startSystem } from './lib/system.ts';
 
 const [SERVER, PRODUCER, CONSUMER] = [2, 4, 5];
 

@@ -2,7 +2,7 @@
 // same work.
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { writePost } from '../../e2e/writers.ts';
+import { writePost } from '../../e2e/lib/writers.ts';
 import { type Figure, type Run, ratio, type Values } from '../figure.ts';
 import { type Ended, putLoad } from '../load.ts';
 import { startOurs, startServer } from '../processes.ts';

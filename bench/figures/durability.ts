@@ -2,8 +2,8 @@
 // afterwards.
 import { setTimeout as pause } from 'node:timers/promises';
 import { SERVERS } from '@blog/common/run/parts.ts';
-import { check, takeSnapshot } from '../../e2e/checker.ts';
-import { startWriters, writesOf } from '../../e2e/writers.ts';
+import { check, takeSnapshot } from '../../e2e/lib/checker.ts';
+import { startWriters, writesOf } from '../../e2e/lib/writers.ts';
 import type { Figure, Run, Values } from '../figure.ts';
 import { keep, startOurs } from '../processes.ts';
 

@@ -5,7 +5,7 @@ import { freemem } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { SERVERS } from '@blog/common/run/parts.ts';
-import { type System, startSystem } from '../../e2e/system.ts';
+import { type System, startSystem } from '../../e2e/lib/system.ts';
 import { Connection } from '../connection.ts';
 import { type Figure, type Run, ratio, type Values } from '../figure.ts';
 import { assertRight, fill } from '../fill.ts';

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { SERVERS } from '@blog/common/run/parts.ts';
-import { processorTimeOf } from '../../e2e/footprint.ts';
+import { processorTimeOf } from '../../e2e/lib/footprint.ts';
 import { type Figure, NotMeasured } from '../figure.ts';
 import { startNaive, startOurs } from '../processes.ts';
 

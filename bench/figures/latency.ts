@@ -2,8 +2,8 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import { idOf, post, until } from '../../e2e/http.ts';
-import { openStream } from '../../e2e/stream.ts';
+import { idOf, post, until } from '../../e2e/lib/http.ts';
+import { openStream } from '../../e2e/lib/stream.ts';
 import { Connection } from '../connection.ts';
 import type { Figure, Run, Values } from '../figure.ts';
 import { percentile } from '../load.ts';

@@ -3,9 +3,9 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { get, until } from '../../e2e/http.ts';
-import { freePorts, startProcess } from '../../e2e/system.ts';
-import { HOST, specOf } from '../../scripts/parts.ts';
+import { get, until } from '../../e2e/lib/http.ts';
+import { freePorts, startProcess } from '../../e2e/lib/system.ts';
+import { HOST, specOf } from '../../scripts/lib/part-process.ts';
 import { watchCost } from '../cost.ts';
 import { type Figure, NotMeasured, ratio, type Values } from '../figure.ts';
 import { now, putLoad } from '../load.ts';

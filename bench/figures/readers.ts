@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type IncomingMessage, get as open } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { SERVERS } from '@blog/common/run/parts.ts';
-import { post, until } from '../../e2e/http.ts';
+import { post, until } from '../../e2e/lib/http.ts';
 import { watchCost } from '../cost.ts';
 import type { Figure } from '../figure.ts';
 import { percentile } from '../load.ts';

@@ -1,7 +1,7 @@
 // The list that the page reads, next to a bare route that sends the same bytes.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { writePost } from '../../e2e/writers.ts';
+import { writePost } from '../../e2e/lib/writers.ts';
 import { watchCost } from '../cost.ts';
 import { type Figure, type Run, ratio, type Values } from '../figure.ts';
 import { putLoad } from '../load.ts';

@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { PARTS } from '@blog/common/run/parts.ts';
-import { freePorts } from '../../e2e/system.ts';
-import { root } from '../../scripts/parts.ts';
+import { freePorts } from '../../e2e/lib/system.ts';
+import { root } from '../../scripts/lib/part-process.ts';
 import type { Figure } from '../figure.ts';
 import { keep } from '../processes.ts';
 
@@ -14,7 +14,7 @@ async function timeOf(options: string[], dataDir: string): Promise<number> {
   const ports = PARTS.flatMap((name, i) => ['--port', `${name}=${numbers[i]}`]);
   const npm = process.env.npm_execpath;
   // Under `node bench/main.ts` npm is unknown: the same script runs without npm, whose own time is then missing.
-  const command = npm ? [npm, 'start', '--'] : [join(root, 'scripts', 'setup.mjs'), 'start.ts'];
+  const command = npm ? [npm, 'start', '--'] : [join(root, 'scripts', 'lib', 'setup.mjs'), 'scripts/run/start.ts'];
   const began = performance.now();
   const runner = spawn(process.execPath, [...command, '--data', dataDir, ...ports, ...options], {
     cwd: root,

@@ -1,5 +1,5 @@
 // The cost of tracing: the load of `writes`, with OpenTelemetry off and on.
-import { get } from '../../e2e/http.ts';
+import { get } from '../../e2e/lib/http.ts';
 import { type Figure, type Run, ratio, type Values } from '../figure.ts';
 import { startServer } from '../processes.ts';
 import { measureOurs } from './writes.ts';

@@ -1,7 +1,7 @@
 // The rate of posts and comments through all services, until the last verdict is in the read model.
 import { setTimeout as pause } from 'node:timers/promises';
-import { check, takeSnapshot, type Write } from '../../e2e/checker.ts';
-import { get, until } from '../../e2e/http.ts';
+import { check, takeSnapshot, type Write } from '../../e2e/lib/checker.ts';
+import { get, until } from '../../e2e/lib/http.ts';
 import { watchCost } from '../cost.ts';
 import { type Figure, ratio, type Values } from '../figure.ts';
 import { type Ended, now, putLoad } from '../load.ts';

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { until } from '../../e2e/http.ts';
+import { until } from '../../e2e/lib/http.ts';
 import { ask, listen, send, startParts } from './gateways.ts';
 
 const ROOT = join(import.meta.dirname, '../..');

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { parseTraceparent, traceIdOf } from '@blog/common/core/events.ts';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { until } from '../../e2e/http.ts';
+import { until } from '../../e2e/lib/http.ts';
 import {
   ask,
   CONF,

@@ -9,7 +9,7 @@ import { delimiter, dirname, join } from 'node:path';
 import { createHttpServer } from '@blog/common/http/limits.ts';
 import { SERVERS, type Server } from '@blog/common/run/parts.ts';
 import { describe } from '@jest/globals';
-import { until } from '../../e2e/http.ts';
+import { until } from '../../e2e/lib/http.ts';
 import { createGateway } from '../server/gateway.ts';
 import { SECURITY_HEADERS, servePage } from '../server/page-built.ts';
 

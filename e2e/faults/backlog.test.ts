@@ -4,10 +4,10 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type CloudEvent, createEvent } from '../../common/src/core/events.ts';
-import { fillLog } from '../fill.ts';
-import { memoryOf, processorTimeOf, watchMemory } from '../footprint.ts';
-import { get, post, until } from '../http.ts';
-import { type System, startSystem } from '../system.ts';
+import { fillLog } from '../lib/fill.ts';
+import { memoryOf, processorTimeOf, watchMemory } from '../lib/footprint.ts';
+import { get, post, until } from '../lib/http.ts';
+import { type System, startSystem } from '../lib/system.ts';
 
 const LONG = process.env.LONG === '1';
 const EVENTS = LONG ? 1_000_000 : 50_000;

@@ -16,11 +16,11 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { SERVICES } from '../../common/src/run/parts.ts';
-import { inBackup, root } from '../../scripts/parts.ts';
-import { check, takeSnapshot, type Write } from '../checker.ts';
-import { get, until } from '../http.ts';
-import { type System, startSystem } from '../system.ts';
-import { startWriters, writePost, writesOf } from '../writers.ts';
+import { inBackup, root } from '../../scripts/lib/part-process.ts';
+import { check, takeSnapshot, type Write } from '../lib/checker.ts';
+import { get, until } from '../lib/http.ts';
+import { type System, startSystem } from '../lib/system.ts';
+import { startWriters, writePost, writesOf } from '../lib/writers.ts';
 
 const PARTS = ['--production', '--without', 'client'];
 const databases = inBackup.map((part) => `${part}.db`).sort();
@@ -38,7 +38,7 @@ afterAll(async () => {
 /** Runs `npm run backup` or `restore`; returns its exit code and output. */
 function run(script: 'backup' | 'restore', ...args: string[]): Promise<{ code: number; text: string }> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [join(root, 'scripts', `${script}.ts`), ...args], (error, stdout, stderr) =>
+    execFile(process.execPath, [join(root, 'scripts', 'data', `${script}.ts`), ...args], (error, stdout, stderr) =>
       resolve({ code: Number(error?.code ?? 0), text: stdout + stderr }),
     );
   });

@@ -1,10 +1,10 @@
 // Invalid input is refused by every part that accepts any, and leaves nothing behind.
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { check, takeSnapshot } from '../checker.ts';
-import { get, post } from '../http.ts';
-import { type System, startSystem } from '../system.ts';
-import { type Written, writePost, writesOf } from '../writers.ts';
+import { check, takeSnapshot } from '../lib/checker.ts';
+import { get, post } from '../lib/http.ts';
+import { type System, startSystem } from '../lib/system.ts';
+import { type Written, writePost, writesOf } from '../lib/writers.ts';
 
 let system: System;
 let known: Written;

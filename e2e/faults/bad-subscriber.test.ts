@@ -2,11 +2,11 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { check, takeSnapshot } from '../checker.ts';
-import { watchMemory } from '../footprint.ts';
-import { get, post, until } from '../http.ts';
-import { type System, startSystem } from '../system.ts';
-import { type Written, writePost, writesOf } from '../writers.ts';
+import { check, takeSnapshot } from '../lib/checker.ts';
+import { watchMemory } from '../lib/footprint.ts';
+import { get, post, until } from '../lib/http.ts';
+import { type System, startSystem } from '../lib/system.ts';
+import { type Written, writePost, writesOf } from '../lib/writers.ts';
 
 const LONG = process.env.LONG !== undefined;
 /** The bus's deadline for an answer, and the minimum duration of each fault, in milliseconds. */

@@ -2,10 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import { setInterval as every } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { check, takeSnapshot } from '../checker.ts';
-import { post } from '../http.ts';
-import { type System, startSystem } from '../system.ts';
-import { type Written, writePost, writesOf } from '../writers.ts';
+import { check, takeSnapshot } from '../lib/checker.ts';
+import { post } from '../lib/http.ts';
+import { type System, startSystem } from '../lib/system.ts';
+import { type Written, writePost, writesOf } from '../lib/writers.ts';
 
 /** The duration of the bus's outage, in milliseconds. */
 const AWAY = process.env.LONG ? 60_000 : 3_000;

@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { SERVICES } from '../../common/src/run/parts.ts';
-import { check, takeSnapshot } from '../checker.ts';
-import { get, post, until } from '../http.ts';
-import { type System, startSystem } from '../system.ts';
-import { startWriters, type Written, writePost, writesOf } from '../writers.ts';
+import { check, takeSnapshot } from '../lib/checker.ts';
+import { get, post, until } from '../lib/http.ts';
+import { type System, startSystem } from '../lib/system.ts';
+import { startWriters, type Written, writePost, writesOf } from '../lib/writers.ts';
 
 const HOUR = 3_600_000;
 

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { check, takeSnapshot } from '../checker.ts';
-import { get, post, until } from '../http.ts';
-import { type System, startSystem } from '../system.ts';
-import { startWriters, type Written, writePost, writesOf } from '../writers.ts';
+import { check, takeSnapshot } from '../lib/checker.ts';
+import { get, post, until } from '../lib/http.ts';
+import { type System, startSystem } from '../lib/system.ts';
+import { startWriters, type Written, writePost, writesOf } from '../lib/writers.ts';
 
 const PAGE = 4096;
 /** SQLite's write-ahead log (sqlite.org/walformat.html): its header, then frames of a header and a page each. */

@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { lockData } from '../../common/src/run/data.ts';
-import { root } from '../../scripts/parts.ts';
-import { get, post, until } from '../http.ts';
-import { canProtect, setWritable } from '../protect.ts';
-import { freePorts, startProcess } from '../system.ts';
+import { root } from '../../scripts/lib/part-process.ts';
+import { get, post, until } from '../lib/http.ts';
+import { canProtect, setWritable } from '../lib/protect.ts';
+import { freePorts, startProcess } from '../lib/system.ts';
 
 let folder: string;
 let data: string;
@@ -30,8 +30,11 @@ function run(script: string, args: string[], env: NodeJS.ProcessEnv = {}): Promi
   mkdirSync(cwd, { recursive: true });
   return new Promise((resolve) => {
     const options = { cwd, env: { ...process.env, ...env } };
-    execFile(process.execPath, [join(root, 'scripts', `${script}.ts`), ...args], options, (error, stdout, stderr) =>
-      resolve({ code: Number(error?.code ?? 0), text: stdout + stderr }),
+    execFile(
+      process.execPath,
+      [join(root, 'scripts', 'data', `${script}.ts`), ...args],
+      options,
+      (error, stdout, stderr) => resolve({ code: Number(error?.code ?? 0), text: stdout + stderr }),
     );
   });
 }

@@ -6,11 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { check, takeSnapshot, type Write } from '../checker.ts';
-import { get, post, until } from '../http.ts';
-import { canProtect, setWritable } from '../protect.ts';
-import { mountSmallDisk } from '../small-disk.ts';
-import { type System, startSystem } from '../system.ts';
+import { check, takeSnapshot, type Write } from '../lib/checker.ts';
+import { get, post, until } from '../lib/http.ts';
+import { canProtect, setWritable } from '../lib/protect.ts';
+import { mountSmallDisk } from '../lib/small-disk.ts';
+import { type System, startSystem } from '../lib/system.ts';
 
 const WRITERS = ['posts', 'comments', 'event-bus'];
 const SUBSCRIBERS = ['query', 'moderation'];

@@ -1,8 +1,8 @@
 // Events that arrive before the one they depend on: a comment before its post, a verdict before its comment.
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { check, takeSnapshot, type Write } from '../checker.ts';
-import { get, post } from '../http.ts';
-import { type System, startSystem } from '../system.ts';
+import { check, takeSnapshot, type Write } from '../lib/checker.ts';
+import { get, post } from '../lib/http.ts';
+import { type System, startSystem } from '../lib/system.ts';
 
 let system: System;
 

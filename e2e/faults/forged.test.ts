@@ -2,10 +2,10 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { SERVICES } from '../../common/src/run/parts.ts';
-import { check, takeSnapshot } from '../checker.ts';
-import { get, post, request, until } from '../http.ts';
-import { type System, startSystem } from '../system.ts';
-import { writePost, writesOf } from '../writers.ts';
+import { check, takeSnapshot } from '../lib/checker.ts';
+import { get, post, request, until } from '../lib/http.ts';
+import { type System, startSystem } from '../lib/system.ts';
+import { writePost, writesOf } from '../lib/writers.ts';
 
 const TOKEN = createHash('sha256').update(`${process.pid} ${performance.now()}`).digest('hex');
 const BEARER = { authorization: `Bearer ${TOKEN}` };

@@ -4,10 +4,10 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { positionOf } from '../../common/src/core/checkpoint.ts';
-import { check, takeSnapshot } from '../checker.ts';
-import { post, until } from '../http.ts';
-import { type System, startSystem } from '../system.ts';
-import { type Written, writeComment, writePost, writesOf } from '../writers.ts';
+import { check, takeSnapshot } from '../lib/checker.ts';
+import { post, until } from '../lib/http.ts';
+import { type System, startSystem } from '../lib/system.ts';
+import { type Written, writeComment, writePost, writesOf } from '../lib/writers.ts';
 
 let system: System;
 const written: Written[] = [];

@@ -1,10 +1,10 @@
 // Kills any part at any time, repeatedly, under load.
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { SERVERS } from '../../common/src/run/parts.ts';
-import { check, fingerprint, readLog, takeSnapshot } from '../checker.ts';
-import { until } from '../http.ts';
-import { type System, startSystem } from '../system.ts';
-import { startWriters, writesOf } from '../writers.ts';
+import { check, fingerprint, readLog, takeSnapshot } from '../lib/checker.ts';
+import { until } from '../lib/http.ts';
+import { type System, startSystem } from '../lib/system.ts';
+import { startWriters, writesOf } from '../lib/writers.ts';
 
 /** The number of kills of each part alone, and of all parts at once. */
 const ROUNDS = process.env.LONG ? 10 : 1;

@@ -1,10 +1,10 @@
 // A publisher's crash between its commit and the bus's answer, or between that answer and the deletion of its outbox
 // rows.
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { check, takeSnapshot, type Write } from '../checker.ts';
-import { post } from '../http.ts';
-import { type System, startSystem } from '../system.ts';
-import { type Written, writePost, writesOf } from '../writers.ts';
+import { check, takeSnapshot, type Write } from '../lib/checker.ts';
+import { post } from '../lib/http.ts';
+import { type System, startSystem } from '../lib/system.ts';
+import { type Written, writePost, writesOf } from '../lib/writers.ts';
 
 let system: System;
 const written: Written[] = [];

@@ -6,10 +6,10 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { SERVICES } from '../../common/src/run/parts.ts';
-import { check, takeSnapshot } from '../checker.ts';
-import { get, post, until } from '../http.ts';
-import { type System, startProcess, startSystem } from '../system.ts';
-import { startWriters, type Written, writesOf } from '../writers.ts';
+import { check, takeSnapshot } from '../lib/checker.ts';
+import { get, post, until } from '../lib/http.ts';
+import { type System, startProcess, startSystem } from '../lib/system.ts';
+import { startWriters, type Written, writesOf } from '../lib/writers.ts';
 
 /** The bus's deadline for an answer, and the delay of late messages, in milliseconds. */
 const DEADLINE = 400;

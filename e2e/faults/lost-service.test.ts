@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { SERVICES } from '../../common/src/run/parts.ts';
-import { check, takeSnapshot } from '../checker.ts';
-import { get, post, until } from '../http.ts';
-import { type System, startSystem } from '../system.ts';
-import { everything, type Written, writePost, writesOf } from '../writers.ts';
+import { check, takeSnapshot } from '../lib/checker.ts';
+import { get, post, until } from '../lib/http.ts';
+import { type System, startSystem } from '../lib/system.ts';
+import { everything, type Written, writePost, writesOf } from '../lib/writers.ts';
 
 let system: System;
 const written: Written[] = [];

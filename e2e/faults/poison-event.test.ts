@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { get, post, readModel, request, until } from '../http.ts';
-import { type System, startSystem } from '../system.ts';
-import { expected, shown, type Written, writePost } from '../writers.ts';
+import { get, post, readModel, request, until } from '../lib/http.ts';
+import { type System, startSystem } from '../lib/system.ts';
+import { expected, shown, type Written, writePost } from '../lib/writers.ts';
 
 let system: System;
 const written: Written[] = [];

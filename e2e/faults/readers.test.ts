@@ -2,9 +2,9 @@
 import { once } from 'node:events';
 import { type IncomingMessage, get as open } from 'node:http';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { memoryOf } from '../footprint.ts';
-import { type System, startSystem } from '../system.ts';
-import { writePost } from '../writers.ts';
+import { memoryOf } from '../lib/footprint.ts';
+import { type System, startSystem } from '../lib/system.ts';
+import { writePost } from '../lib/writers.ts';
 
 const READERS = process.env.LONG === '1' ? 500 : 300;
 const MOST_KIB = 64;

@@ -6,8 +6,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { get, post, until } from '../http.ts';
-import { freePorts, type Subscription, startProcess } from '../system.ts';
+import { get, post, until } from '../lib/http.ts';
+import { freePorts, type Subscription, startProcess } from '../lib/system.ts';
 
 const dataDir = mkdtempSync(join(tmpdir(), 'blog e2e '));
 const servers: Server[] = [];

@@ -1,9 +1,9 @@
 // Safe retry: a request whose outcome is unknown is repeated, a hundred at once, with crashes in between.
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { check, takeSnapshot } from '../checker.ts';
-import { type Answer, post, until } from '../http.ts';
-import { type System, startSystem } from '../system.ts';
-import { type Written, writePost, writesOf } from '../writers.ts';
+import { check, takeSnapshot } from '../lib/checker.ts';
+import { type Answer, post, until } from '../lib/http.ts';
+import { type System, startSystem } from '../lib/system.ts';
+import { type Written, writePost, writesOf } from '../lib/writers.ts';
 
 const AT_ONCE = 100;
 

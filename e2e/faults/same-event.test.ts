@@ -1,7 +1,7 @@
 // The same event, published by many at the same time.
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { post, request, until } from '../http.ts';
-import { type System, startSystem } from '../system.ts';
+import { post, request, until } from '../lib/http.ts';
+import { type System, startSystem } from '../lib/system.ts';
 
 const PUBLISHERS = 100;
 const BATCH = 'application/cloudevents-batch+json';

@@ -2,7 +2,7 @@
 import { expect } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { openBlog, test } from '../browser.ts';
-import { post, until } from '../http.ts';
+import { post, until } from '../lib/http.ts';
 
 const blog = openBlog();
 

@@ -5,11 +5,11 @@ import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { json } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { answers } from '../../scripts/ports.ts';
-import { check, takeSnapshot, type Write } from '../checker.ts';
-import { get, until } from '../http.ts';
-import { type System, startSystem } from '../system.ts';
-import { writePost, writesOf } from '../writers.ts';
+import { answers } from '../../scripts/lib/port-use.ts';
+import { check, takeSnapshot, type Write } from '../lib/checker.ts';
+import { get, until } from '../lib/http.ts';
+import { type System, startSystem } from '../lib/system.ts';
+import { writePost, writesOf } from '../lib/writers.ts';
 
 // Windows has no signals: there the runner ends its parts in another way, covered by `npm start`'s own tests.
 const onSignals = process.platform === 'win32' ? test.skip : test;

@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { get } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { check, takeSnapshot } from '../checker.ts';
-import { until } from '../http.ts';
-import { type System, startSystem } from '../system.ts';
-import { startWriters, writesOf } from '../writers.ts';
+import { check, takeSnapshot } from '../lib/checker.ts';
+import { until } from '../lib/http.ts';
+import { type System, startSystem } from '../lib/system.ts';
+import { startWriters, writesOf } from '../lib/writers.ts';
 
 /** The number of clients of each kind. */
 const IDLE = process.env.LONG ? 2_000 : 500;

@@ -1,6 +1,6 @@
 // The whole system of the model without faults: all parts, the network, the users, and the random choices.
 
-import { createRandom } from '../random.ts';
+import { createRandom } from '../lib/random.ts';
 import { Bus } from './bus.ts';
 import { watch, watchPush } from './invariants.ts';
 import { Service } from './service.ts';

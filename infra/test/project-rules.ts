@@ -108,7 +108,7 @@ export function hooks({ skaffold: { deploy, profiles = [] } }: Project): string[
   const added = profiles.flatMap(({ name, patches = [] }) =>
     patches.filter(({ path }) => path.startsWith('/deploy')).map((patch) => ({ profile: name, ...patch })),
   );
-  const command = ['node', 'scripts/bus-token.mjs'];
+  const command = ['node', 'scripts/k8s/bus-token.mjs'];
   return [
     ...compare('hooks: systems', before.flatMap(({ os }) => os ?? 'any').toSorted(), ['darwin', 'linux', 'windows']),
     ...before

@@ -92,7 +92,7 @@ export async function createCheckout(name = "[100% blög] (it's) + ") {
     start: (only: string[], args: string[] = [], env: NodeJS.ProcessEnv = {}, by: string[] = []) => {
       const without = PARTS.filter((name) => !only.includes(name)).flatMap((name) => ['--without', name]);
       const moved = PARTS.flatMap((name) => ['--port', `${name}=${ports[name]}`]);
-      return run('start.ts', [...without, ...moved, ...args], env, by);
+      return run('run/start.ts', [...without, ...moved, ...args], env, by);
     },
     /** A fake part's answer, or undefined while it has none. */
     get: async (name: string): Promise<Reply | undefined> => {

@@ -1,7 +1,7 @@
 // The first process of a development container.
 
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { until } from '../../e2e/http.ts';
+import { until } from '../../e2e/lib/http.ts';
 import { createCheckout, fakePart } from './checkout.ts';
 
 let checkout: Awaited<ReturnType<typeof createCheckout>>;
@@ -11,7 +11,7 @@ beforeEach(async () => {
 afterEach(() => checkout.remove());
 
 const start = (part: string) =>
-  checkout.run('container.ts', [], { PART: part, HOST: '127.0.0.1', PORT: String(checkout.ports[part]) });
+  checkout.run('run/container.ts', [], { PART: part, HOST: '127.0.0.1', PORT: String(checkout.ports[part]) });
 const answer = (part: string, text: string) =>
   until(`${part} says ${text}`, async () => {
     const now = await checkout.get(part);

@@ -4,9 +4,9 @@ import { appendFileSync, cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from '@jest/globals';
-import { get, until } from '../../e2e/http.ts';
-import { freePorts } from '../../e2e/system.ts';
-import { root } from '../parts.ts';
+import { get, until } from '../../e2e/lib/http.ts';
+import { freePorts } from '../../e2e/lib/system.ts';
+import { root } from '../lib/part-process.ts';
 
 let folder: string;
 let child: ChildProcess;

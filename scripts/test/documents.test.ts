@@ -2,7 +2,7 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { root } from '../parts.ts';
+import { root } from '../lib/part-process.ts';
 
 const documents = globSync('**/*.md', { cwd: root, exclude: ['**/node_modules', '**/.*'] }).map((file) =>
   file.replaceAll('\\', '/'),

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
-const script = join(import.meta.dirname, '..', 'k8s-reset.ts');
+const script = join(import.meta.dirname, '..', 'k8s', 'k8s-reset.ts');
 const ours = { 'app.kubernetes.io/part-of': 'blog' };
 
 let folder: string;

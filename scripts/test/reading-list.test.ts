@@ -2,7 +2,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { root } from '../parts.ts';
+import { root } from '../lib/part-process.ts';
 
 const LEARNED = [
   'common/src/core/*.ts',

@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 // @ts-expect-error plain JavaScript, see there
-import { isInstalled, nodeBinary, writeLauncher } from '../setup.mjs';
+import { isInstalled, nodeBinary, writeLauncher } from '../lib/setup.mjs';
 
 let root: string;
 
@@ -79,7 +79,7 @@ posix("`node` is the project's Node, and on another platform the next one on the
 });
 
 test('a Node for another platform, or of another version, is replaced', () => {
-  cpSync(join(import.meta.dirname, '..', 'setup.mjs'), join(root, 'scripts', 'setup.mjs'));
+  cpSync(join(import.meta.dirname, '..', 'lib', 'setup.mjs'), join(root, 'scripts', 'lib', 'setup.mjs'));
   writeFileSync(join(root, 'package.json'), JSON.stringify({ devDependencies: { node: '26.0.0' } }));
   lock({});
   found({});
@@ -88,12 +88,15 @@ test('a Node for another platform, or of another version, is replaced', () => {
   const npm = join(root, 'npm-cli.cjs');
   writeFileSync(npm, 'console.log("npm", process.argv.slice(2).join(" "))');
   const env = { ...process.env, npm_execpath: npm, npm_node_execpath: '' };
-  const { stdout } = spawnSync(process.execPath, [join(root, 'scripts', 'setup.mjs')], { env, encoding: 'utf8' });
+  const { stdout } = spawnSync(process.execPath, [join(root, 'scripts', 'lib', 'setup.mjs')], {
+    env,
+    encoding: 'utf8',
+  });
   expect(stdout).toContain('npm rebuild node --ignore-scripts=false');
 });
 
 test('packages without the Node that they bring are repaired, or the script fails with one clear line', () => {
-  cpSync(join(import.meta.dirname, '..', 'setup.mjs'), join(root, 'scripts', 'setup.mjs'));
+  cpSync(join(import.meta.dirname, '..', 'lib', 'setup.mjs'), join(root, 'scripts', 'lib', 'setup.mjs'));
   writeFileSync(join(root, 'package.json'), JSON.stringify({ devDependencies: { node: '26.0.0' } }));
   lock({});
   found({});
@@ -101,7 +104,7 @@ test('packages without the Node that they bring are repaired, or the script fail
   const npm = join(root, 'npm-cli.cjs');
   writeFileSync(npm, 'console.log("npm", process.argv.slice(2).join(" "))');
   const env = { ...process.env, npm_execpath: npm, npm_node_execpath: '' };
-  const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, 'scripts', 'setup.mjs')], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(root, 'scripts', 'lib', 'setup.mjs')], {
     env,
     encoding: 'utf8',
   });

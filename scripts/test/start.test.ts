@@ -6,9 +6,9 @@ import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { until } from '../../e2e/http.ts';
-import { addressOf } from '../control.ts';
-import { decidedSettings } from '../parts.ts';
+import { until } from '../../e2e/lib/http.ts';
+import { addressOf } from '../lib/control.ts';
+import { decidedSettings } from '../lib/part-process.ts';
 import { createCheckout, fakePart, isAlive } from './checkout.ts';
 
 let checkout: Awaited<ReturnType<typeof createCheckout>>;
@@ -178,10 +178,10 @@ describe('npm start', () => {
     const second = checkout.start(['query'], data, env);
     expect(await second.exited).toBe(1);
     expect(second.output()).toContain('Already running');
-    const reset = checkout.run('reset.ts', data, env);
+    const reset = checkout.run('data/reset.ts', data, env);
     expect(await reset.exited).toBe(1);
     expect(reset.output()).toContain('The blog is running');
-    const status = checkout.run('part.ts', ['status', ...data], env);
+    const status = checkout.run('run/part.ts', ['status', ...data], env);
     expect(await status.exited).toBe(0);
     expect(status.output()).toMatch(/^posts +ready/m);
   });
@@ -189,7 +189,7 @@ describe('npm start', () => {
   test.each([['--without', 'nobody'], ['--port', 'posts=x'], ['--colour']])(
     'an unknown option is refused: %s %s',
     async (...args) => {
-      const runner = checkout.run('start.ts', args.filter(Boolean));
+      const runner = checkout.run('run/start.ts', args.filter(Boolean));
       expect(await runner.exited).toBe(2);
       expect(runner.output().trim().split('\n')).toHaveLength(1);
     },
@@ -202,7 +202,7 @@ test.each(
 )('a folder called %p is refused in one sentence that names it', async (name) => {
   const there = await createCheckout(name);
   try {
-    const runner = there.run('setup.mjs', ['start.ts']);
+    const runner = there.run('lib/setup.mjs', ['scripts/run/start.ts']);
     expect(await runner.exited).toBe(1);
     expect(runner.output().trim()).toMatch(
       /^The blog cannot run in a folder with # \? \* " or \$ in its name: rename .+, then start again\.$/,
@@ -412,7 +412,7 @@ describe('npm run part', () => {
     const insert = db.prepare('INSERT INTO posts (title, raw) VALUES (?, ?)');
     for (let i = 1; i <= 11; i++)
       insert.run(i === 11 ? `\u001b[2J${'x'.repeat(1_000)}` : `post ${i}`, Buffer.from('abc'));
-    const shown = checkout.run('part.ts', ['tables', 'posts']);
+    const shown = checkout.run('run/part.ts', ['tables', 'posts']);
     expect(await shown.exited).toBe(0);
     db.close();
     const lines = shown.output().trim().split('\n');
@@ -427,10 +427,10 @@ describe('npm run part', () => {
     [['stop', 'moderation'], 'kubectl -n blog scale statefulset/moderation --replicas=0'],
     [['start', 'client'], 'kubectl -n blog scale deployment/client --replicas=1'],
     [['kill', 'posts'], 'kubectl -n blog delete pod -l app.kubernetes.io/name=posts --force'],
-    [['tables', 'query'], 'kubectl -n blog exec query-0 -- node /app/scripts/tables.ts /data/query.db'],
+    [['tables', 'query'], 'kubectl -n blog exec query-0 -- node /app/scripts/data/tables.ts /data/query.db'],
     [['status'], 'kubectl -n blog get pods'],
   ])('where nothing runs, %j names the line for a cluster', async (command, line) => {
-    const asked = checkout.run('part.ts', command);
+    const asked = checkout.run('run/part.ts', command);
     expect(await asked.exited).toBe(1);
     expect(asked.output()).toBe(
       `Nothing is running here. Start it with: npm start\nIn Kubernetes (skaffold dev) it is: ${line}\n`,
@@ -452,18 +452,18 @@ test('npm run reset deletes the data, but not while it is in use', async () => {
   const runner = checkout.start(['posts']);
   await until('posts', () => checkout.get('posts'));
   writeFileSync(join(data, 'posts.db'), '');
-  expect(await checkout.run('reset.ts').exited).toBe(1);
+  expect(await checkout.run('data/reset.ts').exited).toBe(1);
   expect(existsSync(data)).toBe(true);
   runner.process.kill('SIGTERM');
   await runner.exited;
-  expect(await checkout.run('reset.ts').exited).toBe(0);
+  expect(await checkout.run('data/reset.ts').exited).toBe(0);
   expect(existsSync(data)).toBe(false);
 });
 
-const part = (...command: string[]) => checkout.run('part.ts', command).exited;
+const part = (...command: string[]) => checkout.run('run/part.ts', command).exited;
 
 async function status() {
-  const asked = checkout.run('part.ts', ['status']);
+  const asked = checkout.run('run/part.ts', ['status']);
   await asked.exited;
   return asked;
 }

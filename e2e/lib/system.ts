@@ -1,0 +1,257 @@
+// Runs all parts as real processes, on their own ports and data, independently of `npm start`.
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
+import { PARTS, SERVICES } from '../../common/src/run/parts.ts';
+import { ask } from '../../scripts/lib/control.ts';
+import { root, specOf } from '../../scripts/lib/part-process.ts';
+import { answers } from '../../scripts/lib/port-use.ts';
+import { get, post, until } from './http.ts';
+
+const PUBLISHERS = SERVICES.filter((name) => name !== 'query');
+
+export type Subscription = {
+  name: string;
+  kind: string;
+  state: string;
+  lag: number;
+  lastError: string | null;
+  nextAttempt: string | null;
+  replay: object | null;
+};
+export type System = Awaited<ReturnType<typeof startSystem>>;
+
+/** Free ports outside of the range for outgoing connections, so that a stopped part finds its own still free. */
+export async function freePorts(count: number): Promise<number[]> {
+  const found = new Set<number>();
+  while (found.size < count) {
+    const port = 15_000 + Math.floor(Math.random() * 15_000);
+    const server = createServer();
+    const free = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+    });
+    if (free) found.add(port);
+  }
+  return [...found];
+}
+
+/** Starts a process that ends when the tests do, however they end. */
+function launch(file: string, args: string[], env: NodeJS.ProcessEnv = {}) {
+  const endWithParent = pathToFileURL(join(root, 'scripts', 'lib', 'end-with-parent.ts')).href;
+  const child = fork(join(root, file), args, {
+    env: { ...process.env, NO_COLOR: '1', ...env },
+    execArgv: ['--import', endWithParent],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on('data', (data) => {
+      output += data;
+      if (process.env.E2E_LOG) process.stderr.write(data);
+    });
+  }
+  return { child, output: () => output };
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+/** Sends SIGTERM; resolves to the exit code, or null if a signal ended it. */
+async function end(child: ChildProcess): Promise<number | null> {
+  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+  const closed = once(child, 'close');
+  child.kill('SIGTERM');
+  await closed;
+  return child.exitCode;
+}
+
+/**
+ * Starts a single foreign part, such as `bench/naive/query.ts`, and waits until it listens. Throws if it ends instead.
+ */
+export async function startProcess(file: string, env: NodeJS.ProcessEnv) {
+  const { child, output } = launch(file, [], env);
+  let ended = false;
+  child.once('close', () => {
+    ended = true;
+  });
+  await until(`${file} listens or ends`, () => ended || output().includes('listening'));
+  if (ended) throw new Error(`${file} ended\n${output()}`);
+  return { pid: child.pid as number, output, stop: () => end(child) };
+}
+
+/**
+ * Runs `scripts/run/start.ts` with these options (`--production`, `--without`, `moderation`, …) and waits until every part
+ * that it starts is ready and has heard from the bus. The data is in a new folder, or in that of `--data`, and is
+ * deleted at the end.
+ */
+export async function startSystem(...options: string[]) {
+  const given = options.indexOf('--data');
+  const dataDir = given < 0 ? mkdtempSync(join(tmpdir(), 'blog e2e ')) : (options[given + 1] as string);
+  const numbers = await freePorts(PARTS.length);
+  const ports = Object.fromEntries(PARTS.map((name, i) => [name, numbers[i] as number])) as Record<string, number>;
+  const url = (name: string) => `http://127.0.0.1:${ports[name]}`;
+  const moved = PARTS.flatMap((name) => ['--port', `${name}=${ports[name]}`]);
+  const runner = launch('scripts/run/start.ts', ['--data', dataDir, ...moved, ...options]);
+  const wanted = PARTS.filter((name) => !options.includes(name));
+
+  /** Runs `npm run part -- stop posts` or another command; returns its output. */
+  async function part(command: string): Promise<string> {
+    const answer = await ask(dataDir, command.split(' '));
+    if (answer?.code !== 0) throw new Error(`${command}: ${answer?.text}\n${runner.output()}`);
+    return answer.text;
+  }
+
+  async function ready(name: string): Promise<void> {
+    let nudged = false;
+    await until(`${name} is ready`, async () => {
+      if (runner.child.exitCode !== null) throw new Error(`the runner ended\n${runner.output()}`);
+      const { status, body } = await get(`${url(name)}/readyz`);
+      if (status !== 200) return false;
+      if (body.degraded.length === 0 || !SERVICES.some((service) => service === name) || !wanted.includes('event-bus'))
+        return true;
+      if (!nudged) await nudge(name);
+      nudged = true;
+      return false;
+    });
+  }
+
+  /** Makes the bus retry, or ask, a part now instead of in some seconds; not a paused one. */
+  async function nudge(name: string): Promise<void> {
+    const subscription = (await subscriptions()).find((one) => one.name === name);
+    if (subscription?.state !== 'paused') await post(`${url('event-bus')}/subscriptions/${name}/resume`);
+  }
+
+  const head = async () => (await get(`${url('event-bus')}/events?limit=1`)).headers.get('event-head') ?? '';
+  const subscriptions = async (): Promise<Subscription[]> => (await get(`${url('event-bus')}/subscriptions`)).body;
+
+  /**
+   * Checks a subscriber's position. Services are asked themselves, because the bus's copy of their checkpoints is only
+   * a cache.
+   */
+  async function hasReached({ name, kind, state, lag, replay }: Subscription, place: string): Promise<boolean> {
+    if (state !== 'live' || lag > 0 || replay) return false;
+    const { checkpoint } = (await get(`${url(name)}/events`)).body ?? {};
+    // A part that was just swapped is plain until the bus has asked again.
+    if (checkpoint === undefined) return kind === 'plain';
+    return checkpoint === place || place.startsWith('0-');
+  }
+
+  /** Committed rows of a part's database, whether the part runs or not. */
+  function rows(name: string, sql: string): Record<string, SQLOutputValue>[] {
+    const db = new DatabaseSync(join(dataDir, `${name}.db`), { readOnly: true });
+    try {
+      return db.prepare(sql).all();
+    } finally {
+      db.close();
+    }
+  }
+  const isOutboxEmpty = (name: string) => rows(name, 'SELECT 1 FROM outbox LIMIT 1').length === 0;
+
+  const forget = () => rmSync(dataDir, { recursive: true, force: true, maxRetries: 5 });
+
+  /** The process ids of the parts, by name. */
+  async function pids(): Promise<Map<string, number>> {
+    const table = (await ask(dataDir, ['status']))?.text ?? '';
+    const rows = table.matchAll(/^(\S+) +(?:ready|starting) +(\d+)/gm);
+    return new Map(Array.from(rows, ([, name = '', pid]) => [name, Number(pid)]));
+  }
+
+  const ended: Promise<never> = once(runner.child, 'exit').then(() => {
+    throw new Error(`the runner ended\n${runner.output()}`);
+  });
+  ended.catch(() => {}); // later an end is expected
+  await Promise.race([Promise.all(wanted.map(ready)), ended]).catch(async (error) => {
+    await end(runner.child);
+    forget();
+    throw error;
+  });
+
+  return {
+    dataDir,
+    ports,
+    pids,
+    url,
+    part,
+    ready,
+    head,
+    subscriptions,
+    rows,
+    output: runner.output,
+
+    /** The whole log. */
+    log: async (): Promise<{ position: number; source: string; id: string; type: string; subject: string }[]> =>
+      (await get(`${url('event-bus')}/events`)).body,
+
+    /** Kills a part's process; resolves once the runner has restarted it. */
+    async killPart(name: string): Promise<void> {
+      await part(`kill ${name}`);
+      await ready(name);
+    },
+
+    async startPart(name: string): Promise<void> {
+      await part(`start ${name}`);
+      await ready(name);
+    },
+
+    /**
+     * Stops a part and runs it outside of the runner with this failpoint, at which it dies and stays dead. Resolves
+     * once it listens, or is dead already. The returned function waits for its death.
+     */
+    async runTo(point: string, name: string): Promise<() => Promise<void>> {
+      await part(`stop ${name}`);
+      const production = options.includes('--production');
+      const { env } = specOf(name, { dataDir, production, ports: new Map(Object.entries(ports)) });
+      const { child, output } = launch(join(name, 'src', 'main.ts'), [], { ...env, FAILPOINT: point });
+      const exit = once(child, 'exit');
+      const isUp = async () => child.signalCode !== null || (await get(`${url(name)}/healthz`)).status === 200;
+      await until(`${name} listens`, isUp);
+      return async () => {
+        const [, signal] = await exit;
+        if (signal !== 'SIGKILL') throw new Error(`${name} did not die at ${point}\n${output()}`);
+      };
+    },
+
+    /** Deletes the database of a stopped part. */
+    deleteDatabase(name: string): void {
+      for (const suffix of ['', '-wal', '-shm']) rmSync(join(dataDir, `${name}.db${suffix}`), { force: true });
+    },
+
+    /** Waits until all writes have had all their effects: every subscriber at the head, every outbox empty. */
+    async quiet(within = 30_000): Promise<void> {
+      await until(
+        'quiet',
+        async () => {
+          const place = await head();
+          for (const subscription of await subscriptions()) if (!(await hasReached(subscription, place))) return false;
+          return PUBLISHERS.every(isOutboxEmpty) && (await head()) === place;
+        },
+        within,
+      );
+    },
+
+    /**
+     * Sends SIGTERM to the runner; throws if any of its processes is left. Deletes the data, unless it is to be kept.
+     */
+    async stop({ keep = false } = {}): Promise<void> {
+      const running = await pids();
+      await end(runner.child);
+      const left = [...running.values()].filter(isAlive);
+      for (const name of wanted)
+        if (await answers(ports[name] as number, '127.0.0.1')) left.push(ports[name] as number);
+      if (!keep) forget();
+      if (runner.child.exitCode !== 0 || left.length > 0)
+        throw new Error(`ended with ${runner.child.exitCode}, left running: ${left}\n${runner.output()}`);
+    },
+  };
+}

@@ -1,0 +1,41 @@
+// `npm run reset`: deletes all posts, comments and events: the blog's own files in its folder, and nothing else. Exit
+// code 0: they are deleted, 1: they are not, 2: wrong usage.
+import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { dataDirOf, dataOption, optionsOrUsage } from '../lib/usage.ts';
+import { filesIn, isPartial, lockAlone } from './data-folder.ts';
+
+const dataDir = optionsOrUsage(
+  () => dataDirOf(parseArgs({ options: { data: dataOption } }).values.data),
+  'Usage: npm run reset -- [--data DIR]',
+);
+
+/** @returns the names left in the folder, because they are not the blog's */
+function reset(): string[] {
+  const files = filesIn(dataDir);
+  const lock = lockAlone(dataDir, 'reset');
+  const lockFile = files.pop() as string;
+  for (const file of files) rmSync(file, { recursive: isPartial(file), force: true });
+  // The lock is deleted while it is held, so that nothing can start meanwhile. Windows deletes no open file.
+  if (process.platform === 'win32') lock.close();
+  rmSync(lockFile, { force: true });
+  const left = readdirSync(dataDir);
+  try {
+    if (left.length === 0) rmdirSync(dataDir);
+  } catch {
+    // A symbolic link or a mounted disk stays, empty.
+  }
+  return left;
+}
+
+try {
+  const found = existsSync(dataDir);
+  const left = found ? reset() : [];
+  console.log(
+    found ? `Deleted: all posts, comments and events in ${dataDir}.` : `Nothing to delete: there is no ${dataDir}.`,
+  );
+  if (left.length > 0) console.log(`Not the blog's, and left there: ${left.join(', ')}.`);
+} catch (error) {
+  console.error(`Not reset: ${(error as Error).message}.`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,53 @@
+// The commands of the runner: stop, start or kill a part, and the state of all.
+import type { Answer } from '../lib/control.ts';
+import type { Part, Status } from '../lib/supervisor.ts';
+
+const usage = 'Commands: stop PART, start PART, kill PART, status';
+
+/** Creates the commands. `blocked` returns the reason why a part cannot be started now, if there is one. */
+export function createCommands(parts: Part[], blocked: (name: string) => Promise<string | undefined>) {
+  const names = parts.map((part) => part.name).join(', ');
+
+  return async function obey([verb, name]: string[]): Promise<Answer> {
+    if (verb === 'status') return { code: 0, text: table(parts.map((part) => part.status())) };
+    if (verb !== 'stop' && verb !== 'start' && verb !== 'kill') return { code: 2, text: usage };
+    const part = parts.find((candidate) => candidate.name === name);
+    if (!part) return { code: 2, text: `There is no part "${name ?? ''}". The parts: ${names}` };
+    if (verb === 'stop') {
+      await part.stop();
+      return { code: 0, text: `${name} is stopped.` };
+    }
+    if (verb === 'kill') {
+      return part.kill()
+        ? { code: 0, text: `${name} is killed and will restart.` }
+        : { code: 1, text: `${name} does not run.` };
+    }
+    if (part.status().state !== 'stopped') return { code: 0, text: `${name} already runs.` };
+    const why = await blocked(part.name);
+    if (why) return { code: 1, text: why };
+    part.start();
+    return { code: 0, text: `${name} is started.` };
+  };
+}
+
+function table(statuses: Status[]): string {
+  const rows = [
+    ['part', 'state', 'process', 'restarts', 'up since'],
+    ...statuses.map(({ name, state, pid, restarts, since }) => [
+      name,
+      state,
+      String(pid ?? '–'),
+      String(restarts),
+      since?.toTimeString().slice(0, 8) ?? '–',
+    ]),
+  ];
+  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
