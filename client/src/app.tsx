@@ -7,15 +7,12 @@ import { createAnnouncer, LiveRegion } from './shared/announcer.tsx';
 import { Boundary } from './shared/boundary.tsx';
 import { Link, useLocation, useMedia } from './shared/navigation.tsx';
 import { System } from './system/system.tsx';
-import { SystemContext } from './system/system-context.ts';
-import { createSystemStore } from './system/system-store.ts';
 import './app.css';
 
 /** The whole page: `/` is the blog, `/system` shows how the parts work, with the blog beside it where there is room. */
 export function App() {
   const [announcer] = useState(createAnnouncer);
   const [feed] = useState(() => createFeedStore(announcer.announce));
-  const [system] = useState(() => createSystemStore(announcer.announce));
   const onSystem = useLocation().pathname === '/system';
   const wide = useMedia('(width >= 75rem)');
   const onBlog = !onSystem || wide;
@@ -23,47 +20,45 @@ export function App() {
 
   return (
     <FeedContext value={feed}>
-      <SystemContext value={system}>
-        {onBlog && (
-          <a className="skip" href="#posts">
-            Skip to the posts
-          </a>
-        )}
-        {onSystem && (
-          <a className="skip" href="#system">
-            Skip to the system
-          </a>
-        )}
-        <div className="page" data-beside={onSystem && onBlog}>
-          <header className="top">
-            <h1>
-              <Link href="/">Blog</Link>
-            </h1>
-            <nav aria-label="Pages">
-              <Link href="/" aria-current={onSystem ? undefined : 'page'}>
-                Posts
-              </Link>
-              <Link href="/system" aria-current={onSystem ? 'page' : undefined}>
-                System
-              </Link>
-            </nav>
-            {onBlog && <Connection />}
-          </header>
-          <main>
-            {onBlog && (
-              <Boundary what="The blog">
-                <Blog />
-              </Boundary>
-            )}
-            {onSystem && (
-              <Boundary what="The system">
-                <System />
-              </Boundary>
-            )}
-          </main>
-        </div>
-        <LiveRegion announcer={announcer} />
-      </SystemContext>
+      {onBlog && (
+        <a className="skip" href="#posts">
+          Skip to the posts
+        </a>
+      )}
+      {onSystem && (
+        <a className="skip" href="#system">
+          Skip to the system
+        </a>
+      )}
+      <div className="page" data-beside={onSystem && onBlog}>
+        <header className="top">
+          <h1>
+            <Link href="/">Blog</Link>
+          </h1>
+          <nav aria-label="Pages">
+            <Link href="/" aria-current={onSystem ? undefined : 'page'}>
+              Posts
+            </Link>
+            <Link href="/system" aria-current={onSystem ? 'page' : undefined}>
+              System
+            </Link>
+          </nav>
+          {onBlog && <Connection />}
+        </header>
+        <main>
+          {onBlog && (
+            <Boundary what="The blog">
+              <Blog />
+            </Boundary>
+          )}
+          {onSystem && (
+            <Boundary what="The system">
+              <System announce={announcer.announce} />
+            </Boundary>
+          )}
+        </main>
+      </div>
+      <LiveRegion announcer={announcer} />
     </FeedContext>
   );
 }

@@ -1,4 +1,5 @@
-import { useEffect } from 'react';
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { useEffect, useState } from 'react';
 import { useLocation } from '../shared/navigation.tsx';
 import { DeadLetters } from './dead-letters/dead-letters.tsx';
 import { Diagram } from './diagram/diagram.tsx';
@@ -6,16 +7,40 @@ import { Journey } from './journey/journey.tsx';
 import { LogView } from './log/log-view.tsx';
 import { perSecond } from './subscribers/figures.ts';
 import { Subscriptions } from './subscribers/subscriptions.tsx';
-import { useSystemState, useSystemStore } from './system-context.ts';
+import { SystemContext, useSystemState } from './system-context.ts';
+import { createSystemStore } from './system-store.ts';
 import './system.css';
 
-/** The System page: how the parts work, how events travel, what waits. Live while it is visible. */
-export function System() {
-  const store = useSystemStore();
+/** A failed read is tried again by its interval; whatever the browser thinks of the network, the gateway may be local. */
+const createClient = () =>
+  new QueryClient({
+    defaultOptions: {
+      queries: { retry: false, gcTime: 0, networkMode: 'always' },
+      mutations: { networkMode: 'always' },
+    },
+  });
+
+/**
+ * The System page: how the parts work, how events travel, what waits. Live while it is visible. `announce` addresses
+ * screen readers.
+ */
+export function System({ announce }: { announce: (text: string) => void }) {
+  const [client] = useState(createClient);
+  const [store] = useState(() => createSystemStore(announce));
   useEffect(() => {
     store.start();
     return store.stop;
   }, [store]);
+  return (
+    <QueryClientProvider client={client}>
+      <SystemContext value={store}>
+        <Sections />
+      </SystemContext>
+    </QueryClientProvider>
+  );
+}
+
+function Sections() {
   const comment = useLocation().search.get('comment');
   const isClassic = useSystemState().bus === 'classic';
   return (
