@@ -7,6 +7,7 @@ import { durability } from './figures/durability.ts';
 import { growth } from './figures/growth.ts';
 import { idle } from './figures/idle.ts';
 import { latency } from './figures/latency.ts';
+import { page } from './figures/page.ts';
 import { publishing } from './figures/publish.ts';
 import { readers } from './figures/readers.ts';
 import { reads } from './figures/reads.ts';
@@ -33,6 +34,7 @@ const FIGURES: Figure[] = [
   readers,
   start,
   idle,
+  page,
   tracing,
   growth,
 ];

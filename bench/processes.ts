@@ -33,13 +33,13 @@ export async function endAll(): Promise<void> {
 
 /**
  * Starts ours, as `npm start -- --production --without client` does, with the data in this directory. `env`: additional
- * settings for the parts.
+ * settings for the parts. `options` replaces `--without client`.
  */
-export async function startOurs(directory: string, env: NodeJS.ProcessEnv = {}) {
+export async function startOurs(directory: string, env: NodeJS.ProcessEnv = {}, options = ['--without', 'client']) {
   const data = join(directory, 'data');
   mkdirSync(data);
   Object.assign(process.env, env);
-  const starting = startSystem('--production', '--without', 'client', '--data', data);
+  const starting = startSystem('--production', ...options, '--data', data);
   const system = await keep(starting).finally(() => {
     for (const name of Object.keys(env)) delete process.env[name];
   });

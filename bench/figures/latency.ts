@@ -1,13 +1,12 @@
 // The latency from a comment's 201 to the arrival of its verdict at a listener, at a steady rate of writes.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { setTimeout as pause } from 'node:timers/promises';
-import { idOf, post, until } from '../../e2e/lib/http.ts';
+import { post, until } from '../../e2e/lib/http.ts';
 import { openStream } from '../../e2e/lib/stream.ts';
-import { Connection } from '../connection.ts';
 import type { Figure, Run, Values } from '../figure.ts';
 import { percentile } from '../load.ts';
 import { keep, startNaive, startOurs } from '../processes.ts';
+import { writeSteadily } from '../steady.ts';
 
 /** The time in milliseconds after the last write for which verdicts are awaited; then they count as missing. */
 const PATIENCE = 5_000;
@@ -61,37 +60,6 @@ async function listenToNaive(): Promise<Listener> {
   await keep(Promise.resolve({ stop: async () => server.close().closeAllConnections() }));
   const { port } = server.address() as AddressInfo;
   return { ...(await startNaive({ POSTS_URL: `http://127.0.0.1:${port}` })), verdictOf };
-}
-
-/**
- * Writes comments at a fixed rate, without waiting for earlier answers (an open loop), and records the time of each
- * answer.
- */
-async function writeSteadily(comments: string, postIds: string[], rate: number, seconds: number) {
-  const answered = new Map<string, number>();
-  const idle: Connection[] = [];
-  const write = async (n: number) => {
-    const connection = idle.pop() ?? new Connection(comments);
-    const content = `comment ${n}, ${rate} a second${n % 5 === 0 ? ', with orange' : ''}`;
-    const { status, body } = await connection.request(
-      'POST',
-      `/posts/${postIds[n % POSTS]}/comments`,
-      JSON.stringify({ content }),
-    );
-    if (status !== 201) throw new Error(`a comment was answered with ${status}`);
-    answered.set(idOf(JSON.parse(body.toString()), content), performance.now());
-    idle.push(connection);
-  };
-  const writing: Promise<void>[] = [];
-  const began = performance.now();
-  for (let n = 0; n < rate * seconds; n++) {
-    await pause(Math.max(0, began + (n * 1_000) / rate - performance.now()));
-    writing.push(write(n));
-  }
-  await Promise.all(writing).finally(() => {
-    for (const connection of idle) connection.close();
-  });
-  return answered;
 }
 
 async function measure({ side, directory, quick }: Run): Promise<Values> {
