@@ -11,7 +11,10 @@ export function useSystemStore(): SystemStore {
   return store;
 }
 
-export function useSystemState(): SystemState {
+export const useSystemState = (): SystemState => useSystem((state) => state);
+
+/** A part of the state. The component is rendered again only when this part changes. */
+export function useSystem<Part>(select: (state: SystemState) => Part): Part {
   const store = useSystemStore();
-  return useSyncExternalStore(store.subscribe, store.getState);
+  return useSyncExternalStore(store.subscribe, () => select(store.getState()));
 }

@@ -31,6 +31,8 @@ export type SystemState = {
   subscriptions: readonly Subscription[];
   /** The samples of each subscription in the last five minutes, newest last. */
   history: ReadonlyMap<string, readonly Sample[]>;
+  /** The number of times that the log's end was read: events between two of them may have been missed. */
+  begun: number;
   /** The newest position known. */
   head: number;
   /** The rate at which the log grows, in events per second over the last five seconds. */
@@ -51,6 +53,7 @@ const UNKNOWN: SystemState = {
   parts: new Map(),
   subscriptions: [],
   history: new Map(),
+  begun: 0,
   head: 0,
   rate: 0,
   recent: [],
@@ -86,7 +89,8 @@ export function createSystemStore(announce: (text: string) => void) {
 
   const tail = createLogTail({
     onBegin(entries) {
-      set({ recent: entries.toReversed(), head: entries.at(-1)?.position ?? 0 });
+      const head = entries.at(-1)?.position ?? 0;
+      set({ recent: entries.toReversed(), head, begun: next.begun + 1 });
     },
     onEvents(entries) {
       const recent = [...entries.slice(-RECENT).reverse(), ...next.recent].slice(0, RECENT);
