@@ -1,64 +1,86 @@
-import { useEffect, useRef, useState } from 'react';
+import { Activity, lazy, Suspense, useEffect, useState } from 'react';
+import { Link } from 'wouter';
+import { usePathname } from 'wouter/use-browser-location';
 import { Blog } from './blog/blog.tsx';
 import { ConnectionStatus } from './blog/connection-status.tsx';
 import { FeedContext, useFeedState } from './blog/feed-context.ts';
 import { createFeedStore } from './blog/store.ts';
 import { createAnnouncer, LiveRegion } from './shared/announcer.tsx';
 import { Boundary } from './shared/boundary.tsx';
-import { Link, useLocation, useMedia } from './shared/navigation.tsx';
-import { System } from './system/system.tsx';
+import { Arrival, createPlaces, PlacesContext } from './shared/place.tsx';
+import { useMedia } from './shared/use-media.ts';
 import './app.css';
+
+/** Loaded when it is first opened. */
+const System = lazy(() =>
+  import('./system/system.tsx').then(
+    ({ System }) => ({ default: System }),
+    () => ({ default: SystemNotLoaded }),
+  ),
+);
 
 /** The whole page: `/` is the blog, `/system` shows how the parts work, with the blog beside it where there is room. */
 export function App() {
   const [announcer] = useState(createAnnouncer);
   const [feed] = useState(() => createFeedStore(announcer.announce));
-  const onSystem = useLocation().pathname === '/system';
+  const [places] = useState(createPlaces);
+  useEffect(() => places.watch(), [places]);
+  const onSystem = /^\/system\/*$/.test(usePathname());
   const wide = useMedia('(width >= 75rem)');
   const onBlog = !onSystem || wide;
-  useArrival(onSystem ? 'system' : 'posts', onSystem ? 'System · Blog' : 'Blog');
+  const [isSystemOpened, setSystemOpened] = useState(onSystem);
+  if (onSystem && !isSystemOpened) setSystemOpened(true);
 
   return (
     <FeedContext value={feed}>
-      {onBlog && (
-        <a className="skip" href="#posts">
-          Skip to the posts
-        </a>
-      )}
-      {onSystem && (
-        <a className="skip" href="#system">
-          Skip to the system
-        </a>
-      )}
-      <div className="page" data-beside={onSystem && onBlog}>
-        <header className="top">
-          <h1>
-            <Link href="/">Blog</Link>
-          </h1>
-          <nav aria-label="Pages">
-            <Link href="/" aria-current={onSystem ? undefined : 'page'}>
-              Posts
-            </Link>
-            <Link href="/system" aria-current={onSystem ? 'page' : undefined}>
-              System
-            </Link>
-          </nav>
-          {onBlog && <Connection />}
-        </header>
-        <main>
-          {onBlog && (
-            <Boundary what="The blog">
-              <Blog />
-            </Boundary>
-          )}
-          {onSystem && (
-            <Boundary what="The system">
-              <System announce={announcer.announce} />
-            </Boundary>
-          )}
-        </main>
-      </div>
-      <LiveRegion announcer={announcer} />
+      <PlacesContext value={places}>
+        {onBlog && (
+          <a className="skip" href="#posts">
+            Skip to the posts
+          </a>
+        )}
+        {onSystem && (
+          <a className="skip" href="#system">
+            Skip to the system
+          </a>
+        )}
+        <div className="page" data-beside={onSystem && onBlog}>
+          <header className="top">
+            <h1>
+              <Link href="/">Blog</Link>
+            </h1>
+            <nav aria-label="Pages">
+              <Link href="/" aria-current={onSystem ? undefined : 'page'}>
+                Posts
+              </Link>
+              <Link href="/system" aria-current={onSystem ? 'page' : undefined}>
+                System
+              </Link>
+            </nav>
+            {onBlog && <Connection />}
+          </header>
+          <main>
+            {onBlog && (
+              <Boundary what="The blog">
+                <Blog />
+                {!onSystem && <Arrival heading="posts" title="Blog" />}
+              </Boundary>
+            )}
+            {/* Hidden, it keeps what was loaded, and its effects have ended. */}
+            {isSystemOpened && (
+              <Activity mode={onSystem ? 'visible' : 'hidden'}>
+                <Boundary what="The system">
+                  <Suspense fallback={<p className="loading">Loading the System page…</p>}>
+                    <System announce={announcer.announce} />
+                    <Arrival heading="system" title="System · Blog" />
+                  </Suspense>
+                </Boundary>
+              </Activity>
+            )}
+          </main>
+        </div>
+        <LiveRegion announcer={announcer} />
+      </PlacesContext>
     </FeedContext>
   );
 }
@@ -68,17 +90,20 @@ function Connection() {
   return phase === 'ready' ? <ConnectionStatus state={connection} /> : null;
 }
 
-/**
- * After a link within the page was followed, moves focus to the new heading and announces it. Loading the page moves
- * nothing.
- */
-function useArrival(heading: string, title: string) {
-  const known = useRef(heading);
-  useEffect(() => {
-    document.title = title;
-    if (known.current === heading) return;
-    known.current = heading;
-    document.getElementById(heading)?.focus({ preventScroll: true });
-    window.scrollTo({ top: 0, behavior: 'instant' });
-  }, [heading, title]);
+/** Shown if the System page's script cannot be loaded. Browsers remember that, so only a reload helps. */
+function SystemNotLoaded() {
+  return (
+    <section className="failed" role="alert">
+      <h2 id="system" tabIndex={-1}>
+        System
+      </h2>
+      <p>
+        The System page could not be loaded: the blog does not answer, or it was updated after you had opened it.
+        Nothing that was sent or typed is lost.
+      </p>
+      <p>
+        <a href="/system">Reload the page</a>
+      </p>
+    </section>
+  );
 }

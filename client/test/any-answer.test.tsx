@@ -60,7 +60,7 @@ async function openWith(answers: Map<string, unknown>) {
   };
   history.replaceState(null, '', '/system?event=1&comment=c1');
   FakeEventSource.opened = [];
-  render(<App />);
+  await act(async () => void render(<App />));
   await act(() => jest.advanceTimersByTimeAsync(400));
   for (const source of FakeEventSource.opened) {
     const [, message] = [...answers].find(([path]) => path in MESSAGES && source.url.startsWith(path)) ?? [];

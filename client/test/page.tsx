@@ -4,6 +4,7 @@ import { act, cleanup, render, screen, waitFor, within } from '@testing-library/
 import userEvent from '@testing-library/user-event';
 import type { JSX } from 'react';
 import { App } from '../src/app.tsx';
+import '../src/system/system.tsx'; // loaded already, so that fake timers do not stop it
 import { client } from '../src/shared/http.ts';
 import { createHub, type FromHub, type ToHub } from '../src/shared/stream-hub.ts';
 import { FakeBlog, FakeEventSource } from './fake-blog.ts';
@@ -58,7 +59,7 @@ class FakePort {
 }
 
 export async function openPage(page: JSX.Element = <App />) {
-  render(page);
+  await act(async () => void render(page));
   await waitFor(() => expect(FakeEventSource.opened.length).toBeGreaterThan(0));
   act(() => FakeEventSource.last.open());
 }
@@ -86,7 +87,7 @@ function animate(_keyframes: unknown, options?: number | KeyframeAnimationOption
 /** Opens the System page and waits until its log is followed. */
 export async function openSystem(address = '/system') {
   history.replaceState(null, '', address);
-  render(<App />);
+  await act(async () => void render(<App />));
   await waitFor(() => expect(system.stream).toBeTruthy());
   act(() => system.stream.open());
 }

@@ -16,6 +16,7 @@ describe('the address', () => {
     await openPage();
     await screen.findByText('Title 1');
     await userEvent.click(screen.getByRole('link', { name: 'System' }));
+    await screen.findByRole('heading', { level: 2, name: 'System' });
     expect([location.pathname, document.title]).toEqual(['/system', 'System · Blog']);
     expect(document.activeElement).toBe(systemHeading());
     act(() => history.back());
@@ -100,7 +101,7 @@ describe('behind a foreign bus', () => {
       system.onAsk = (_method, path) => (path === '/log' ? { body: classic } : { status, body: 'Cannot GET' });
       blog.posts = [{ post: aPost(1), comments: [] }];
       history.replaceState(null, '', '/system?event=1&comment=c');
-      render(<App />);
+      await act(async () => void render(<App />));
       await screen.findByText(/This event bus is a foreign one/);
       expect(await screen.findByText('Title 1')).toBeTruthy();
       expect(screen.getByRole('heading', { name: 'How events travel' })).toBeTruthy();

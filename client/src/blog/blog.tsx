@@ -12,7 +12,7 @@ export function Blog() {
   }, [store]);
   return (
     <div className="blog">
-      <section className="composer" aria-labelledby="composer">
+      <section className="composer card" aria-labelledby="composer">
         <h2 id="composer">Write a post</h2>
         <PostForm />
       </section>

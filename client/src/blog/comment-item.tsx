@@ -1,8 +1,8 @@
 // One comment of a post.
 
 import { memo } from 'react';
+import { Link } from 'wouter';
 import { journeyAddress } from '../shared/addresses.ts';
-import { Link } from '../shared/navigation.tsx';
 import type { Own } from './own.ts';
 import { TimeStamp } from './time-stamp.tsx';
 import type { Comment } from './types.ts';

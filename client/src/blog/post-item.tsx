@@ -21,7 +21,7 @@ export const PostItem = memo(function PostItem({ entry, own, sent }: Props) {
   const id = useId();
   return (
     <li>
-      <article className="post" aria-labelledby={id} data-place data-sent={sent !== undefined}>
+      <article className="post card" aria-labelledby={id} data-place data-sent={sent !== undefined}>
         <header>
           <h3 id={id} tabIndex={-1} dir="auto">
             {post.title ?? 'Untitled'}

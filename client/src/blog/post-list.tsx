@@ -1,4 +1,5 @@
-import { useMemo, useRef } from 'react';
+import { useMemo } from 'react';
+import { More } from '../shared/more.tsx';
 import { useAction } from '../shared/use-action.ts';
 import { CommentsBeingSent } from './comment-form.tsx';
 import { createEntry, type Entry } from './entry.ts';
@@ -16,6 +17,7 @@ const NONE: readonly Own[] = [];
  */
 export function PostList() {
   const { feed, own, phase, arrivals } = useFeedState();
+  const store = useFeedStore();
   const comments = useMemo(() => Map.groupBy(own.filter(isComment), (item) => item.postId), [own]);
   const sent = useMemo(
     () =>
@@ -48,7 +50,7 @@ export function PostList() {
       {phase === 'loading' && <p className="state">Loading the posts…</p>}
       {phase === 'failed' && <ListFailed />}
       {phase === 'ready' && items.length === 0 && <p className="state">No posts yet. Yours would be the first.</p>}
-      {feed.hasOlder && <OlderPosts />}
+      {feed.hasOlder && <More text="Show older posts" load={store.loadOlder} items=".post h3" />}
     </section>
   );
 }
@@ -67,29 +69,6 @@ function WaitingPosts() {
     <button type="button" className="primary waiting" onClick={show.run} aria-disabled={show.busy}>
       {show.failed ? 'Could not be loaded. Try again' : waitingText(count, feed.manyWaiting)}
     </button>
-  );
-}
-
-function OlderPosts() {
-  const store = useFeedStore();
-  const row = useRef<HTMLDivElement>(null);
-  const older = useAction(async () => {
-    const section = row.current?.parentElement;
-    const before = section?.querySelectorAll('.post').length ?? 0;
-    await store.loadOlder();
-    requestAnimationFrame(() => section?.querySelectorAll<HTMLElement>('.post h3')[before]?.focus());
-  });
-  return (
-    <div className="more" ref={row}>
-      <button type="button" onClick={older.run} aria-disabled={older.busy}>
-        {older.busy ? 'Loading…' : 'Show older posts'}
-      </button>
-      {older.failed && (
-        <p className="error" role="alert">
-          They could not be loaded. Try again.
-        </p>
-      )}
-    </div>
   );
 }
 

@@ -1,4 +1,13 @@
-// Addresses within the System page.
+// Addresses within the page.
+
+import { useMemo } from 'react';
+import { useLocationProperty } from 'wouter/use-browser-location';
+
+/** The current query. Not wouter's, which decodes it twice. */
+export function useQuery(): URLSearchParams {
+  const search = useLocationProperty(() => window.location.search);
+  return useMemo(() => new URLSearchParams(search), [search]);
+}
 
 /** The current address of the System page with some parameters changed; undefined removes one. */
 export function addressWith(search: URLSearchParams, change: Record<string, string | undefined>): string {

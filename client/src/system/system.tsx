@@ -1,6 +1,6 @@
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
-import { useLocation } from '../shared/navigation.tsx';
+import { useQuery } from '../shared/addresses.ts';
 import { DeadLetters } from './dead-letters/dead-letters.tsx';
 import { Diagram } from './diagram/diagram.tsx';
 import { Journey } from './journey/journey.tsx';
@@ -41,7 +41,7 @@ export function System({ announce }: { announce: (text: string) => void }) {
 }
 
 function Sections() {
-  const comment = useLocation().search.get('comment');
+  const comment = useQuery().get('comment');
   const isClassic = useSystemState().bus === 'classic';
   return (
     <section className="system" aria-labelledby="system">

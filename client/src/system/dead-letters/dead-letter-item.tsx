@@ -1,6 +1,6 @@
 import { useId, useState } from 'react';
+import { Link } from 'wouter';
 import { TimeStamp } from '../../blog/time-stamp.tsx';
-import { Link } from '../../shared/navigation.tsx';
 import type { DeadLetter } from '../bus.ts';
 import { Question } from '../question.tsx';
 import { discard, redeliver } from '../requests.ts';

@@ -1,6 +1,6 @@
 import type { CSSProperties } from 'react';
-import { addressWith } from '../../shared/addresses.ts';
-import { Link, useLocation } from '../../shared/navigation.tsx';
+import { Link } from 'wouter';
+import { addressWith, useQuery } from '../../shared/addresses.ts';
 import { ClockTime, durationText } from '../clock-time.tsx';
 import { PARTS } from '../requests.ts';
 import { type Branch, type Step, verdictOf } from './journey-of.ts';
@@ -10,7 +10,7 @@ type Props = { step: Step; start: number; whole: number };
 
 /** One step: the event, its part, the time since the step before, and its side effects. */
 export function JourneyStep({ step, start, whole }: Props) {
-  const { search } = useLocation();
+  const search = useQuery();
   const { name, state, who, entry, at, branches, passed, attempts } = step;
   const position = name === 'logged' ? entry?.position : undefined;
   return (

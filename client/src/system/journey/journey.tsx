@@ -1,6 +1,6 @@
 import { useEffect, useId, useRef } from 'react';
-import { addressWith } from '../../shared/addresses.ts';
-import { Link, useLocation } from '../../shared/navigation.tsx';
+import { Link } from 'wouter';
+import { addressWith, useQuery } from '../../shared/addresses.ts';
 import { durationText } from '../clock-time.tsx';
 import { whyWaiting } from '../subscribers/why-waiting.ts';
 import { useSystemState, useSystemStore } from '../system-context.ts';
@@ -16,7 +16,7 @@ import './journey.css';
  */
 export function Journey({ comment }: { comment: string }) {
   const { entries, reached, failed, note } = useJourney(comment);
-  const { search } = useLocation();
+  const search = useQuery();
   const id = useId();
   const heading = useArrivedAt(comment);
   const steps = journeyOf(entries ?? [], reached, note);
@@ -47,7 +47,7 @@ export function Journey({ comment }: { comment: string }) {
 }
 
 function About({ comment, steps }: { comment: string; steps: readonly Step[] }) {
-  const { search } = useLocation();
+  const search = useQuery();
   const created = steps.find(({ name }) => name === 'written')?.entry;
   const { content } = (created?.data ?? {}) as { content?: unknown };
   const [, trace] = /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(created?.traceparent ?? '') ?? [];
@@ -128,7 +128,7 @@ function Unknown({ comment }: { comment: string }) {
 
 /** The comment's other events, such as later verdicts, which do not count. */
 function Further({ entries }: { entries: ReturnType<typeof useJourney>['entries'] & object }) {
-  const { search } = useLocation();
+  const search = useQuery();
   const main = Object.values(mainEvents(entries));
   const further = entries.filter((entry) => !main.includes(entry));
   if (further.length === 0) return null;

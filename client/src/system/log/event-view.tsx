@@ -1,6 +1,6 @@
 import { useId } from 'react';
-import { addressWith } from '../../shared/addresses.ts';
-import { Link, useLocation } from '../../shared/navigation.tsx';
+import { Link } from 'wouter';
+import { addressWith, useQuery } from '../../shared/addresses.ts';
 import type { LogEntry } from '../bus.ts';
 import { ClockTime, durationText } from '../clock-time.tsx';
 import type { Reached } from '../journey/journey-of.ts';
@@ -14,7 +14,7 @@ import './event.css';
 /** One event in full: its position, times and deliveries. `position` is unparsed, as in the address. */
 export function EventView({ position: text }: { position: string }) {
   const position = /^[1-9]\d{0,14}$/.test(text) ? Number(text) : undefined;
-  const { search } = useLocation();
+  const search = useQuery();
   const id = useId();
   const heading = useArrivedAt(text);
   return (
@@ -60,7 +60,7 @@ function Event({ position }: { position: number }) {
 }
 
 function Neighbours({ position, head }: { position: number; head: number }) {
-  const { search } = useLocation();
+  const search = useQuery();
   const to = (event: number) => addressWith(search, { event: String(event) });
   return (
     <p className="neighbours">
@@ -71,7 +71,7 @@ function Neighbours({ position, head }: { position: number; head: number }) {
 }
 
 function Facts({ entry }: { entry: LogEntry }) {
-  const { search } = useLocation();
+  const search = useQuery();
   const { type, subject, source, time, recordedtime } = entry;
   const isOfComment = /^Comment/.test(type) && subject !== undefined;
   return (

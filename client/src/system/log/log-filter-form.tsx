@@ -1,6 +1,7 @@
 import { type FormEvent, useId } from 'react';
-import { addressWith } from '../../shared/addresses.ts';
-import { Link, navigate, useLocation } from '../../shared/navigation.tsx';
+import { Link } from 'wouter';
+import { navigate } from 'wouter/use-browser-location';
+import { addressWith, useQuery } from '../../shared/addresses.ts';
 
 const TYPES = ['PostCreated', 'CommentCreated', 'CommentModerated', 'CommentUpdated'];
 
@@ -8,7 +9,7 @@ type Props = { type: string | undefined; subject: string | undefined };
 
 /** Filters the log by type and subject. The filter is stored in the address. */
 export function LogFilterForm({ type = '', subject = '' }: Props) {
-  const { search } = useLocation();
+  const search = useQuery();
   const types = useId();
 
   function apply(event: FormEvent<HTMLFormElement>) {

@@ -1,6 +1,6 @@
 import { memo } from 'react';
+import { Link } from 'wouter';
 import { addressWith, shortId } from '../../shared/addresses.ts';
-import { Link } from '../../shared/navigation.tsx';
 import type { LogEntry } from '../bus.ts';
 import { ClockTime } from '../clock-time.tsx';
 

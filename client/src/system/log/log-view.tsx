@@ -1,5 +1,5 @@
 import { useEffect, useEffectEvent, useId, useMemo, useRef, useSyncExternalStore } from 'react';
-import { useLocation } from '../../shared/navigation.tsx';
+import { useQuery } from '../../shared/addresses.ts';
 import { useAction } from '../../shared/use-action.ts';
 import { useSystemState, useSystemStore } from '../system-context.ts';
 import { EventView } from './event-view.tsx';
@@ -11,7 +11,7 @@ import './log.css';
 
 /** The log: the newest events live, older ones on demand, filtered by type and subject, and single events in full. */
 export function LogView() {
-  const { search } = useLocation();
+  const search = useQuery();
   const { bus, head } = useSystemState();
   const event = search.get('event');
   const id = useId();
@@ -34,7 +34,7 @@ export function LogView() {
 
 function Entries({ type, subject }: { type: string | undefined; subject: string | undefined }) {
   const store = useSystemStore();
-  const { search } = useLocation();
+  const search = useQuery();
   const list = useMemo(
     () => createLogList({ ...(type && { type }), ...(subject && { subject }) }, store),
     [store, type, subject],
