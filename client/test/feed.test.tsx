@@ -1,7 +1,7 @@
 // The posts of the page, as they are merged from reads and the stream.
 
 import { describe, expect, test } from '@jest/globals';
-import { fromList, withMessages, withOlder, withReread, withWaitingShown } from '../src/blog/feed.ts';
+import { fromList, uncovered, withMessages, withOlder, withReread, withShown } from '../src/blog/feed.ts';
 import { aComment, aMessage, aPost } from './fake-blog.ts';
 
 const nobody = () => false;
@@ -21,7 +21,7 @@ describe('the posts of the page', () => {
   test('new posts wait in order until the reader asks for them', () => {
     const feed = withMessages(fromList(list([1])), arrive(3, 2, 3), nobody);
     expect(feed).toMatchObject({ shown: ['post-1'], waiting: ['post-3', 'post-2'] });
-    expect(withWaitingShown(feed)).toMatchObject({ shown: ['post-3', 'post-2', 'post-1'], waiting: [] });
+    expect(withShown(feed, feed.waiting)).toMatchObject({ shown: ['post-3', 'post-2', 'post-1'], waiting: [] });
   });
 
   test('an own post does not wait, nor does the first one on an empty page', () => {
@@ -43,11 +43,18 @@ describe('the posts of the page', () => {
     expect(feed.entries.size).toBe(101);
   });
 
-  test('reading the list again keeps the posts shown, lets new ones wait, and marks those not in the answer as stale', () => {
-    const feed = withReread(fromList(list([5, 4])), list([6, 5]), nobody);
-    expect(feed).toMatchObject({ shown: ['post-5', 'post-4'], waiting: ['post-6'] });
-    expect(feed.entries.get('post-4')?.stale).toBe(true);
-    expect(feed.entries.get('post-5')?.stale).toBe(false);
+  test('reading the list again keeps the posts shown, lets new ones wait, and leaves out what must be read one by one', () => {
+    const feed = fromList(list([5, 4]));
+    const again = list([6, 5]);
+    expect(withReread(feed, again, nobody)).toMatchObject({ shown: ['post-5', 'post-4'], waiting: ['post-6'] });
+    expect(uncovered(feed, again)).toEqual(['post-4']);
+    const longer = withMessages(feed, [aMessage(aPost(5, { commentCount: 1 }), [aComment(1)])], nobody);
+    expect(uncovered(longer, again)).toEqual(['post-5', 'post-4']);
+  });
+
+  test('an own post that is older than the list leaves no gap: older posts continue after the list', () => {
+    const feed = withMessages(fromList(list([9, 8], true)), arrive(3), (id) => id === 'post-3');
+    expect(feed).toMatchObject({ shown: ['post-9', 'post-8', 'post-3'], oldest: 'post-8' });
   });
 
   test('a verdict outlives reading the list again', () => {

@@ -1,8 +1,7 @@
 // Gives the components of the blog access to its store.
 
 import { createContext, use, useSyncExternalStore } from 'react';
-import type { FeedState } from './core.ts';
-import type { FeedStore } from './store.ts';
+import type { FeedState, FeedStore } from './store.ts';
 
 export const FeedContext = createContext<FeedStore | undefined>(undefined);
 

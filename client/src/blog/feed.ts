@@ -1,12 +1,12 @@
-// The page's posts, as pure functions.
+// The posts that the page knows, as pure functions.
 
-import { createEntry, type Entry, type IsOwn, withFreshRead, withMessage } from './entry.ts';
+import { createEntry, type Entry, type IsOwn, settled, withNews, withPage } from './entry.ts';
 import type { Message, PostList, PostPage } from './types.ts';
 
 /** The maximum number of waiting posts kept; more are read on demand, so that a page left open does not grow. */
 const MOST_WAITING = 100;
 
-/** The posts that the page knows. Immutable. */
+/** The posts that the page knows. Immutable: equal identity means equal content. */
 export type Feed = {
   readonly entries: ReadonlyMap<string, Entry>;
   /** Ids of the posts shown, newest first. */
@@ -15,8 +15,9 @@ export type Feed = {
   readonly waiting: readonly string[];
   /** More posts wait than are kept. */
   readonly manyWaiting: boolean;
-  /** Older posts can be loaded. */
+  /** Older posts can be loaded: those after the post `oldest`. */
   readonly hasOlder: boolean;
+  readonly oldest: string | undefined;
 };
 
 export const emptyFeed: Feed = {
@@ -25,102 +26,92 @@ export const emptyFeed: Feed = {
   waiting: [],
   manyWaiting: false,
   hasOlder: false,
+  oldest: undefined,
 };
 
-/** The feed from an answer of the list; known verdicts are kept. */
+/** The feed with only the newest posts shown. Known verdicts are kept, and posts that were opened by their address. */
 export function fromList(list: PostList, known: Feed = emptyFeed): Feed {
-  const entries = new Map(list.posts.map((item) => [item.post.id, readEntry(known, item)]));
-  return arrange({ ...emptyFeed, entries, shown: [...entries.keys()], hasOlder: list.hasNext });
+  const listed = new Set([...known.shown, ...known.waiting]);
+  for (const { post } of list.posts) listed.delete(post.id);
+  return withOlder({ ...emptyFeed, entries: new Map([...known.entries].filter(([id]) => !listed.has(id))) }, list);
 }
 
 /** Adds the next page of older posts. */
 export function withOlder(feed: Feed, list: PostList): Feed {
-  const entries = new Map(feed.entries);
-  for (const item of list.posts) entries.set(item.post.id, readEntry(feed, item));
-  const shown = [...new Set([...feed.shown, ...list.posts.map((item) => item.post.id)])];
-  const waiting = feed.waiting.filter((id) => !shown.includes(id));
-  return arrange({ ...feed, entries, shown, waiting, hasOlder: list.hasNext });
+  const oldest = list.posts.at(-1)?.post.id ?? feed.oldest;
+  return withList({ ...feed, hasOlder: list.hasNext, oldest }, list, () => true);
 }
 
-/**
- * Merges the newest posts, read after the stream was interrupted. The posts shown stay where they are; those that the
- * answer does not cover are marked stale and read one by one.
- */
+/** Merges the newest posts, read after the stream was interrupted: the posts shown stay where they are, new ones wait. */
 export function withReread(feed: Feed, list: PostList, isOwn: IsOwn): Feed {
   if (feed.shown.length === 0) return fromList(list, feed);
-  const entries = new Map(feed.entries);
-  const covered = new Set(list.posts.map((item) => item.post.id));
-  for (const [id, entry] of entries) if (!covered.has(id)) entries.set(id, { ...entry, stale: true });
-  let next: Feed = { ...feed, entries };
-  for (const item of list.posts) {
-    const known = entries.get(item.post.id);
-    if (!known) {
-      entries.set(item.post.id, readEntry(feed, item));
-      next = placed(next, item.post.id, isOwn);
-    } else {
-      const stale = item.comments.length < known.comments.length;
-      entries.set(item.post.id, { ...readEntry(feed, item), stale });
-    }
-  }
-  const gap = list.hasNext && !list.posts.some((item) => feed.entries.has(item.post.id));
-  return arrange(gap ? { ...next, manyWaiting: true } : next);
+  const hasGap = list.hasNext && !list.posts.some(({ post }) => feed.entries.has(post.id));
+  return withList({ ...feed, manyWaiting: feed.manyWaiting || hasGap }, list, isOwn);
 }
 
-/** Applies messages of the stream, in any order and any number of times (idempotent). */
+/** The posts about which an answer of the list does not say everything: they are read one by one. */
+export function uncovered(feed: Feed, list: PostList): string[] {
+  const covered = new Map(list.posts.map(({ post, comments }) => [post.id, comments.length]));
+  return [...feed.entries].filter(([id, { comments }]) => (covered.get(id) ?? -1) < comments.length).map(([id]) => id);
+}
+
+/** Merges messages of the stream. */
 export function withMessages(feed: Feed, messages: readonly Message[], isOwn: IsOwn): Feed {
   const entries = new Map(feed.entries);
-  let next: Feed = { ...feed, entries };
-  for (const message of messages) {
-    const { id, seq } = message.post;
-    const entry = entries.get(id);
-    if (!entry && isUnloaded(next, seq) && !isOwn(id)) continue;
-    const merged = withMessage(entry ?? createEntry({ ...message.post, commentCount: 0 }), message, isOwn);
-    entries.set(id, merged);
-    if (!entry) next = placed(next, id, isOwn);
-    if (next.manyWaiting && !next.shown.includes(id) && !next.waiting.includes(id)) entries.delete(id);
+  const shown = [...feed.shown];
+  const waiting = [...feed.waiting];
+  const listed = new Set([...shown, ...waiting]);
+  const oldest = (feed.hasOlder && entries.get(feed.oldest ?? '')?.post.seq) || 0;
+  for (const [id, [first, ...more]] of Map.groupBy(messages, ({ post }) => post.id)) {
+    if (!first) continue;
+    const known = entries.get(id);
+    const isUnloaded = first.post.seq < oldest && !isOwn(id);
+    if (!known && isUnloaded) continue;
+    entries.set(id, withNews(known ?? createEntry({ ...first.post, commentCount: 0 }), [first, ...more], isOwn));
+    if (listed.has(id) || isUnloaded) continue;
+    // The reader's own posts need not wait; neither does the first one on an empty page.
+    if (isOwn(id) || shown.length === 0) shown.push(id);
+    else waiting.push(id);
   }
-  const changed = messages.some(({ post }) => feed.entries.get(post.id) !== entries.get(post.id));
-  if (!changed && next.manyWaiting === feed.manyWaiting) return feed;
-  return next.shown === feed.shown && next.waiting === feed.waiting ? next : arrange(next);
+  return arranged(feed, { ...feed, entries, shown, waiting });
 }
 
-/** Shows the waiting posts, or only the given one. */
-export function withWaitingShown(feed: Feed, only?: string): Feed {
-  const moved = feed.waiting.filter((id) => only === undefined || id === only);
-  if (moved.length === 0) return feed;
-  const waiting = feed.waiting.filter((id) => !moved.includes(id));
-  return arrange({ ...feed, shown: [...moved, ...feed.shown], waiting });
+/** Shows posts that wait. */
+export const withShown = (feed: Feed, ids: readonly string[]): Feed =>
+  arranged(feed, { ...feed, shown: [...feed.shown, ...ids.filter((id) => feed.entries.has(id))] });
+
+/** Merges one post as it was read, without adding it to the list. */
+export function withPost(feed: Feed, id: string, page: PostPage): Feed {
+  const entry = withPage(feed.entries.get(id) ?? createEntry(page.post), page);
+  return arranged(feed, { ...feed, entries: new Map(feed.entries).set(id, entry) });
 }
 
-/** Replaces one entry. */
-export function withEntry(feed: Feed, id: string, entry: Entry): Feed {
-  return arrange({ ...feed, entries: new Map(feed.entries).set(id, entry) });
+function withList(feed: Feed, list: PostList, isShown: IsOwn): Feed {
+  const entries = new Map(feed.entries);
+  for (const item of list.posts) {
+    const hasNext = item.post.commentCount > item.comments.length;
+    entries.set(item.post.id, withPage(entries.get(item.post.id) ?? createEntry(item.post), { ...item, hasNext }));
+  }
+  const ids = list.posts.map(({ post }) => post.id);
+  const shown = [...feed.shown, ...ids.filter(isShown)];
+  return arranged(feed, { ...feed, entries, shown, waiting: [...feed.waiting, ...ids] });
 }
 
-/** The cursor for the next older page. */
-export const oldestShown = (feed: Feed): string | undefined => feed.shown.at(-1);
-
-/** The reader's own posts need not wait; neither does the first one on an empty page. */
-function placed(feed: Feed, id: string, isOwn: IsOwn): Feed {
-  if (isOwn(id) || feed.shown.length === 0) return { ...feed, shown: [id, ...feed.shown] };
-  if (feed.waiting.length >= MOST_WAITING) return { ...feed, manyWaiting: true };
-  return { ...feed, waiting: [id, ...feed.waiting] };
-}
-
-function isUnloaded(feed: Feed, seq: number): boolean {
-  const oldest = feed.entries.get(oldestShown(feed) ?? '');
-  return feed.hasOlder && oldest !== undefined && seq < oldest.post.seq;
-}
-
-function readEntry(feed: Feed, item: Omit<PostPage, 'hasNext'>): Entry {
-  const known = feed.entries.get(item.post.id);
-  const hasNext = item.post.commentCount > item.comments.length;
-  return known ? withFreshRead(known, { ...item, hasNext }) : createEntry(item.post, item.comments);
-}
-
-/** Sorts the ids by `seq`, newest first. */
-function arrange(feed: Feed): Feed {
-  const seq = (id: string) => feed.entries.get(id)?.post.seq ?? 0;
-  const newestFirst = (ids: readonly string[]) => [...ids].sort((a, b) => seq(b) - seq(a));
-  return { ...feed, shown: newestFirst(feed.shown), waiting: newestFirst(feed.waiting) };
+/** Sorts the ids by `seq`, newest first, and drops waiting posts over the limit. Unchanged parts keep their identity. */
+function arranged(before: Feed, after: Feed): Feed {
+  const entries = new Map(after.entries);
+  const seq = (id: string) => entries.get(id)?.post.seq ?? 0;
+  const newestFirst = (ids: Iterable<string>) => [...ids].sort((a, b) => seq(b) - seq(a));
+  const shown = new Set(after.shown);
+  const waiting = newestFirst(new Set(after.waiting.filter((id) => !shown.has(id))));
+  const dropped = waiting.splice(MOST_WAITING);
+  for (const id of dropped) entries.delete(id);
+  const isSame = entries.size === before.entries.size && [...entries].every(([id, e]) => before.entries.get(id) === e);
+  return settled(before, {
+    ...after,
+    entries: isSame ? before.entries : entries,
+    shown: settled(before.shown, newestFirst(shown)),
+    waiting: settled(before.waiting, waiting),
+    manyWaiting: after.manyWaiting || dropped.length > 0,
+  });
 }

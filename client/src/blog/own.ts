@@ -2,8 +2,9 @@
 
 import { keep, loadKept } from '../shared/kept.ts';
 import { fieldsOf, itemsOf } from '../shared/parse.ts';
+import { settled } from './entry.ts';
 import type { Feed } from './feed.ts';
-import { type Comment, createPost, type Post, type Texts } from './types.ts';
+import { createPost, type Post, type Texts } from './types.ts';
 
 /** An item that the reader sent from this tab and that was answered with 201. */
 export type Own = {
@@ -28,7 +29,7 @@ const LATE_AFTER_MS = 60_000;
 
 /** Loads the items that had not arrived when the page was left. */
 export function loadOwn(now = Date.now()): Own[] {
-  return itemsOf(loadKept(KEY), parseOwn).filter(({ sentAt }) => now - sentAt < FORGET_AFTER_MS);
+  return itemsOf(loadKept(KEY), parseOwn).filter(({ sentAt }) => Math.abs(now - sentAt) < FORGET_AFTER_MS);
 }
 
 function parseOwn(value: unknown): Own | undefined {
@@ -39,41 +40,30 @@ function parseOwn(value: unknown): Own | undefined {
 
 export const saveOwn = (list: readonly Own[]): void => keep(KEY, list);
 
-/**
- * Compares the items with the feed: returns the ones that are still of interest, and announcements about the others.
- */
+/** Compares the items with the feed: returns those that are still of interest, and announcements about the others. */
 export function settleOwn(list: readonly Own[], feed: Feed): { own: readonly Own[]; news: string[] } {
   const news: string[] = [];
   const own = list.flatMap((item) => {
+    const entry = feed.entries.get(item.postId);
+    if (!entry) return [item];
     if (item.kind === 'post') {
-      if (!feed.entries.has(item.id)) return [item];
       news.push('Your post is published.');
       return [];
     }
-    const comment = findComment(feed, item);
-    if (!comment) return [item];
-    if (comment.status !== 'pending') {
-      news.push(`Your comment was ${comment.status}.`);
-      return [];
-    }
-    if (item.arrived) return [item];
-    news.push('Your comment is awaiting moderation.');
-    return [{ ...item, arrived: true }];
+    const comment = [...entry.comments, ...entry.apart].find(({ id }) => id === item.id);
+    if (!comment || (item.arrived && comment.status === 'pending')) return [item];
+    news.push(
+      comment.status === 'pending' ? 'Your comment is awaiting moderation.' : `Your comment was ${comment.status}.`,
+    );
+    return comment.status === 'pending' ? [{ ...item, arrived: true }] : [];
   });
-  const unchanged = own.length === list.length && own.every((item, index) => item === list[index]);
-  return { own: unchanged ? list : own, news };
+  return { own: settled(list, own), news };
 }
 
 /** Marks items that are overdue; returns the same list if there are none. */
 export function withLate(list: readonly Own[], now: number): readonly Own[] {
   const isLate = (own: Own) => !own.arrived && !own.late && now - own.sentAt > LATE_AFTER_MS;
   return list.some(isLate) ? list.map((own) => (isLate(own) ? { ...own, late: true } : own)) : list;
-}
-
-function findComment(feed: Feed, { id, postId }: Own): Comment | undefined {
-  const entry = feed.entries.get(postId);
-  const isIt = (comment: Comment) => comment.id === id;
-  return entry?.comments.find(isIt) ?? entry?.apart.find(isIt);
 }
 
 /** An own item in the form of a post, sorted to the top of the list. */

@@ -1,80 +1,270 @@
-import { createCore } from './core.ts';
-import { withNextPage } from './entry.ts';
-import { fromList, oldestShown, withOlder, withWaitingShown } from './feed.ts';
-import type { Own } from './own.ts';
-import { createRefresher, createSeeker } from './repair.ts';
-import { type Created, readPost, readPosts } from './requests.ts';
-import { createSync } from './sync.ts';
+// The live state of the blog and the actions on it. Whatever arrives, by an answer or by the stream, is merged: the order
+// does not matter.
+
+import { backoffMs } from '../shared/backoff.ts';
+import { createBatch } from '../shared/batch.ts';
+import { RequestError } from '../shared/http.ts';
+import { noteShown } from '../shared/journey-notes.ts';
+import { type LiveStream, openLiveStream } from '../shared/live-stream.ts';
+import type { StreamState } from '../shared/source.ts';
+import * as feeds from './feed.ts';
+import { loadOwn, type Own, saveOwn, settleOwn, withLate } from './own.ts';
+import { type Created, parseMessage, readPost, readPosts } from './requests.ts';
+import type { Message } from './types.ts';
+
+/** Throttle: changes are applied at most this often, so that the page stays usable at a hundred changes per second. */
+const APPLY_EVERY_MS = 100;
+/** A request is given up after 15 s, so an answer may be this much older than the stream, or than another answer. */
+const RECENT_MS = 20_000;
+/** The polling interval for a read model without a stream position in its list. */
+const READ_EVERY_MS = 2_000;
+const REFRESH_EVERY_MS = 1_000;
+const SEEK_AFTER_MS = 3_000;
+const SEEK_AT_MOST_EVERY_MS = 30_000;
+
+export type FeedState = {
+  feed: feeds.Feed;
+  own: readonly Own[];
+  /** `ready` once the first list was read. */
+  phase: 'loading' | 'failed' | 'ready';
+  connection: StreamState;
+  /** Counts the changes that came from outside, as opposed to those that the reader asked for. */
+  arrivals: number;
+};
 
 export type FeedStore = ReturnType<typeof createFeedStore>;
 
-/** The live state of the page and the actions on it. `announce` addresses screen readers. */
+/** Creates the blog's state. `announce` addresses screen readers. */
 export function createFeedStore(announce: (text: string) => void) {
-  const core = createCore(announce);
-  const sync = createSync(core);
-  const refresher = createRefresher(core, sync);
-  const seeker = createSeeker(core);
-  core.subscribe(() => refresher.start());
+  const own = loadOwn();
+  let state: FeedState = { feed: feeds.emptyFeed, own, phase: 'loading', connection: 'connecting', arrivals: 0 };
+  const listeners = new Set<() => void>();
+  const ownIds = new Set(own.map(({ id }) => id));
+  /** Messages of the last seconds, and all since the first of the `reads` under way was asked for. */
+  let recent: { at: number; message: Message }[] = [];
+  let reads = 0;
+  let stream: LiveStream | undefined;
+  /** The read model's last list named a stream position. */
+  let hasStream = true;
+  /** Incremented when the stream ends and when it begins: changes between a read and its begin do not come by it. */
+  let run = 0;
+  /** Posts with unknown changes, to be read again. */
+  const stale = new Set<string>();
+  let isRefreshing = false;
+  let starting: ReturnType<typeof setTimeout> | undefined;
+  let seeking: ReturnType<typeof setTimeout> | undefined;
+
+  const isOwn = (id: string) => ownIds.has(id);
+  const commentsOf = (id: string) => state.feed.entries.get(id)?.comments ?? [];
+
+  function set(change: Partial<FeedState>) {
+    const next = { ...state, ...change };
+    const { own, news } = settleOwn(next.own, next.feed);
+    if (own !== state.own) saveOwn(own);
+    state = { ...next, own };
+    for (const text of news) announce(text);
+    for (const listener of listeners) listener();
+  }
+
+  /** The feed with the recent messages on top: those of some posts, or all. */
+  function withRecent(feed: feeds.Feed, ids?: ReadonlySet<string>): feeds.Feed {
+    const messages = recent.map(({ message }) => message).filter(({ post }) => ids?.has(post.id) ?? true);
+    return feeds.withMessages(feed, messages, isOwn);
+  }
+
+  const arrived = createBatch<Message>(APPLY_EVERY_MS, (messages) => {
+    const at = performance.now();
+    if (reads === 0) recent = recent.filter((one) => at - one.at < RECENT_MS);
+    recent.push(...messages.map((message) => ({ at, message })));
+    const feed = withRecent(state.feed, new Set(messages.map(({ post }) => post.id)));
+    if (feed !== state.feed) set({ feed, arrivals: state.arrivals + 1 });
+    for (const { comments } of messages) for (const { id, status } of comments) if (status !== 'pending') noteShown(id);
+    void refresh(messages.flatMap(({ post, more }) => (more ? post.id : [])));
+  });
+
+  /** Merges an answer that the reader asked for. One that a restart of the stream has overtaken is asked for again. */
+  async function load<T>(ask: () => Promise<T>, merged: (answer: T) => feeds.Feed): Promise<void> {
+    reads += 1;
+    try {
+      for (;;) {
+        const mine = run;
+        const answer = await ask();
+        if (mine === run || !hasStream) return set({ feed: withRecent(merged(answer)) });
+      }
+    } finally {
+      reads -= 1;
+    }
+  }
+
+  /** Reads the list and follows the stream from there; retries until it succeeds. */
+  async function start(attempt = 0): Promise<void> {
+    stop();
+    let mine = run;
+    const opened = openLiveStream({
+      ...{ path: '/stream', onMessage, onReset: start },
+      onState: (state) => hasStream && onState(state),
+    });
+    stream = opened;
+    const isFirst = state.phase !== 'ready';
+    try {
+      await opened.joined;
+      const list = await readPosts();
+      if (mine !== run) return;
+      mine = ++run;
+      const { feed, arrivals } = state;
+      const merged = isFirst ? feeds.fromList(list, feed) : feeds.withReread(feed, list, isOwn);
+      set({ feed: withRecent(merged), phase: 'ready', arrivals: arrivals + (isFirst ? 0 : 1) });
+      void refresh(feeds.uncovered(feed, list));
+      hasStream = list.position !== undefined;
+      if (list.position !== undefined) return opened.follow(list.position);
+      // A read model without a stream, such as the classic one, is polled.
+      opened.close();
+      onState('live');
+      starting = setTimeout(start, READ_EVERY_MS);
+    } catch (error) {
+      if (mine !== run) return;
+      opened.close();
+      if (isFirst) set({ phase: 'failed' });
+      else onState('lost');
+      const asked = error instanceof RequestError ? error.retryAfterMs : undefined;
+      starting = setTimeout(start, Math.max(backoffMs(attempt), asked ?? 0), attempt + 1);
+    }
+  }
+
+  function stop() {
+    run += 1;
+    clearTimeout(starting);
+    clearTimeout(seeking);
+    stream?.close();
+    stream = undefined;
+  }
+
+  function onMessage(data: string) {
+    const message = parseMessage(data);
+    if (message) arrived.add(message);
+  }
+
+  function onState(connection: StreamState) {
+    const known = state.connection;
+    if (connection === known || (known === 'lost' && connection === 'connecting')) return;
+    if (connection === 'lost') announce('Connection lost. Trying to reconnect.');
+    if (known === 'lost') announce('Connected again.');
+    set({ connection });
+  }
+
+  /** Reads posts again, one after another. One that cannot be read waits for the next round. */
+  async function refresh(ids: readonly string[] = []): Promise<void> {
+    for (const id of ids) stale.add(id);
+    if (isRefreshing) return;
+    isRefreshing = true;
+    while (stale.size > 0 && stream) {
+      for (const id of [...stale]) {
+        stale.delete(id);
+        const isDone = await readAgain(id).then(() => true, isMissing);
+        if (!isDone) stale.add(id);
+        if (!isDone || !stream) break;
+      }
+      await new Promise((done) => setTimeout(done, REFRESH_EVERY_MS));
+    }
+    isRefreshing = false;
+  }
+
+  /** Reads a post from its first comment on, until as many as are shown, or all, were read. */
+  async function readAgain(id: string): Promise<void> {
+    let cursor: string | undefined;
+    for (let count = 0; ; ) {
+      const page = await readPost(id, cursor);
+      arrived.add(page);
+      count += page.comments.length;
+      cursor = page.comments.at(-1)?.id;
+      if (!page.hasNext || cursor === undefined || count >= commentsOf(id).length) return;
+    }
+  }
+
+  /**
+   * Looks for the reader's own items that do not arrive, with exponential backoff: they may lie after comments not
+   * loaded, or before the stream began.
+   */
+  function seek(wait = SEEK_AFTER_MS): void {
+    clearTimeout(seeking);
+    if (!stream || state.own.every(({ arrived }) => arrived)) return;
+    seeking = setTimeout(async () => {
+      const own = withLate(state.own, Date.now());
+      if (own !== state.own) {
+        announce('Something you sent is stored but has not appeared yet. You need not send it again.');
+        set({ own });
+      }
+      for (const item of own) if (!item.arrived) await find(item).catch(() => undefined);
+      seek(Math.min(wait * 2, SEEK_AT_MOST_EVERY_MS));
+    }, wait);
+  }
+
+  async function find({ id, postId }: Own): Promise<void> {
+    for (let cursor = commentsOf(postId).at(-1)?.id; ; ) {
+      const { post, comments, hasNext } = await readPost(postId, cursor);
+      const found = comments.filter((comment) => comment.id === id);
+      if (found.length > 0 || id === postId) return arrived.add({ post, comments: found });
+      cursor = comments.at(-1)?.id;
+      if (!hasNext || cursor === undefined) return;
+    }
+  }
 
   return {
-    getState: core.getState,
-    subscribe: core.subscribe,
+    getState: () => state,
+    subscribe(listener: () => void) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
     announce,
     /** Reads the list and keeps it live until `stop`. Both may be called again. */
     start() {
-      sync.start();
-      seeker.start();
+      void start();
+      seek();
     },
-    stop() {
-      core.stop();
-      sync.stop();
-      refresher.stop();
-      seeker.stop();
-    },
+    stop,
     /** Retries now instead of waiting for the next try. */
     retry() {
-      if (core.getState().phase === 'failed') core.set({ phase: 'loading' });
-      sync.start();
+      if (state.phase === 'failed') set({ phase: 'loading' });
+      void start();
     },
     async showWaiting() {
-      core.flush();
-      if (!core.getState().feed.manyWaiting) return core.set({ feed: withWaitingShown(core.getState().feed) });
-      await core.merge(
-        () => sync.upToDate(() => readPosts()),
-        (list) => fromList(list, core.getState().feed),
-      );
+      arrived.flush();
+      if (state.feed.manyWaiting) await load(readPosts, (list) => feeds.fromList(list, state.feed));
+      else set({ feed: feeds.withShown(state.feed, state.feed.waiting) });
     },
     async loadOlder() {
-      const cursor = oldestShown(core.getState().feed);
-      await core.merge(
-        () => sync.upToDate(() => readPosts(cursor)),
-        (list) => withOlder(core.getState().feed, list),
+      const { oldest } = state.feed;
+      await load(
+        () => readPosts(oldest),
+        (list) => feeds.withOlder(state.feed, list),
       );
     },
+    /** Reads the next comments of a post, or the post itself if it is unknown. Throws RequestError. */
     async loadComments(id: string) {
-      const cursor = core.lastComment(id);
-      await core.merge(
-        () => sync.upToDate(() => readPost(id, cursor)),
-        (page) => core.changed(id, (entry) => withNextPage(entry, page)),
+      const cursor = commentsOf(id).at(-1)?.id;
+      await load(
+        () => readPost(id, cursor),
+        (page) => feeds.withPost(state.feed, id, page),
       );
     },
-    /**
-     * Sends an own item and keeps showing it until it arrives (optimistic update). The stream may be faster than the
-     * answer, so its messages meanwhile are applied again once the item's id is known.
-     */
+    /** Sends an own item and keeps showing it until it arrives, which may be before its answer (optimistic update). */
     async submit(what: Pick<Own, 'kind' | 'texts'> & { postId?: string }, send: () => Promise<Created>) {
-      await core.merge(send, ({ id, createdAt }) => {
-        announce(`Your ${what.kind} is on its way.`);
-        // Without an id it cannot be matched with an arriving item, so it is shown when it arrives.
-        if (id === undefined) return core.getState().feed;
-        core.addOwn({ postId: id, ...what, id, createdAt, sentAt: Date.now(), arrived: false, late: false });
-        return withWaitingShown(core.getState().feed, id);
-      });
-      seeker.start();
+      const { id, createdAt } = await send();
+      announce(`Your ${what.kind} is on its way.`);
+      // Without an id it cannot be matched with an arriving item, so it is shown when it arrives.
+      if (id === undefined) return;
+      ownIds.add(id);
+      const item = { postId: id, ...what, id, createdAt, sentAt: Date.now(), arrived: false, late: false };
+      const own = [...state.own.filter((other) => other.id !== id), item];
+      set({ own, feed: withRecent(feeds.withShown(state.feed, [id])) });
+      seek();
     },
     /** Stops showing an own item that did not arrive. */
     dismiss(id: string) {
-      core.set({ own: core.getState().own.filter((own) => own.id !== id) });
+      set({ own: state.own.filter((own) => own.id !== id) });
     },
   };
 }
+
+/** Posts are never deleted, so a read model without one is being rebuilt: it stays shown, and the stream will bring it. */
+const isMissing = (error: unknown) => error instanceof RequestError && error.status === 404;
