@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { exchange } from '@blog/common/core/exchange.ts';
 import { isForLocalhost, isSafe, WRONG_HOST } from '@blog/common/http/access.ts';
 import { hasBody } from '@blog/common/http/input.ts';
-import type { Server } from '@blog/common/run/parts.ts';
+import { SERVERS, type Server } from '@blog/common/run/parts.ts';
 import release from '../package.json' with { type: 'json' };
 import { sendJson, sendProblem } from './problem.ts';
 import { proxy } from './proxy.ts';
@@ -23,7 +24,7 @@ type Options = {
 export type Middleware = (req: IncomingMessage, res: ServerResponse, next: () => void) => void;
 
 /** The page's own addresses: answered with the page whatever the request's `Accept` says. */
-const PAGES = ['/', '/system'];
+const PAGE = /^\/(system|p\/[^/]+)?$/;
 /** The gateway keeps no state and has no dependency to wait for: once it answers, it is ready. */
 const READY = { status: 'ready', degraded: [] };
 const OWN: Record<string, (mayControl: boolean) => object> = {
@@ -31,6 +32,7 @@ const OWN: Record<string, (mayControl: boolean) => object> = {
   '/readyz': () => READY,
   '/api/system/parts/client': (control) => ({ ...READY, control }),
 };
+const STATE = '/api/system/state';
 const READING = ['GET', 'HEAD'];
 
 /**
@@ -52,6 +54,10 @@ export function createGateway({ urls, control, loopback, allowedHosts, headers =
     }
 
     const mayControl = control && hasOwnName;
+    if (path === STATE) {
+      if (!READING.includes(method)) return notAllowed(res, READING);
+      return void sendState(res, urls, mayControl);
+    }
     if (Object.hasOwn(OWN, path)) {
       return READING.includes(method) ? sendJson(res, OWN[path]?.(mayControl) ?? {}) : notAllowed(res, READING);
     }
@@ -67,7 +73,7 @@ export function createGateway({ urls, control, loopback, allowedHosts, headers =
       req.url = path + query;
       return next();
     }
-    if (PAGES.includes(path)) return notAllowed(res, READING);
+    if (PAGE.test(path)) return notAllowed(res, READING);
     notFound(res);
   };
 }
@@ -75,8 +81,22 @@ export function createGateway({ urls, control, loopback, allowedHosts, headers =
 /** Decides if a request without a route gets the page. A script that asks for a missing file must get 404 instead. */
 export function wantsPage(req: IncomingMessage): boolean {
   const path = (req.url ?? '/').split('?')[0] ?? '/';
-  return PAGES.includes(path) || (req.headers.accept ?? '').includes('text/html');
+  return PAGE.test(path) || (req.headers.accept ?? '').includes('text/html');
 }
+
+/** The states of all parts, a line of JSON each (NDJSON). A part that answers no JSON gets a line that is none either. */
+async function sendState(res: ServerResponse, urls: Options['urls'], control: boolean) {
+  const asked = [...SERVERS.map((part) => [part, part, '/readyz'] as const), BUS_SUBSCRIPTIONS];
+  const lines = asked.map(async ([name, part, path]) => {
+    const answer = await exchange({ method: 'GET', url: urls[part] + path, deadline: 1_000 }).catch(() => undefined);
+    return `{"name":"${name}","state":${answer ? (JSON.stringify(answer.body) ?? '') : null}}\n`;
+  });
+  const own = `${JSON.stringify({ name: 'client', state: { ...READY, control } })}\n`;
+  const body = [own, ...(await Promise.all(lines))].join('');
+  res.writeHead(200, { 'Content-Type': 'application/x-ndjson', 'Cache-Control': 'no-store' }).end(body);
+}
+
+const BUS_SUBSCRIPTIONS = ['subscriptions', 'event-bus', '/subscriptions'] as const;
 
 export function notFound(res: ServerResponse) {
   sendProblem(res, 404, 'There is nothing at this address.');

@@ -84,6 +84,7 @@ for (const { name, start, describe: describeGateway } of gateways) {
       ['GET /', {}],
       ['GET /?from=x', {}],
       ['GET /system', {}],
+      ['GET /p/a%2Fb', {}],
       ['GET /', { accept: 'application/json' }],
       ['GET /index.html', {}],
       ['GET http://127.0.0.1:1', {}],
@@ -201,6 +202,8 @@ for (const { name, start, describe: describeGateway } of gateways) {
       ['POST /api/system/parts/client', 'GET, HEAD'],
       ['DELETE /', 'GET, HEAD'],
       ['POST /system', 'GET, HEAD'],
+      ['POST /p/x', 'GET, HEAD'],
+      ['PUT /api/system/state', 'GET, HEAD'],
       ['PUT /api/system/subscriptions', 'GET, HEAD'],
       ['PATCH /api/system/log/12/deliveries', 'GET, HEAD'],
       ['PUT /api/system/parts/query', 'GET, HEAD'],
@@ -292,6 +295,72 @@ for (const { name, start, describe: describeGateway } of gateways) {
       const { status, headers } = await ask(gateway.url, 'GET /posts');
       expect([status, headers.location]).toEqual([302, `${parts.urls.moderation}/events`]);
       expect(parts.seen).toHaveLength(1);
+    });
+
+    const stateOf = async (url: string) => {
+      const { status, headers, text } = await ask(url, 'GET /api/system/state', {
+        'if-none-match': '"x"',
+        range: 'bytes=0-1',
+      });
+      expect([status, headers['content-type'], headers['cache-control']]).toEqual([
+        200,
+        'application/x-ndjson',
+        'no-store',
+      ]);
+      return text.trim().split('\n').sort();
+    };
+    const CLIENT = '{"name":"client","state":{"status":"ready","degraded":[],"control":false}}';
+
+    test('the states of all parts come in one answer, whatever the status of each', async () => {
+      parts.handle = (req, res) => {
+        const isBus = req.url === '/subscriptions';
+        res.writeHead(isBus ? 200 : 503).end(isBus ? '[{"name":"query"}]' : '{"status":"starting"}');
+      };
+      const state = ['comments', 'event-bus', 'moderation', 'posts', 'query'].map(
+        (name) => `{"name":"${name}","state":{"status":"starting"}}`,
+      );
+      expect(await stateOf(gateway.url)).toEqual([
+        CLIENT,
+        ...state,
+        '{"name":"subscriptions","state":[{"name":"query"}]}',
+      ]);
+      expect(parts.seen.map(({ line }) => line).sort()).toEqual([
+        ...Array(5).fill('GET /readyz'),
+        'GET /subscriptions',
+      ]);
+      for (const { headers } of parts.seen) expect(headers).not.toHaveProperty('if-none-match');
+      expect((await ask(gateway.url, 'HEAD /api/system/state')).status).toBe(200);
+    });
+
+    test('a part that is away, hangs, dies, or is not one of ours leaves the states of the others as they are', async () => {
+      const stopped = await listen(() => undefined);
+      await stopped.close();
+      const mixed = await start({ ...parts.urls, posts: stopped.url });
+      const [comments, query, moderation] = ['comments', 'query', 'moderation'] as const;
+      parts.handle = (req, res) => {
+        const { part } = parts.seen.findLast(({ headers }) => headers.host === req.headers.host) ?? {};
+        if (part === comments) return; // hangs
+        if (part === query) return req.socket.destroy();
+        const ssi = '<!--# include virtual="/healthz" -->';
+        if (part === moderation)
+          res.writeHead(200, { 'content-type': 'text/html' }).end(`<p>\n${ssi}\n${CLIENT}\n</p>`);
+        else if (req.url === '/readyz') res.writeHead(404, { 'content-type': 'text/html' }).end('<p>no</p>');
+        else res.writeHead(200, { 'content-type': 'application/x-ndjson' }).end(`["${ssi.replaceAll('"', '')}",\n1]`);
+      };
+      const began = performance.now();
+      const lines = await stateOf(mixed.url).finally(() => mixed.close());
+      expect(performance.now() - began).toBeLessThan(3_000);
+      expect(lines).toEqual([
+        CLIENT,
+        '{"name":"comments","state":null}',
+        expect.stringMatching(/^{"name":"event-bus","state":/),
+        expect.stringMatching(/^{"name":"moderation","state":/),
+        '{"name":"posts","state":null}',
+        '{"name":"query","state":null}',
+        expect.stringMatching(/^{"name":"subscriptions","state":/),
+      ]);
+      for (const foreign of [2, 3]) expect(() => JSON.parse(lines[foreign] ?? '')).toThrow();
+      expect(JSON.parse(lines[6] ?? '').state).toEqual(['<!--# include virtual=/healthz -->', 1]);
     });
 
     test.each([400, 404, 405, 413, 429, 500, 502, 503, 504, 507])(
