@@ -31,7 +31,7 @@ const post = { ...aPost(1, { commentCount: 1 }), comments: [aComment(1)] };
 const ANSWERS: Record<string, unknown> = {
   '/posts': { [post.id]: post },
   '/posts/post-1': post,
-  '/subscriptions': [
+  subscriptions: [
     aSubscription('query', {
       ...{ position: 1, lag: 2, lagSeconds: 3, state: 'retrying', replay: { id: 'r', from: 1 } },
       ...{ lastError: 'answered 500', nextAttempt: '2026-01-02T03:04:05Z' },
@@ -40,8 +40,8 @@ const ANSWERS: Record<string, unknown> = {
   '/log': [first],
   '/log/1/deliveries': [{ subscription: 'query', deliveredAt: '2026-01-02T03:04:05Z', attempts: 2 }],
   '/dead-letters': [aLetter(1)],
-  '/parts/posts': { status: 'ready', degraded: ['The outbox waits.'] },
-  '/parts/client': { status: 'ready', degraded: [], control: true },
+  posts: { status: 'ready', degraded: ['The outbox waits.'] },
+  client: { status: 'ready', degraded: [], control: true },
 };
 const MESSAGES = { '/stream': aMessage(aPost(1, { commentCount: 2 }), [aComment(2)], true), '/api': anEntry(9) };
 
@@ -53,6 +53,7 @@ const most = Math.max(...variants.map(({ odd }) => odd.length));
 
 async function openWith(answers: Map<string, unknown>) {
   blog.onGet = (path) => ({ body: answers.get(path), headers: { 'stream-position': 'db-1' } });
+  for (const name of ['subscriptions', 'posts', 'client']) system.raw.set(name, `${JSON.stringify(answers.get(name))}`);
   system.onAsk = (_method, path, query) => {
     if (!answers.has(path)) return undefined;
     const isOfComment = path === '/log' && query.has('subject');

@@ -1,7 +1,7 @@
 // A fake of the gateway's `/api/system` routes. All other requests go to the fake blog.
 import { type AxiosAdapter, AxiosError, CanceledError } from 'axios';
 import type { Arrival, DeadLetter, LogEntry, Subscription } from '../src/system/bus.ts';
-import { PARTS, type PartName } from '../src/system/requests.ts';
+import { PARTS } from '../src/system/requests.ts';
 import { type Answer, FakeEventSource } from './fake-blog.ts';
 
 const TIME = '2026-01-02T03:04:05.000Z';
@@ -31,18 +31,17 @@ const problem = (status: number, detail: string, rule?: string): Answer => ({
   body: { status, detail, ...(rule && { errors: [{ field: detail.split(' ')[0], detail: rule }] }) },
 });
 
-const AWAY = (part: string): Answer => ({
-  status: 503,
-  body: { type: 'about:blank', title: 'Service Unavailable', status: 503, detail: `${part} is not answering.` },
-});
+const READY = { status: 'ready', degraded: [] };
 
 /** A fake system: parts, bus and log. Tests change its fields. */
 export class FakeSystem {
   /** The log, oldest first. */
   log: LogEntry[] = [];
   subscriptions: Subscription[] = ['posts', 'comments', 'query', 'moderation'].map((name) => aSubscription(name));
-  /** The answers of the parts; one that is missing is away. */
-  parts = new Map<PartName, Answer>(PARTS.map((name) => [name, { body: { status: 'ready', degraded: [] } }]));
+  /** The answers of the parts to `/readyz`; one that is missing is away. */
+  parts = new Map<string, unknown>(PARTS.map((name) => [name, READY]));
+  /** A text in place of the answer of a part, or of `subscriptions`, as a foreign part gives it. */
+  raw = new Map<string, string>();
   control = false;
   /** Newest first. */
   letters: DeadLetter[] = [];
@@ -64,7 +63,7 @@ export class FakeSystem {
     this.stream.fail();
   }
   startBus() {
-    this.parts.set('event-bus', { body: { status: 'ready', degraded: [] } });
+    this.parts.set('event-bus', READY);
   }
 
   checkpoint(position = this.log.length): string {
@@ -109,11 +108,8 @@ export class FakeSystem {
     };
 
   private answer(method: string, path: string, query: URLSearchParams, body?: { from?: number }): Answer {
-    const [, part] = /^\/parts\/(.+)$/.exec(path) ?? [];
-    if (part === 'client') return { body: { status: 'ready', degraded: [], control: this.control } };
-    if (part) return this.parts.get(part as PartName) ?? AWAY(part);
-    if (!this.parts.has('event-bus')) return AWAY('event-bus');
-    if (path === '/subscriptions') return { body: this.subscriptions };
+    if (path === '/state') return { body: this.states() };
+    if (!this.parts.has('event-bus')) return problem(503, 'event-bus is not answering. Try again in a moment.');
     if (path === '/log') return this.readLog(query);
     const [, position] = /^\/log\/(\d+)\/deliveries$/.exec(path) ?? [];
     if (position) return { body: this.deliveries.get(Number(position)) ?? [] };
@@ -121,6 +117,19 @@ export class FakeSystem {
     if (method === 'GET' || !this.control) return problem(404, 'There is nothing at this address.');
     const [, kind, name = '', command] = path.split('/');
     return kind === 'subscriptions' ? this.command(name, command, body?.from) : this.takeLetter(name);
+  }
+
+  /** One line for each part, and one for the subscriptions (NDJSON). */
+  private states(): string {
+    const parts = PARTS.map((name) => [name, this.parts.get(name) ?? null] as const);
+    const answers = new Map<string, unknown>([
+      ...parts,
+      ['client', { ...READY, control: this.control }],
+      ['subscriptions', this.parts.has('event-bus') ? this.subscriptions : null],
+    ]);
+    const line = ([name, state]: [string, unknown]) =>
+      `{"name":"${name}","state":${this.raw.get(name) ?? JSON.stringify(state)}}\n`;
+    return [...answers].map(line).join('');
   }
 
   private readLetters(cursor: string | null): Answer {

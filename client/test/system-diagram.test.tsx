@@ -83,8 +83,8 @@ describe('its nodes', () => {
 
 describe('their health', () => {
   test('ready, degraded, not ready and away, with the reasons on hover, in picture and table alike', async () => {
-    system.parts.set('posts', { body: { degraded: ['1 event in the outbox is refused.'] } });
-    system.parts.set('comments', { status: 503, body: { detail: 'The database cannot be read.' } });
+    system.parts.set('posts', { degraded: ['1 event in the outbox is refused.'] });
+    system.parts.set('comments', { status: 503, detail: 'The database cannot be read.' });
     system.parts.delete('moderation');
     await openSystem();
     for (const [name, word, reason] of [
@@ -105,7 +105,7 @@ describe('their health', () => {
     await waitFor(() => expect(node('moderation').textContent).toContain('ready'));
     system.parts.delete('moderation');
     await waitFor(() => expect(node('moderation').textContent).toContain('away'), { timeout: 3_000 });
-    system.parts.set('moderation', { body: { degraded: [] } });
+    system.parts.set('moderation', { degraded: [] });
     await waitFor(() => expect(node('moderation').textContent).toContain('back'), { timeout: 3_000 });
     expect(spoken()).toContain('moderation is away.moderation is ready again.');
     await waitFor(() => expect(node('moderation').textContent).toContain('ready'), { timeout: 5_000 });

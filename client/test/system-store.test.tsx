@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import { waitFor } from '@testing-library/react';
 import { createSystemStore, type SystemStore } from '../src/system/system-store.ts';
 import { anEntry, aSubscription } from './fake-system.ts';
-import { system } from './page.tsx';
+import { later, system } from './page.tsx';
 
 let store: SystemStore;
 let spoken: string[];
@@ -144,12 +144,12 @@ describe('away and back', () => {
     await start();
     await waitFor(() => expect(store.getState().parts.size).toBe(6));
     system.parts.delete('moderation');
-    system.parts.set('posts', { status: 503, body: { detail: 'The database cannot be read.' } });
+    system.parts.set('posts', { status: 503, detail: 'The database cannot be read.' });
     await waitFor(() => expect(store.getState().parts.get('moderation')).toEqual({ state: 'away' }), {
       timeout: 5_000,
     });
     await waitFor(() => expect(store.getState().parts.get('posts')?.state).toBe('not ready'), { timeout: 5_000 });
-    system.parts.set('moderation', { body: { degraded: ['The outbox waits.'] } });
+    system.parts.set('moderation', { degraded: ['The outbox waits.'] });
     const back = { state: 'ready', degraded: ['The outbox waits.'] };
     await waitFor(() => expect(store.getState().parts.get('moderation')).toEqual(back), { timeout: 5_000 });
     expect(spoken).toContain('moderation is away.');
@@ -157,11 +157,55 @@ describe('away and back', () => {
     expect(spoken).toContain('moderation is ready again.');
   });
 
-  test('a foreign part without /readyz counts as ready', async () => {
-    system.parts.set('moderation', { status: 404, body: 'Cannot GET /readyz' });
+  test.each([
+    ['without /readyz', '{"status":404}'],
+    ['that answers a page of several lines', '<!doctype html>\n<h1>Not found</h1>\n'],
+    ['that answers nothing', ''],
+  ])('a foreign part %s counts as ready', async (_what, text) => {
+    system.raw.set('moderation', text);
     await start();
-    const there = { state: 'ready', degraded: [] };
-    await waitFor(() => expect(store.getState().parts.get('moderation')).toEqual(there));
+    const { parts, bus } = store.getState();
+    expect([parts.get('moderation'), parts.size, bus]).toEqual([{ state: 'ready', degraded: [] }, 6, 'here']);
+  });
+
+  test("a delivery that fails is the subscriber's trouble: the bus counts as ready, its own troubles apart", async () => {
+    const degraded = ['Delivery to moderation is being tried again: it is away.', 'posts is diverged: it has 9-a.'];
+    system.parts.set('event-bus', { status: 'ready', degraded: [...degraded, 'The disk is full.'] });
+    await start();
+    expect(store.getState().parts.get('event-bus')).toEqual({ state: 'ready', degraded: ['The disk is full.'] });
+  });
+
+  test('a bus that refuses for a while counts as away, and not as a foreign one', async () => {
+    await start();
+    system.raw.set('subscriptions', '{"status":503,"detail":"The bus is stopping."}');
+    await waitFor(() => expect(store.getState()).toMatchObject({ bus: 'away', subscriptions: [{}, {}, {}, {}] }));
+  });
+
+  test('a gateway that does not answer is the part that is away, and everything known stays', async () => {
+    await start();
+    system.onAsk = () => ({ status: 502, body: '<h1>Bad gateway</h1>' });
+    await waitFor(() => expect(store.getState()).toMatchObject({ bus: 'away', subscriptions: [{}, {}, {}, {}] }));
+    const { parts } = store.getState();
+    expect([parts.get('client'), parts.get('posts')?.state]).toEqual([{ state: 'away' }, 'ready']);
+  });
+
+  test('while nothing happens one request a second is made, and never two at once', async () => {
+    await start();
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    const before = system.asked.length;
+    await new Promise((resolve) => setTimeout(resolve, 2_100));
+    expect(system.asked.slice(before)).toEqual(['GET /state', 'GET /state']);
+
+    const answer = later<undefined>();
+    system.onAsk = () => answer.promise;
+    store.refresh();
+    await waitFor(() => expect(system.asked).toHaveLength(before + 3));
+    system.stream.send(system.checkpoint(1), anEntry(1));
+    store.refresh();
+    await new Promise((resolve) => setTimeout(resolve, 1_200));
+    expect(system.asked).toHaveLength(before + 3);
+    answer.resolve(undefined);
+    await waitFor(() => expect(system.asked).toHaveLength(before + 4));
   });
 
   test('a hidden tab asks nothing, and asks at once when it is shown', async () => {
@@ -174,7 +218,7 @@ describe('away and back', () => {
     await new Promise((resolve) => setTimeout(resolve, 800));
     expect(system.asked).toHaveLength(before);
     show(true);
-    await waitFor(() => expect(system.asked).toContain('GET /subscriptions'));
+    await waitFor(() => expect(system.asked).toContain('GET /state'));
     await waitFor(() => expect(system.asked.length).toBeGreaterThan(before));
   });
 

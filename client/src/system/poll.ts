@@ -1,65 +1,48 @@
-/** Throttle: the minimum time between two turns, however often one is requested. */
+/** Throttle: the minimum time from the beginning of a turn to the next, however often one is requested. */
 const APART_MS = 150;
-
-export type Poll = ReturnType<typeof createPoll>;
 
 /**
  * Polls while the tab is visible, one turn after another. A turn handles its own failures and resolves to the
- * milliseconds until the next.
+ * milliseconds until the next; its signal is aborted by `stop`.
  */
-export function createPoll(turn: () => Promise<number>) {
+export function createPoll(turn: (signal: AbortSignal) => Promise<number>) {
+  let going: AbortController | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let due = Number.POSITIVE_INFINITY;
-  let began = Number.NEGATIVE_INFINITY;
-  /** Incremented by `stop`, so that a turn in progress schedules no other. */
-  let run = 0;
-  let going = false;
+  let began = 0;
   let busy = false;
 
-  async function take() {
-    due = Number.POSITIVE_INFINITY;
+  async function take({ signal }: AbortController) {
     if (document.hidden) return;
-    const mine = run;
+    due = Number.POSITIVE_INFINITY;
     began = performance.now();
     busy = true;
-    const wait = await turn();
-    if (mine !== run) return;
+    const wait = await turn(signal);
+    if (signal.aborted) return;
     busy = false;
-    at(Math.min(due, performance.now() + wait));
-  }
-
-  function at(time: number) {
-    due = time;
-    if (busy) return;
-    clearTimeout(timer);
-    timer = setTimeout(() => void take(), Math.max(due, began + APART_MS) - performance.now());
-  }
-
-  function onVisibility() {
-    if (!document.hidden) soon(0);
+    soon(wait);
   }
 
   /** Schedules the next turn after this many milliseconds, unless it is due earlier. */
   function soon(ms: number) {
-    const time = performance.now() + ms;
-    if (going && time < due) at(time);
+    due = Math.min(due, performance.now() + ms);
+    clearTimeout(timer);
+    if (going && !busy) timer = setTimeout(take, Math.max(due, began + APART_MS) - performance.now(), going);
   }
 
   return {
     soon,
     start() {
       if (going) return;
-      going = true;
-      document.addEventListener('visibilitychange', onVisibility);
+      going = new AbortController();
+      document.addEventListener('visibilitychange', () => soon(0), going);
       soon(0);
     },
     stop() {
-      going = false;
+      going?.abort();
+      going = undefined;
       busy = false;
-      run += 1;
-      due = Number.POSITIVE_INFINITY;
       clearTimeout(timer);
-      document.removeEventListener('visibilitychange', onVisibility);
     },
   };
 }

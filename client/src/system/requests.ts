@@ -1,7 +1,7 @@
 // Requests for the System page: the parts' readiness, the log, deliveries, and control of the bus.
 
 import { hasNext, RequestError, read, request } from '../shared/http.ts';
-import { fieldsOf, itemsOf, textOf } from '../shared/parse.ts';
+import { fieldsOf, itemsOf, parseJson, textOf } from '../shared/parse.ts';
 import { HAS_NO_SUCH } from '../shared/source.ts';
 import {
   type Arrival,
@@ -24,6 +24,15 @@ export type PartState =
   | { state: 'not ready'; reason: string }
   | { state: 'away' };
 
+/** The states of all parts. `foreign`: a bus that has neither subscriptions nor positions, such as the classic one. */
+export type States = {
+  parts: Map<PartName, PartState>;
+  bus: 'here' | 'away' | 'foreign';
+  subscriptions: Subscription[];
+  /** True if this page may control the bus. */
+  control: boolean;
+};
+
 /** The number of positions for which the bus remembers deliveries. */
 export const REMEMBERED = 10_000;
 
@@ -32,37 +41,42 @@ const BASE = '/api/system';
 /** The timeout of log queries, in milliseconds. For a rare type the bus searches the whole log, which may take long. */
 const SEARCH_MS = 60_000;
 
-/** Reads a part's readiness. Throws only errors that are not about the part. */
-export async function readPart(part: PartName): Promise<PartState> {
-  try {
-    const { data } = await request({ url: `${BASE}/parts/${part}`, timeout: 5_000 });
-    return { state: 'ready', degraded: itemsOf(fieldsOf(data).degraded, textOf) };
-  } catch (error) {
-    // For a part that does not answer, the gateway's 503 says so; a part's own 503 lists the reasons.
-    if (!(error instanceof RequestError) || error.status === undefined) return { state: 'away' };
-    // A foreign service without `/readyz`: only its answering is known.
-    if (error.status !== 503) return { state: 'ready', degraded: [] };
-    return / is not answering\./.test(error.message)
-      ? { state: 'away' }
-      : { state: 'not ready', reason: error.message };
-  }
+/** Reads the states of all parts and subscriptions. Throws RequestError if the gateway does not answer. */
+export async function readStates(signal: AbortSignal): Promise<States> {
+  const { data } = await request({ url: `${BASE}/state`, responseType: 'text', timeout: 5_000, signal });
+  const answers = new Map(
+    String(data)
+      .split(/^(?={"name":")/m)
+      .map(answerOf),
+  );
+  const subscriptions = answers.get('subscriptions');
+  const { status } = fieldsOf(subscriptions);
+  const isAway = !subscriptions || (typeof status === 'number' && !HAS_NO_SUCH.includes(status));
+  return {
+    parts: new Map(PARTS.map((name) => [name, partState(answers.get(name), name)])),
+    bus: Array.isArray(subscriptions) ? 'here' : isAway ? 'away' : 'foreign',
+    subscriptions: itemsOf(subscriptions, parseSubscription),
+    control: fieldsOf(answers.get('client')).control === true,
+  };
 }
 
-/** Asks the gateway if this page may control the bus. */
-export async function readControl(): Promise<boolean> {
-  const { data } = await request({ url: `${BASE}/parts/client` });
-  return fieldsOf(data).control === true;
+/** The name of a part and its answer, `{}` if that is not JSON: a foreign part may answer with an HTML page. */
+function answerOf(line: string): [name: string | undefined, answer: unknown] {
+  const [, name] = /^{"name":"([\w-]+)"/.exec(line) ?? [];
+  const { state } = (parseJson(line) ?? { state: {} }) as { state?: unknown };
+  return [name, state];
 }
 
-/** Reads the subscriptions. Undefined if the bus has no such route, as the classic one. */
-export async function readSubscriptions(): Promise<Subscription[] | undefined> {
-  try {
-    const { data } = await request({ url: `${BASE}/subscriptions`, timeout: 5_000 });
-    return Array.isArray(data) ? itemsOf(data, parseSubscription) : undefined;
-  } catch (error) {
-    if (error instanceof RequestError && HAS_NO_SUCH.includes(error.status ?? 0)) return undefined;
-    throw error;
-  }
+/** What the bus says of its subscribers is shown at their subscriptions: the bus itself works. */
+const OF_SUBSCRIBERS = /^(Delivery to \S+ is being tried again|\S+ is diverged):/;
+
+/** Of a foreign part without `/readyz` only its answering is known. */
+function partState(answer: unknown, name: PartName): PartState {
+  if (answer === undefined || answer === null) return { state: 'away' };
+  const { status, degraded, detail } = fieldsOf(answer);
+  if (status === 503) return { state: 'not ready', reason: textOf(detail) ?? '' };
+  const reasons = itemsOf(degraded, textOf);
+  return { state: 'ready', degraded: reasons.filter((text) => name !== 'event-bus' || !OF_SUBSCRIBERS.test(text)) };
 }
 
 export type LogFilter = { type?: string; subject?: string };
@@ -96,8 +110,11 @@ export async function readDeliveries(position: number): Promise<Arrival[]> {
 }
 
 /** Reads a page of dead letters, newest first, after the letter `cursor`. */
-export async function readDeadLetters(cursor?: string): Promise<{ letters: DeadLetter[]; hasNext: boolean }> {
-  const { data, headers } = await read({ url: `${BASE}/dead-letters`, params: { cursor } });
+export async function readDeadLetters(
+  cursor: string | undefined,
+  signal: AbortSignal,
+): Promise<{ letters: DeadLetter[]; hasNext: boolean }> {
+  const { data, headers } = await read({ url: `${BASE}/dead-letters`, params: { cursor }, signal });
   return { letters: itemsOf(data, parseLetter), hasNext: hasNext(headers) };
 }
 

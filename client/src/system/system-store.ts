@@ -4,28 +4,25 @@ import type { LogEntry, Subscription } from './bus.ts';
 import { createLogTail, RECENT } from './log/log-tail.ts';
 import { newsOf } from './news.ts';
 import { createPoll } from './poll.ts';
-import { PARTS, type PartName, type PartState, readControl, readPart, readSubscriptions } from './requests.ts';
+import { type PartName, type PartState, readStates, type States } from './requests.ts';
 import { type Sample, withSample } from './subscribers/history.ts';
 
 /** Throttle: listeners are called at most this often. */
 const APPLY_EVERY_MS = 100;
-const SUBSCRIPTIONS_EVERY_MS = 500;
-/** The polling interval while a subscriber is behind. */
+/** The polling interval while nothing happens: a killed part is back after about a second, and should be seen away. */
+const CALM_EVERY_MS = 1_000;
+/** The polling interval after a change, because one is seldom alone; and while a subscriber is behind. */
+const CHANGED_EVERY_MS = 500;
 const BEHIND_EVERY_MS = 250;
 /** The delay after an event: most subscribers have it by then. */
 const AFTER_EVENT_MS = 60;
-/** The polling interval for parts: a killed part is back after about a second, and the outage should be visible. */
-const PARTS_EVERY_MS = 1_000;
-/** The delay after a change, because one change is seldom alone. */
-const AFTER_CHANGE_MS = 400;
 const LONGEST_WAIT_MS = 3_000;
 const RATE_OVER_MS = 5_000;
 
 export type SystemState = {
   /** The state of the log's stream. */
   connection: StreamState;
-  /** The state of the bus. `classic`: it has neither subscriptions nor positions to show. */
-  bus: 'connecting' | 'here' | 'away' | 'classic';
+  bus: 'connecting' | States['bus'];
   parts: ReadonlyMap<PartName, PartState>;
   /** The subscriptions as last read. */
   subscriptions: readonly Subscription[];
@@ -41,8 +38,6 @@ export type SystemState = {
   recent: readonly LogEntry[];
   /** True if this page may control the bus. */
   control: boolean;
-  /** The number of control actions taken in this page. */
-  done: number;
 };
 
 export type SystemStore = ReturnType<typeof createSystemStore>;
@@ -58,7 +53,6 @@ const UNKNOWN: SystemState = {
   rate: 0,
   recent: [],
   control: false,
-  done: 0,
 };
 
 /** The state of the System page: parts, subscriptions and log. `announce` addresses screen readers. */
@@ -72,6 +66,8 @@ export function createSystemStore(announce: (text: string) => void) {
   const eventListeners = new Set<(entries: readonly LogEntry[]) => void>();
   let heads: { at: number; head: number }[] = [];
   let failures = 0;
+  /** The gist of the states as last read. */
+  let known = '';
 
   function set(change: Partial<SystemState>) {
     next = { ...next, ...change };
@@ -95,63 +91,49 @@ export function createSystemStore(announce: (text: string) => void) {
     onEvents(entries) {
       const recent = [...entries.slice(-RECENT).reverse(), ...next.recent].slice(0, RECENT);
       set({ recent, head: Math.max(next.head, entries.at(-1)?.position ?? 0) });
-      subscriptions.soon(AFTER_EVENT_MS);
+      poll.soon(AFTER_EVENT_MS);
       for (const listener of eventListeners) listener(entries);
     },
     onState: (connection) => set({ connection }),
   });
 
-  const subscriptions = createPoll(async () => {
+  const poll = createPoll(async (signal) => {
     try {
-      const read = await readSubscriptions();
+      const states = await readStates(signal);
       failures = 0;
-      if (!read) {
-        heads = [];
-        set({ bus: 'classic', subscriptions: [], head: 0, rate: 0 });
-        return PARTS_EVERY_MS;
-      }
-      took(read);
-      return read.some(({ state, lag }) => state === 'live' && lag > 0) ? BEHIND_EVERY_MS : SUBSCRIPTIONS_EVERY_MS;
+      return take(states);
     } catch {
       heads = [];
-      set({ bus: 'away', rate: 0 });
-      return Math.min(LONGEST_WAIT_MS, SUBSCRIPTIONS_EVERY_MS + backoffMs(failures++));
+      if (!signal.aborted) set({ bus: 'away', parts: new Map(next.parts).set('client', { state: 'away' }), rate: 0 });
+      return Math.min(LONGEST_WAIT_MS, CHANGED_EVERY_MS + backoffMs(failures++));
     }
   });
 
-  function took(read: Subscription[]) {
+  /** Applies the states; returns the milliseconds until they should be read again. */
+  function take(states: States): number {
+    const { parts, bus, subscriptions, control } = states;
+    const gist = gistOf(states);
+    const hasChanged = gist !== known;
+    known = gist;
+    if (bus === 'here' && (next.bus === 'away' || next.bus === 'foreign')) tail.retry();
+    set({ parts, bus, control });
+    if (bus === 'here') takeSubscriptions(subscriptions);
+    else {
+      heads = [];
+      set(bus === 'foreign' ? { subscriptions, head: 0, rate: 0 } : { rate: 0 });
+    }
+    if (subscriptions.some(({ state, lag }) => state === 'live' && lag > 0)) return BEHIND_EVERY_MS;
+    return hasChanged ? CHANGED_EVERY_MS : CALM_EVERY_MS;
+  }
+
+  function takeSubscriptions(subscriptions: Subscription[]) {
     const at = performance.now();
-    const head = Math.max(next.recent[0]?.position ?? 0, ...read.map(({ position, lag }) => position + lag));
+    const head = Math.max(next.recent[0]?.position ?? 0, ...subscriptions.map(({ position, lag }) => position + lag));
     heads = [...heads.filter((one) => at - one.at <= RATE_OVER_MS && one.head <= head), { at, head }];
     const [first = { at, head }] = heads;
     const rate = Math.max(0, head - first.head) / Math.max(1, (at - first.at) / 1_000);
-    const states = new Map(next.subscriptions.map(({ name, state }) => [name, state]));
-    if (read.some(({ name, state }) => state !== (states.get(name) ?? state))) partsSoon();
-    if (next.bus === 'away' || next.bus === 'classic') tail.retry();
-    const history = new Map(read.map((one) => [one.name, withSample(next.history.get(one.name), at, one)]));
-    set({ bus: 'here', subscriptions: read, history, head, rate });
-  }
-
-  const parts = PARTS.map((name) =>
-    createPoll(async () => {
-      const before = next.parts.get(name);
-      const part = await readPart(name);
-      if (JSON.stringify(part) !== JSON.stringify(before)) {
-        set({ parts: new Map(next.parts).set(name, part) });
-        if (name === 'client' && part.state === 'ready') await learnControl();
-        if (before) return AFTER_CHANGE_MS;
-      }
-      return PARTS_EVERY_MS;
-    }),
-  );
-
-  function partsSoon() {
-    for (const poll of parts) poll.soon(0);
-  }
-
-  async function learnControl() {
-    const control = await readControl().catch(() => next.control);
-    set({ control });
+    const history = new Map(subscriptions.map((one) => [one.name, withSample(next.history.get(one.name), at, one)]));
+    set({ subscriptions, history, head, rate });
   }
 
   return {
@@ -169,22 +151,23 @@ export function createSystemStore(announce: (text: string) => void) {
       eventListeners.add(listener);
       return () => void eventListeners.delete(listener);
     },
-    /** Reads everything now, after a control action. */
-    refresh() {
-      set({ done: next.done + 1 });
-      subscriptions.soon(0);
-    },
+    /** Reads the states now, after a control action. */
+    refresh: () => poll.soon(0),
     /** Starts polling, until `stop`. Both may be called again. */
     start() {
       tail.start();
-      for (const poll of [subscriptions, ...parts]) poll.start();
+      poll.start();
     },
     stop() {
       tail.stop();
-      for (const poll of [subscriptions, ...parts]) poll.stop();
+      poll.stop();
       clearTimeout(timer);
       timer = undefined;
       heads = [];
     },
   };
 }
+
+/** The states without their numbers, to compare. */
+const gistOf = ({ parts, subscriptions }: States): string =>
+  JSON.stringify([[...parts], subscriptions.map(({ name, state }) => [name, state])]);

@@ -15,7 +15,7 @@ import './system.css';
 const createClient = () =>
   new QueryClient({
     defaultOptions: {
-      queries: { retry: false, gcTime: 0, networkMode: 'always' },
+      queries: { retry: false, networkMode: 'always' },
       mutations: { networkMode: 'always' },
     },
   });
@@ -42,7 +42,7 @@ export function System({ announce }: { announce: (text: string) => void }) {
 
 function Sections() {
   const comment = useQuery().get('comment');
-  const isClassic = useSystemState().bus === 'classic';
+  const isForeign = useSystemState().bus === 'foreign';
   return (
     <section className="system" aria-labelledby="system">
       <div className="system-head">
@@ -52,7 +52,7 @@ function Sections() {
         <Bus />
       </div>
       <Diagram />
-      {!isClassic && (
+      {!isForeign && (
         <>
           {comment && <Journey key={comment} comment={comment} />}
           <Subscriptions />
@@ -68,7 +68,7 @@ function Sections() {
 function Bus() {
   const { bus, rate, head } = useSystemState();
   if (bus === 'connecting') return <p className="system-bus">Asking the event bus…</p>;
-  if (bus === 'classic') {
+  if (bus === 'foreign') {
     return (
       <p className="system-bus">
         This event bus is a foreign one: like the classic one, it has no positions or subscriptions to show, so only the

@@ -1,3 +1,4 @@
+import { useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { RequestError } from '../shared/http.ts';
 import { useSystemStore } from './system-context.ts';
@@ -8,6 +9,7 @@ export type Refusal = { text: string; field: boolean };
 /** Runs control actions, one at a time. Refreshes the store afterwards and exposes a failure. */
 export function useControl() {
   const store = useSystemStore();
+  const client = useQueryClient();
   const [busy, setBusy] = useState(false);
   const [refusal, setRefusal] = useState<Refusal>();
 
@@ -25,6 +27,7 @@ export function useControl() {
     } finally {
       setBusy(false);
       store.refresh();
+      void client.invalidateQueries();
     }
   }
   return { busy, refusal, run, forget: () => setRefusal(undefined) };
