@@ -166,6 +166,22 @@ describe('what arrives', () => {
     expect(spoken()).toBe('');
   });
 
+  test('a comment and its verdict are shown at once, and what follows within 100 ms as one batch', async () => {
+    blog.posts = [{ post: aPost(1), comments: [] }];
+    await openPage();
+    await screen.findByText('Title 1');
+    send('db-2', aMessage(aPost(1, { commentCount: 1 }), [aComment(1, 'pending')]));
+    expect(screen.getByText('Awaiting moderation')).toBeTruthy();
+    send('db-3', aMessage(aPost(1, { commentCount: 1 }), [aComment(1)]));
+    expect(screen.getByText('Text 1')).toBeTruthy();
+    for (const seq of [2, 3]) send(`db-${seq + 2}`, aMessage(aPost(1, { commentCount: seq }), [aComment(seq)]));
+    const count = screen.getByText('1 comment');
+    const counts: (string | null)[] = [];
+    new MutationObserver(() => counts.push(count.textContent)).observe(count, { characterData: true, subtree: true });
+    await screen.findByText('3 comments');
+    expect(counts).toEqual(['3 comments']);
+  });
+
   test('many changes at once are applied as one batch', async () => {
     blog.posts = [{ post: aPost(1), comments: [] }];
     await openPage();

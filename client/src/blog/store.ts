@@ -12,7 +12,7 @@ import { loadOwn, type Own, saveOwn, settleOwn, withLate } from './own.ts';
 import { type Created, parseMessage, readPost, readPosts } from './requests.ts';
 import type { Message } from './types.ts';
 
-/** Throttle: changes are applied at most this often, so that the page stays usable at a hundred changes per second. */
+/** The interval of batches: at most ten renders per second, however many changes arrive. */
 const APPLY_EVERY_MS = 100;
 /** A request is given up after 15 s, so an answer may be this much older than the stream, or than another answer. */
 const RECENT_MS = 20_000;

@@ -1,25 +1,33 @@
-/** Throttle: collects items and hands them over as one batch, at most once per interval. */
+/** A comment and its verdict, some 50 ms later, are shown without a delay. */
+const BURST = 2;
+
+/**
+ * Token bucket: hands over the first items at once, and what follows in batches, one per interval. The interval is in
+ * milliseconds.
+ */
 export function createBatch<T>(everyMs: number, apply: (items: T[]) => void) {
-  let items: T[] = [];
+  const items: T[] = [];
+  let tokens = BURST;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   function flush() {
-    clearTimeout(timer);
-    timer = undefined;
-    const batch = items;
-    items = [];
-    if (batch.length > 0) apply(batch);
+    if (items.length === 0) return;
+    tokens = Math.max(0, tokens - 1);
+    timer ??= setTimeout(refill, everyMs);
+    apply(items.splice(0));
+  }
+
+  function refill() {
+    tokens += 1;
+    timer = tokens < BURST ? setTimeout(refill, everyMs) : undefined;
+    flush();
   }
 
   return {
     add(item: T) {
       items.push(item);
-      timer ??= setTimeout(flush, everyMs);
+      if (tokens > 0) flush();
     },
     flush,
-    stop() {
-      clearTimeout(timer);
-      timer = undefined;
-    },
   };
 }
