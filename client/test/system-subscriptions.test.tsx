@@ -176,7 +176,7 @@ describe('pause and resume', () => {
     [404, 'There is nothing at this address.', 'Not done: the bus does not know it, or control is off.'],
     [409, 'It is stuck', 'It is stuck.'],
     [503, 'event-bus is not answering. Try again in a moment.', 'event-bus is not answering. Try again in a moment.'],
-    [500, '', 'Not done: the answer was 500.'],
+    [500, '', 'Not done: the bus failed (500). Try again.'],
   ])('a %i is shown at the button, and the state stays', async (status, detail, text) => {
     await open();
     answers(status, detail);
@@ -196,7 +196,9 @@ describe('pause and resume', () => {
       return undefined;
     };
     await userEvent.click(button('Pause'));
-    expect((await row().findByRole('alert')).textContent).toBe('No answer: it may or may not have been done.');
+    expect((await row().findByRole('alert')).textContent).toBe(
+      'No answer: it may or may not have been done. Look at the state before you try again.',
+    );
   });
 });
 
@@ -323,7 +325,7 @@ test('under React’s strict mode, as in the page itself, a question stays until
   const { render } = await import('@testing-library/react');
   const { Question } = await import('../src/system/question.tsx');
   const onNo = jest.fn();
-  const question = { title: 'Sure?', yes: 'Yes', busy: false, failure: undefined, onYes: () => undefined, onNo };
+  const question = { title: 'Sure?', yes: 'Yes', isPossible: true, onYes: () => undefined, onNo };
   render(
     <StrictMode>
       <Question {...question}>…</Question>

@@ -5,7 +5,7 @@ import { createLogTail, RECENT } from './log/log-tail.ts';
 import { newsOf } from './news.ts';
 import { createPoll } from './poll.ts';
 import { type PartName, type PartState, readStates, type States } from './requests.ts';
-import { type Sample, withSample } from './subscribers/history.ts';
+import { type Sample, withSample } from './subscribers/samples.ts';
 
 /** Throttle: listeners are called at most this often. */
 const APPLY_EVERY_MS = 100;

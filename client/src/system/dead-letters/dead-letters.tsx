@@ -1,7 +1,12 @@
-import { useRef } from 'react';
-import { useAction } from '../../shared/use-action.ts';
-import { useSystemState } from '../system-context.ts';
-import { DeadLetterItem } from './dead-letter-item.tsx';
+import { useId, useRef } from 'react';
+import { Link } from 'wouter';
+import { RequestError } from '../../shared/http.ts';
+import { More } from '../../shared/more.tsx';
+import type { DeadLetter } from '../bus.ts';
+import { Controls } from '../controls.tsx';
+import { ClockTime } from '../format.tsx';
+import { discard, redeliver } from '../requests.ts';
+import { useSystemState, useSystemStore } from '../system-context.ts';
 import { useDeadLetters } from './use-dead-letters.ts';
 import './dead-letters.css';
 
@@ -12,19 +17,13 @@ export function DeadLetters() {
   const away = failed || bus === 'away';
   const heading = useRef<HTMLHeadingElement>(null);
   const list = useRef<HTMLUListElement>(null);
-  const showMore = useAction(async () => {
-    const count = letters?.length ?? 0;
-    await more();
-    requestAnimationFrame(() => headingOf(count)?.focus());
-  });
   const headingOf = (index: number) => list.current?.children[index]?.querySelector<HTMLElement>('h4');
 
-  /** Moves the focus to the letter that takes the removed one's place. */
+  /** Moves the focus to the letter that takes the removed one's place, unless the reader has moved it meanwhile. */
   function takeAway(id: string) {
     const index = letters?.findIndex((letter) => letter.id === id) ?? 0;
     gone(id);
     requestAnimationFrame(() => {
-      // The reader has moved the focus meanwhile.
       if (document.activeElement !== document.body) return;
       (headingOf(index) ?? headingOf(index - 1) ?? heading.current)?.focus();
     });
@@ -39,22 +38,73 @@ export function DeadLetters() {
       <p className="section-note">{noteOf(letters?.length, away)}</p>
       <ul ref={list}>
         {letters?.map((letter) => (
-          <DeadLetterItem key={letter.id} letter={letter} control={control} away={away} onGone={takeAway} />
+          <Letter key={letter.id} letter={letter} away={away} onGone={control ? takeAway : undefined} />
         ))}
       </ul>
-      {hasNext && (
-        <div className="more">
-          <button type="button" onClick={showMore.run} aria-disabled={showMore.busy}>
-            {showMore.busy ? 'Loading…' : 'Show older dead letters'}
-          </button>
-          {showMore.failed && (
-            <p className="error" role="alert">
-              They could not be loaded. Try again.
-            </p>
-          )}
-        </div>
-      )}
+      {hasNext && <More text="Show older dead letters" load={more} items=".letter h4" />}
     </section>
+  );
+}
+
+type Props = { letter: DeadLetter; away: boolean; onGone: ((id: string) => void) | undefined };
+
+/** A dead letter: the event, its subscription, the reason, and buttons to redeliver or discard it. */
+function Letter({ letter: { id, subscription, position, reason, parkedAt, event }, away, onGone }: Props) {
+  const { announce } = useSystemStore();
+  const heading = useId();
+
+  /** Removes the letter from the list, also if it is gone already because another window settled it. */
+  async function settle(action: Promise<void>, done: string) {
+    const text = await action.then(
+      () => done,
+      (error) => {
+        if (!(error instanceof RequestError && error.status === 404)) throw error;
+        return 'It was already gone.';
+      },
+    );
+    announce(text);
+    onGone?.(id);
+  }
+  const actions = [
+    {
+      label: 'Redeliver',
+      busyLabel: 'Redelivering…',
+      run: () => settle(redeliver(id), `${subscription} has taken the event at position ${position}.`),
+    },
+    {
+      label: 'Discard…',
+      busyLabel: 'Discarding…',
+      question: {
+        title: 'Discard this dead letter?',
+        yes: 'Discard it',
+        text: (
+          <p>
+            {subscription} will not get the {event.type} at position {position.toLocaleString()}, unless its
+            subscription passes that position again, as after a replay. The event stays in the log.
+          </p>
+        ),
+      },
+      run: () => settle(discard(id), `The dead letter at position ${position} is discarded.`),
+    },
+  ];
+  return (
+    <li className="letter card" aria-labelledby={heading}>
+      <h4 id={heading} tabIndex={-1}>
+        {event.type} for {subscription}
+      </h4>
+      <p className="letter-meta">
+        <Link href={`/system?event=${position}`}>Position {position.toLocaleString()}</Link>
+        <ClockTime value={parkedAt} />
+      </p>
+      <p className="letter-reason">{reason}</p>
+      <details>
+        <summary>The event</summary>
+        <pre>{JSON.stringify(event, null, 2)}</pre>
+      </details>
+      {onGone && (
+        <Controls name={`${event.type} at position ${position} for ${subscription}`} away={away} actions={actions} />
+      )}
+    </li>
   );
 }
 

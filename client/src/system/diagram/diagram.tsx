@@ -1,11 +1,13 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'react';
-import { createPublishing, lagText, perSecond } from '../subscribers/figures.ts';
+import { perSecond } from '../format.tsx';
+import { lagText } from '../subscribers/samples.ts';
 import { useSystemState, useSystemStore } from '../system-context.ts';
 import { Lane } from './diagram-lane.tsx';
 import { Node } from './diagram-node.tsx';
 import { type Layout, layOut } from './layout.ts';
 import { type Member, membersOf, OTHERS, partHealth } from './members.ts';
 import { PartsTable } from './parts-table.tsx';
+import { createPublishing } from './publishing.ts';
 import { showTraffic } from './traffic.ts';
 import './diagram.css';
 

@@ -2,8 +2,9 @@
 
 import type { Subscription } from '../bus.ts';
 import { PARTS, type PartName, type PartState } from '../requests.ts';
-import { type Lag, lagOf, type Publishing, takingRate } from '../subscribers/figures.ts';
+import { type Lag, lagOf, takingRate } from '../subscribers/samples.ts';
 import type { SystemState } from '../system-store.ts';
+import type { Publishing } from './publishing.ts';
 
 /** The parts that the page sends requests to; those that publish are assumed to. Others are found from the events. */
 const REQUESTED = ['posts', 'comments', 'query'];

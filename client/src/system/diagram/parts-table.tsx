@@ -1,4 +1,4 @@
-import { perSecond, seconds } from '../subscribers/figures.ts';
+import { ageText, perSecond } from '../format.tsx';
 import type { Health, Member } from './members.ts';
 
 type Props = { members: Member[]; bus: Health; client: Health };
@@ -48,7 +48,7 @@ function Row({ name, health, publishing, taking }: Partial<Member> & { name: str
       <td>{publishing === undefined ? '–' : perSecond(publishing)}</td>
       <td>{subscription ? (subscription.replay ? 'replay' : subscription.state) : '–'}</td>
       <td>{rate === undefined ? '–' : perSecond(rate)}</td>
-      <td>{lag ? `${lag.events.toLocaleString()}${lag.seconds ? `, ${seconds(lag.seconds)}` : ''}` : '–'}</td>
+      <td>{lag ? `${lag.events.toLocaleString()}${lag.seconds ? `, ${ageText(lag.seconds)}` : ''}` : '–'}</td>
       <td>{subscription ? subscription.position.toLocaleString() : '–'}</td>
     </tr>
   );

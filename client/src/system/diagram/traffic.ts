@@ -1,5 +1,5 @@
 import type { LogEntry, Subscription } from '../bus.ts';
-import { short } from '../subscribers/figures.ts';
+import { short } from '../format.tsx';
 import type { SystemStore } from '../system-store.ts';
 import { badge, TRAVEL_MS, travel } from './dots.ts';
 import type { Line } from './layout.ts';

@@ -1,7 +1,7 @@
 import type { CSSProperties } from 'react';
 import { Link } from 'wouter';
 import { addressWith, useQuery } from '../../shared/addresses.ts';
-import { ClockTime, durationText } from '../clock-time.tsx';
+import { ClockTime, durationText } from '../format.tsx';
 import { PARTS } from '../requests.ts';
 import { type Branch, type Step, verdictOf } from './journey-of.ts';
 

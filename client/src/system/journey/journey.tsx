@@ -1,7 +1,7 @@
 import { useEffect, useId, useRef } from 'react';
 import { Link } from 'wouter';
 import { addressWith, useQuery } from '../../shared/addresses.ts';
-import { durationText } from '../clock-time.tsx';
+import { durationText } from '../format.tsx';
 import { whyWaiting } from '../subscribers/why-waiting.ts';
 import { useSystemState, useSystemStore } from '../system-context.ts';
 import { journeyOf, mainEvents, type Step, verdictOf } from './journey-of.ts';

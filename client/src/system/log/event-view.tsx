@@ -2,7 +2,7 @@ import { useId } from 'react';
 import { Link } from 'wouter';
 import { addressWith, useQuery } from '../../shared/addresses.ts';
 import type { LogEntry } from '../bus.ts';
-import { ClockTime, durationText } from '../clock-time.tsx';
+import { ClockTime, durationText } from '../format.tsx';
 import type { Reached } from '../journey/journey-of.ts';
 import { useArrivedAt } from '../journey/use-arrived-at.ts';
 import { REMEMBERED } from '../requests.ts';

@@ -2,7 +2,7 @@ import { memo } from 'react';
 import { Link } from 'wouter';
 import { addressWith, shortId } from '../../shared/addresses.ts';
 import type { LogEntry } from '../bus.ts';
-import { ClockTime } from '../clock-time.tsx';
+import { ClockTime } from '../format.tsx';
 
 type Props = { rows: readonly LogEntry[]; search: URLSearchParams };
 

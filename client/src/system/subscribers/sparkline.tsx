@@ -1,4 +1,4 @@
-import type { Sample } from './history.ts';
+import type { Sample } from './samples.ts';
 
 const WIDTH = 120;
 const HEIGHT = 32;

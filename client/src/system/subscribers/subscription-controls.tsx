@@ -1,77 +1,77 @@
-import { type MouseEvent, useState } from 'react';
+import { useState } from 'react';
 import type { Subscription } from '../bus.ts';
+import { type Action, Controls } from '../controls.tsx';
 import { control } from '../requests.ts';
 import { useSystemStore } from '../system-context.ts';
-import { useControl } from '../use-control.ts';
-import { ReplayQuestion, SkipQuestion } from './subscription-questions.tsx';
 
-type Props = { subscription: Subscription; away: boolean };
+const EFFECTS = {
+  checkpointed:
+    'This is safe: it keeps a checkpoint, and its processing is idempotent, so what it has done is not done twice.',
+  plain: 'It keeps no checkpoint: it cannot tell these events from new ones, and processes them again.',
+  unknown: 'It is not known yet if it keeps a checkpoint. If it does not, it processes these events again.',
+};
 
-/** A subscription's buttons. All are always shown, so that none disappears while it has the focus. */
-export function SubscriptionControls({ subscription, away }: Props) {
-  const { name, state, lag } = subscription;
+/** A subscription's buttons. */
+export function SubscriptionControls({ subscription, away }: { subscription: Subscription; away: boolean }) {
+  const { name, kind, state, lag, position } = subscription;
   const { announce } = useSystemStore();
-  const [asking, setAsking] = useState<'skip' | 'replay'>();
-  const { busy, refusal, run, forget } = useControl();
-
-  function ask(question: typeof asking) {
-    forget();
-    setAsking(question);
-  }
-  async function skip() {
-    if (!(await run(() => control(name, 'skip')))) return;
-    announce(`The next event for ${name} is parked among the dead letters.`);
-    setAsking(undefined);
-  }
-  async function replay(from: number) {
-    if (!(await run(() => control(name, 'replay', from)))) return;
-    announce(`${name} is replayed from position ${from}.`);
-    setAsking(undefined);
-  }
-
+  const [askedAt, setAskedAt] = useState(position);
   const isPaused = state === 'paused';
-  const buttons = [
-    {
-      label: isPaused ? 'Resume' : 'Pause',
-      press: () => run(() => control(name, isPaused ? 'resume' : 'pause')),
-      possible: true,
-    },
+  const isDiverged = state === 'diverged';
+  const hasMovedOn = position !== askedAt;
+
+  const actions: Action[] = [
+    { label: isPaused ? 'Resume' : 'Pause', run: () => control(name, isPaused ? 'resume' : 'pause') },
     {
       label: 'Try now',
-      press: () => run(() => control(name, 'resume')),
-      possible: state === 'retrying' || state === 'diverged',
+      isPossible: state === 'retrying' || isDiverged,
+      run: () => control(name, 'resume'),
     },
-    { label: 'Skip…', press: () => ask('skip'), possible: lag > 0 && state !== 'diverged' },
-    { label: 'Replay…', press: () => ask('replay'), possible: true },
+    {
+      label: 'Skip…',
+      busyLabel: 'Skipping…',
+      isPossible: lag > 0 && !isDiverged,
+      onAsk: () => setAskedAt(position),
+      question: {
+        title: `Skip the next event for ${name}?`,
+        yes: 'Skip it',
+        isPossible: !hasMovedOn,
+        text: hasMovedOn ? (
+          <p role="status">
+            Meanwhile {name} has advanced to position {position.toLocaleString()}: it is not stuck.
+          </p>
+        ) : (
+          <p>
+            The next event after position {position.toLocaleString()} is parked as a dead letter: {name} does not get
+            it, and continues with the one after it. It can be redelivered from the dead letters, out of order.
+          </p>
+        ),
+      },
+      async run() {
+        await control(name, 'skip');
+        announce(`The next event for ${name} is parked among the dead letters.`);
+      },
+    },
+    {
+      label: 'Replay…',
+      busyLabel: 'Replaying…',
+      question: {
+        title: `Replay ${name}?`,
+        yes: 'Replay',
+        ...(!isDiverged && { field: { label: 'From position', max: position + 1 } }),
+        text: (
+          <p>
+            {name} gets the log's events again,{' '}
+            {isDiverged ? 'all of them, because it is diverged' : 'from a position on'}. {EFFECTS[kind]}
+            {isPaused && ' It is paused: the replay waits until it is resumed.'}
+          </p>
+        ),
+      },
+      async run(from) {
+        await control(name, 'replay', from);
+        announce(`${name} is replayed from position ${from}.`);
+      },
+    },
   ];
-  const question = { subscription, busy, refusal, onNo: () => ask(undefined) };
-  return (
-    <div className="controls">
-      <fieldset aria-label={`Control ${name}`} aria-describedby={away ? 'subscriptions-note' : undefined}>
-        {buttons.map(({ label, press, possible }, i) => (
-          <button
-            // biome-ignore lint/suspicious/noArrayIndexKey: Pause and Resume are one button, which keeps the focus
-            key={i}
-            type="button"
-            data-unavailable={away || !possible}
-            aria-disabled={away || !possible || busy}
-            onClick={(event) => !away && !busy && possible && isFirst(event) && press()}
-          >
-            {label}
-            <span className="visually-hidden"> {name}</span>
-          </button>
-        ))}
-      </fieldset>
-      {refusal && !asking && (
-        <p className="error" role="alert">
-          {refusal.text}
-        </p>
-      )}
-      {asking === 'skip' && <SkipQuestion {...question} onYes={skip} />}
-      {asking === 'replay' && <ReplayQuestion {...question} onYes={replay} />}
-    </div>
-  );
+  return <Controls name={name} away={away} noteId="subscriptions-note" actions={actions} />;
 }
-
-/** Ignores the second click of a double click, because the button may have changed its meaning by then. */
-const isFirst = ({ detail }: MouseEvent) => detail < 2;

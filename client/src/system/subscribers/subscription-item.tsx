@@ -1,7 +1,7 @@
-import { useId } from 'react';
+import { type ReactNode, useId } from 'react';
 import type { Subscription } from '../bus.ts';
-import { Divergence } from './divergence.tsx';
-import type { Sample } from './history.ts';
+import { ageText, eventsText, sentence } from '../format.tsx';
+import type { Sample } from './samples.ts';
 import { Sparkline } from './sparkline.tsx';
 import { SubscriptionControls } from './subscription-controls.tsx';
 
@@ -14,11 +14,11 @@ type Props = { subscription: Subscription; samples: readonly Sample[]; control: 
 
 /** One subscription: its position, lag and state, and its buttons. */
 export function SubscriptionItem({ subscription, samples, control, away }: Props) {
-  const { name, kind, state, position, lag, lagSeconds } = subscription;
+  const { name, kind, state, position, lag, lagSeconds, lastError } = subscription;
   const id = useId();
   const details = detailsOf(subscription, away);
   return (
-    <li className="subscription" data-state={state} data-behind={lag > 0} aria-labelledby={id}>
+    <li className="subscription card" data-state={state} data-behind={lag > 0} aria-labelledby={id}>
       <div className="subscription-head">
         <h4 id={id}>{name}</h4>
         <p className="subscription-state">{STATES[state]}</p>
@@ -34,8 +34,8 @@ export function SubscriptionItem({ subscription, samples, control, away }: Props
         <div>
           <dt>Lag</dt>
           <dd className="lag">
-            {lag === 1 ? '1 event' : `${lag.toLocaleString()} events`}
-            {lag > 0 && `, ${durationText(lagSeconds)}`}
+            {eventsText(lag)}
+            {lag > 0 && `, ${ageText(lagSeconds)}`}
           </dd>
         </div>
         <div>
@@ -44,7 +44,18 @@ export function SubscriptionItem({ subscription, samples, control, away }: Props
         </div>
       </dl>
       {details.length > 0 && <p className="subscription-details">{details.join(' ')}</p>}
-      {state === 'diverged' && <Divergence subscription={subscription} />}
+      {state === 'diverged' && (
+        <div className="divergence">
+          <p>
+            <strong>Its history differs from the log's:</strong> {lastError ?? 'they know different events'}. One of the
+            two was lost, or restored from an older backup. Nothing is delivered to it, so that no event is lost
+            unnoticed.
+          </p>
+          <p>
+            <strong>What to do:</strong> {repairOf(name)}
+          </p>
+        </div>
+      )}
       {control && <SubscriptionControls subscription={subscription} away={away} />}
     </li>
   );
@@ -58,12 +69,10 @@ function detailsOf({ state, lastError, nextAttempt, replay }: Subscription, away
       return ['The bus is asking for its checkpoint.', ...ordered];
     case 'paused':
       return ['Nothing is delivered to it until it is resumed.', ...ordered];
-    case 'retrying':
-      return [
-        `The last attempt failed: ${(lastError ?? 'unknown').replace(/\.$/, '')}.`,
-        ...(away ? [] : [nextText(nextAttempt)]),
-        ...ordered,
-      ];
+    case 'retrying': {
+      const failure = `The last attempt failed: ${sentence(lastError ?? 'the bus does not say why')}`;
+      return away ? [failure, ...ordered] : [failure, nextText(nextAttempt), ...ordered];
+    }
     default:
       return ordered;
   }
@@ -76,8 +85,21 @@ function nextText(nextAttempt: string | null): string {
   return seconds > 0 ? `Next attempt in ${seconds} s.` : 'Retrying now.';
 }
 
-function durationText(seconds: number): string {
-  if (seconds < 120) return `${seconds} s`;
-  if (seconds < 7_200) return `${Math.floor(seconds / 60)} min`;
-  return `${Math.floor(seconds / 3_600).toLocaleString()} h`;
+/** The way to repair a diverged subscription: of all data but their own, services have only copies. */
+function repairOf(name: string): ReactNode {
+  switch (name) {
+    case 'posts':
+    case 'comments':
+    case 'moderation':
+      return 'replay it. It keeps its data, and publishes again what the log has lost. Never delete its database: it may have the only copy of some data.';
+    case 'query':
+      return (
+        <>
+          first replay posts, comments and moderation if they are diverged, too. Then stop query, delete its database (
+          <code>query.db*</code>) and start it: it is rebuilt from the log.
+        </>
+      );
+    default:
+      return 'if it has data of its own, replay it; if all of its data comes from the log, stop it, delete its database and start it.';
+  }
 }

@@ -1,0 +1,45 @@
+// A subscription's progress over time, and the lag and rate that follow from it.
+
+import type { Subscription } from '../bus.ts';
+import { ageText, short } from '../format.tsx';
+
+/** A subscription's progress at a time: milliseconds of performance.now(), which is monotonic. */
+export type Sample = { at: number; position: number; lag: number; lagSeconds: number };
+export type Lag = { events: number; seconds: number };
+
+const KEPT_MS = 5 * 60_000;
+const MOST = 600;
+/** The minimum distance of samples, so that five minutes fit into the maximum number. */
+const APART_MS = 400;
+const RATE_OVER_MS = 5_000;
+/** Lag that is younger than this is not shown: batching makes a short lag normal. */
+const USUAL_MS = 300;
+
+/** Appends a sample to the history, newest last. */
+export function withSample(samples: readonly Sample[] = [], at: number, subscription: Subscription): readonly Sample[] {
+  const { position, lag, lagSeconds } = subscription;
+  // The newest sample always shows the present. It is kept for good only if it is far enough from the one before.
+  const before = samples.at(-2);
+  const kept = before && (samples.at(-1)?.at ?? 0) - before.at < APART_MS ? samples.slice(0, -1) : samples;
+  return [...kept.filter((sample) => at - sample.at < KEPT_MS).slice(1 - MOST), { at, position, lag, lagSeconds }];
+}
+
+/** A subscription's consumer lag at its newest sample; 0 if it consists only of events that have just come. */
+export function lagOf(samples: readonly Sample[]): Lag {
+  const now = samples.at(-1);
+  if (!now) return { events: 0, seconds: 0 };
+  const before = samples.findLast(({ at }) => now.at - at >= USUAL_MS);
+  const isOld = now.lagSeconds >= 1 || (before && before.position + before.lag > now.position);
+  return isOld ? { events: now.lag, seconds: now.lagSeconds } : { events: 0, seconds: 0 };
+}
+
+/** The rate in events per second at which a subscription advanced, over the last seconds. */
+export function takingRate(samples: readonly Sample[]): number {
+  const now = samples.at(-1);
+  const first = now && samples.find(({ at }) => now.at - at <= RATE_OVER_MS);
+  if (!now || !first) return 0;
+  return Math.max(0, now.position - first.position) / Math.max(1, (now.at - first.at) / 1_000);
+}
+
+export const lagText = ({ events, seconds }: Lag): string =>
+  `lag ${short(events)}${seconds >= 1 ? `, ${ageText(seconds)}` : ''}`;
