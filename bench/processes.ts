@@ -2,8 +2,9 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { SERVERS, urlSetting } from '@blog/common/run/parts.ts';
-import { freePorts, startProcess, startSystem } from '../e2e/lib/system.ts';
+import { startProcess, startSystem } from '../e2e/lib/system.ts';
 import { HOST } from '../scripts/lib/part-process.ts';
+import { freePorts } from '../scripts/lib/port-use.ts';
 
 /** The five servers of one side. */
 export type Blog = { url: (part: string) => string; pids: number[] };

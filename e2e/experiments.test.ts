@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { PARTS, urlSetting } from '../common/src/run/parts.ts';
 import { root } from '../scripts/lib/part-process.ts';
+import { freePorts } from '../scripts/lib/port-use.ts';
 import { get, until } from './lib/http.ts';
 import { mountSmallDisk } from './lib/small-disk.ts';
-import { freePorts } from './lib/system.ts';
 import { copyRepository, openTerminal, type Terminal } from './lib/terminal.ts';
 import { alike, answerOf, movePorts, type Step, stepsOf } from './lib/typed.ts';
 

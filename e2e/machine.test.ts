@@ -4,10 +4,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test as jestTest } from '@jest/globals';
 import { PARTS } from '../common/src/run/parts.ts';
+import { freePorts } from '../scripts/lib/port-use.ts';
 import { test } from './browser.ts';
 import { launch } from './lib/chromium.ts';
 import { get, until } from './lib/http.ts';
-import { freePorts } from './lib/system.ts';
 import { copyRepository, openTerminal } from './lib/terminal.ts';
 
 const copy = { folder: '', remove: () => {} };

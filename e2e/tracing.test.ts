@@ -8,10 +8,11 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { traceIdOf } from '../common/src/core/events.ts';
 import { SERVICES } from '../common/src/run/parts.ts';
+import { freePorts } from '../scripts/lib/port-use.ts';
 import { get, post, until } from './lib/http.ts';
 import { type Span, startReceiver } from './lib/otlp.ts';
 import { openStream } from './lib/stream.ts';
-import { freePorts, type System, startProcess, startSystem } from './lib/system.ts';
+import { type System, startProcess, startSystem } from './lib/system.ts';
 
 const [SERVER, PRODUCER, CONSUMER] = [2, 4, 5];
 

@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { PARTS } from '@blog/common/run/parts.ts';
-import { freePorts } from '../../e2e/lib/system.ts';
 import { root } from '../../scripts/lib/part-process.ts';
+import { freePorts } from '../../scripts/lib/port-use.ts';
 import type { Figure } from '../figure.ts';
 import { keep } from '../processes.ts';
 

@@ -1,5 +1,5 @@
-// Rules for the imports of the server side, including types: they point down, there are no cycles, and no file is too
-// long.
+// Rules for imports, including those of types: on the server side they point down, there are no cycles, and no file is
+// too long; the scripts and the tests of the whole meet in scripts/lib only.
 import { globSync, readFileSync } from 'node:fs';
 import { dirname, join, posix } from 'node:path';
 import { expect, test } from '@jest/globals';
@@ -9,6 +9,7 @@ type Files = Record<string, string>;
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const SERVERS = '{common,posts,comments,query,moderation,event-bus}/src/**/*.ts';
+const TOOLS = '{scripts,e2e,bench}/**/*.{ts,mjs}';
 const CLIENT = 'client/{src,server}/**/*.{ts,tsx}';
 
 /** Reads the files whose paths match. */
@@ -17,7 +18,7 @@ const read = (...patterns: string[]): Files => {
   return Object.fromEntries(paths.map((path) => [path, readFileSync(join(ROOT, path), 'utf8')]));
 };
 
-const IMPORT = /^(?:import|export)\b[^;'"]*?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm;
+const IMPORT = /^(?:import|export)\b(?:[^;'"]*?\bfrom)?\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm;
 
 /** The files of this repository that a file imports. */
 function importsOf(files: Files, path: string): string[] {
@@ -57,10 +58,18 @@ function mayImport(path: string, target: string): boolean {
 
 const upwards = (files: Files) => arrowsOf(files).filter(([path, target]) => !mayImport(path, target));
 const fromTests = (files: Files) => arrowsOf(files).filter(([, target]) => /(^|\/)(test|e2e)\//.test(target));
+/** In scripts/lib is all that both the scripts and the tests of the whole use. */
+const aroundLib = (files: Files) =>
+  arrowsOf(files).filter(([path, target]) => {
+    const [from, to] = [path, target].map((file) => file.split('/')[0]);
+    if (dirname(path) === 'scripts/lib') return (from === to || to === 'e2e') && dirname(target) !== 'scripts/lib';
+    return from === 'scripts' ? to === 'e2e' : to === 'scripts' && dirname(target) !== 'scripts/lib';
+  });
 const tooLong = (files: Files) => Object.keys(files).filter((path) => (files[path] ?? '').split('\n').length > 221);
 
-test('no files of the servers import each other, not even through others', () => {
+test('no files of the servers, or of the scripts, import each other, not even through others', () => {
   expect(cycles(read(SERVERS))).toEqual([]);
+  expect(cycles(read('scripts/**/*.{ts,mjs}'))).toEqual([]);
 });
 
 test('imports point down: from a service to common, and there from run to http and observe, and to core', () => {
@@ -73,11 +82,17 @@ test('no file of the servers or the client imports from tests', () => {
   expect(fromTests(read(SERVERS, CLIENT))).toEqual([]);
 });
 
+test('the scripts and the tests of the whole share only scripts/lib, which imports neither of them', () => {
+  const files = read(TOOLS);
+  expect(arrowsOf(files).length).toBeGreaterThan(200);
+  expect(aroundLib(files)).toEqual([]);
+});
+
 test('no file of the servers has more than 220 lines', () => {
   expect(tooLong(read(SERVERS))).toEqual([]);
 });
 
-test('a cycle, an upward import, an import from tests and a long file are found', () => {
+test('a cycle, an upward import, one from tests, one around scripts/lib and a long file are found', () => {
   const planted = {
     'common/src/core/a.ts': "import {\n  type B,\n} from '../http/b.ts';\n",
     'common/src/http/b.ts': "export { c } from './c.ts';\nimport '@blog/common/core/d.ts';\n",
@@ -93,5 +108,16 @@ test('a cycle, an upward import, an import from tests and a long file are found'
     ['posts/src/e.ts', 'query/src/f.ts'],
   ]);
   expect(fromTests(planted)).toEqual([['common/src/core/d.ts', 'common/test/fake.ts']]);
+  const around = {
+    'scripts/lib/a.ts': "import { run } from '../run/run.ts';\nimport { b } from './b.ts';\n",
+    'scripts/run/run.ts': "import { until } from '../../e2e/lib/until.ts';\nimport { a } from '../lib/a.ts';\n",
+    'e2e/chaos/chaos.ts':
+      "import { run } from '../../scripts/run/run.ts';\nimport { a } from '../../scripts/lib/a.ts';\n",
+  };
+  expect(aroundLib(around)).toEqual([
+    ['scripts/lib/a.ts', 'scripts/run/run.ts'],
+    ['scripts/run/run.ts', 'e2e/lib/until.ts'],
+    ['e2e/chaos/chaos.ts', 'scripts/run/run.ts'],
+  ]);
   expect(tooLong(planted)).toEqual(['posts/src/e.ts', 'posts/src/main.ts']);
 });

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { PARTS, urlSetting } from '@blog/common/run/parts.ts';
 import { HOST, root, specOf } from '../../scripts/lib/part-process.ts';
+import { freePorts } from '../../scripts/lib/port-use.ts';
 import { supervise } from '../../scripts/lib/supervisor.ts';
 import type { LogEvent, Snapshot, Write } from '../lib/checker.ts';
 import { get, until } from '../lib/http.ts';
-import { freePorts } from '../lib/system.ts';
 
 const READY_WITHIN = 60_000;
 /**

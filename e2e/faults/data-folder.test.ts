@@ -7,9 +7,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { lockData } from '../../common/src/run/data.ts';
 import { root } from '../../scripts/lib/part-process.ts';
+import { freePorts } from '../../scripts/lib/port-use.ts';
 import { get, post, until } from '../lib/http.ts';
 import { canProtect, setWritable } from '../lib/protect.ts';
-import { freePorts, startProcess } from '../lib/system.ts';
+import { startProcess } from '../lib/system.ts';
 
 let folder: string;
 let data: string;

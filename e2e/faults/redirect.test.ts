@@ -6,8 +6,9 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { freePorts } from '../../scripts/lib/port-use.ts';
 import { get, post, until } from '../lib/http.ts';
-import { freePorts, type Subscription, startProcess } from '../lib/system.ts';
+import { type Subscription, startProcess } from '../lib/system.ts';
 
 const dataDir = mkdtempSync(join(tmpdir(), 'blog e2e '));
 const servers: Server[] = [];

@@ -1,5 +1,6 @@
 // A small HTTP client for tests: JSON in and out, with status and headers, and lists read to their end.
-import { setTimeout as pause } from 'node:timers/promises';
+
+export { until } from '../../scripts/lib/until.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a test says by its expectations what a body is
 export type Answer<Body = any> = { status: number; headers: Headers; body: Body };
@@ -28,22 +29,6 @@ export async function request(
 export const get = (url: string, headers?: Sent['headers']) => request(url, { headers });
 export const post = (url: string, body?: unknown, headers?: Sent['headers']) =>
   request(url, { method: 'POST', body, headers });
-
-type Truthy<T> = Exclude<T, false | '' | 0 | null | undefined>;
-
-/** Waits until `check` returns a truthy value; a throwing check counts as false. */
-export async function until<T>(what: string, check: () => T | Promise<T>, within = 20_000): Promise<Truthy<T>> {
-  let last: unknown;
-  for (const end = performance.now() + within; performance.now() < end; await pause(20)) {
-    try {
-      last = await check();
-      if (last) return last as Truthy<T>;
-    } catch (error) {
-      last = error;
-    }
-  }
-  throw new Error(`not within ${within} ms: ${what}`, { cause: last });
-}
 
 /** The pages of a list, following their `Link`. */
 export async function pages(first: string): Promise<Answer['body'][]> {

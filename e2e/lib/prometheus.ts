@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { prometheus } from '../../infra/test/prometheus.ts';
 import { root } from '../../scripts/lib/part-process.ts';
+import { freePorts } from '../../scripts/lib/port-use.ts';
 import { get, until } from './http.ts';
-import { freePorts } from './system.ts';
 
 const FOLDER = join(root, 'infra', 'observability', 'prometheus');
 const INTERVAL = '500ms';

@@ -2,7 +2,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
@@ -10,7 +9,7 @@ import { pathToFileURL } from 'node:url';
 import { PARTS, SERVICES } from '../../common/src/run/parts.ts';
 import { ask } from '../../scripts/lib/control.ts';
 import { root, specOf } from '../../scripts/lib/part-process.ts';
-import { answers } from '../../scripts/lib/port-use.ts';
+import { answers, freePorts } from '../../scripts/lib/port-use.ts';
 import { get, post, until } from './http.ts';
 
 const PUBLISHERS = SERVICES.filter((name) => name !== 'query');
@@ -25,21 +24,6 @@ export type Subscription = {
   replay: object | null;
 };
 export type System = Awaited<ReturnType<typeof startSystem>>;
-
-/** Free ports outside of the range for outgoing connections, so that a stopped part finds its own still free. */
-export async function freePorts(count: number): Promise<number[]> {
-  const found = new Set<number>();
-  while (found.size < count) {
-    const port = 15_000 + Math.floor(Math.random() * 15_000);
-    const server = createServer();
-    const free = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false));
-      server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-    });
-    if (free) found.add(port);
-  }
-  return [...found];
-}
 
 /** Starts a process that ends when the tests do, however they end. */
 function launch(file: string, args: string[], env: NodeJS.ProcessEnv = {}) {

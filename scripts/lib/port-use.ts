@@ -1,4 +1,4 @@
-// Checks if a port is free, and finds the process that uses it.
+// Checks if a port is free, finds the process that uses it, and finds free ones.
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
@@ -20,6 +20,16 @@ function tryToListen(port: number): Promise<NodeJS.ErrnoException | undefined> {
     server.once('error', resolve);
     server.listen(port, '127.0.0.1', () => server.close(() => resolve(undefined)));
   });
+}
+
+/** Free ports outside of the range for outgoing connections, so that a stopped part finds its own still free. */
+export async function freePorts(count: number): Promise<number[]> {
+  const found = new Set<number>();
+  while (found.size < count) {
+    const port = 15_000 + Math.floor(Math.random() * 15_000);
+    if (!(await tryToListen(port))) found.add(port);
+  }
+  return [...found];
 }
 
 /** Resolves to true if a connection to the port is accepted. */

@@ -1,10 +1,10 @@
 // A checkout for one test: these scripts, and six small parts that can be edited, broken and killed.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PARTS } from '@blog/common/run/parts.ts';
+import { freePorts } from '../lib/port-use.ts';
 
 const repository = join(import.meta.dirname, '..', '..');
 
@@ -24,18 +24,6 @@ export const isAlive = (pid: number) => {
     return false;
   }
 };
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers: Server[] = [];
-  for (let index = 0; index < count; index++) {
-    const server = createServer();
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    servers.push(server);
-  }
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
-}
 
 type Reply = { text: string; pid: number; ppid: number };
 

@@ -1,7 +1,7 @@
 // The first process of a development container.
 
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { until } from '../../e2e/lib/http.ts';
+import { until } from '../lib/until.ts';
 import { createCheckout, fakePart } from './checkout.ts';
 
 let checkout: Awaited<ReturnType<typeof createCheckout>>;

@@ -4,9 +4,9 @@ import { appendFileSync, cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from '@jest/globals';
-import { get, until } from '../../e2e/lib/http.ts';
-import { freePorts } from '../../e2e/lib/system.ts';
 import { root } from '../lib/part-process.ts';
+import { freePorts } from '../lib/port-use.ts';
+import { until } from '../lib/until.ts';
 
 let folder: string;
 let child: ChildProcess;
@@ -30,7 +30,7 @@ afterEach(() => {
   });
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (text) => (said += text));
   const starts = () => said.match(/starting `/g)?.length ?? 0;
-  const isReady = async () => (await get(`http://127.0.0.1:${port}/healthz`)).status === 200;
+  const isReady = async () => (await fetch(`http://127.0.0.1:${port}/healthz`)).ok;
   await until('it listens', isReady).catch((error) => expect(`${error}\n${said}`).toBe(''));
   appendFileSync(join(folder, 'posts', 'src', 'posts.ts'), '\n// edited\n');
   await until('it starts again', () => starts() === 2).catch((error) => expect(`${error}\n${said}`).toBe(''));

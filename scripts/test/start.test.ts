@@ -6,9 +6,9 @@ import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { until } from '../../e2e/lib/http.ts';
 import { addressOf } from '../lib/control.ts';
 import { decidedSettings } from '../lib/part-process.ts';
+import { until } from '../lib/until.ts';
 import { createCheckout, fakePart, isAlive } from './checkout.ts';
 
 let checkout: Awaited<ReturnType<typeof createCheckout>>;
