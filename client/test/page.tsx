@@ -36,6 +36,7 @@ beforeEach(() => {
     unobserve() {}
     disconnect() {}
   };
+  globalThis.IntersectionObserver = FakeIntersectionObserver as unknown as typeof IntersectionObserver;
   Element.prototype.animate = animate;
   history.replaceState(null, '', '/');
   FakeEventSource.opened = [];
@@ -57,6 +58,21 @@ class FakePort {
   }
   close() {}
 }
+
+const observers = new Set<(changes: { isIntersecting: boolean }[]) => void>();
+class FakeIntersectionObserver {
+  disconnect: () => void;
+  constructor(onChange: (changes: { isIntersecting: boolean }[]) => void) {
+    observers.add(onChange);
+    this.disconnect = () => observers.delete(onChange);
+  }
+  observe() {}
+}
+/** Scrolls what the page observes into view, as it is at first, or out of view. */
+export const setInView = (isIntersecting: boolean) =>
+  act(() => {
+    for (const tell of observers) tell([{ isIntersecting }]);
+  });
 
 export async function openPage(page: JSX.Element = <App />) {
   await act(async () => void render(page));

@@ -114,7 +114,7 @@ describe('a journey', () => {
 
   test('of an unknown comment says so, and begins when it comes', async () => {
     await openSystem('/system?comment=c');
-    await screen.findByText(/The log has no event about a comment/);
+    await screen.findByText(/The log has no event about this comment/);
     publish(created);
     await waitFor(() => expect(steps()[0]).toMatch(/^Stored/), { timeout: 5_000 });
   });

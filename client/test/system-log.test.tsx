@@ -29,13 +29,12 @@ describe('the log', () => {
 
   test('an event that comes between the reading and the stream is shown too', async () => {
     system.log = entries(1, 2);
-    const begin = later<undefined>();
-    system.onAsk = (_method, _path, query) => (query.get('limit') === '200' ? begin.promise : undefined);
-    const opened = openSystem();
-    await shows(2, 1);
-    system.log.push(anEntry(3));
-    begin.resolve(undefined);
-    await opened;
+    const page = later<Answer>();
+    system.onAsk = (_method, _path, query) => (query.get('limit') === '50' ? page.promise : undefined);
+    await openSystem();
+    await waitFor(() => expect(system.asked.some((asked) => asked.includes('limit=50'))).toBe(true));
+    publish(anEntry(3));
+    page.resolve({ body: entries(1, 2).reverse(), headers: { 'event-head': system.checkpoint(2) } });
     await shows(3, 2, 1);
   });
 
@@ -193,13 +192,13 @@ describe('an event', () => {
     system.deliveries.set(1, [{ subscription: 'query', deliveredAt: '2026-01-02T03:04:05.012Z', attempts: 3 }]);
     await openSystem('/system?event=1');
     await waitFor(() => expect(receivers()).toHaveLength(2));
-    expect(receivers()[0]).toMatch(/^query since .*, 12 ms after it was recorded, at attempt 3$/);
-    expect(receivers()[1]).toBe('moderation not yet: it is retrying, its lag 1');
+    expect(receivers()[0]).toMatch(/^query at .*, 12 ms after it was recorded, at attempt 3$/);
+    expect(receivers()[1]).toBe('moderation not yet: its subscription is retrying, its lag 1');
     system.subscriptions = ['query', 'moderation'].map((name) => aSubscription(name, { position: 1 }));
     system.deliveries
       .get(1)
       ?.push({ subscription: 'moderation', deliveredAt: '2026-01-02T03:04:06.500Z', attempts: 1 });
-    await waitFor(() => expect(receivers()[1]).toMatch(/^moderation since .*, 1.50 s after it was recorded$/), {
+    await waitFor(() => expect(receivers()[1]).toMatch(/^moderation at .*, 1.50 s after it was recorded$/), {
       timeout: 5_000,
     });
   });

@@ -3,8 +3,8 @@
 import { useMemo } from 'react';
 import { useLocationProperty } from 'wouter/use-browser-location';
 
-/** The current query. Not wouter's, which decodes it twice. */
-export function useQuery(): URLSearchParams {
+/** The parameters of the current address. Not wouter's, which decodes it twice. */
+export function useSearchParams(): URLSearchParams {
   const search = useLocationProperty(() => window.location.search);
   return useMemo(() => new URLSearchParams(search), [search]);
 }

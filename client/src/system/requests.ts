@@ -79,7 +79,7 @@ function partState(answer: unknown, name: PartName): PartState {
   return { state: 'ready', degraded: reasons.filter((text) => name !== 'event-bus' || !OF_SUBSCRIBERS.test(text)) };
 }
 
-export type LogFilter = { type?: string; subject?: string };
+export type LogFilter = { type?: string | undefined; subject?: string | undefined };
 /** A page of the log, and the checkpoint of the log's end, from which a stream can continue. */
 export type LogPage = { entries: LogEntry[]; head: string };
 

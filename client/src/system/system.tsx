@@ -1,6 +1,6 @@
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
-import { useQuery } from '../shared/addresses.ts';
+import { useSearchParams } from '../shared/addresses.ts';
 import { DeadLetters } from './dead-letters/dead-letters.tsx';
 import { Diagram } from './diagram/diagram.tsx';
 import { perSecond } from './format.tsx';
@@ -41,7 +41,7 @@ export function System({ announce }: { announce: (text: string) => void }) {
 }
 
 function Sections() {
-  const comment = useQuery().get('comment');
+  const comment = useSearchParams().get('comment');
   const isForeign = useSystemState().bus === 'foreign';
   return (
     <section className="system" aria-labelledby="system">

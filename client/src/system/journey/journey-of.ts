@@ -1,6 +1,7 @@
 // Reconstructs a comment's journey through the parts from its events.
 
 import type { Note } from '../../shared/journey-notes.ts';
+import { fieldsOf, oneOf } from '../../shared/parse.ts';
 import type { Arrival, LogEntry } from '../bus.ts';
 
 /** The subscribers that an event has reached. `passed`: their position is past it, but no delivery is remembered. */
@@ -31,12 +32,11 @@ const NOBODY: Reached = { arrivals: [], passed: [] };
 
 /** The verdict that an event carries, if any. */
 export function verdictOf({ data }: LogEntry): 'approved' | 'rejected' | undefined {
-  const status = (data as { status?: unknown } | null)?.status;
-  return status === 'approved' || status === 'rejected' ? status : undefined;
+  return oneOf(fieldsOf(data).status, ['approved', 'rejected'] as const, undefined);
 }
 
 /** The three main events. Of several of one type the first one counts, as in the services. */
-export function mainEvents(entries: readonly LogEntry[]) {
+function mainOf(entries: readonly LogEntry[]) {
   const first = entries.toSorted((a, b) => a.position - b.position);
   return {
     created: first.find(({ type }) => type === 'CommentCreated'),
@@ -44,6 +44,10 @@ export function mainEvents(entries: readonly LogEntry[]) {
     updated: first.find((entry) => entry.type === 'CommentUpdated' && verdictOf(entry)),
   };
 }
+
+/** Those of the three main events that are known. */
+export const mainEvents = (entries: readonly LogEntry[]): LogEntry[] =>
+  Object.values(mainOf(entries)).filter((entry) => entry !== undefined);
 
 /**
  * The journey of a comment, from its `POST` to the verdict on the page, as far as it is known from its events, their
@@ -55,7 +59,7 @@ export function journeyOf(
   reached: ReadonlyMap<number, Reached>,
   note: Note = {},
 ): Step[] {
-  const { created, moderated, updated } = mainEvents(entries);
+  const { created, moderated, updated } = mainOf(entries);
   const hasEnded = updated !== undefined || note.shownAt !== undefined;
   const steps: Step[] = [];
   const done = (name: Step['name'], who: string, at: number | undefined, more: Partial<Step> = {}) =>

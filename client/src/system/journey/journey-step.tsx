@@ -1,45 +1,43 @@
 import type { CSSProperties } from 'react';
 import { Link } from 'wouter';
-import { addressWith, useQuery } from '../../shared/addresses.ts';
+import { addressWith, useSearchParams } from '../../shared/addresses.ts';
 import { ClockTime, durationText } from '../format.tsx';
 import { PARTS } from '../requests.ts';
-import { type Branch, type Step, verdictOf } from './journey-of.ts';
+import { type Step, verdictOf } from './journey-of.ts';
 
 /** `start`: the journey's beginning in milliseconds since 1970; `whole`: its duration in milliseconds. */
 type Props = { step: Step; start: number; whole: number };
 
 /** One step: the event, its part, the time since the step before, and its side effects. */
 export function JourneyStep({ step, start, whole }: Props) {
-  const search = useQuery();
+  const search = useSearchParams();
   const { name, state, who, entry, at, branches, passed, attempts } = step;
   const position = name === 'logged' ? entry?.position : undefined;
   return (
     <li className="step" data-state={state} data-who={who}>
       <p className="step-head">
         <span className="step-what">
-          {textOf(step)}
+          <span>{textOf(step)}</span>
           {position !== undefined && (
-            <>
-              {' '}
-              <Link href={addressWith(search, { event: String(position) })}>{position.toLocaleString()}</Link>
-            </>
+            <Link href={addressWith(search, { event: String(position) })}>{position.toLocaleString()}</Link>
           )}
-          {attempts > 1 && <span className="attempts"> at attempt {attempts}</span>}
+          <Attempts count={attempts} />
           {position !== undefined && isPart(entry?.source) && (
             <span className="aside"> from the outbox of {entry?.source}</span>
           )}
         </span>
         <span className="part">{who}</span>
-        <Gap step={step} />
+        <span className="gap">{gapText(step)}</span>
         <ClockTime value={at} />
       </p>
       <Bar step={step} start={start} whole={whole} />
       {(branches.length > 0 || passed.length > 0) && (
         <ul className="branches">
-          {branches.map((branch) => (
-            <li key={branch.who}>
-              {branch.who === 'client' ? 'this page got its 201' : `${branch.who} has it`}
-              <Beside branch={branch} />
+          {branches.map(({ who, after, attempts }) => (
+            <li key={who}>
+              {who === 'client' ? 'this page got its 201' : `${who} has it`}
+              {after !== undefined && <span className="gap">{` + ${durationText(after)}`}</span>}
+              <Attempts count={attempts} />
             </li>
           ))}
           {passed.map((subscription) => (
@@ -63,7 +61,7 @@ function textOf({ name, state, who, entry }: Step): string {
     case 'written':
       return who === 'classic' ? 'Made by a service that does not name itself' : 'Stored, with its event in the outbox';
     case 'logged':
-      return `${entry?.type} in the log at`;
+      return `${entry?.type} in the log at `;
     case 'judged':
       return `Judged: ${verdict}`;
     case 'updated':
@@ -86,21 +84,16 @@ const NOT_DONE: Record<Step['name'], string> = {
   shown: 'Shown on this page',
 };
 
-function Gap({ step: { state, gap, early, at } }: { step: Step }) {
-  if (state === 'waiting') return <span className="gap">not yet</span>;
-  if (state === 'unknown') return <span className="gap">not known</span>;
-  if (at === undefined) return <span className="gap">time unknown</span>;
-  if (gap === undefined) return <span className="gap" />;
-  return <span className="gap">{early ? 'about 0' : `+ ${durationText(gap)}`}</span>;
+function gapText({ state, gap, early, at }: Step): string {
+  if (state === 'waiting') return 'not yet';
+  if (state === 'unknown') return 'not known';
+  if (at === undefined) return 'time unknown';
+  if (gap === undefined) return '';
+  return early ? 'about 0' : `+ ${durationText(gap)}`;
 }
 
-function Beside({ branch: { after, attempts } }: { branch: Branch }) {
-  return (
-    <>
-      {after !== undefined && <span className="gap"> + {durationText(after)}</span>}
-      {attempts > 1 && <span className="attempts"> at attempt {attempts}</span>}
-    </>
-  );
+function Attempts({ count }: { count: number }) {
+  return count > 1 && <span className="attempts">{` at attempt ${count}`}</span>;
 }
 
 /** The time from the step before to this one, on an axis as long as the whole journey. */

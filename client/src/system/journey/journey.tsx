@@ -1,22 +1,32 @@
-import { useEffect, useId, useRef } from 'react';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { useEffect, useId, useRef, useSyncExternalStore } from 'react';
 import { Link } from 'wouter';
-import { addressWith, useQuery } from '../../shared/addresses.ts';
+import { addressWith, useSearchParams } from '../../shared/addresses.ts';
+import { noteOf, onNotes } from '../../shared/journey-notes.ts';
+import { fieldsOf } from '../../shared/parse.ts';
+import type { LogEntry, Subscription } from '../bus.ts';
 import { durationText } from '../format.tsx';
+import { readLogAfter } from '../requests.ts';
 import { whyWaiting } from '../subscribers/why-waiting.ts';
 import { useSystemState, useSystemStore } from '../system-context.ts';
-import { journeyOf, mainEvents, type Step, verdictOf } from './journey-of.ts';
+import { journeyOf, mainEvents, type Reached, type Step, verdictOf } from './journey-of.ts';
 import { JourneyStep } from './journey-step.tsx';
+import { isEverywhere, pollEvery, readReached } from './reached.ts';
 import { useArrivedAt } from './use-arrived-at.ts';
-import { useJourney } from './use-journey.ts';
 import './journey.css';
+
+/** The number of events shown. A comment has three; foreign services may publish many more. */
+const MOST = 50;
+const NONE: ReadonlyMap<number, Reached> = new Map();
 
 /**
  * A comment's journey from its `POST` to the verdict on the page: its steps, the time between them, and what is
  * missing.
  */
 export function Journey({ comment }: { comment: string }) {
-  const { entries, reached, failed, note } = useJourney(comment);
-  const search = useQuery();
+  const { entries, reached, failed } = useEvents(comment);
+  const note = useSyncExternalStore(onNotes, () => noteOf(comment));
+  const search = useSearchParams();
   const id = useId();
   const heading = useArrivedAt(comment);
   const steps = journeyOf(entries ?? [], reached, note);
@@ -28,28 +38,70 @@ export function Journey({ comment }: { comment: string }) {
         <h3 id={id} ref={heading} tabIndex={-1}>
           Journey of a comment
         </h3>
-        <Link href={addressWith(search, { comment: undefined })} className="quiet-link">
-          Close
-        </Link>
+        <Link href={addressWith(search, { comment: undefined })}>Close</Link>
       </div>
-      <About comment={comment} steps={steps} />
+      <About comment={comment} created={steps.find(({ name }) => name === 'written')?.entry} />
       {failed && (
         <p className="waits">
           The event bus does not answer at the moment: this is the last known state. The page keeps trying.
         </p>
       )}
       {entries === undefined && !failed && <p className="note">Searching the log…</p>}
-      {entries?.length === 0 && !isKnown && <Unknown comment={comment} />}
+      {entries?.length === 0 && !isKnown && (
+        <p>
+          The log has no event about this comment, and this page did not send it. Once there is an event, it is shown
+          here.
+        </p>
+      )}
       {isKnown && <Steps steps={steps} />}
       <Further entries={entries ?? []} />
     </section>
   );
 }
 
-function About({ comment, steps }: { comment: string; steps: readonly Step[] }) {
-  const search = useQuery();
-  const created = steps.find(({ name }) => name === 'written')?.entry;
-  const { content } = (created?.data ?? {}) as { content?: unknown };
+type Known = { entries: readonly LogEntry[]; reached: ReadonlyMap<number, Reached> };
+
+const isComplete = ({ entries, reached }: Known, subscriptions: readonly Subscription[]): boolean =>
+  mainEvents(entries).length === 3 &&
+  mainEvents(entries).every(({ position }) => isEverywhere(reached.get(position), subscriptions));
+
+/** The comment's events and their deliveries: polled until the journey is complete, and read at once after a new event. */
+function useEvents(comment: string) {
+  const { getState, onEvents } = useSystemStore();
+  const { subscriptions, begun, bus } = useSystemState();
+
+  async function readEvents(before: Known | undefined): Promise<Known> {
+    const { entries } = await readLogAfter({ subject: comment }, MOST, 0);
+    const { subscriptions } = getState();
+    const reached = new Map(before?.reached);
+    for (const { position } of mainEvents(entries)) {
+      if (!isEverywhere(reached.get(position), subscriptions))
+        reached.set(position, await readReached(position, subscriptions));
+    }
+    return { entries, reached };
+  }
+
+  const { data, isError, refetch } = useQuery({
+    // After a possible gap the log may be another one.
+    queryKey: ['journey', comment, begun],
+    queryFn: ({ client, queryKey }) => readEvents(client.getQueryData<Known>(queryKey)),
+    enabled: begun > 0,
+    placeholderData: keepPreviousData,
+    refetchInterval: ({ state: { data } }) => pollEvery(data !== undefined && isComplete(data, subscriptions)),
+  });
+  useEffect(
+    () =>
+      onEvents((entries) => {
+        if (entries.some(({ subject }) => subject === comment)) void refetch();
+      }),
+    [onEvents, comment, refetch],
+  );
+  return { entries: data?.entries, reached: data?.reached ?? NONE, failed: isError || bus === 'away' };
+}
+
+function About({ comment, created }: { comment: string; created: LogEntry | undefined }) {
+  const search = useSearchParams();
+  const { content } = fieldsOf(created?.data);
   const [, trace] = /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(created?.traceparent ?? '') ?? [];
   return (
     <div className="about">
@@ -84,10 +136,6 @@ function Steps({ steps }: { steps: readonly Step[] }) {
     if (waited.current && !isWaiting) announce(`The comment has its verdict, after ${durationText(whole)}.`);
     waited.current = isWaiting;
   }, [announce, isWaiting, whole]);
-  const isEarly = steps.some(({ early }) => early);
-  const isForgotten = steps.some(
-    ({ passed, name, at }) => passed.length > 0 || (name === 'readable' && at === undefined),
-  );
   return (
     <>
       <ol className="steps">
@@ -101,13 +149,13 @@ function Steps({ steps }: { steps: readonly Step[] }) {
       ) : (
         <p className="whole">{whole > 0 && `${durationText(whole)} in total.`}</p>
       )}
-      {isEarly && (
+      {steps.some(({ early }) => early) && (
         <p className="note">
           “about 0”: its time is earlier than that of the step before it. Each part uses its own clock (clock skew), and
           a delivery is timed when its answer arrives, by when the next step may have started.
         </p>
       )}
-      {isForgotten && (
+      {steps.some(({ passed, name, at }) => passed.length > 0 || (name === 'readable' && at === undefined)) && (
         <p className="note">
           Time unknown: the bus remembers deliveries only in memory, for the newest 10,000 events since its last start.
           An event that was parked as a dead letter has none either.
@@ -117,19 +165,10 @@ function Steps({ steps }: { steps: readonly Step[] }) {
   );
 }
 
-function Unknown({ comment }: { comment: string }) {
-  return (
-    <p>
-      The log has no event about a comment <code>{comment}</code>, and this page did not send one. Once there is an
-      event, it is shown here.
-    </p>
-  );
-}
-
 /** The comment's other events, such as later verdicts, which do not count. */
-function Further({ entries }: { entries: ReturnType<typeof useJourney>['entries'] & object }) {
-  const search = useQuery();
-  const main = Object.values(mainEvents(entries));
+function Further({ entries }: { entries: readonly LogEntry[] }) {
+  const search = useSearchParams();
+  const main = mainEvents(entries);
   const further = entries.filter((entry) => !main.includes(entry));
   if (further.length === 0) return null;
   return (

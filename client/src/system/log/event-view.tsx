@@ -1,27 +1,27 @@
-import { useId } from 'react';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { memo, useId, useState } from 'react';
 import { Link } from 'wouter';
-import { addressWith, useQuery } from '../../shared/addresses.ts';
+import { addressWith, useSearchParams } from '../../shared/addresses.ts';
 import type { LogEntry } from '../bus.ts';
 import { ClockTime, durationText } from '../format.tsx';
-import type { Reached } from '../journey/journey-of.ts';
+import { isEverywhere, missingOf, pollEvery, readReached } from '../journey/reached.ts';
 import { useArrivedAt } from '../journey/use-arrived-at.ts';
-import { REMEMBERED } from '../requests.ts';
-import { useSystemState } from '../system-context.ts';
-import { CopyButton } from './copy-button.tsx';
-import { useEvent } from './use-event.ts';
-import './event.css';
+import { REMEMBERED, readEvent } from '../requests.ts';
+import { useSystem, useSystemState, useSystemStore } from '../system-context.ts';
+
+const AWAY = <p className="waits">The event bus does not answer at the moment. The page keeps trying.</p>;
 
 /** One event in full: its position, times and deliveries. `position` is unparsed, as in the address. */
 export function EventView({ position: text }: { position: string }) {
   const position = /^[1-9]\d{0,14}$/.test(text) ? Number(text) : undefined;
-  const search = useQuery();
+  const search = useSearchParams();
   const id = useId();
   const heading = useArrivedAt(text);
   return (
     <section className="event" aria-labelledby={id}>
       <div className="card-head">
         <h4 id={id} ref={heading} tabIndex={-1}>
-          Event {position?.toLocaleString() ?? text}
+          {`Event ${position?.toLocaleString() ?? text}`}
         </h4>
         <Link href={addressWith(search, { event: undefined })}>Close</Link>
       </div>
@@ -35,23 +35,26 @@ export function EventView({ position: text }: { position: string }) {
 }
 
 function Event({ position }: { position: number }) {
-  const { entry, reached, failed } = useEvent(position);
-  const { head } = useSystemState();
+  const head = useSystem((state) => state.head);
+  /** After a possible gap it is read again: the log may be another one. */
+  const begun = useSystem((state) => state.begun);
+  const { data: entry, isError } = useQuery({
+    queryKey: ['event', position, begun],
+    queryFn: async () => (await readEvent(position)) ?? null,
+    placeholderData: keepPreviousData,
+    refetchInterval: ({ state }) => (state.data ? false : pollEvery(false)),
+  });
+  const newest = head > 0 ? `: the newest is at ${head.toLocaleString()}` : '';
   return (
     <>
-      {failed && <p className="waits">The event bus does not answer at the moment. The page keeps trying.</p>}
-      {entry === undefined && !failed && <p className="note">Reading it…</p>}
-      {entry === null && (
-        <p>
-          There is no event at this position yet{head > 0 && `: the newest is at ${head.toLocaleString()}`}. Once it
-          exists, it is shown here.
-        </p>
-      )}
+      {isError && AWAY}
+      {entry === undefined && !isError && <p className="note">Reading it…</p>}
+      {entry === null && <p>{`There is no event at this position yet${newest}. Once it exists, it is shown here.`}</p>}
       <Neighbours position={position} head={Math.max(head, entry?.position ?? 0)} />
       {entry && (
         <>
           <Facts entry={entry} />
-          <Receivers position={position} reached={reached} head={head} recorded={entry.recordedtime} />
+          <Deliveries entry={entry} />
           <Json entry={entry} />
         </>
       )}
@@ -60,7 +63,7 @@ function Event({ position }: { position: number }) {
 }
 
 function Neighbours({ position, head }: { position: number; head: number }) {
-  const search = useQuery();
+  const search = useSearchParams();
   const to = (event: number) => addressWith(search, { event: String(event) });
   return (
     <p className="neighbours">
@@ -70,21 +73,19 @@ function Neighbours({ position, head }: { position: number; head: number }) {
   );
 }
 
-function Facts({ entry }: { entry: LogEntry }) {
-  const search = useQuery();
-  const { type, subject, source, time, recordedtime } = entry;
-  const isOfComment = /^Comment/.test(type) && subject !== undefined;
+function Facts({ entry: { type, subject, source, time, recordedtime } }: { entry: LogEntry }) {
+  const search = useSearchParams();
   return (
     <dl className="facts">
       <dt>Type</dt>
       <dd>{type}</dd>
-      <dt>Made by</dt>
+      <dt>Created</dt>
       <dd>
-        {source}, <ClockTime value={time} />
+        by {source}, <ClockTime value={time} />
       </dd>
       <dt>Recorded</dt>
       <dd>{recordedtime ? <ClockTime value={recordedtime} /> : 'before the bus recorded times'}</dd>
-      {isOfComment && (
+      {/^Comment/.test(type) && subject !== undefined && (
         <>
           <dt>About</dt>
           <dd>
@@ -96,25 +97,26 @@ function Facts({ entry }: { entry: LogEntry }) {
   );
 }
 
-type ReceiversProps = { position: number; reached: Reached | undefined; head: number; recorded: string | undefined };
-
-function Receivers({ position, reached, head, recorded }: ReceiversProps) {
-  const { subscriptions } = useSystemState();
-  if (!reached) return null;
+function Deliveries({ entry: { position, recordedtime } }: { entry: LogEntry }) {
+  const { getState } = useSystemStore();
+  const { subscriptions, head, begun } = useSystemState();
+  const { data: reached, isError } = useQuery({
+    queryKey: ['reached', position, begun],
+    queryFn: () => readReached(position, getState().subscriptions),
+    refetchInterval: ({ state: { data } }) => pollEvery(isEverywhere(data, subscriptions)),
+  });
+  if (!reached) return isError ? AWAY : null;
   const { arrivals, passed } = reached;
-  const got = new Set([...arrivals.map(({ subscription }) => subscription), ...passed]);
-  const missing = subscriptions.filter(({ name }) => !got.has(name));
-  const since = Date.parse(recorded ?? '');
+  const recorded = Date.parse(recordedtime ?? '');
   return (
     <>
+      {isError && AWAY}
       <h5>Deliveries</h5>
       <ul className="receivers">
         {arrivals.map(({ subscription, deliveredAt, attempts }) => (
           <li key={subscription}>
-            <strong>{subscription}</strong> since <ClockTime value={deliveredAt} />
-            {!Number.isNaN(since) &&
-              `, ${durationText(Math.max(0, Date.parse(deliveredAt) - since))} after it was recorded`}
-            {attempts > 1 && `, at attempt ${attempts}`}
+            <strong>{subscription}</strong> at <ClockTime value={deliveredAt} />
+            <span>{howLate(Date.parse(deliveredAt) - recorded, attempts)}</span>
           </li>
         ))}
         {passed.map((name) => (
@@ -122,9 +124,10 @@ function Receivers({ position, reached, head, recorded }: ReceiversProps) {
             <strong>{name}</strong> is past it
           </li>
         ))}
-        {missing.map(({ name, lag, state }) => (
+        {missingOf(reached, subscriptions).map(({ name, lag, state }) => (
           <li key={name} data-state="missing">
-            <strong>{name}</strong> not yet: it is {state}, its lag {lag.toLocaleString()}
+            <strong>{name}</strong>{' '}
+            <span>{`not yet: its subscription is ${state}, its lag ${lag.toLocaleString()}`}</span>
           </li>
         ))}
       </ul>
@@ -139,13 +142,34 @@ function Receivers({ position, reached, head, recorded }: ReceiversProps) {
   );
 }
 
-function Json({ entry }: { entry: LogEntry }) {
+const howLate = (ms: number, attempts: number): string =>
+  (Number.isNaN(ms) ? '' : `, ${durationText(Math.max(0, ms))} after it was recorded`) +
+  (attempts > 1 ? `, at attempt ${attempts}` : '');
+
+const Json = memo(function Json({ entry }: { entry: LogEntry }) {
+  const { announce } = useSystemStore();
+  const [copied, setCopied] = useState<string>();
   const { position, ...event } = entry;
   const text = JSON.stringify(event, null, 2);
+
+  async function copy() {
+    const isDone = await navigator.clipboard.writeText(text).then(
+      () => true,
+      () => false,
+    );
+    setCopied(isDone ? text : undefined);
+    announce(isDone ? 'Copied.' : 'It could not be copied.');
+  }
+
   return (
     <div className="json">
-      <CopyButton text={text} />
+      {/* The clipboard exists only in secure origins and on localhost. */}
+      {navigator.clipboard && (
+        <button type="button" onClick={copy}>
+          {copied === text ? 'Copied' : 'Copy'}
+        </button>
+      )}
       <pre>{text}</pre>
     </div>
   );
-}
+});

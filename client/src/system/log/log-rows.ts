@@ -1,7 +1,6 @@
-// The rows of the log table, as pure functions.
+// The rows of the log, as pure functions.
 
 import type { LogEntry } from '../bus.ts';
-import type { LogFilter } from '../requests.ts';
 
 /** The number of live rows. Older ones are dropped, and can be loaded on demand. */
 export const LIVE_ROWS = 100;
@@ -19,17 +18,10 @@ export type LogRows = {
   readonly isExtended: boolean;
 };
 
-export const emptyRows: LogRows = { rows: [], waiting: [], waitingCount: 0, hasOlder: false, isExtended: false };
-
-export const matches = (filter: LogFilter, { type, subject }: LogEntry): boolean =>
-  (filter.type === undefined || filter.type === type) && (filter.subject === undefined || filter.subject === subject);
+const NONE = { waiting: [], waitingCount: 0, isExtended: false };
 
 /** The rows of a freshly read page. */
-export const fromPage = (rows: readonly LogEntry[]): LogRows => ({
-  ...emptyRows,
-  rows,
-  hasOlder: rows.length >= PAGE,
-});
+export const fromPage = (rows: readonly LogEntry[]): LogRows => ({ ...NONE, rows, hasOlder: rows.length >= PAGE });
 
 /** Adds new events, oldest first, without duplicates. While `held`, the rows stay as they are. */
 export function withNews(known: LogRows, entries: readonly LogEntry[], held: boolean): LogRows {
@@ -42,11 +34,10 @@ export function withNews(known: LogRows, entries: readonly LogEntry[], held: boo
 }
 
 /** Shows the waiting events, up to the number of live rows. */
-export function withWaitingShown(known: LogRows): LogRows {
-  const { waiting, waitingCount, rows } = known;
+export function withWaitingShown({ waiting, waitingCount, rows, hasOlder }: LogRows): LogRows {
   // The waiting events are either as many as are shown or all there are, so there is no gap before the rows.
   const shown = [...waiting, ...rows].slice(0, LIVE_ROWS);
-  return { ...emptyRows, rows: shown, hasOlder: known.hasOlder || shown.length < waitingCount + rows.length };
+  return { ...NONE, rows: shown, hasOlder: hasOlder || shown.length < waitingCount + rows.length };
 }
 
 /** Adds a page of older events, read after the last row. */

@@ -1,13 +1,12 @@
 import { memo } from 'react';
 import { Link } from 'wouter';
-import { addressWith, shortId } from '../../shared/addresses.ts';
+import { addressWith, shortId, useSearchParams } from '../../shared/addresses.ts';
 import type { LogEntry } from '../bus.ts';
 import { ClockTime } from '../format.tsx';
 
-type Props = { rows: readonly LogEntry[]; search: URLSearchParams };
-
 /** A table of events, newest first. A position links to its event, a type or a subject to the filtered log. */
-export function LogTable({ rows, search }: Props) {
+export const LogTable = memo(function LogTable({ rows }: { rows: readonly LogEntry[] }) {
+  const search = useSearchParams();
   return (
     <table className="log-table">
       <caption className="visually-hidden">Events of the log, newest first</caption>
@@ -17,7 +16,7 @@ export function LogTable({ rows, search }: Props) {
           <th scope="col">Type</th>
           <th scope="col">Subject</th>
           <th scope="col">Source</th>
-          <th scope="col">Came</th>
+          <th scope="col">Recorded</th>
         </tr>
       </thead>
       <tbody>
@@ -27,7 +26,7 @@ export function LogTable({ rows, search }: Props) {
       </tbody>
     </table>
   );
-}
+});
 
 const Row = memo(function Row({ entry, search }: { entry: LogEntry; search: URLSearchParams }) {
   const { position, type, subject, source, time, recordedtime } = entry;
