@@ -1,7 +1,7 @@
 // The page during outages of parts and after them.
 import { expect } from '@jest/globals';
 import type { Page, Route } from 'playwright-core';
-import { loadedAt, openBlog, postOf, test } from './browser.ts';
+import { commentField, loadedAt, openBlog, postOf, sendComment, test } from './browser.ts';
 import { get, until } from './lib/http.ts';
 import { startProcess } from './lib/system.ts';
 
@@ -46,8 +46,7 @@ test('while query is down the page reports it and keeps its content, and new pos
   await page.getByText('Connection lost, reconnecting…').waitFor();
   await write(page, 'Written meanwhile');
   await postOf(page, 'Written meanwhile').getByText('On its way…').waitFor();
-  await postOf(page, 'Here all the time').getByLabel('Your comment').fill('a remark meanwhile');
-  await postOf(page, 'Here all the time').getByRole('button', { name: 'Comment' }).click();
+  await sendComment(page, 'Here all the time', 'a remark meanwhile');
   await postOf(page, 'Here all the time').getByText('On its way…').waitFor();
   await blog.comment(id, 'a remark by another reader');
 
@@ -97,7 +96,7 @@ test('after query lost and rebuilt its database, an open page shows the same as 
   const loaded = await loadedAt(page);
   const shown = await page.locator('.post h3').allTextContents();
   await postOf(page, 'From the old database').getByText('an old remark').waitFor();
-  const field = postOf(page, 'From the old database').getByLabel('Your comment');
+  const field = await commentField(page, 'From the old database');
   await field.fill('half a thought');
   await blog.system.part('stop query');
   blog.system.deleteDatabase('query');

@@ -1,17 +1,15 @@
 // A comment's journey and the log on the System page, with real parts, the built page and its security headers.
 import { expect } from '@jest/globals';
 import type { Page } from 'playwright-core';
-import { openBlog, postOf, test } from './browser.ts';
+import { openBlog, postOf, sendComment, test } from './browser.ts';
 import { post, until } from './lib/http.ts';
 
 const blog = openBlog({ partsGoAway: true });
 
 /** Writes a comment on the blog page and opens its journey from there. */
 async function writeAndFollow(page: Page, title: string, text: string): Promise<void> {
-  const article = postOf(page, title);
-  await article.getByLabel('Your comment').fill(text);
-  await article.getByRole('button', { name: 'Comment', exact: true }).click();
-  await article.locator('.comment', { hasText: text }).getByRole('link', { name: 'Journey' }).click();
+  await sendComment(page, title, text);
+  await postOf(page, title).locator('.comment', { hasText: text }).getByRole('link', { name: 'Journey' }).click();
 }
 
 /** Publishes a thousand events that no service handles. */

@@ -2,7 +2,15 @@
 import { parseTraceparent, traceIdOf } from '@blog/common/core/events.ts';
 import { expect } from '@jest/globals';
 import type { Page } from 'playwright-core';
-import { expectWindowsShareStreams, loadedAt, openBlog, openWindowWithTabs, postOf, test } from './browser.ts';
+import {
+  expectWindowsShareStreams,
+  loadedAt,
+  openBlog,
+  openWindowWithTabs,
+  postOf,
+  sendComment,
+  test,
+} from './browser.ts';
 import { until } from './lib/http.ts';
 
 const blog = openBlog();
@@ -10,11 +18,6 @@ const blog = openBlog();
 const write = async (page: Page, title: string) => {
   await page.getByLabel('Title').fill(title);
   await page.getByRole('button', { name: 'Post', exact: true }).click();
-};
-
-const comment = async (page: Page, title: string, text: string) => {
-  await postOf(page, title).getByLabel('Your comment').fill(text);
-  await postOf(page, title).getByRole('button', { name: 'Comment' }).click();
 };
 
 const withStatus = (page: Page, title: string, status: string) =>
@@ -41,7 +44,7 @@ test('a comment appears awaiting moderation and turns approved in both windows w
   const [mine, other] = windows;
   const loaded = await Promise.all(windows.map(loadedAt));
   await blog.withoutVerdicts(async () => {
-    await comment(mine, 'Quinces', 'they are hard');
+    await sendComment(mine, 'Quinces', 'they are hard');
     for (const window of windows) {
       await withStatus(window, 'Quinces', 'pending').getByText('Awaiting moderation').waitFor();
     }
@@ -56,7 +59,7 @@ test('a write in the page begins a trace, which all events that follow have', as
   const page = await blog.open();
   await write(page, 'Traced');
   await postOf(page, 'Traced').waitFor();
-  await comment(page, 'Traced', 'all the way');
+  await sendComment(page, 'Traced', 'all the way');
   await withStatus(page, 'Traced', 'approved').waitFor();
   const events: { type: string; traceparent?: string }[] = (await blog.system.log()).slice(-4);
   const types = ['PostCreated', 'CommentCreated', 'CommentModerated', 'CommentUpdated'];
@@ -76,7 +79,7 @@ test('a comment with a banned word turns rejected in both windows, and no other 
       .observe(document, { childList: true, subtree: true, characterData: true });`);
   const mine = await blog.open();
   await blog.withoutVerdicts(async () => {
-    await comment(mine, 'Citrus', 'a squeezed ORANGE');
+    await sendComment(mine, 'Citrus', 'a squeezed ORANGE');
     await withStatus(other, 'Citrus', 'pending').waitFor();
   });
   for (const window of [mine, other]) {
@@ -93,7 +96,7 @@ test('the 51st comment comes on demand, and from then on changes live', async ()
   await blog.system.part('stop moderation');
   await blog.comment(id, 'remark 51, an orange');
   await blog.comment(id, 'remark 52');
-  const page = await blog.open();
+  const page = await blog.open(undefined, `/p/${id}`);
   const comments = postOf(page, 'Much discussed').locator('.comment');
   await postOf(page, 'Much discussed').getByText('52 comments').waitFor();
   expect(await comments.count()).toBe(50);

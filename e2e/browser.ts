@@ -169,8 +169,7 @@ export async function expectWindowsShareStreams(blog: ReturnType<typeof openBlog
   await blog.post(title);
   const windows = await blog.openWindows('/', '/', '/system', '/system', '/system');
   const comment = async (from: Page, text: string, readers: Page[]) => {
-    await postOf(from, title).getByLabel('Your comment').fill(text);
-    await postOf(from, title).getByRole('button', { name: 'Comment' }).click();
+    await sendComment(from, title, text);
     const shown = readers.map((page) =>
       postOf(page, title).locator('[data-status=approved]').getByText(text).waitFor(),
     );
@@ -196,6 +195,21 @@ export async function expectWindowsShareStreams(blog: ReturnType<typeof openBlog
 
 /** The `article` element of a post. */
 export const postOf = (page: Page, title: string) => page.getByRole('article', { name: title, exact: true });
+
+/** The field for a comment on a post. Opens its form first, unless it is open. */
+export async function commentField(page: Page, title: string) {
+  const field = postOf(page, title).getByLabel('Your comment');
+  const opener = postOf(page, title).getByRole('button', { name: 'Write a comment' });
+  await field.or(opener).waitFor();
+  if (await opener.isVisible()) await opener.click();
+  return field;
+}
+
+/** Writes a comment on a post and presses its button. */
+export async function sendComment(page: Page, title: string, text: string): Promise<void> {
+  await (await commentField(page, title)).fill(text);
+  await postOf(page, title).getByRole('button', { name: 'Comment', exact: true }).click();
+}
 
 /** Identifies a document: a reload creates another one. */
 export const loadedAt = (page: Page) => page.evaluate<number>('performance.timeOrigin');

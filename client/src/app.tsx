@@ -25,7 +25,9 @@ export function App() {
   const [feed] = useState(() => createFeedStore(announcer.announce));
   const [places] = useState(createPlaces);
   useEffect(() => places.watch(), [places]);
-  const onSystem = /^\/system\/*$/.test(usePathname());
+  const path = usePathname();
+  const onSystem = /^\/system\/*$/.test(path);
+  const isPost = path.startsWith('/p/');
   const wide = useMedia('(width >= 75rem)');
   const onBlog = !onSystem || wide;
   const [isSystemOpened, setSystemOpened] = useState(onSystem);
@@ -34,23 +36,16 @@ export function App() {
   return (
     <FeedContext value={feed}>
       <PlacesContext value={places}>
-        {onBlog && (
-          <a className="skip" href="#posts">
-            Skip to the posts
-          </a>
-        )}
-        {onSystem && (
-          <a className="skip" href="#system">
-            Skip to the system
-          </a>
-        )}
+        <a className="skip" href={onSystem ? '#system' : isPost ? '#post' : '#posts'}>
+          Skip to the content
+        </a>
         <div className="page" data-beside={onSystem && onBlog}>
           <header className="top">
             <h1>
               <Link href="/">Blog</Link>
             </h1>
             <nav aria-label="Pages">
-              <Link href="/" aria-current={onSystem ? undefined : 'page'}>
+              <Link href="/" aria-current={path === '/' ? 'page' : undefined}>
                 Posts
               </Link>
               <Link href="/system" aria-current={onSystem ? 'page' : undefined}>
@@ -63,7 +58,6 @@ export function App() {
             {onBlog && (
               <Boundary what="The blog">
                 <Blog />
-                {!onSystem && <Arrival heading="posts" title="Blog" />}
               </Boundary>
             )}
             {/* Hidden, it keeps what was loaded, and its effects have ended. */}

@@ -5,7 +5,7 @@ import { act, cleanup, render, screen, waitFor } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { App } from '../src/app.tsx';
 import { aComment, aMessage, aPost, FakeEventSource } from './fake-blog.ts';
-import { article, blog, comment, later, openPage, post, send, spoken, titles } from './page.tsx';
+import { article, blog, comment, commentField, later, openPage, post, send, spoken, titles } from './page.tsx';
 
 describe('reading', () => {
   test('posts are listed newest first, with their times and numbers of comments', async () => {
@@ -41,19 +41,32 @@ describe('reading', () => {
     await screen.findByText(/No posts yet/);
   });
 
-  test('older posts and further comments come on demand, and are live there too', async () => {
+  test('older posts come on demand, with the focus, and are live too', async () => {
     blog.pageSize = 2;
-    const comments = [1, 2, 3].map((seq) => aComment(seq, 'pending'));
     blog.posts = [1, 2, 3].map((seq) => ({ post: aPost(seq), comments: [] }));
-    blog.posts[2] = { post: aPost(3, { id: 'post-1', commentCount: 3 }), comments };
-    blog.posts[0] = { post: aPost(1, { id: 'post-x' }), comments: [] };
     await openPage();
-    await userEvent.click(await screen.findByRole('button', { name: 'Show more comments (1)' }));
-    await userEvent.click(screen.getByRole('button', { name: 'Show older posts' }));
+    await userEvent.click(await screen.findByRole('button', { name: 'Show older posts' }));
     await waitFor(() => expect(titles()).toEqual(['Title 3', 'Title 2', 'Title 1']));
+    await waitFor(() => expect(document.activeElement?.textContent).toBe('Title 1'));
     expect(screen.queryByRole('button', { name: /Show/ })).toBeNull();
-    send('db-2', aMessage(aPost(3, { id: 'post-1', commentCount: 3 }), [aComment(3)]));
+    send('db-2', aMessage(aPost(1, { commentCount: 1 }), [aComment(1)]));
+    await screen.findByText('Text 1');
+  });
+
+  test('the list shows the newest comments of a post, and a form when it is asked for', async () => {
+    const comments = [1, 2, 3, 4, 5].map((seq) => aComment(seq));
+    blog.posts = [{ post: aPost(1, { commentCount: 5 }), comments }];
+    await openPage();
     await screen.findByText('Text 3');
+    expect(screen.queryByText('Text 2')).toBeNull();
+    expect(screen.getByRole('link', { name: 'All 5 comments' }).getAttribute('href')).toBe('/p/post-1');
+    expect(screen.queryByLabelText('Your comment')).toBeNull();
+    await userEvent.click(screen.getByRole('button', { name: 'Write a comment' }));
+    expect(document.activeElement).toBe(screen.getByLabelText('Your comment'));
+    await userEvent.keyboard('half a');
+    cleanup();
+    await openPage();
+    expect((await screen.findByLabelText<HTMLTextAreaElement>('Your comment')).value).toBe('half a');
   });
 });
 
@@ -142,7 +155,7 @@ describe('what arrives', () => {
     blog.posts = [{ post: aPost(1), comments: [] }];
     await openPage();
     await screen.findByText('Title 1');
-    const field = article('Title 1').getByLabelText('Your comment');
+    const field = await commentField('Title 1');
     await userEvent.type(field, 'half a thou');
     send('db-2', aMessage(aPost(2)), aMessage(aPost(3)), aMessage(aPost(4)));
     const button = await screen.findByRole('button', { name: '3 new posts' });
@@ -151,7 +164,7 @@ describe('what arrives', () => {
     await userEvent.click(button);
     expect(titles()).toEqual(['Title 4', 'Title 3', 'Title 2', 'Title 1']);
     expect(article('Title 1').getByLabelText('Your comment')).toBe(field);
-    expect((field as HTMLTextAreaElement).value).toBe('half a thou');
+    expect(field.value).toBe('half a thou');
   });
 
   test('comments and verdicts of others change live and are not announced', async () => {
@@ -242,7 +255,7 @@ describe('what arrives', () => {
     blog.posts = both;
     await openPage();
     await screen.findByText('Title 2');
-    await userEvent.type(article('Title 2').getByLabelText('Your comment'), 'half a');
+    await userEvent.type(await commentField('Title 2'), 'half a');
     const asked: string[] = [];
     blog.onGet = (path) => void asked.push(path);
     blog.posts = both.slice(0, 1);
@@ -259,6 +272,7 @@ describe('what arrives', () => {
     blog.pageSize = 2;
     const comments = [1, 2, 3, 4].map((seq) => aComment(seq, 'pending'));
     blog.posts = [{ post: aPost(1, { commentCount: 4 }), comments }];
+    history.replaceState(null, '', '/p/post-1');
     await openPage();
     const button = await screen.findByRole('button', { name: 'Show more comments (2)' });
     const answer = later<undefined>();
@@ -319,7 +333,7 @@ describe('sending', () => {
     await act(async () => answer.resolve({ status: 201, body: { id: 'comment-3' } }));
     await screen.findByText('Awaiting moderation');
     expect(screen.queryByText('On its way…')).toBeNull();
-    expect(screen.getByRole('button', { name: 'Show more comments (1)' })).toBeTruthy();
+    expect(screen.getByRole('link', { name: 'All 3 comments' })).toBeTruthy();
   });
 
   test("the reader's own verdicts are announced", async () => {
@@ -365,7 +379,7 @@ describe('sending', () => {
     await waitFor(() => expect(screen.queryByText('On its way…')).toBeNull(), { timeout: 10_000 });
     const items = article('Title 1').getAllByRole('listitem');
     expect(items.map((item) => item.querySelector('p')?.textContent)).toEqual(['Text 1', 'Text 2', 'Text 9']);
-    expect(screen.getByRole('button', { name: 'Show more comments (2)' })).toBeTruthy();
+    expect(screen.getByRole('link', { name: 'All 5 comments' })).toBeTruthy();
   });
 
   test('the limits are shown, and a text over them is not sent', async () => {

@@ -90,7 +90,16 @@ const write = async (label: string, text: string, button: string, scope = within
   await userEvent.click(scope.getByRole('button', { name: button }));
 };
 export const post = (text: string) => write('Title', text, 'Post');
-export const comment = (title: string, text: string) => write('Your comment', text, 'Comment', article(title));
+/** Opens the comment form of a post, unless it is open. */
+export async function commentField(title: string) {
+  const opener = article(title).queryByRole('button', { name: 'Write a comment' });
+  if (opener) await userEvent.click(opener);
+  return article(title).getByLabelText<HTMLTextAreaElement>('Your comment');
+}
+export async function comment(title: string, text: string) {
+  await commentField(title);
+  await write('Your comment', text, 'Comment', article(title));
+}
 
 /** A fake animation that ends on time and moves nothing: jsdom has none. */
 function animate(_keyframes: unknown, options?: number | KeyframeAnimationOptions): Animation {

@@ -1,7 +1,8 @@
 // The form for a comment, and the resending of comments whose form is not on the page.
 
-import { useState } from 'react';
-import { formsBeingSent } from './draft.ts';
+import { useRef, useState } from 'react';
+import { flushSync } from 'react-dom';
+import { formsBeingSent, hasDraft } from './draft.ts';
 import { useFeedStore } from './feed-context.ts';
 import { sendComment } from './requests.ts';
 import { TextForm } from './text-form.tsx';
@@ -23,13 +24,33 @@ function useComment(postId: string) {
   });
 }
 
-export function CommentForm({ postId }: { postId: string }) {
-  return <TextForm button="Comment" submission={useComment(postId)} />;
+/** The form, or until it is asked for the button that opens it. A draft opens it too. */
+export function CommentForm({ postId, isOpen }: { postId: string; isOpen: boolean }) {
+  const [isShown, setShown] = useState(() => isOpen || hasDraft(PREFIX + postId));
+  const place = useRef<HTMLDivElement>(null);
+  function open() {
+    // Phones show their keyboard only for a focus that the tap itself moves.
+    flushSync(() => setShown(true));
+    place.current?.querySelector('textarea')?.focus();
+  }
+  return (
+    <div ref={place} className="comment-form">
+      {isShown ? (
+        <OpenForm postId={postId} />
+      ) : (
+        <button type="button" onClick={open}>
+          Write a comment
+        </button>
+      )}
+    </div>
+  );
 }
 
+const OpenForm = ({ postId }: { postId: string }) => <TextForm button="Comment" submission={useComment(postId)} />;
+
 /**
- * Continues, after a reload, to send comments on posts that are not shown. A post's own form takes over once it is
- * shown.
+ * Continues to send the comments on posts that are not shown, after a reload or another view. A post's own form takes
+ * over once it is shown.
  */
 export function CommentsBeingSent({ shown }: { shown: readonly string[] }) {
   const [forms] = useState(formsBeingSent);

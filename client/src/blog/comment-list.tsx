@@ -1,44 +1,55 @@
+import { Link } from 'wouter';
+import { postAddress } from '../shared/addresses.ts';
 import { More } from '../shared/more.tsx';
-import { CommentItem, OwnComment } from './comment-item.tsx';
+import { CommentItem } from './comment-item.tsx';
 import { type Entry, hiddenCount } from './entry.ts';
 import { useFeedStore } from './feed-context.ts';
 import type { Own } from './own.ts';
-import './comments.css';
+import type { Comment } from './types.ts';
 
-type Props = { entry: Entry; own: readonly Own[] };
+/** The number of comments that the list of posts shows of each. */
+const NEWEST = 3;
+
+/** `own`: the reader's own comments without a verdict. `isWhole`: all comments are shown, not only the newest. */
+type Props = { entry: Entry; own: readonly Own[]; isWhole: boolean };
 
 /**
  * A post's comments in the order written, more on demand. The reader's own ones that lie after unloaded ones come last.
  */
-export function CommentList({ entry, own }: Props) {
-  const { dismiss, loadComments } = useFeedStore();
-  const ownTexts = new Map(own.map((item) => [item.id, item.texts.content]));
-  const onTheirWay = own.filter((item) => !item.arrived);
+export function CommentList({ entry, own, isWhole }: Props) {
+  const { loadComments } = useFeedStore();
+  const { post, comments, apart } = entry;
+  const owns = new Map(own.map((item) => [item.id, item]));
+  const toItem = (comment: Comment) => <CommentItem key={comment.id} comment={comment} own={owns.get(comment.id)} />;
+  const sent = own.filter(({ arrived }) => !arrived).map(asComment);
   const hidden = hiddenCount(entry);
-  const nothing = entry.comments.length + entry.apart.length + onTheirWay.length + hidden === 0;
-  if (nothing) return <p className="note">No comments yet.</p>;
+  const known = [...comments, ...apart];
+  const newest = known.slice(-NEWEST);
+  const count = known.length + hidden;
+  if (count + sent.length === 0) return isWhole && <p className="note">No comments yet.</p>;
+  const more = hidden > 0 && (
+    <li key="more">
+      <More
+        text={`Show more comments (${hidden.toLocaleString()})`}
+        load={() => loadComments(post.id)}
+        items=".comment"
+      />
+    </li>
+  );
+  // One array, so that React keeps an item when it moves.
+  const items = isWhole ? [...comments.map(toItem), more, ...apart.map(toItem)] : newest.map(toItem);
   return (
     <>
-      <ol className="comments">
-        {entry.comments.map((comment) => (
-          <CommentItem key={comment.id} comment={comment} ownText={ownTexts.get(comment.id)} />
-        ))}
-      </ol>
-      {hidden > 0 && (
-        <More
-          text={`Show more comments (${hidden.toLocaleString()})`}
-          load={() => loadComments(entry.post.id)}
-          items=".comments:first-of-type > li"
-        />
+      {!isWhole && count > newest.length && (
+        <p>
+          <Link href={postAddress(post.id)}>{`All ${count.toLocaleString()} comments`}</Link>
+        </p>
       )}
-      <ol className="comments">
-        {entry.apart.map((comment) => (
-          <CommentItem key={comment.id} comment={comment} ownText={ownTexts.get(comment.id)} />
-        ))}
-        {onTheirWay.map((item) => (
-          <OwnComment key={item.id} own={item} onDismiss={dismiss} />
-        ))}
-      </ol>
+      <ol className="comments">{[...items, ...sent.map(toItem)]}</ol>
     </>
   );
 }
+
+const asComment = ({ id, postId, createdAt }: Own): Comment => ({
+  ...{ id, postId, createdAt, content: null, status: 'pending', seq: Number.MAX_SAFE_INTEGER },
+});

@@ -27,6 +27,8 @@ export function loadDraft(form: string): Draft {
 const textsOf = (value: unknown): Texts =>
   Object.fromEntries(Object.entries(fieldsOf(value)).map(([field, text]) => [field, String(text)]));
 
+export const hasDraft = (form: string): boolean => Object.keys(loadDraft(form).texts).length > 0;
+
 /** The forms that were sending when the page was reloaded. */
 export function formsBeingSent(): string[] {
   const forms = keptNames().filter((key) => key.startsWith(name('')));

@@ -1,5 +1,8 @@
 import { useMemo } from 'react';
+import { Link } from 'wouter';
+import { usePathname } from 'wouter/use-browser-location';
 import { More } from '../shared/more.tsx';
+import { Arrival } from '../shared/place.tsx';
 import { useAction } from '../shared/use-action.ts';
 import { CommentsBeingSent } from './comment-form.tsx';
 import { createEntry, type Entry } from './entry.ts';
@@ -7,7 +10,6 @@ import { useFeedState, useFeedStore } from './feed-context.ts';
 import { KeepPlace } from './keep-place.tsx';
 import { type Own, ownPost } from './own.ts';
 import { PostItem } from './post-item.tsx';
-import './posts.css';
 
 const NONE: readonly Own[] = [];
 
@@ -22,7 +24,7 @@ export function PostList() {
   const sent = useMemo(
     () =>
       own
-        .filter((item) => item.kind === 'post')
+        .filter((item) => !isComment(item))
         .map(asEntry)
         .reverse(),
     [own],
@@ -42,15 +44,33 @@ export function PostList() {
       <KeepPlace arrivals={arrivals}>
         <ol className="posts">
           {items.map(({ entry, item }) => (
-            <PostItem key={entry.post.id} entry={entry} own={comments.get(entry.post.id) ?? NONE} sent={item} />
+            <li key={entry.post.id}>
+              <PostItem entry={entry} own={comments.get(entry.post.id) ?? NONE} sent={item} />
+            </li>
           ))}
         </ol>
       </KeepPlace>
       {phase !== 'loading' && <CommentsBeingSent shown={items.map(({ entry }) => entry.post.id)} />}
       {phase === 'loading' && <p className="state">Loading the posts…</p>}
-      {phase === 'failed' && <ListFailed />}
-      {phase === 'ready' && items.length === 0 && <p className="state">No posts yet. Yours would be the first.</p>}
+      {phase === 'failed' && (
+        <div className="state" role="alert">
+          <p>The posts cannot be loaded at the moment. The page keeps trying.</p>
+          <button type="button" onClick={store.retry}>
+            Try now
+          </button>
+        </div>
+      )}
+      {phase === 'ready' && items.length === 0 && (
+        <div className="state">
+          <p>No posts yet.</p>
+          <p>
+            Write the first one, and then a comment on it: the comment waits for moderation, and gets its verdict while
+            you watch. The <Link href="/system">System page</Link> shows what happens behind it.
+          </p>
+        </div>
+      )}
       {feed.hasOlder && <More text="Show older posts" load={store.loadOlder} items=".post h3" />}
+      {usePathname() === '/' && <Arrival heading="posts" title="Blog" ready={phase !== 'loading'} />}
     </section>
   );
 }
@@ -69,18 +89,6 @@ function WaitingPosts() {
     <button type="button" className="primary waiting" onClick={show.run} aria-disabled={show.busy}>
       {show.failed ? 'Could not be loaded. Try again' : waitingText(count, feed.manyWaiting)}
     </button>
-  );
-}
-
-function ListFailed() {
-  const store = useFeedStore();
-  return (
-    <div className="state" role="alert">
-      <p>The posts cannot be loaded at the moment. The page keeps trying.</p>
-      <button type="button" onClick={store.retry}>
-        Try now
-      </button>
-    </div>
   );
 }
 

@@ -1,6 +1,5 @@
 import { Fragment, type KeyboardEvent, useId } from 'react';
 import type { useSubmission } from './use-submission.ts';
-import './form.css';
 
 type Submission = ReturnType<typeof useSubmission>;
 type Props = { button: string; primary?: boolean; submission: Submission };

@@ -5,7 +5,7 @@ type Props = {
   text: string;
   busyText?: string;
   load: () => Promise<void>;
-  /** A selector within the row's parent: the focusable elements of the list, one an item. */
+  /** A selector within the section: the focusable elements of the list, one an item. */
   items: string;
 };
 
@@ -16,9 +16,9 @@ type Props = {
 export function More({ text, busyText = 'Loading…', load, items }: Props) {
   const row = useRef<HTMLDivElement>(null);
   const { busy, failed, run } = useAction(async () => {
-    const parent = row.current?.parentElement;
-    const targets = () => parent?.querySelectorAll<HTMLElement>(items) ?? [];
-    const before = targets().length;
+    const section = row.current?.closest('section');
+    const targets = () => [...(section?.querySelectorAll<HTMLElement>(items) ?? [])];
+    const before = targets().filter((item) => isBefore(item, row.current)).length;
     await load();
     requestAnimationFrame(() => targets()[before]?.focus());
   });
@@ -35,3 +35,6 @@ export function More({ text, busyText = 'Loading…', load, items }: Props) {
     </div>
   );
 }
+
+const isBefore = (item: Node, row: Node | null) =>
+  row !== null && (row.compareDocumentPosition(item) & Node.DOCUMENT_POSITION_PRECEDING) > 0;
