@@ -11,7 +11,12 @@ export default defineConfig({
   cacheDir: resolve(import.meta.dirname, '../node_modules/.vite'),
   plugins: [react()],
   // Listed here, because a dependency that Vite discovers late makes it reload the page.
-  optimizeDeps: { include: ['axios', 'react', 'react-dom/client', 'react/jsx-runtime', 'react/jsx-dev-runtime'] },
+  optimizeDeps: {
+    include: [
+      ...['@tanstack/react-query', 'axios', 'wouter', 'wouter/use-browser-location'],
+      ...['react', 'react-dom/client', 'react/jsx-runtime', 'react/jsx-dev-runtime'],
+    ],
+  },
   build: {
     target: 'baseline-widely-available',
     // A `data:` address would need an exception in the Content-Security-Policy.

@@ -23,7 +23,8 @@ export function DeadLetters() {
   function takeAway(id: string) {
     const index = letters?.findIndex((letter) => letter.id === id) ?? 0;
     gone(id);
-    requestAnimationFrame(() => {
+    // The query tells its observers in a timeout, too, so the letter is gone by this one.
+    setTimeout(() => {
       if (document.activeElement !== document.body) return;
       (headingOf(index) ?? headingOf(index - 1) ?? heading.current)?.focus();
     });

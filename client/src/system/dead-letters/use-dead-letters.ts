@@ -14,14 +14,15 @@ const EVERY_MS = 5_000;
  */
 export function useDeadLetters() {
   const { announce } = useSystemStore();
-  const { subscriptions } = useSystemState();
+  const { bus, subscriptions } = useSystemState();
   const client = useQueryClient();
   const { data, isError, hasNextPage, fetchNextPage, refetch } = useInfiniteQuery({
     queryKey: KEY,
     queryFn: ({ pageParam, signal }) => readDeadLetters(pageParam, signal),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: ({ letters, hasNext }) => (hasNext ? letters.at(-1)?.id : undefined),
-    refetchInterval: EVERY_MS,
+    // A bus that is away would only answer with errors.
+    refetchInterval: bus === 'away' ? false : EVERY_MS,
   });
   const letters = data?.pages.flatMap((page) => page.letters);
 
