@@ -1,60 +1,40 @@
-// The page of the contracts, in a real browser: in development, and not in production.
+// The page of the contracts, in a real browser, in development; `browser-page.test.ts` checks that production has none.
 
 import { SERVERS } from '@blog/common/run/parts.ts';
-import { describe, expect } from '@jest/globals';
-import type { Page } from 'playwright-core';
+import { expect } from '@jest/globals';
 import { openBlog, test } from './browser.ts';
 
-async function openDocs(blog: ReturnType<typeof openBlog>): Promise<Page> {
+const blog = openBlog({ development: true });
+
+test('/docs shows the routes of every server and the events, from its own origin and under the policy', async () => {
   const page = await blog.openEmpty();
   blog.watch(page);
   await page.goto(`${blog.url}/docs`);
-  return page;
-}
+  const shown = page.locator('section').filter({ has: page.locator('.opblock') });
+  for (const contract of [...SERVERS, 'events']) await shown.and(page.locator(`#${contract}`)).waitFor();
 
-describe('in development', () => {
-  const blog = openBlog({ development: true });
+  const show = (part: string, name: string) =>
+    page.locator(`#${part} .opblock`, { has: page.locator(`[data-path="${name}"]`) }).first();
+  const route = show('posts', '/posts');
+  await route.getByText('Creates a post').click();
+  await route.getByText('The same key with the same request again is answered as the first time.').waitFor();
+  await route.getByText('It is stored, and its event will be published whatever dies.').waitFor();
 
-  test('/docs shows the routes of every server and the events, from its own origin and under the policy', async () => {
-    const page = await openDocs(blog);
-    const shown = page.locator('section').filter({ has: page.locator('.opblock') });
-    for (const contract of [...SERVERS, 'events']) await shown.and(page.locator(`#${contract}`)).waitFor();
+  const event = show('events', 'PostCreated');
+  await event.getByText('A post was written. Published by posts.').click();
+  await event.getByText('Handled by posts, comments, query.').waitFor();
+  await event.getByText('"p1/PostCreated"').waitFor();
+  await event.getByRole('tab', { name: 'Schema' }).click();
+  await event.getByText('recordedtime').waitFor();
 
-    const show = (part: string, name: string) =>
-      page.locator(`#${part} .opblock`, { has: page.locator(`[data-path="${name}"]`) }).first();
-    const route = show('posts', '/posts');
-    await route.getByText('Creates a post').click();
-    await route.getByText('The same key with the same request again is answered as the first time.').waitFor();
-    await route.getByText('It is stored, and its event will be published whatever dies.').waitFor();
-
-    const event = show('events', 'PostCreated');
-    await event.getByText('A post was written. Published by posts.').click();
-    await event.getByText('Handled by posts, comments, query.').waitFor();
-    await event.getByText('"p1/PostCreated"').waitFor();
-    await event.getByRole('tab', { name: 'Schema' }).click();
-    await event.getByText('recordedtime').waitFor();
-
-    const policy = (await fetch(page.url())).headers.get('content-security-policy');
-    expect(policy).toContain("default-src 'none'; script-src 'self'; style-src 'self';");
-    expect(policy).not.toContain('unsafe');
-  });
-
-  test('the blog loads nothing of it', async () => {
-    blog.requests.length = 0;
-    await blog.open();
-    expect(blog.requests.length).toBeGreaterThan(5);
-    expect(blog.requests.filter((url) => /docs|swagger/.test(url))).toEqual([]);
-  });
+  const policy = (await fetch(page.url())).headers.get('content-security-policy');
+  expect(policy).toContain("default-src 'none'; script-src 'self'; style-src 'self';");
+  expect(policy).not.toContain('unsafe');
 });
 
-describe('in production', () => {
-  const blog = openBlog();
-
-  test('/docs is the blog, as every other unknown address, and nothing of it can be loaded', async () => {
-    const page = await openDocs(blog);
-    await page.locator('.connection[data-state=live]').waitFor();
-    expect(await page.locator('nav').getByRole('link').allTextContents()).toEqual(['Posts', 'System']);
-    for (const file of ['docs.js', 'swagger-ui-bundle.js', 'posts.yaml'])
-      expect((await fetch(`${blog.url}/docs/${file}`)).status).toBe(404);
-  });
+test('the blog loads nothing of it', async () => {
+  blog.requests.length = 0;
+  await blog.open();
+  expect(blog.requests.length).toBeGreaterThan(5);
+  expect(blog.requests.filter((url) => /docs|swagger/.test(url))).toEqual([]);
 });

@@ -1,10 +1,29 @@
-// A comment's journey and the log on the System page, with real parts, the built page and its security headers.
+// The System page in production: without control, a comment's journey, the log, and how much it asks; with real parts, the
+// built page and its security headers.
+import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from '@jest/globals';
 import type { Page } from 'playwright-core';
-import { openBlog, postOf, sendComment, test } from './browser.ts';
-import { post, until } from './lib/http.ts';
+import { CONTROLS, openBlog, postOf, sendComment, test } from './browser.ts';
+import { post, request, until } from './lib/http.ts';
 
 const blog = openBlog({ partsGoAway: true });
+
+// The first test: no other has left a dead letter.
+test('in production there are neither buttons nor control routes', async () => {
+  await blog.post('Not controlled');
+  const page = await blog.open(undefined, '/system');
+  await page.getByRole('listitem', { name: 'moderation', exact: true }).getByText('Live').waitFor();
+  await page.getByText(/^Read-only: the buttons are shown only if/).waitFor();
+  for (const name of ['Subscriptions', 'Dead letters (0)'])
+    expect(await page.getByRole('region', { name }).getByRole('button').count()).toBe(0);
+  for (const [method, path] of CONTROLS) {
+    const sent = { method, body: {}, headers: { origin: blog.url } };
+    expect([path, (await request(`${blog.url}/api/system${path}`, sent)).status]).toEqual([path, 404]);
+  }
+  expect((await blog.system.subscriptions()).map(({ state, replay }) => [state, replay])).toEqual(
+    Array(4).fill(['live', null]),
+  );
+});
 
 /** Writes a comment on the blog page and opens its journey from there. */
 async function writeAndFollow(page: Page, title: string, text: string): Promise<void> {
@@ -92,4 +111,38 @@ test('rows stay in place while thousands of events come, and an older event open
     .getByRole('region', { name: /^Event/ })
     .locator('pre', { hasText: '"Flood"' })
     .waitFor();
+});
+
+test('an idle System window sends at most two requests a second, and a part that is away is no error to the browser', async () => {
+  await blog.post('In the log');
+  const page = await blog.open(undefined, '/system');
+  const problems: string[] = [];
+  page.on('console', (message) => problems.push(message.text()));
+  page.on('requestfailed', (request) => problems.push(`failed: ${request.url()}`));
+  page.on(
+    'response',
+    (response) => response.status() >= 400 && problems.push(`${response.status()}: ${response.url()}`),
+  );
+  const partIs = (name: string, state: string) =>
+    page
+      .locator('.diagram .node', { has: page.locator('b', { hasText: new RegExp(`^${name}$`) }) })
+      .getByText(state)
+      .first()
+      .waitFor();
+  await page.getByText(/^[1-9][\d,]* events in the log/).waitFor();
+  await blog.system.quiet();
+
+  const seconds = 3;
+  const before = blog.requests.length;
+  await pause(seconds * 1_000);
+  const asked = blog.requests.slice(before);
+
+  const parts = ['moderation', 'query', 'event-bus'];
+  for (const part of parts) await blog.system.part(`stop ${part}`);
+  for (const part of parts) await partIs(part, 'away');
+  await Promise.all(parts.map((part) => blog.system.startPart(part)));
+  for (const part of parts) await partIs(part, 'ready');
+  await page.getByText(/^[1-9][\d,]* events in the log/).waitFor();
+  const isFew = asked.length <= 2 * seconds;
+  expect({ problems, asked, isFew }).toEqual({ problems: [], asked, isFew: true });
 });

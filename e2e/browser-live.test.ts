@@ -138,8 +138,8 @@ test('ten tabs of one window all show new posts, and only the visible one has a 
   }
 });
 
-test('five windows in front share one connection for each stream, under the Content-Security-Policy of production', () =>
-  expectWindowsShareStreams(blog));
+test('seven windows of the System page share one connection for each stream, under the policy of production', () =>
+  expectWindowsShareStreams(blog, ...Array(7).fill('/system')));
 
 test('without storage and workers in the browser the page is live all the same', async () => {
   await blog.post('Before all was closed');

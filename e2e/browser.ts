@@ -160,14 +160,14 @@ export async function openWindowWithTabs() {
 }
 
 /**
- * Checks that windows share connections, of which a browser has six to an origin: two windows of the blog and three of
- * the System page, all in front, each with the blog. A message of one reaches all, over one connection per stream, also
- * while one window hangs, and after the first was closed.
+ * Checks that windows at these addresses, all in front, share connections, of which a browser has six to an origin. The
+ * blog is in every window, beside the System page. A message of one reaches all, over one connection per stream, also
+ * while the second hangs, and after the first was closed.
  */
-export async function expectWindowsShareStreams(blog: ReturnType<typeof openBlog>): Promise<void> {
+export async function expectWindowsShareStreams(blog: ReturnType<typeof openBlog>, ...paths: string[]): Promise<void> {
   const title = 'Before the windows';
   await blog.post(title);
-  const windows = await blog.openWindows('/', '/', '/system', '/system', '/system');
+  const windows = await blog.openWindows(...paths);
   const comment = async (from: Page, text: string, readers: Page[]) => {
     await sendComment(from, title, text);
     const shown = readers.map((page) =>
@@ -175,23 +175,35 @@ export async function expectWindowsShareStreams(blog: ReturnType<typeof openBlog
     );
     await Promise.all(shown);
   };
-  for (const [index, window] of windows.entries()) await comment(window, `from window ${index}`, windows);
-  for (const window of windows.slice(2)) await window.getByText(/^[1-9]\d* events in the log/).waitFor();
+  await comment(windows[0] as Page, 'from the first', windows);
+  await comment(windows.at(-1) as Page, 'from the last', windows);
+  for (const [index, window] of windows.entries())
+    if (paths[index] === '/system') await window.getByText(/^[1-9]\d* events in the log/).waitFor();
   await until('one connection for each', async () => `${await blog.streams()}` === '1,1');
 
-  const [first, hangs, ...others] = windows as [Page, Page, ...Page[]];
+  const [first, hangs, ...others] = windows as [Page, Page, Page, ...Page[]];
   await hangs.evaluate(
-    'setTimeout(() => { window.hung = true; for (const end = Date.now() + 5e3; Date.now() < end; ); })',
+    'setTimeout(() => { window.hung = true; for (const end = Date.now() + 3e3; Date.now() < end; ); })',
   );
   await comment(first, 'while one hangs', others);
   await first.close();
-  await comment(others[0] as Page, 'when the first is closed', [hangs, ...others]);
+  await comment(others[0], 'when the first is closed', [hangs, ...others]);
   await until('one connection for each', async () => `${await blog.streams()}` === '1,1');
   await Promise.all([hangs, ...others.slice(1)].map((window) => window.close()));
   expect(await blog.streams()).toEqual([1, 1]);
-  await others[0]?.close();
+  await others[0].close();
   await until('none is left', async () => `${await blog.streams()}` === '0,0');
 }
+
+/** The routes by which the System page controls the bus, where it may. */
+export const CONTROLS = [
+  ['POST', '/subscriptions/query/pause'],
+  ['POST', '/subscriptions/query/resume'],
+  ['POST', '/subscriptions/query/skip'],
+  ['POST', '/subscriptions/query/replay'],
+  ['POST', '/dead-letters/1/redeliver'],
+  ['DELETE', '/dead-letters/1'],
+] as const;
 
 /** The `article` element of a post. */
 export const postOf = (page: Page, title: string) => page.getByRole('article', { name: title, exact: true });

@@ -1,10 +1,10 @@
-// The System page with real parts: with control, as under `npm start`, and without.
+// The System page with real parts and control, as under `npm start`; `browser-journey.test.ts` has it without control.
 import { expect } from '@jest/globals';
 import type { Page } from 'playwright-core';
 import { SERVICES, urlSetting } from '../common/src/run/parts.ts';
-import { expectWindowsShareStreams, openBlog, postOf, test } from './browser.ts';
-import { get, readModel, request, until } from './lib/http.ts';
-import { startProcess, startSystem } from './lib/system.ts';
+import { CONTROLS, expectWindowsShareStreams, openBlog, postOf, test } from './browser.ts';
+import { get, readModel, until } from './lib/http.ts';
+import { startProcess } from './lib/system.ts';
 
 const blog = openBlog({ partsGoAway: true, development: true });
 
@@ -180,8 +180,8 @@ test('an event that was skipped is redelivered by its button, and has its effect
   await until('its verdict', async () => (await status()) === 'approved');
 });
 
-test('five windows in front share one connection for each stream, also as Vite serves the page', () =>
-  expectWindowsShareStreams(blog));
+test('three windows share one connection for each stream, also as Vite serves the page', () =>
+  expectWindowsShareStreams(blog, '/', '/system', '/system'));
 
 test('behind a classic bus the page says so and keeps working, and is complete again when ours is back', async () => {
   await blog.system.quiet();
@@ -209,15 +209,6 @@ test('behind a classic bus the page says so and keeps working, and is complete a
   await row(page, 'moderation').getByText('Live').waitFor();
   expect(await page.getByText('This event bus is a foreign one').count()).toBe(0);
 });
-
-const CONTROLS = [
-  ['POST', '/subscriptions/query/pause'],
-  ['POST', '/subscriptions/query/resume'],
-  ['POST', '/subscriptions/query/skip'],
-  ['POST', '/subscriptions/query/replay'],
-  ['POST', '/dead-letters/1/redeliver'],
-  ['DELETE', '/dead-letters/1'],
-] as const;
 
 test('a page of another origin cannot control the bus, whatever it sends', async () => {
   const foreign = await blog.openEmpty();
@@ -249,30 +240,4 @@ test('a page of another origin cannot control the bus, whatever it sends', async
   expect((await blog.system.subscriptions()).map(({ state, replay }) => [state, replay])).toEqual(
     before.map(({ state, replay }) => [state, replay]),
   );
-});
-
-test('in production there are neither buttons nor control routes', async () => {
-  const production = await startSystem('--production');
-  try {
-    const url = production.url('client');
-    const page = await blog.openEmpty();
-    const problems: string[] = [];
-    page.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
-    await page.goto(`${url}/system`);
-    await row(page, 'moderation').getByText('Live').waitFor();
-    await page.getByText(/^Read-only: the buttons are shown only if/).waitFor();
-    for (const name of ['Subscriptions', 'Dead letters (0)']) {
-      expect(await page.getByRole('region', { name }).getByRole('button').count()).toBe(0);
-    }
-    expect(problems).toEqual([]);
-    for (const [method, path] of CONTROLS) {
-      const sent = { method, body: {}, headers: { origin: url } };
-      expect([path, (await request(`${url}/api/system${path}`, sent)).status]).toEqual([path, 404]);
-    }
-    expect((await production.subscriptions()).map(({ state, replay }) => [state, replay])).toEqual(
-      Array(4).fill(['live', null]),
-    );
-  } finally {
-    await production.stop();
-  }
 });

@@ -41,5 +41,10 @@ export async function launch(...flags: string[]): Promise<Browser> {
     throw new Error(
       'REQUIRE_BROWSER is set, but no browser was found: install Chromium or Chrome, or set CHROMIUM to its path.',
     );
-  return chromium.launch({ executablePath, args: [...FLAGS, ...flags] });
+  return chromium.launch({
+    executablePath,
+    args: [...FLAGS, ...flags],
+    // Playwright turns the cache off that a person's browser restores pages from.
+    ignoreDefaultArgs: ['--disable-back-forward-cache'],
+  });
 }

@@ -1,0 +1,75 @@
+// The page as a document: accessible, printable, steady while it loads, and right whatever the browser does to it.
+import { expect } from '@jest/globals';
+import { openBlog, postOf, test } from './browser.ts';
+import { accessibilityViolations } from './lib/axe.ts';
+import { get, post, until } from './lib/http.ts';
+
+const blog = openBlog({ partsGoAway: true });
+
+const PHONE = { width: 390, height: 844 };
+
+test('axe finds nothing on the blog, a post, and the System page, wide and on a phone, light and dark', async () => {
+  const id = await blog.post('For everybody');
+  await blog.comment(id, 'a remark');
+  await blog.comment(id, 'an orange');
+  await blog.system.quiet();
+  await blog.system.part('stop moderation');
+  await blog.comment(id, 'skipped');
+  const skip = `${blog.system.url('event-bus')}/subscriptions/moderation/skip`;
+  await until('it is skipped', async () => (await post(skip)).status === 200);
+  const comment = await blog.comment(id, 'waits');
+
+  const page = await blog.open();
+  const found: Record<string, string[]> = {};
+  const check = async (what: string) => {
+    found[what] = await accessibilityViolations(page);
+  };
+  const addresses: [string, string][] = [
+    ['/', 'For everybody'],
+    [`/p/${id}`, 'For everybody'],
+    ['/system', 'Dead letters (1)'],
+    ['/system?event=1', 'Event 1'],
+    [`/system?comment=${comment}`, 'does not have it yet'],
+  ];
+  for (const [path, text] of addresses) {
+    await page.emulateMedia({ colorScheme: 'light' });
+    await page.setViewportSize({ width: 1_400, height: 900 });
+    await page.goto(blog.url + path);
+    await page.getByText(text).first().waitFor();
+    await check(`${path} wide`);
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await page.setViewportSize(PHONE);
+    await check(`${path} on a phone and dark`);
+  }
+  await blog.system.startPart('moderation');
+  await page.setViewportSize({ width: 1_400, height: 900 });
+  await page.goto(`${blog.url}/system`);
+  await page.getByRole('listitem', { name: 'moderation', exact: true }).getByText('Live').waitFor();
+  await check('/system calm, wide and dark');
+  expect(found).toEqual(Object.fromEntries(Object.keys(found).map((what) => [what, []])));
+});
+
+const RESTORED = `addEventListener('pageshow', ({ persisted }) => { window.restored = persisted; })`;
+
+test('a page restored from the back/forward cache is live again, has what came meanwhile, and keeps what was typed', async () => {
+  const page = await blog.open(RESTORED);
+  await page.getByLabel('Title').fill('half a thought');
+  await page.goto(`${blog.url}/healthz`);
+  await blog.post('Meanwhile');
+  await page.evaluate('history.back()');
+  await page.waitForFunction('window.restored === true');
+  await page.getByRole('button', { name: '1 new post' }).click();
+  await postOf(page, 'Meanwhile').waitFor();
+  await page.locator('.connection[data-state=live]').waitFor();
+  expect(await page.getByLabel('Title').inputValue()).toBe('half a thought');
+  const id = await blog.post('And after');
+  await page.getByRole('button', { name: '1 new post' }).waitFor();
+  expect(id).toBeTruthy();
+});
+
+test('in production /docs is the blog, as every other unknown address, and nothing of it can be loaded', async () => {
+  const page = await blog.open(undefined, '/docs');
+  expect(await page.locator('nav').getByRole('link').allTextContents()).toEqual(['Posts', 'System']);
+  for (const file of ['docs.js', 'swagger-ui-bundle.js', 'posts.yaml'])
+    expect((await get(`${blog.url}/docs/${file}`)).status).toBe(404);
+});
