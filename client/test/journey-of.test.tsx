@@ -4,7 +4,8 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Note } from '../src/shared/journey-notes.ts';
 import type { Arrival, LogEntry } from '../src/system/bus.ts';
-import { journeyOf, type Reached, type Step } from '../src/system/journey/journey-of.ts';
+import { journeyOf, type Step } from '../src/system/journey/journey-of.ts';
+import type { Reached } from '../src/system/journey/reached.ts';
 
 const START = Date.parse('2026-01-02T03:04:05.000Z');
 const time = (ms: number) => new Date(START + ms).toISOString();

@@ -2,10 +2,8 @@
 
 import type { Note } from '../../shared/journey-notes.ts';
 import { fieldsOf, oneOf } from '../../shared/parse.ts';
-import type { Arrival, LogEntry } from '../bus.ts';
-
-/** The subscribers that an event has reached. `passed`: their position is past it, but no delivery is remembered. */
-export type Reached = { arrivals: readonly Arrival[]; passed: readonly string[] };
+import type { LogEntry } from '../bus.ts';
+import type { Reached } from './reached.ts';
 
 /** A side effect of a step: an answer or a delivery. `after`: milliseconds since the step. */
 export type Branch = { who: string; at: number | undefined; after: number | undefined; attempts: number };
@@ -71,11 +69,8 @@ export function journeyOf(
     const { arrivals, passed } = reached.get(entry.position) ?? NOBODY;
     const branches = arrivals
       .filter(({ subscription }) => isShown(subscription))
-      .map((arrival) => {
-        const delivered = timeOf(arrival.deliveredAt);
-        return { ...branchOf(arrival.subscription, delivered, at), attempts: arrival.attempts };
-      });
-    branches.sort((a, b) => (a.at ?? 0) - (b.at ?? 0));
+      .map(({ subscription, deliveredAt, attempts }) => branchOf(subscription, timeOf(deliveredAt), at, attempts))
+      .sort((a, b) => (a.at ?? 0) - (b.at ?? 0));
     done('logged', 'event-bus', at, { entry, branches, passed: passed.filter((name) => isShown(name)) });
   };
 
@@ -106,26 +101,22 @@ export function journeyOf(
   return withGaps(steps);
 }
 
+const NO_TIME = { at: undefined, gap: undefined, early: false };
 const BARE = {
+  ...NO_TIME,
   state: 'done',
-  at: undefined,
-  gap: undefined,
-  early: false,
   entry: undefined,
   branches: [],
   passed: [],
   attempts: 1,
 } satisfies Partial<Step>;
 
-function timeOf(text: string | undefined): number | undefined {
-  const time = Date.parse(text ?? '');
-  return Number.isNaN(time) ? undefined : time;
-}
+const timeOf = (text: string | undefined): number | undefined => Date.parse(text ?? '') || undefined;
 
-function branchOf(who: string, at: number | undefined, since: number | undefined): Branch {
-  const after = at === undefined || since === undefined ? undefined : Math.max(0, at - since);
-  return { who, at, after, attempts: 1 };
-}
+const branchOf = (who: string, at: number | undefined, since: number | undefined, attempts = 1): Branch => ({
+  ...{ who, at, attempts },
+  after: at === undefined || since === undefined ? undefined : Math.max(0, at - since),
+});
 
 /** Gaps count from the latest time so far, so that they add up to the whole duration. */
 function withGaps(steps: Step[]): Step[] {

@@ -3,34 +3,38 @@ import { useEffect, useId, useRef, useSyncExternalStore } from 'react';
 import { Link } from 'wouter';
 import { addressWith, useSearchParams } from '../../shared/addresses.ts';
 import { noteOf, onNotes } from '../../shared/journey-notes.ts';
-import { fieldsOf } from '../../shared/parse.ts';
-import type { LogEntry, Subscription } from '../bus.ts';
+import { fieldsOf, textOf } from '../../shared/parse.ts';
+import type { LogEntry } from '../bus.ts';
 import { durationText } from '../format.tsx';
 import { readLogAfter } from '../requests.ts';
 import { whyWaiting } from '../subscribers/why-waiting.ts';
 import { useSystemState, useSystemStore } from '../system-context.ts';
-import { journeyOf, mainEvents, type Reached, type Step, verdictOf } from './journey-of.ts';
+import { journeyOf, mainEvents, type Step, verdictOf } from './journey-of.ts';
 import { JourneyStep } from './journey-step.tsx';
-import { isEverywhere, pollEvery, readReached } from './reached.ts';
+import { isEverywhere, pollEvery, type Reached, readReached, TIME_UNKNOWN } from './reached.ts';
 import { useArrivedAt } from './use-arrived-at.ts';
 import './journey.css';
 
 /** The number of events shown. A comment has three; foreign services may publish many more. */
 const MOST = 50;
-const NONE: ReadonlyMap<number, Reached> = new Map();
 
-/**
- * A comment's journey from its `POST` to the verdict on the page: its steps, the time between them, and what is
- * missing.
- */
+type Known = { entries: readonly LogEntry[]; reached: ReadonlyMap<number, Reached> };
+const NONE: Known = { entries: [], reached: new Map() };
+
+/** A comment's journey from its `POST` to the verdict on the page: its steps, and the time between them. */
 export function Journey({ comment }: { comment: string }) {
-  const { entries, reached, failed } = useEvents(comment);
+  const { data, isError } = useEvents(comment);
   const note = useSyncExternalStore(onNotes, () => noteOf(comment));
   const search = useSearchParams();
   const id = useId();
   const heading = useArrivedAt(comment);
-  const steps = journeyOf(entries ?? [], reached, note);
+  const { entries, reached } = data ?? NONE;
+  const steps = journeyOf(entries, reached, note);
   const isKnown = steps.some(({ state }) => state !== 'waiting');
+  const created = steps.find(({ name }) => name === 'written')?.entry;
+  const content = textOf(fieldsOf(created?.data).content);
+  const [, trace] = /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(created?.traceparent ?? '') ?? [];
+  const further = entries.filter((entry) => !mainEvents(entries).includes(entry));
 
   return (
     <section className="journey card" aria-labelledby={id}>
@@ -40,55 +44,67 @@ export function Journey({ comment }: { comment: string }) {
         </h3>
         <Link href={addressWith(search, { comment: undefined })}>Close</Link>
       </div>
-      <About comment={comment} created={steps.find(({ name }) => name === 'written')?.entry} />
-      {failed && (
+      <div className="about">
+        {content !== undefined && (
+          <p className="excerpt" dir="auto">
+            {content}
+          </p>
+        )}
+        <p>
+          Comment <code>{comment}</code>{' '}
+          <Link href={addressWith(search, { subject: comment, type: undefined })}>Its events in the log</Link>
+        </p>
+        {trace && (
+          <p>
+            Trace <code>{trace}</code>: look it up in the parts' log lines, or in the tracing backend if there is one.
+          </p>
+        )}
+      </div>
+      {isError && (
         <p className="waits">
           The event bus does not answer at the moment: this is the last known state. The page keeps trying.
         </p>
       )}
-      {entries === undefined && !failed && <p className="note">Searching the log…</p>}
-      {entries?.length === 0 && !isKnown && (
+      {!data && !isError && <p className="note">Searching the log…</p>}
+      {data && entries.length === 0 && !isKnown && (
         <p>
           The log has no event about this comment, and this page did not send it. Once there is an event, it is shown
           here.
         </p>
       )}
       {isKnown && <Steps steps={steps} />}
-      <Further entries={entries ?? []} />
+      {further.length > 0 && <Further entries={further} />}
     </section>
   );
 }
 
-type Known = { entries: readonly LogEntry[]; reached: ReadonlyMap<number, Reached> };
-
-const isComplete = ({ entries, reached }: Known, subscriptions: readonly Subscription[]): boolean =>
-  mainEvents(entries).length === 3 &&
-  mainEvents(entries).every(({ position }) => isEverywhere(reached.get(position), subscriptions));
-
-/** The comment's events and their deliveries: polled until the journey is complete, and read at once after a new event. */
+/** The comment's events and their deliveries: polled until all are known, and read at once after a new event. */
 function useEvents(comment: string) {
   const { getState, onEvents } = useSystemStore();
-  const { subscriptions, begun, bus } = useSystemState();
+  const { subscriptions, begun } = useSystemState();
 
-  async function readEvents(before: Known | undefined): Promise<Known> {
+  async function readEvents(known: Known = NONE): Promise<Known> {
     const { entries } = await readLogAfter({ subject: comment }, MOST, 0);
     const { subscriptions } = getState();
-    const reached = new Map(before?.reached);
+    const reached = new Map(known.reached);
     for (const { position } of mainEvents(entries)) {
-      if (!isEverywhere(reached.get(position), subscriptions))
-        reached.set(position, await readReached(position, subscriptions));
+      if (isEverywhere(reached.get(position), subscriptions)) continue;
+      reached.set(position, await readReached(position, subscriptions));
     }
     return { entries, reached };
   }
 
-  const { data, isError, refetch } = useQuery({
+  const query = useQuery({
     // After a possible gap the log may be another one.
     queryKey: ['journey', comment, begun],
-    queryFn: ({ client, queryKey }) => readEvents(client.getQueryData<Known>(queryKey)),
-    enabled: begun > 0,
+    queryFn: ({ client, queryKey }) => readEvents(client.getQueryData(queryKey)),
     placeholderData: keepPreviousData,
-    refetchInterval: ({ state: { data } }) => pollEvery(data !== undefined && isComplete(data, subscriptions)),
+    refetchInterval({ state: { data = NONE } }) {
+      const main = mainEvents(data.entries).map(({ position }) => data.reached.get(position));
+      return pollEvery(main.length === 3 && main.every((reached) => isEverywhere(reached, subscriptions)));
+    },
   });
+  const { refetch } = query;
   useEffect(
     () =>
       onEvents((entries) => {
@@ -96,31 +112,7 @@ function useEvents(comment: string) {
       }),
     [onEvents, comment, refetch],
   );
-  return { entries: data?.entries, reached: data?.reached ?? NONE, failed: isError || bus === 'away' };
-}
-
-function About({ comment, created }: { comment: string; created: LogEntry | undefined }) {
-  const search = useSearchParams();
-  const { content } = fieldsOf(created?.data);
-  const [, trace] = /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(created?.traceparent ?? '') ?? [];
-  return (
-    <div className="about">
-      {typeof content === 'string' && (
-        <p className="excerpt" dir="auto">
-          {content}
-        </p>
-      )}
-      <p>
-        Comment <code>{comment}</code>{' '}
-        <Link href={addressWith(search, { subject: comment, type: undefined })}>Its events in the log</Link>
-      </p>
-      {trace && (
-        <p>
-          Trace <code>{trace}</code>: look it up in the parts' log lines, or in the tracing backend if there is one.
-        </p>
-      )}
-    </div>
-  );
+  return query;
 }
 
 function Steps({ steps }: { steps: readonly Step[] }) {
@@ -144,11 +136,8 @@ function Steps({ steps }: { steps: readonly Step[] }) {
           <JourneyStep key={index} step={step} start={start} whole={whole} />
         ))}
       </ol>
-      {isWaiting ? (
-        <p className="waits">{whyWaiting(last.name, steps, system)}</p>
-      ) : (
-        <p className="whole">{whole > 0 && `${durationText(whole)} in total.`}</p>
-      )}
+      {isWaiting && <p className="waits">{whyWaiting(last.name, steps, system)}</p>}
+      {!isWaiting && whole > 0 && <p className="whole">{`${durationText(whole)} in total.`}</p>}
       {steps.some(({ early }) => early) && (
         <p className="note">
           “about 0”: its time is earlier than that of the step before it. Each part uses its own clock (clock skew), and
@@ -156,10 +145,7 @@ function Steps({ steps }: { steps: readonly Step[] }) {
         </p>
       )}
       {steps.some(({ passed, name, at }) => passed.length > 0 || (name === 'readable' && at === undefined)) && (
-        <p className="note">
-          Time unknown: the bus remembers deliveries only in memory, for the newest 10,000 events since its last start.
-          An event that was parked as a dead letter has none either.
-        </p>
+        <p className="note">{TIME_UNKNOWN}</p>
       )}
     </>
   );
@@ -168,14 +154,11 @@ function Steps({ steps }: { steps: readonly Step[] }) {
 /** The comment's other events, such as later verdicts, which do not count. */
 function Further({ entries }: { entries: readonly LogEntry[] }) {
   const search = useSearchParams();
-  const main = mainEvents(entries);
-  const further = entries.filter((entry) => !main.includes(entry));
-  if (further.length === 0) return null;
   return (
     <div>
       <h4>Its other events in the log</h4>
-      <ul className="further">
-        {further.map((entry) => (
+      <ul>
+        {entries.map((entry) => (
           <li key={entry.position}>
             <Link href={addressWith(search, { event: String(entry.position) })}>{entry.position.toLocaleString()}</Link>{' '}
             {entry.type}
@@ -183,7 +166,7 @@ function Further({ entries }: { entries: readonly LogEntry[] }) {
           </li>
         ))}
       </ul>
-      {further.some(verdictOf) && <p className="note">The first verdict in the log stands.</p>}
+      {entries.some(verdictOf) && <p className="note">The first verdict in the log stands.</p>}
     </div>
   );
 }

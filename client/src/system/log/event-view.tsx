@@ -4,12 +4,12 @@ import { Link } from 'wouter';
 import { addressWith, useSearchParams } from '../../shared/addresses.ts';
 import type { LogEntry } from '../bus.ts';
 import { ClockTime, durationText } from '../format.tsx';
-import { isEverywhere, missingOf, pollEvery, readReached } from '../journey/reached.ts';
+import { isEverywhere, missingOf, pollEvery, type Reached, readReached, TIME_UNKNOWN } from '../journey/reached.ts';
 import { useArrivedAt } from '../journey/use-arrived-at.ts';
-import { REMEMBERED, readEvent } from '../requests.ts';
-import { useSystem, useSystemState, useSystemStore } from '../system-context.ts';
+import { readEvent } from '../requests.ts';
+import { useSystemState, useSystemStore } from '../system-context.ts';
 
-const AWAY = <p className="waits">The event bus does not answer at the moment. The page keeps trying.</p>;
+type Known = { entry: LogEntry | undefined; reached: Reached | undefined };
 
 /** One event in full: its position, times and deliveries. `position` is unparsed, as in the address. */
 export function EventView({ position: text }: { position: string }) {
@@ -25,51 +25,41 @@ export function EventView({ position: text }: { position: string }) {
         </h4>
         <Link href={addressWith(search, { event: undefined })}>Close</Link>
       </div>
-      {position === undefined ? (
-        <p className="error">A position is a whole number from 1 on.</p>
-      ) : (
-        <Event position={position} />
-      )}
+      {position ? <Event position={position} /> : <p className="error">A position is a whole number from 1 on.</p>}
     </section>
   );
 }
 
 function Event({ position }: { position: number }) {
-  const head = useSystem((state) => state.head);
-  /** After a possible gap it is read again: the log may be another one. */
-  const begun = useSystem((state) => state.begun);
-  const { data: entry, isError } = useQuery({
+  const { getState } = useSystemStore();
+  const { subscriptions, head, begun } = useSystemState();
+  const search = useSearchParams();
+  const addressOf = (event: number) => addressWith(search, { event: String(event) });
+  const { data, isError } = useQuery({
+    // After a possible gap the log may be another one.
     queryKey: ['event', position, begun],
-    queryFn: async () => (await readEvent(position)) ?? null,
+    async queryFn({ client, queryKey }): Promise<Known> {
+      const entry = client.getQueryData<Known>(queryKey)?.entry ?? (await readEvent(position));
+      return { entry, reached: entry && (await readReached(position, getState().subscriptions)) };
+    },
     placeholderData: keepPreviousData,
-    refetchInterval: ({ state }) => (state.data ? false : pollEvery(false)),
+    refetchInterval: ({ state }) => pollEvery(isEverywhere(state.data?.reached, subscriptions)),
   });
+  const { entry, reached } = data ?? {};
   const newest = head > 0 ? `: the newest is at ${head.toLocaleString()}` : '';
   return (
     <>
-      {isError && AWAY}
-      {entry === undefined && !isError && <p className="note">Reading it…</p>}
-      {entry === null && <p>{`There is no event at this position yet${newest}. Once it exists, it is shown here.`}</p>}
-      <Neighbours position={position} head={Math.max(head, entry?.position ?? 0)} />
-      {entry && (
-        <>
-          <Facts entry={entry} />
-          <Deliveries entry={entry} />
-          <Json entry={entry} />
-        </>
-      )}
+      {isError && <p className="waits">The event bus does not answer at the moment. The page keeps trying.</p>}
+      {!data && !isError && <p className="note">Reading it…</p>}
+      {data && !entry && <p>{`There is no event at this position yet${newest}. Once it exists, it is shown here.`}</p>}
+      <p className="neighbours">
+        {position > 1 && <Link href={addressOf(Math.min(position - 1, head))}>Previous</Link>}
+        {position < head && <Link href={addressOf(position + 1)}>Next</Link>}
+      </p>
+      {entry && <Facts entry={entry} />}
+      {entry && reached && <Deliveries entry={entry} reached={reached} />}
+      {entry && <Json entry={entry} />}
     </>
-  );
-}
-
-function Neighbours({ position, head }: { position: number; head: number }) {
-  const search = useSearchParams();
-  const to = (event: number) => addressWith(search, { event: String(event) });
-  return (
-    <p className="neighbours">
-      {position > 1 && <Link href={to(Math.min(position - 1, head))}>Previous</Link>}
-      {position < head && <Link href={to(position + 1)}>Next</Link>}
-    </p>
   );
 }
 
@@ -97,29 +87,20 @@ function Facts({ entry: { type, subject, source, time, recordedtime } }: { entry
   );
 }
 
-function Deliveries({ entry: { position, recordedtime } }: { entry: LogEntry }) {
-  const { getState } = useSystemStore();
-  const { subscriptions, head, begun } = useSystemState();
-  const { data: reached, isError } = useQuery({
-    queryKey: ['reached', position, begun],
-    queryFn: () => readReached(position, getState().subscriptions),
-    refetchInterval: ({ state: { data } }) => pollEvery(isEverywhere(data, subscriptions)),
-  });
-  if (!reached) return isError ? AWAY : null;
-  const { arrivals, passed } = reached;
-  const recorded = Date.parse(recordedtime ?? '');
+function Deliveries({ entry, reached }: { entry: LogEntry; reached: Reached }) {
+  const { subscriptions } = useSystemState();
+  const recorded = Date.parse(entry.recordedtime ?? '');
   return (
     <>
-      {isError && AWAY}
       <h5>Deliveries</h5>
       <ul className="receivers">
-        {arrivals.map(({ subscription, deliveredAt, attempts }) => (
+        {reached.arrivals.map(({ subscription, deliveredAt, attempts }) => (
           <li key={subscription}>
             <strong>{subscription}</strong> at <ClockTime value={deliveredAt} />
             <span>{howLate(Date.parse(deliveredAt) - recorded, attempts)}</span>
           </li>
         ))}
-        {passed.map((name) => (
+        {reached.passed.map((name) => (
           <li key={name}>
             <strong>{name}</strong> is past it
           </li>
@@ -131,13 +112,7 @@ function Deliveries({ entry: { position, recordedtime } }: { entry: LogEntry }) 
           </li>
         ))}
       </ul>
-      {passed.length > 0 && (
-        <p className="note">
-          {head - position >= REMEMBERED
-            ? 'Time unknown: the bus remembers the deliveries of the newest 10,000 events, and this one is older.'
-            : 'Time unknown: the bus remembers deliveries since its last start. An event that was parked as a dead letter has none.'}
-        </p>
-      )}
+      {reached.passed.length > 0 && <p className="note">{TIME_UNKNOWN}</p>}
     </>
   );
 }
@@ -146,10 +121,9 @@ const howLate = (ms: number, attempts: number): string =>
   (Number.isNaN(ms) ? '' : `, ${durationText(Math.max(0, ms))} after it was recorded`) +
   (attempts > 1 ? `, at attempt ${attempts}` : '');
 
-const Json = memo(function Json({ entry }: { entry: LogEntry }) {
+const Json = memo(function Json({ entry: { position, ...event } }: { entry: LogEntry }) {
   const { announce } = useSystemStore();
   const [copied, setCopied] = useState<string>();
-  const { position, ...event } = entry;
   const text = JSON.stringify(event, null, 2);
 
   async function copy() {
@@ -158,7 +132,7 @@ const Json = memo(function Json({ entry }: { entry: LogEntry }) {
       () => false,
     );
     setCopied(isDone ? text : undefined);
-    announce(isDone ? 'Copied.' : 'It could not be copied.');
+    announce(isDone ? 'Copied.' : 'It could not be copied: the browser does not allow it.');
   }
 
   return (

@@ -94,7 +94,7 @@ function useRows(filter: LogFilter, held: boolean) {
     queryKey,
     queryFn: ({ signal }) => readRows(signal),
     enabled: begun > 0,
-    staleTime: Number.POSITIVE_INFINITY,
+    staleTime: 'static',
     ...{ retry: true, retryDelay: AGAIN_MS, structuralSharing: false, placeholderData: keepPreviousData },
   });
   const change = (next: (known: LogRows) => LogRows) =>

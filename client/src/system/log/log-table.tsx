@@ -4,34 +4,46 @@ import { addressWith, shortId, useSearchParams } from '../../shared/addresses.ts
 import type { LogEntry } from '../bus.ts';
 import { ClockTime } from '../format.tsx';
 
+/** The columns, and their fixed widths, whatever the content. */
+const COLUMNS = { Position: '14%', Type: '26%', Subject: '24%', Source: '16%', Recorded: '20%' };
+
 /** A table of events, newest first. A position links to its event, a type or a subject to the filtered log. */
 export const LogTable = memo(function LogTable({ rows }: { rows: readonly LogEntry[] }) {
   const search = useSearchParams();
+  const current = Number(search.get('event'));
   return (
     <table className="log-table">
       <caption className="visually-hidden">Events of the log, newest first</caption>
       <thead>
         <tr>
-          <th scope="col">Position</th>
-          <th scope="col">Type</th>
-          <th scope="col">Subject</th>
-          <th scope="col">Source</th>
-          <th scope="col">Recorded</th>
+          {Object.entries(COLUMNS).map(([name, width]) => (
+            <th key={name} scope="col" style={{ width }}>
+              {name}
+            </th>
+          ))}
         </tr>
       </thead>
       <tbody>
         {rows.map((entry) => (
-          <Row key={entry.position} entry={entry} search={search} />
+          <Row key={entry.position} entry={entry} search={search} isCurrent={entry.position === current} />
         ))}
       </tbody>
     </table>
   );
 });
 
-const Row = memo(function Row({ entry, search }: { entry: LogEntry; search: URLSearchParams }) {
+const Row = memo(function Row({
+  entry,
+  search,
+  isCurrent,
+}: {
+  entry: LogEntry;
+  search: URLSearchParams;
+  isCurrent: boolean;
+}) {
   const { position, type, subject, source, time, recordedtime } = entry;
   return (
-    <tr data-type={type} aria-current={search.get('event') === String(position) || undefined}>
+    <tr data-type={type} aria-current={isCurrent || undefined}>
       <th scope="row">
         <Link href={addressWith(search, { event: String(position) })}>{position.toLocaleString()}</Link>
       </th>
@@ -45,7 +57,7 @@ const Row = memo(function Row({ entry, search }: { entry: LogEntry; search: URLS
           </Link>
         )}
       </td>
-      <td className="source">{source}</td>
+      <td>{source}</td>
       <td>
         <ClockTime value={recordedtime ?? time} />
       </td>

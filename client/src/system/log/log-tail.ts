@@ -5,9 +5,7 @@ import type { StreamState } from '../../shared/source.ts';
 import { type LogEntry, parseStreamed } from '../bus.ts';
 import { LOG_STREAM, readLog } from '../requests.ts';
 
-/**
- * Throttle: events from the stream are handed over in batches at this interval, because thousands per second are usual.
- */
+/** Throttle: events are handed over in batches at this interval, because thousands per second are usual. */
 const APPLY_EVERY_MS = 100;
 /** The number of newest events kept. */
 export const RECENT = 200;
@@ -27,36 +25,35 @@ type Options = {
 export function createLogTail({ onBegin, onEvents, onState }: Options) {
   let stream: LiveStream | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  /** Incremented by each restart, so that the results of an earlier run are ignored. */
-  let runs = 0;
   /** The last position that was handed over. */
   let last = 0;
 
-  const arrived = createBatch<string>(APPLY_EVERY_MS, (messages) =>
-    take(messages.flatMap((text) => parseStreamed(text) ?? [])),
-  );
-
-  function take(entries: LogEntry[]) {
-    const fresh = entries.filter(({ position }) => position > last);
+  const arrived = createBatch<string>(APPLY_EVERY_MS, (messages) => {
+    const fresh = messages.flatMap((text) => parseStreamed(text) ?? []).filter(({ position }) => position > last);
     last = fresh.at(-1)?.position ?? last;
     if (fresh.length > 0) onEvents(fresh);
-  }
+  });
 
   async function follow(attempt = 0): Promise<void> {
     stop();
-    const mine = runs;
-    stream = openLiveStream({ path: LOG_STREAM, onMessage: arrived.add, onReset: () => void follow(), onState });
+    const mine = openLiveStream({
+      path: LOG_STREAM,
+      onMessage: arrived.add,
+      onReset: () => void follow(),
+      onState,
+    });
+    stream = mine;
     try {
-      await stream.joined;
+      await mine.joined;
       const { head } = await readLog({}, 1);
       const { entries } = await readLog({}, RECENT);
-      if (mine !== runs) return;
-      entries.reverse();
-      last = entries.at(-1)?.position ?? 0;
-      onBegin(entries);
-      stream.follow(head);
+      // Stopped, or begun again, meanwhile.
+      if (mine !== stream) return;
+      last = entries[0]?.position ?? 0;
+      onBegin(entries.reverse());
+      mine.follow(head);
     } catch {
-      if (mine !== runs) return;
+      if (mine !== stream) return;
       stop();
       onState('lost');
       timer = setTimeout(() => void follow(attempt + 1), backoffMs(attempt));
@@ -64,7 +61,6 @@ export function createLogTail({ onBegin, onEvents, onState }: Options) {
   }
 
   function stop() {
-    runs += 1;
     clearTimeout(timer);
     stream?.close();
     stream = undefined;
@@ -75,9 +71,6 @@ export function createLogTail({ onBegin, onEvents, onState }: Options) {
     start: () => void follow(),
     stop,
     /** Reconnects now instead of waiting for the next try. */
-    retry() {
-      if (stream) stream.retry();
-      else void follow();
-    },
+    retry: () => (stream ? stream.retry() : void follow()),
   };
 }
