@@ -27,8 +27,6 @@ async function open(...ids: number[]) {
   system.letters = ids.map((id) => aLetter(id));
   await openSystem();
   await heading(String(ids.length));
-  // Once at the start, and again when the subscriptions are known.
-  await waitFor(() => expect(reads()).toBe(2));
 }
 
 describe('what is shown', () => {
@@ -120,7 +118,7 @@ describe('redeliver', () => {
 
   test.each([
     [409, 'moderation answered 422 It lacks its ids.', 'moderation answered 422 It lacks its ids.'],
-    [503, 'moderation does not answer: ECONNREFUSED.', 'moderation does not answer: ECONNREFUSED.'],
+    [503, 'moderation does not answer: connection refused.', 'moderation does not answer: connection refused.'],
   ])('a %i is shown at the letter, which stays', async (status, detail, text) => {
     await open(9, 4);
     system.onAsk = (method) => (method === 'GET' ? undefined : { status, body: { detail } });

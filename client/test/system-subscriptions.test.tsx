@@ -58,10 +58,10 @@ describe('what is shown', () => {
 
   test('the next attempt is counted down', async () => {
     const nextAttempt = new Date(Date.now() + 30_000).toISOString();
-    await open({ state: 'retrying', lastError: 'ECONNREFUSED', nextAttempt });
+    await open({ state: 'retrying', lastError: 'connection refused', nextAttempt });
     const seconds = () => {
       const text =
-        row().getByText(/^The last attempt failed: ECONNREFUSED\. Next attempt in \d+ s\.$/).textContent ?? '';
+        row().getByText(/^The last attempt failed: connection refused\. Next attempt in \d+ s\.$/).textContent ?? '';
       return Number.parseInt(text.split(' in ')[1] ?? '', 10);
     };
     const first = seconds();

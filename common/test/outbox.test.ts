@@ -268,7 +268,7 @@ describe('while the bus fails, nothing is lost and the order is kept:', () => {
     const port = Number(new URL(bus.url).port);
     await bus.close();
     await publish(...names(1, 3));
-    await until(async () => (await service.degraded()).some((text) => text.includes('ECONNREFUSED')));
+    await until(async () => (await service.degraded()).some((text) => text.includes('connection refused')));
     await bus.open(port);
     await until(() => bus.log.length === 3);
     expect(arrived()).toEqual(names(1, 3));

@@ -104,12 +104,12 @@ async function expectOnlyItselfHarmed(what: string, error: string): Promise<void
 }
 
 test('a subscriber that is down does not delay others', async () => {
-  await expectOnlyItselfHarmed('away', 'ECONNREFUSED');
+  await expectOnlyItselfHarmed('away', 'connection refused');
 });
 
 test.each<[what: string, error: string, Answer]>([
   ['hangs', 'no answer in time', hangs],
-  ['resets every connection', 'ECONNRESET', resets],
+  ['resets every connection', 'connection reset', resets],
   ['dribbles its answer', 'no answer in time', dribbles],
   ['answers 500', 'answered 500', answers(500)],
   ['answers 404', 'answered 404', answers(404)],

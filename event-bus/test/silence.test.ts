@@ -25,8 +25,8 @@ const close: Answer = (_push, res) => void res.destroy();
 describe('an event that a plain subscriber does not answer', () => {
   test.each<[string, Answer, string]>([
     ['hangs', hang, 'no answer in time'],
-    ['crashes', crash, 'ECONNRESET'],
-    ['closes the connection', close, 'ECONNRESET'],
+    ['crashes', crash, 'connection reset'],
+    ['closes the connection', close, 'connection reset'],
   ])(
     'because it %s on it, while it answers GET, is parked after three tries, and later events are delivered',
     async (_what, how, why) => {

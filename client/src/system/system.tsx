@@ -1,4 +1,4 @@
-import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { notifyManager, QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { useSearchParams } from '../shared/addresses.ts';
 import { DeadLetters } from './dead-letters/dead-letters.tsx';
@@ -10,6 +10,9 @@ import { Subscriptions } from './subscribers/subscriptions.tsx';
 import { SystemContext, useSystemState } from './system-context.ts';
 import { createSystemStore } from './system-store.ts';
 import './system.css';
+
+// Components are told of an answer before the next frame, in which the focus moves to what it brought.
+notifyManager.setScheduler(queueMicrotask);
 
 /** A failed read is tried again by its interval; whatever the browser thinks of the network, the gateway may be local. */
 const createClient = () =>
@@ -45,7 +48,7 @@ function Sections() {
   const isForeign = useSystemState().bus === 'foreign';
   return (
     <section className="system" aria-labelledby="system">
-      <div className="system-head">
+      <div className="card-head">
         <h2 id="system" tabIndex={-1}>
           System
         </h2>
@@ -67,24 +70,20 @@ function Sections() {
 /** Tells if the page is showing the current state. */
 function Bus() {
   const { bus, rate, head } = useSystemState();
-  if (bus === 'connecting') return <p className="system-bus">Asking the event bus…</p>;
+  if (bus === 'connecting') return <p className="quiet">Asking the event bus…</p>;
   if (bus === 'foreign') {
     return (
-      <p className="system-bus">
+      <p className="quiet">
         This event bus is a foreign one: like the classic one, it has no positions or subscriptions to show, so only the
         parts are shown.
       </p>
     );
   }
   if (bus === 'away') {
-    return (
-      <p className="system-bus" data-state="away">
-        The event bus does not answer: this is the last known state. The page keeps trying.
-      </p>
-    );
+    return <p className="waits">The event bus does not answer: this is the last known state. The page keeps trying.</p>;
   }
   return (
-    <p className="system-bus">
+    <p className="quiet">
       {head.toLocaleString()} events in the log, {perSecond(rate)}
     </p>
   );

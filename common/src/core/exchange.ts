@@ -26,6 +26,16 @@ type Request = {
   limit?: number;
 };
 
+/** Failures of the network in words, as people read them on the System page. */
+const WORDS: Partial<Record<string, string>> = {
+  ABORT_ERR: 'no answer in time',
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'connection reset',
+  ETIMEDOUT: 'connection timed out',
+  ENOTFOUND: 'host name not found',
+  EAI_AGAIN: 'host name not found for now',
+};
+
 /** An exchange without an answer. `heard`: a connection was open, so a process listens there, and this one did not end it. */
 export class NoAnswer extends Error {
   readonly heard: boolean;
@@ -74,8 +84,7 @@ export function exchange({ deadline = 10_000, limit = 64 * 1024, ...request }: R
     const sent = (isSecure ? https : http).request(url, { method, headers, signal, agent });
     let open = false;
     const fail = ({ code, message }: NodeJS.ErrnoException) => {
-      const why = code === 'ABORT_ERR' ? 'no answer in time' : (code ?? message);
-      reject(new NoAnswer(why, open && !signal?.aborted));
+      reject(new NoAnswer(WORDS[code ?? ''] ?? code ?? message, open && !signal?.aborted));
       sent.destroy();
     };
     const timer = setTimeout(fail, deadline, new Error('no answer in time'));

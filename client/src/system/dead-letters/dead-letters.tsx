@@ -23,8 +23,7 @@ export function DeadLetters() {
   function takeAway(id: string) {
     const index = letters?.findIndex((letter) => letter.id === id) ?? 0;
     gone(id);
-    // The query tells its observers in a timeout, too, so the letter is gone by this one.
-    setTimeout(() => {
+    requestAnimationFrame(() => {
       if (document.activeElement !== document.body) return;
       (headingOf(index) ?? headingOf(index - 1) ?? heading.current)?.focus();
     });
@@ -32,12 +31,12 @@ export function DeadLetters() {
 
   const count = letters && `${letters.length.toLocaleString()}${hasNext ? ' or more' : ''}`;
   return (
-    <section className="dead-letters" aria-labelledby="dead-letters" data-stale={away}>
+    <section aria-labelledby="dead-letters" data-stale={away}>
       <h3 id="dead-letters" tabIndex={-1} ref={heading}>
         Dead letters{count !== undefined && ` (${count})`}
       </h3>
-      <p className="section-note">{noteOf(letters?.length, away)}</p>
-      <ul ref={list}>
+      <p className={away ? 'waits' : 'quiet'}>{noteOf(letters?.length, away)}</p>
+      <ul className="items" ref={list}>
         {letters?.map((letter) => (
           <Letter key={letter.id} letter={letter} away={away} onGone={control ? takeAway : undefined} />
         ))}
@@ -89,19 +88,21 @@ function Letter({ letter: { id, subscription, position, reason, parkedAt, event 
     },
   ];
   return (
-    <li className="letter card" aria-labelledby={heading}>
-      <h4 id={heading} tabIndex={-1}>
-        {event.type} for {subscription}
-      </h4>
-      <p className="letter-meta">
-        <Link href={`/system?event=${position}`}>Position {position.toLocaleString()}</Link>
-        <ClockTime value={parkedAt} />
-      </p>
-      <p className="letter-reason">{reason}</p>
-      <details>
-        <summary>The event</summary>
-        <pre>{JSON.stringify(event, null, 2)}</pre>
-      </details>
+    <li className="letter item card" aria-labelledby={heading}>
+      <div>
+        <h4 id={heading} tabIndex={-1}>
+          {event.type} for {subscription}
+        </h4>
+        <p>
+          <Link href={`/system?event=${position}`}>Position {position.toLocaleString()}</Link>, parked{' '}
+          <ClockTime value={parkedAt} />
+        </p>
+        <p>{reason}</p>
+        <details>
+          <summary>The event</summary>
+          <pre>{JSON.stringify(event, null, 2)}</pre>
+        </details>
+      </div>
       {onGone && (
         <Controls name={`${event.type} at position ${position} for ${subscription}`} away={away} actions={actions} />
       )}

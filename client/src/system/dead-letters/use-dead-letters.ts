@@ -1,5 +1,5 @@
 import { type InfiniteData, useInfiniteQuery, useQueryClient } from '@tanstack/react-query';
-import { useEffect, useRef } from 'react';
+import { useEffect, useMemo, useRef } from 'react';
 import { readDeadLetters } from '../requests.ts';
 import { useSystemState, useSystemStore } from '../system-context.ts';
 
@@ -16,29 +16,30 @@ export function useDeadLetters() {
   const { announce } = useSystemStore();
   const { bus, subscriptions } = useSystemState();
   const client = useQueryClient();
-  const { data, isError, hasNextPage, fetchNextPage, refetch } = useInfiniteQuery({
+  const { data, isError, hasNextPage, fetchNextPage } = useInfiniteQuery({
     queryKey: KEY,
     queryFn: ({ pageParam, signal }) => readDeadLetters(pageParam, signal),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: ({ letters, hasNext }) => (hasNext ? letters.at(-1)?.id : undefined),
     // A bus that is away would only answer with errors.
-    refetchInterval: bus === 'away' ? false : EVERY_MS,
+    refetchInterval: EVERY_MS,
+    enabled: bus === 'here',
   });
-  const letters = data?.pages.flatMap((page) => page.letters);
+  const letters = useMemo(() => data?.pages.flatMap((page) => page.letters), [data]);
 
   const states = subscriptions.map(({ name, state }) => `${name} is ${state}`).join();
   // biome-ignore lint/correctness/useExhaustiveDependencies: when they change
-  useEffect(() => void refetch(), [refetch, states]);
+  useEffect(() => void client.invalidateQueries({ queryKey: KEY }), [client, states]);
 
   const newest = useRef<number>(undefined);
   useEffect(() => {
-    if (!data) return;
-    const all = data.pages.flatMap((page) => page.letters);
-    const since = newest.current ?? Number(all[0]?.id ?? 0);
-    const parked = all.filter(({ id }) => Number(id) > since).map(({ subscription }) => subscription);
-    newest.current = Math.max(since, Number(all[0]?.id ?? 0));
-    if (parked.length > 0) announce(`An event was parked: ${[...new Set(parked)].join(', ')}.`);
-  }, [announce, data]);
+    if (!letters) return;
+    const since = newest.current;
+    newest.current = Number(letters[0]?.id ?? since ?? 0);
+    const parked = letters.filter(({ id }) => Number(id) > (since ?? newest.current ?? 0));
+    const names = new Set(parked.map(({ subscription }) => subscription));
+    if (names.size > 0) announce(`An event was parked: ${[...names].join(', ')}.`);
+  }, [announce, letters]);
 
   return {
     letters,

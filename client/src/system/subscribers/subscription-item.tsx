@@ -18,44 +18,46 @@ export function SubscriptionItem({ subscription, samples, control, away }: Props
   const id = useId();
   const details = detailsOf(subscription, away);
   return (
-    <li className="subscription card" data-state={state} data-behind={lag > 0} aria-labelledby={id}>
-      <div className="subscription-head">
-        <h4 id={id}>{name}</h4>
-        <p className="subscription-state">{STATES[state]}</p>
+    <li className="subscription item card" data-state={state} data-behind={lag > 0} aria-labelledby={id}>
+      <div>
+        <div className="card-head">
+          <h4 id={id}>{name}</h4>
+          <p className="subscription-state quiet">{STATES[state]}</p>
+        </div>
+        <dl>
+          <div>
+            <dt>Position</dt>
+            <dd>
+              {position.toLocaleString()} of {(position + lag).toLocaleString()}
+            </dd>
+          </div>
+          <div>
+            <dt>Lag</dt>
+            <dd className="lag">
+              {eventsText(lag)}
+              {lag > 0 && `, ${ageText(lagSeconds)}`}
+            </dd>
+          </div>
+          <div>
+            <dt>Kind</dt>
+            <dd>{kind === 'unknown' ? 'not known yet' : kind}</dd>
+          </div>
+        </dl>
+        {details.length > 0 && <p className="subscription-details">{details.join(' ')}</p>}
+        {state === 'diverged' && (
+          <div className="divergence">
+            <p>
+              <strong>Its history differs from the log's:</strong> {lastError ?? 'they know different events'}. One of
+              the two was lost, or restored from an older backup. Nothing is delivered to it, so that no event is lost
+              unnoticed.
+            </p>
+            <p>
+              <strong>What to do:</strong> {repairOf(name)}
+            </p>
+          </div>
+        )}
       </div>
       <Sparkline samples={samples} />
-      <dl>
-        <div>
-          <dt>Position</dt>
-          <dd>
-            {position.toLocaleString()} of {(position + lag).toLocaleString()}
-          </dd>
-        </div>
-        <div>
-          <dt>Lag</dt>
-          <dd className="lag">
-            {eventsText(lag)}
-            {lag > 0 && `, ${ageText(lagSeconds)}`}
-          </dd>
-        </div>
-        <div>
-          <dt>Kind</dt>
-          <dd>{kind === 'unknown' ? 'not known yet' : kind}</dd>
-        </div>
-      </dl>
-      {details.length > 0 && <p className="subscription-details">{details.join(' ')}</p>}
-      {state === 'diverged' && (
-        <div className="divergence">
-          <p>
-            <strong>Its history differs from the log's:</strong> {lastError ?? 'they know different events'}. One of the
-            two was lost, or restored from an older backup. Nothing is delivered to it, so that no event is lost
-            unnoticed.
-          </p>
-          <p>
-            <strong>What to do:</strong> {repairOf(name)}
-          </p>
-        </div>
-      )}
       {control && <SubscriptionControls subscription={subscription} away={away} />}
     </li>
   );

@@ -7,10 +7,10 @@ import './subscriptions.css';
 export function Subscriptions() {
   const { subscriptions, history, bus, control } = useSystemState();
   return (
-    <section className="subscriptions" aria-labelledby="subscriptions" data-stale={bus === 'away'}>
+    <section aria-labelledby="subscriptions" data-stale={bus === 'away'}>
       <h3 id="subscriptions">Subscriptions</h3>
       <Note />
-      <ul>
+      <ul className="items">
         {subscriptions.map((subscription) => (
           <SubscriptionItem
             key={subscription.name}
@@ -29,7 +29,7 @@ export function Subscriptions() {
 function Note() {
   const { subscriptions, bus, parts, control } = useSystemState();
   const note = (text: ReactNode) => (
-    <p className="section-note" id="subscriptions-note">
+    <p className={bus === 'away' ? 'waits' : 'quiet'} id="subscriptions-note">
       {text}
     </p>
   );
