@@ -1,5 +1,6 @@
 // The System page in production: without control, a comment's journey, the log, and how much it asks; with real parts, the
 // built page and its security headers.
+import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from '@jest/globals';
 import type { Page } from 'playwright-core';
@@ -111,6 +112,44 @@ test('rows stay in place while thousands of events come, and an older event open
     .getByRole('region', { name: /^Event/ })
     .locator('pre', { hasText: '"Flood"' })
     .waitFor();
+});
+
+/** Counts the times that the log's rows change: per second, while 60 events come one after another. */
+async function drawnPerSecond(page: Page): Promise<number> {
+  await page.evaluate(`{
+    window.drawn = 0;
+    window.began = performance.now();
+    window.watching = new MutationObserver(() => { window.drawn += 1; });
+    window.watching.observe(document.querySelector('.log-table'), { childList: true, subtree: true, characterData: true });
+  }`);
+  const about = { specversion: '1.0', source: 'drip', type: 'Drip', data: null };
+  for (let n = 0; n < 60; n++) {
+    const { status } = await post(`${blog.system.url('event-bus')}/events`, { ...about, id: randomUUID() });
+    expect(status).toBe(201);
+    await pause(20);
+  }
+  return page.evaluate<number>(`{
+    window.watching.disconnect();
+    window.drawn / (performance.now() - window.began) * 1_000;
+  }`);
+}
+
+test('the log is drawn only while in view, and then a few times a second', async () => {
+  await blog.post('In the log');
+  const page = await blog.open(undefined, '/system');
+  await page.setViewportSize({ width: 1_000, height: 300 });
+  await rows(page).first().waitFor();
+  const newest = async () => (await rows(page).first().getByRole('rowheader').textContent())?.replace(/\D/g, '');
+  const isNewest = async () => (await newest()) === `${Number.parseInt(await blog.system.head(), 10)}`;
+  await until('the newest event', isNewest);
+  expect(await drawnPerSecond(page)).toBe(0);
+
+  await page.getByRole('heading', { name: 'The log' }).evaluate((heading) => heading.scrollIntoView());
+  await until('the newest event', isNewest);
+  const inView = await drawnPerSecond(page);
+  expect(inView).toBeGreaterThan(0);
+  expect(inView).toBeLessThan(6);
+  await until('the newest event', isNewest);
 });
 
 test('an idle System window sends at most two requests a second, and a part that is away is no error to the browser', async () => {

@@ -49,6 +49,49 @@ test('axe finds nothing on the blog, a post, and the System page, wide and on a 
   expect(found).toEqual(Object.fromEntries(Object.keys(found).map((what) => [what, []])));
 });
 
+test('printed, the posts are dark on white, also from a dark screen', async () => {
+  const id = await blog.post('On paper');
+  await blog.comment(id, 'a remark');
+  const page = await blog.open();
+  await postOf(page, 'On paper').getByText('a remark').waitFor();
+  await page.emulateMedia({ media: 'print', colorScheme: 'dark' });
+  // The lightness of the text, and of each background behind it that is not transparent.
+  const inks = await page.evaluate<{ text: number; behind: number[] }>(`{
+    const lightness = (color) => {
+      const context = Object.assign(document.createElement('canvas'), { width: 1, height: 1 }).getContext('2d');
+      context.fillStyle = color;
+      context.fillRect(0, 0, 1, 1);
+      const [red, green, blue, alpha] = context.getImageData(0, 0, 1, 1).data;
+      return alpha === 0 ? undefined : (red + green + blue) / 765;
+    };
+    const text = document.querySelector('.post .text');
+    const behind = [];
+    for (let element = text; element; element = element.parentElement) behind.push(getComputedStyle(element).backgroundColor);
+    ({ text: lightness(getComputedStyle(text).color), behind: behind.map(lightness).filter((one) => one !== undefined) });
+  }`);
+  expect(inks.text).toBeLessThan(0.4);
+  expect(inks.behind.filter((one) => one < 1)).toEqual([]);
+  for (const role of ['textbox', 'button', 'navigation'] as const) expect(await page.getByRole(role).count()).toBe(0);
+  expect(await postOf(page, 'On paper').getByText('a remark').isVisible()).toBe(true);
+});
+
+test('back and forward keep the place', async () => {
+  for (let n = 0; n < 12; n++) await blog.post(`Place ${n}`);
+  const page = await blog.open();
+  const scrolled = () => page.evaluate<number>('Math.round(scrollY)');
+  const link = page.getByRole('link', { name: 'Place 3', exact: true });
+  await link.scrollIntoViewIfNeeded();
+  const before = await scrolled();
+  expect(before).toBeGreaterThan(300);
+  await link.click();
+  await page.waitForURL('**/p/*');
+  await until('it begins at its top', async () => (await scrolled()) === 0);
+  await page.goBack();
+  await until('the same place', async () => (await scrolled()) === before);
+  await page.goForward();
+  await page.getByRole('heading', { name: 'Place 3' }).waitFor();
+});
+
 const RESTORED = `addEventListener('pageshow', ({ persisted }) => { window.restored = persisted; })`;
 
 test('a page restored from the back/forward cache is live again, has what came meanwhile, and keeps what was typed', async () => {
