@@ -10,6 +10,8 @@ export default defineConfig({
   appType: 'custom',
   cacheDir: resolve(import.meta.dirname, '../node_modules/.vite'),
   plugins: [react()],
+  // axios sends with XMLHttpRequest; without its adapter for `fetch` the first load is 3 kB smaller.
+  resolve: { alias: { './fetch.js': 'axios/unsafe/helpers/null.js' } },
   // Listed here, because a dependency that Vite discovers late makes it reload the page.
   optimizeDeps: {
     include: [

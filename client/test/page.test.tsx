@@ -9,7 +9,7 @@ import { article, blog, comment, commentField, later, openPage, post, send, spok
 
 describe('reading', () => {
   test('posts are listed newest first, with their times and numbers of comments', async () => {
-    blog.posts = [1, 2].map((seq) => ({ post: aPost(seq, { commentCount: seq }), comments: [] }));
+    blog.posts = [1, 2].map((seq) => ({ post: aPost(seq, { commentCount: 1 }), comments: [aComment(seq)] }));
     await openPage();
     await waitFor(() => expect(titles()).toEqual(['Title 2', 'Title 1']));
     expect(article('Title 1').getByText('1 comment')).toBeTruthy();
@@ -205,7 +205,7 @@ describe('what arrives', () => {
     });
     observer.observe(document.body, { childList: true, subtree: true, characterData: true });
     for (let seq = 1; seq <= 50; seq++) send(`db-${seq}`, aMessage(aPost(1, { commentCount: seq }), [aComment(seq)]));
-    await screen.findByText('50 comments');
+    await screen.findByText('All 50 comments');
     observer.disconnect();
     expect(renders).toBeLessThan(5);
   });
@@ -329,7 +329,7 @@ describe('sending', () => {
     await screen.findByText('Title 1');
     await comment('Title 1', 'Text 3');
     send('db-2', aMessage(aPost(1, { commentCount: 3 }), [aComment(3, 'pending')]));
-    await screen.findByText('3 comments');
+    await screen.findByText('All 3 comments');
     await act(async () => answer.resolve({ status: 201, body: { id: 'comment-3' } }));
     await screen.findByText('Awaiting moderation');
     expect(screen.queryByText('On its way…')).toBeNull();

@@ -1,7 +1,6 @@
 // The form for a comment, and the resending of comments whose form is not on the page.
 
-import { useRef, useState } from 'react';
-import { flushSync } from 'react-dom';
+import { useEffect, useRef, useState } from 'react';
 import { formsBeingSent, hasDraft } from './draft.ts';
 import { useFeedStore } from './feed-context.ts';
 import { sendComment } from './requests.ts';
@@ -24,21 +23,20 @@ function useComment(postId: string) {
   });
 }
 
-/** The form, or until it is asked for the button that opens it. A draft opens it too. */
+/** The form, or the button that opens it. A draft keeps it open. */
 export function CommentForm({ postId, isOpen }: { postId: string; isOpen: boolean }) {
-  const [isShown, setShown] = useState(() => isOpen || hasDraft(PREFIX + postId));
+  const [hadDraft] = useState(() => hasDraft(PREFIX + postId));
+  const [isAsked, setAsked] = useState(false);
   const place = useRef<HTMLDivElement>(null);
-  function open() {
-    // Phones show their keyboard only for a focus that the tap itself moves.
-    flushSync(() => setShown(true));
-    place.current?.querySelector('textarea')?.focus();
-  }
+  useEffect(() => {
+    if (isAsked) place.current?.querySelector('textarea')?.focus();
+  }, [isAsked]);
   return (
-    <div ref={place} className="comment-form">
-      {isShown ? (
+    <div ref={place}>
+      {isOpen || hadDraft || isAsked ? (
         <OpenForm postId={postId} />
       ) : (
-        <button type="button" onClick={open}>
+        <button type="button" onClick={() => setAsked(true)}>
           Write a comment
         </button>
       )}

@@ -1,5 +1,3 @@
-import { Link } from 'wouter';
-import { postAddress } from '../shared/addresses.ts';
 import { More } from '../shared/more.tsx';
 import { CommentItem } from './comment-item.tsx';
 import { type Entry, hiddenCount } from './entry.ts';
@@ -8,7 +6,7 @@ import type { Own } from './own.ts';
 import type { Comment } from './types.ts';
 
 /** The number of comments that the list of posts shows of each. */
-const NEWEST = 3;
+export const NEWEST = 3;
 
 /** `own`: the reader's own comments without a verdict. `isWhole`: all comments are shown, not only the newest. */
 type Props = { entry: Entry; own: readonly Own[]; isWhole: boolean };
@@ -23,10 +21,6 @@ export function CommentList({ entry, own, isWhole }: Props) {
   const toItem = (comment: Comment) => <CommentItem key={comment.id} comment={comment} own={owns.get(comment.id)} />;
   const sent = own.filter(({ arrived }) => !arrived).map(asComment);
   const hidden = hiddenCount(entry);
-  const known = [...comments, ...apart];
-  const newest = known.slice(-NEWEST);
-  const count = known.length + hidden;
-  if (count + sent.length === 0) return isWhole && <p className="note">No comments yet.</p>;
   const more = hidden > 0 && (
     <li key="more">
       <More
@@ -37,17 +31,10 @@ export function CommentList({ entry, own, isWhole }: Props) {
     </li>
   );
   // One array, so that React keeps an item when it moves.
-  const items = isWhole ? [...comments.map(toItem), more, ...apart.map(toItem)] : newest.map(toItem);
-  return (
-    <>
-      {!isWhole && count > newest.length && (
-        <p>
-          <Link href={postAddress(post.id)}>{`All ${count.toLocaleString()} comments`}</Link>
-        </p>
-      )}
-      <ol className="comments">{[...items, ...sent.map(toItem)]}</ol>
-    </>
-  );
+  const known = isWhole
+    ? [...comments.map(toItem), more, ...apart.map(toItem)]
+    : [...comments, ...apart].slice(-NEWEST).map(toItem);
+  return <ol className="comments">{[...known, ...sent.map(toItem)]}</ol>;
 }
 
 const asComment = ({ id, postId, createdAt }: Own): Comment => ({

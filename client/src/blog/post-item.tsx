@@ -3,7 +3,7 @@ import { Link } from 'wouter';
 import { postAddress } from '../shared/addresses.ts';
 import { TimeStamp } from '../shared/time.tsx';
 import { CommentForm } from './comment-form.tsx';
-import { CommentList } from './comment-list.tsx';
+import { CommentList, NEWEST } from './comment-list.tsx';
 import type { Entry } from './entry.ts';
 import { OnItsWay } from './on-its-way.tsx';
 import type { Own } from './own.ts';
@@ -24,6 +24,7 @@ export const PostItem = memo(function PostItem({ entry, own, sent, isWhole = fal
   const listed = useId();
   const id = isWhole ? 'post' : listed;
   const Heading = isWhole ? 'h2' : 'h3';
+  const isCut = !isWhole && post.commentCount > Math.min(NEWEST, entry.comments.length + entry.apart.length);
   const title = post.title ?? 'Untitled';
   return (
     <article className="post card" aria-labelledby={id} data-place data-sent={sent !== undefined}>
@@ -33,7 +34,9 @@ export const PostItem = memo(function PostItem({ entry, own, sent, isWhole = fal
         </Heading>
         <p className="meta">
           <TimeStamp value={post.createdAt} />
-          {sent ? <OnItsWay own={sent} /> : <span>{countText(post.commentCount)}</span>}
+          {sent && <OnItsWay own={sent} />}
+          {!sent && isCut && <Link href={postAddress(post.id)}>All {countText(post.commentCount)}</Link>}
+          {!sent && !isCut && <span>{countText(post.commentCount)}</span>}
         </p>
       </header>
       <CommentList entry={entry} own={own} isWhole={isWhole} />

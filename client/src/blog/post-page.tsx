@@ -10,7 +10,7 @@ import { KeepPlace } from './keep-place.tsx';
 import { ownPost } from './own.ts';
 import { PostItem } from './post-item.tsx';
 
-const ASK_EVERY_MS = 1_000;
+const ASK_AGAIN_MS = { missing: 10_000, failed: 1_000 };
 
 /** One post at its own address, with all its comments. One that has not arrived yet is shown as soon as it does. */
 export function PostPage({ id }: { id: string }) {
@@ -63,8 +63,9 @@ function useAsking(id: string, isKnown: boolean) {
         await loadComments(id);
       } catch (error) {
         if (isOver) return;
-        setFailure(error instanceof RequestError && error.status === 404 ? 'missing' : 'failed');
-        timer = setTimeout(ask, ASK_EVERY_MS + backoffMs(attempt), attempt + 1);
+        const why = error instanceof RequestError && error.status === 404 ? 'missing' : 'failed';
+        setFailure(why);
+        timer = setTimeout(ask, ASK_AGAIN_MS[why] + backoffMs(attempt), attempt + 1);
       }
     }
     void ask(0);
