@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const OLDEST_NODE = 20;
+/** The polling interval in milliseconds for the shell in which npm runs this script. */
+const SHELL_MS = 300;
 
 /** npm's fields `os`, `cpu` and `libc`: the values that a package supports, or with a `!` those that it does not. */
 const fits = (list, value) =>
@@ -146,6 +148,19 @@ function install(root) {
 }
 
 /**
+ * Stops this process when npm's shell is gone. npm passes SIGINT and SIGTERM on to that shell only, and some shells
+ * (dash) end by them without passing them on. On Windows the id of the parent never changes.
+ */
+function stopWithShell() {
+  const shell = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === shell) return;
+    clearInterval(timer);
+    process.kill(process.pid, 'SIGTERM');
+  }, SHELL_MS).unref();
+}
+
+/**
  * Runs the script in this process if it is the project's Node, else (right after an install) in a child that ends with
  * it.
  */
@@ -166,6 +181,7 @@ async function run(node, script, args) {
 if (process.argv[1] && import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href) {
   const root = join(fileURLToPath(import.meta.url), '..', '..', '..');
   const [script, ...args] = process.argv.slice(2);
+  if (process.env.npm_lifecycle_event) stopWithShell();
   setup(root);
   if (script) await run(nodeBinary(root), join(root, script), args);
 }

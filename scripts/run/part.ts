@@ -10,10 +10,16 @@ import { showTables } from '../data/tables.ts';
 import { type Answer, ask } from '../lib/control.ts';
 import { dataDirOf, dataOption, optionsOrUsage } from '../lib/usage.ts';
 
+const USAGE = `Usage: npm run part -- COMMAND [--data DIR]
+Commands: stop PART, start PART, kill PART, status, tables PART`;
+const VERBS = ['stop', 'start', 'kill', 'status', 'tables'];
+
 const { command, dataDir } = optionsOrUsage(() => {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { data: dataOption } });
+  const [verb = ''] = positionals;
+  if (!VERBS.includes(verb)) throw new Error(verb ? `There is no command "${printable(verb)}".` : 'Name a command.');
   return { command: positionals, dataDir: dataDirOf(values.data) };
-}, 'Usage: npm run part -- COMMAND [--data DIR]');
+}, USAGE);
 const [verb = '', name = ''] = command;
 
 /** The newest rows of a part's tables; undefined if there is no database. */

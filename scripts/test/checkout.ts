@@ -39,7 +39,7 @@ export async function createCheckout(name = "[100% blög] (it's) + ") {
     recursive: true,
     filter: (path) => !/test$/.test(path),
   });
-  cpSync(join(repository, 'package.json'), join(root, 'package.json'));
+  for (const name of ['package.json', 'package-lock.json']) cpSync(join(repository, name), join(root, name));
   symlinkSync(join(repository, 'node_modules'), join(root, 'node_modules'), 'junction');
   mkdirSync(join(root, 'common', 'src'), { recursive: true });
   const mainOf = (name: string) => join(root, name, name === 'client' ? 'server' : 'src', 'main.ts');
@@ -71,17 +71,21 @@ export async function createCheckout(name = "[100% blög] (it's) + ") {
     return started;
   }
 
+  /** The options of `npm start` for only the named parts, at their ports here. */
+  const only = (...names: string[]) => [
+    ...PARTS.filter((name) => !names.includes(name)).flatMap((name) => ['--without', name]),
+    ...PARTS.flatMap((name) => ['--port', `${name}=${ports[name]}`]),
+  ];
+
   return {
     root,
     ports,
     run,
+    only,
     edit: (name: string, source: string) => writeFileSync(mainOf(name), source),
     /** Runs `npm start` with only the named parts. */
-    start: (only: string[], args: string[] = [], env: NodeJS.ProcessEnv = {}, by: string[] = []) => {
-      const without = PARTS.filter((name) => !only.includes(name)).flatMap((name) => ['--without', name]);
-      const moved = PARTS.flatMap((name) => ['--port', `${name}=${ports[name]}`]);
-      return run('run/start.ts', [...without, ...moved, ...args], env, by);
-    },
+    start: (names: string[], args: string[] = [], env: NodeJS.ProcessEnv = {}, by: string[] = []) =>
+      run('run/start.ts', [...only(...names), ...args], env, by),
     /** A fake part's answer, or undefined while it has none. */
     get: async (name: string): Promise<Reply | undefined> => {
       try {

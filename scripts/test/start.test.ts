@@ -42,6 +42,21 @@ describe('npm start', () => {
     expect(isAlive(pid)).toBe(false);
   });
 
+  // The shell's own signal handling is what leaves the runner behind; Windows has no signals.
+  (process.platform === 'win32' ? test.skip : test)(
+    'a signal to npm, which ends only its shell, stops all parts',
+    async () => {
+      const shell = ['sh', '-c', '"$@"; exit $?', 'sh'];
+      const setup = ['scripts/run/start.ts', ...checkout.only('posts')];
+      const runner = checkout.run('lib/setup.mjs', setup, { npm_lifecycle_event: 'start' }, shell);
+      const { pid, ppid } = await until('posts', () => checkout.get('posts'));
+      runner.process.kill('SIGTERM');
+      await until('it ends', () => !isAlive(pid), 5_000).finally(() => isAlive(ppid) && process.kill(ppid, 'SIGKILL'));
+      await runner.exited;
+      expect(runner.output()).toContain('SIGTERM: stopping');
+    },
+  );
+
   test.each([[[]], [['--production']]])('when the runner is killed, its children end (%p)', async (args: string[]) => {
     const runner = checkout.start(['posts', 'client'], args);
     const posts = await until('posts', () => checkout.get('posts'));
@@ -442,8 +457,10 @@ describe('npm run part', () => {
     const runner = checkout.start(['posts']);
     await until('ready', () => runner.output().includes('Ready after'));
     expect(await part('stop', 'nobody')).toBe(2);
-    expect(await part('explode', 'posts')).toBe(2);
     expect(await part('stop')).toBe(2);
+    const asked = checkout.run('run/part.ts', ['explode', 'posts']);
+    expect(await asked.exited).toBe(2);
+    expect(asked.output()).toContain('stop PART, start PART, kill PART, status, tables PART');
   });
 });
 
