@@ -1,37 +1,38 @@
 // A window's stream: reconnection, resuming, and hidden tabs.
 
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { type LiveStream, openLiveStream } from '../src/shared/live-stream.ts';
+import { openLiveStream } from '../src/shared/live-stream.ts';
 import type { StreamState } from '../src/shared/source.ts';
 import { aMessage, aPost, FakeEventSource } from './fake-blog.ts';
 
 let hidden = false;
 let states: StreamState[];
 let resets: number;
-let stream: LiveStream;
+let close: () => void;
 
 beforeEach(() => {
   jest.useFakeTimers();
   jest.spyOn(Math, 'random').mockReturnValue(0.999);
   jest.spyOn(document, 'hidden', 'get').mockImplementation(() => hidden);
   globalThis.EventSource = FakeEventSource as unknown as typeof EventSource;
+  globalThis.fetch = async () => ({ status: 503 }) as Response;
   FakeEventSource.opened = [];
   hidden = false;
   states = [];
   resets = 0;
-  stream = openLiveStream({
+  close = openLiveStream({
     path: '/stream',
+    position: 'db-1',
     onMessage: () => undefined,
     onReset: () => {
       resets += 1;
     },
     onState: (state) => states.push(state),
   });
-  stream.follow('db-1');
 });
 
 afterEach(() => {
-  stream.close();
+  close();
   jest.restoreAllMocks();
   jest.useRealTimers();
 });
@@ -106,20 +107,37 @@ describe('the stream', () => {
     ]);
   });
 
-  test('a page that began to read the list while it was hidden reads it again if something came before it joined', () => {
-    let again = 0;
+  test('a page that was opened hidden joins from where it has read when it is shown', () => {
+    close();
     hidden = true;
-    const late = openLiveStream({
-      path: '/stream',
+    const closeLate = openLiveStream({
+      ...{ path: '/stream', position: 'db-5' },
       onMessage: () => undefined,
-      onReset: () => void again++,
+      onReset: () => undefined,
       onState: () => undefined,
     });
-    FakeEventSource.last.send('db-2', aMessage(aPost(1)));
+    expect(opened()).toBe(1);
     show(true);
-    late.follow('db-1');
-    expect(again).toBe(1);
-    late.close();
+    expect(FakeEventSource.last.url).toBe('/stream?after=db-5');
+    closeLate();
+  });
+
+  test('a browser that says that it is offline reconnects all the same: the blog may be on the same machine', () => {
+    FakeEventSource.last.open();
+    window.dispatchEvent(new Event('offline'));
+    expect(states.at(-1)).toBe('lost');
+    jest.advanceTimersByTime(500);
+    FakeEventSource.last.open();
+    expect(states.at(-1)).toBe('live');
+  });
+
+  test('a connection that does not open within ten seconds is lost', () => {
+    jest.advanceTimersByTime(9_999);
+    expect(states.at(-1)).toBe('connecting');
+    jest.advanceTimersByTime(1);
+    expect(states.at(-1)).toBe('lost');
+    jest.advanceTimersByTime(500);
+    expect(opened()).toBe(2);
   });
 
   test('never more than one stream is open', () => {
@@ -134,8 +152,9 @@ describe('the stream', () => {
   test.each([
     ['is away for long resumes from its position', 503, 0],
     ['was replaced by one without a stream asks for the list', 404, 1],
+    ['answers, but whose stream does not get through asks for the list', 200, 1],
   ])('the stream of a part that %s', async (_, status, asked) => {
-    globalThis.fetch = async () => ({ status }) as Response;
+    globalThis.fetch = async () => ({ status, ok: status === 200 }) as Response;
     for (let attempt = 0; attempt < 4 && resets === 0; attempt++) {
       FakeEventSource.last.fail();
       await jest.advanceTimersByTimeAsync(10_000);

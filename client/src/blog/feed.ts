@@ -17,17 +17,10 @@ export type Feed = {
   readonly manyWaiting: boolean;
   /** Older posts can be loaded: those after the post `oldest`. */
   readonly hasOlder: boolean;
-  readonly oldest: string | undefined;
+  readonly oldest?: string | undefined;
 };
 
-export const emptyFeed: Feed = {
-  entries: new Map(),
-  shown: [],
-  waiting: [],
-  manyWaiting: false,
-  hasOlder: false,
-  oldest: undefined,
-};
+export const emptyFeed: Feed = { entries: new Map(), shown: [], waiting: [], manyWaiting: false, hasOlder: false };
 
 /** The feed with only the newest posts shown. Known verdicts are kept, and posts that were opened by their address. */
 export function fromList(list: PostList, known: Feed = emptyFeed): Feed {

@@ -5,12 +5,12 @@ import { backoffMs } from '../shared/backoff.ts';
 import { createBatch } from '../shared/batch.ts';
 import { RequestError } from '../shared/http.ts';
 import { noteShown } from '../shared/journey-notes.ts';
-import { type LiveStream, openLiveStream } from '../shared/live-stream.ts';
+import { openLiveStream } from '../shared/live-stream.ts';
 import type { StreamState } from '../shared/source.ts';
 import * as feeds from './feed.ts';
 import { loadOwn, type Own, saveOwn, settleOwn, withLate } from './own.ts';
 import { type Created, parseMessage, readPost, readPosts } from './requests.ts';
-import type { Message } from './types.ts';
+import type { Message, PostPage } from './types.ts';
 
 /** The interval of batches: at most ten renders per second, however many changes arrive. */
 const APPLY_EVERY_MS = 100;
@@ -43,7 +43,8 @@ export function createFeedStore(announce: (text: string) => void) {
   /** Messages of the last seconds, and all since the first of the `reads` under way was asked for. */
   let recent: { at: number; message: Message }[] = [];
   let reads = 0;
-  let stream: LiveStream | undefined;
+  let isOn = false;
+  let closeStream: (() => void) | undefined;
   /** The read model's last list named a stream position. */
   let hasStream = true;
   /** Incremented when the stream ends and when it begins: changes between a read and its begin do not come by it. */
@@ -78,7 +79,8 @@ export function createFeedStore(announce: (text: string) => void) {
     recent.push(...messages.map((message) => ({ at, message })));
     const feed = withRecent(state.feed, new Set(messages.map(({ post }) => post.id)));
     if (feed !== state.feed) set({ feed, arrivals: state.arrivals + 1 });
-    for (const { comments } of messages) for (const { id, status } of comments) if (status !== 'pending') noteShown(id);
+    const streamed = messages.filter((message) => !('hasNext' in message)).flatMap(({ comments }) => comments);
+    for (const { id, status } of streamed) if (status !== 'pending') noteShown(id);
     void refresh(messages.flatMap(({ post, more }) => (more ? post.id : [])));
   });
 
@@ -97,17 +99,11 @@ export function createFeedStore(announce: (text: string) => void) {
   }
 
   /** Reads the list and follows the stream from there; retries until it succeeds. */
-  async function start(attempt = 0): Promise<void> {
-    stop();
+  async function follow(attempt = 0): Promise<void> {
+    end();
     let mine = run;
-    const opened = openLiveStream({
-      ...{ path: '/stream', onMessage, onReset: start },
-      onState: (state) => hasStream && onState(state),
-    });
-    stream = opened;
     const isFirst = state.phase !== 'ready';
     try {
-      await opened.joined;
       const list = await readPosts();
       if (mine !== run) return;
       mine = ++run;
@@ -115,28 +111,28 @@ export function createFeedStore(announce: (text: string) => void) {
       const merged = isFirst ? feeds.fromList(list, feed) : feeds.withReread(feed, list, isOwn);
       set({ feed: withRecent(merged), phase: 'ready', arrivals: arrivals + (isFirst ? 0 : 1) });
       void refresh(feeds.uncovered(feed, list));
-      hasStream = list.position !== undefined;
-      if (list.position !== undefined) return opened.follow(list.position);
-      // A read model without a stream, such as the classic one, is polled.
-      opened.close();
-      onState('live');
-      starting = setTimeout(start, READ_EVERY_MS);
+      const { position } = list;
+      hasStream = position !== undefined;
+      if (position !== undefined) {
+        closeStream = openLiveStream({ path: '/stream', position, onMessage, onReset: follow, onState });
+      } else {
+        // A read model without a stream, such as the classic one, is polled.
+        onState('live');
+        starting = setTimeout(follow, READ_EVERY_MS);
+      }
     } catch (error) {
       if (mine !== run) return;
-      opened.close();
       if (isFirst) set({ phase: 'failed' });
       else onState('lost');
       const asked = error instanceof RequestError ? error.retryAfterMs : undefined;
-      starting = setTimeout(start, Math.max(backoffMs(attempt), asked ?? 0), attempt + 1);
+      starting = setTimeout(follow, Math.max(backoffMs(attempt), asked ?? 0), attempt + 1);
     }
   }
 
-  function stop() {
+  function end() {
     run += 1;
     clearTimeout(starting);
-    clearTimeout(seeking);
-    stream?.close();
-    stream = undefined;
+    closeStream?.();
   }
 
   function onMessage(data: string) {
@@ -157,28 +153,26 @@ export function createFeedStore(announce: (text: string) => void) {
     for (const id of ids) stale.add(id);
     if (isRefreshing) return;
     isRefreshing = true;
-    while (stale.size > 0 && stream) {
+    while (stale.size > 0 && isOn) {
       for (const id of [...stale]) {
         stale.delete(id);
         const isDone = await readAgain(id).then(() => true, isMissing);
         if (!isDone) stale.add(id);
-        if (!isDone || !stream) break;
+        if (!isDone || !isOn) break;
       }
       await new Promise((done) => setTimeout(done, REFRESH_EVERY_MS));
     }
     isRefreshing = false;
   }
 
-  /** Reads a post from its first comment on, until as many as are shown, or all, were read. */
-  async function readAgain(id: string): Promise<void> {
-    let cursor: string | undefined;
-    for (let count = 0; ; ) {
-      const page = await readPost(id, cursor);
+  /** Reads a post again: its comments up to as many as are shown. */
+  function readAgain(id: string): Promise<void> {
+    let count = 0;
+    return readPages(id, undefined, (page) => {
       arrived.add(page);
       count += page.comments.length;
-      cursor = page.comments.at(-1)?.id;
-      if (!page.hasNext || cursor === undefined || count >= commentsOf(id).length) return;
-    }
+      return count >= commentsOf(id).length;
+    });
   }
 
   /**
@@ -187,7 +181,7 @@ export function createFeedStore(announce: (text: string) => void) {
    */
   function seek(wait = SEEK_AFTER_MS): void {
     clearTimeout(seeking);
-    if (!stream || state.own.every(({ arrived }) => arrived)) return;
+    if (!isOn || state.own.every(({ arrived }) => arrived)) return;
     seeking = setTimeout(async () => {
       const own = withLate(state.own, Date.now());
       if (own !== state.own) {
@@ -199,14 +193,13 @@ export function createFeedStore(announce: (text: string) => void) {
     }, wait);
   }
 
-  async function find({ id, postId }: Own): Promise<void> {
-    for (let cursor = commentsOf(postId).at(-1)?.id; ; ) {
-      const { post, comments, hasNext } = await readPost(postId, cursor);
+  function find({ id, postId }: Own): Promise<void> {
+    return readPages(postId, commentsOf(postId).at(-1)?.id, ({ post, comments }) => {
       const found = comments.filter((comment) => comment.id === id);
-      if (found.length > 0 || id === postId) return arrived.add({ post, comments: found });
-      cursor = comments.at(-1)?.id;
-      if (!hasNext || cursor === undefined) return;
-    }
+      const isFound = found.length > 0 || id === postId;
+      if (isFound) arrived.add({ post, comments: found });
+      return isFound;
+    });
   }
 
   return {
@@ -218,14 +211,19 @@ export function createFeedStore(announce: (text: string) => void) {
     announce,
     /** Reads the list and keeps it live until `stop`. Both may be called again. */
     start() {
-      void start();
+      isOn = true;
+      void follow();
       seek();
     },
-    stop,
+    stop() {
+      isOn = false;
+      clearTimeout(seeking);
+      end();
+    },
     /** Retries now instead of waiting for the next try. */
     retry() {
       if (state.phase === 'failed') set({ phase: 'loading' });
-      void start();
+      void follow();
     },
     async showWaiting() {
       arrived.flush();
@@ -264,6 +262,13 @@ export function createFeedStore(announce: (text: string) => void) {
       set({ own: state.own.filter((own) => own.id !== id) });
     },
   };
+}
+
+/** Reads a post from the comment after `cursor` on, page by page, until there is no more or `take` returns true. */
+async function readPages(id: string, cursor: string | undefined, take: (page: PostPage) => boolean): Promise<void> {
+  const page = await readPost(id, cursor);
+  const last = page.comments.at(-1)?.id;
+  if (!take(page) && page.hasNext && last !== undefined) await readPages(id, last, take);
 }
 
 /** Posts are never deleted, so a read model without one is being rebuilt: it stays shown, and the stream will bring it. */

@@ -8,18 +8,17 @@ const BURST = 2;
 export function createBatch<T>(everyMs: number, apply: (items: T[]) => void) {
   const items: T[] = [];
   let tokens = BURST;
-  let timer: ReturnType<typeof setTimeout> | undefined;
 
   function flush() {
     if (items.length === 0) return;
-    tokens = Math.max(0, tokens - 1);
-    timer ??= setTimeout(refill, everyMs);
+    if (tokens === BURST) setTimeout(refill, everyMs);
+    tokens -= 1;
     apply(items.splice(0));
   }
 
   function refill() {
     tokens += 1;
-    timer = tokens < BURST ? setTimeout(refill, everyMs) : undefined;
+    if (tokens < BURST) setTimeout(refill, everyMs);
     flush();
   }
 

@@ -1,18 +1,16 @@
-// A window's view of the live stream, which all windows of a browser share.
+// A window's view of a live stream, which all windows of a browser share.
 
 import type { StreamState } from './source.ts';
 import { createHub, type FromHub, type ToHub } from './stream-hub.ts';
 
-/**
- * The interval of heartbeats to the worker, in milliseconds. A worker that has not answered by the next one is taken as
- * dead.
- */
+/** The interval of heartbeats, in milliseconds. A worker that has not answered by the next one is dead. */
 const HERE_EVERY_MS = 5_000;
 
 /** The hub of a window without a shared worker: one stream at most, so that connections are left for requests. */
 const ownHub = createHub(1);
 let hasWorker = true;
 
+/** Returns the function that sends messages to the hub; `leave` is the last. */
 function connect(hear: (message: FromHub) => void, onError: () => void): (message: ToHub) => void {
   try {
     if (!hasWorker) return ownHub(hear);
@@ -32,84 +30,52 @@ function connect(hear: (message: FromHub) => void, onError: () => void): (messag
 
 type Options = {
   path: string;
+  /** The position of what was read. */
+  position: string;
+  /** Takes a message from behind the position. It may come more than once. */
   onMessage: (data: string) => void;
   /** Messages may be missing: read everything again. The stream is closed by then. */
   onReset: () => void;
   onState: (state: StreamState) => void;
 };
 
-export type LiveStream = ReturnType<typeof openLiveStream>;
-
-/**
- * Follows a stream while the window is visible, over a connection that all windows of the browser share. The order is
- * `joined`, then a read, then `follow` from its position: messages that arrive in between are held and handed over
- * then, so none is missed.
- */
-export function openLiveStream({ path, onMessage, onReset, onState }: Options) {
+/** Follows a stream from a position while the window is visible. Returns the function that ends it. */
+export function openLiveStream({ path, position, onMessage, onReset, onState }: Options): () => void {
+  /** Sends to the hub; undefined while the window is away. */
   let say: ((message: ToHub) => void) | undefined;
-  /** The position up to which everything is known. Undefined until the first read; messages are held until then. */
-  let position: string | undefined;
-  const held: string[] = [];
-  /**
-   * Counts this window's joins, so that answers to an earlier one are ignored. A window opened hidden reads before it
-   * joins.
-   */
-  let run = 0;
-  let readSince: number | undefined;
-  let isHeard = false;
-  let wasHeard = false;
+  /** The number of messages heard since the window joined. */
+  let heard = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const ending = new AbortController();
-  const joined = Promise.withResolvers<void>();
+  const { signal } = ending;
 
   function enter() {
-    if (say || ending.signal.aborted) return;
-    if (document.hidden) return beginReading();
+    if (say || document.hidden) return;
     onState('connecting');
-    run += 1;
-    const mine = run;
-    isHeard = false;
-    wasHeard = false;
-    const whileJoined = (act: () => void) => mine === run && say && act();
-    say = connect(
-      (message) => whileJoined(() => hear(message)),
-      () => whileJoined(giveUp),
-    );
-    timer = setTimeout(tellHere, HERE_EVERY_MS);
-    say({ join: path });
+    heard = 0;
+    timer = setTimeout(beat, HERE_EVERY_MS, heard);
+    say = connect(hear, giveUp);
+    say({ join: path, position });
   }
 
-  function beginReading() {
-    readSince ??= run;
-    joined.resolve();
+  function hear(message: FromHub) {
+    heard += 1;
+    if (message === 'reset') return reset();
+    if (message.state) return onState(message.state);
+    position = message.id || position;
+    onMessage(message.data);
   }
 
-  function tellHere() {
-    if (!isHeard) return giveUp();
-    isHeard = false;
-    timer = setTimeout(tellHere, HERE_EVERY_MS);
+  function beat(before: number) {
+    if (heard === before) return giveUp();
+    timer = setTimeout(beat, HERE_EVERY_MS, heard);
     say?.('here');
   }
 
   /** Replaces a worker that died with the window that had started it. One that never answered is not started again. */
   function giveUp() {
-    hasWorker = wasHeard;
+    hasWorker = heard > 0;
     reset();
-  }
-
-  function hear(message: FromHub) {
-    isHeard = true;
-    wasHeard = true;
-    if (message === 'reset') reset();
-    else if (message === 'joined') {
-      if (position !== undefined) say?.({ follow: position, isFresh: false });
-      beginReading();
-    } else if ('state' in message) onState(message.state);
-    else if (position === undefined) held.push(message.data);
-    else {
-      if (message.id) position = message.id;
-      onMessage(message.data);
-    }
   }
 
   function leave() {
@@ -129,22 +95,10 @@ export function openLiveStream({ path, onMessage, onReset, onState }: Options) {
   }
 
   const onVisibility = () => (document.hidden ? leave() : enter());
-  document.addEventListener('visibilitychange', onVisibility, { signal: ending.signal });
+  document.addEventListener('visibilitychange', onVisibility, { signal });
   // The page enters or leaves the back/forward cache.
-  window.addEventListener('pagehide', leave, { signal: ending.signal });
-  window.addEventListener('pageshow', onVisibility, { signal: ending.signal });
+  window.addEventListener('pagehide', leave, { signal });
+  window.addEventListener('pageshow', onVisibility, { signal });
   enter();
-
-  return {
-    joined: joined.promise,
-    /** Hands over the held messages after this position, and then every new one. */
-    follow(from: string) {
-      position = from;
-      say?.({ follow: from, isFresh: readSince === run });
-      for (const data of held.splice(0)) onMessage(data);
-    },
-    /** Reconnects now instead of waiting for the next try. */
-    retry: () => say?.('retry'),
-    close,
-  };
+  return close;
 }

@@ -2,9 +2,11 @@
 
 import { backoffMs } from './backoff.ts';
 
+/** Some proxies hold a stream back: a connection that does not open within this time is lost. */
+const OPEN_WITHIN_MS = 10_000;
 /** A connection that lived this long was stable, so the backoff starts anew after it. */
 const STEADY_MS = 5_000;
-/** The number of failures in a row after which the server is asked if it has a stream at all. */
+/** The number of failures in a row after which the server is asked why. */
 const ENOUGH_TRIES = 3;
 /** The statuses of servers without such a route: Express, Go, Python. */
 export const HAS_NO_SUCH = [404, 405, 501];
@@ -16,10 +18,13 @@ type Options = {
   position: string;
   /** `id` is the position after the message, if it is the last of its group. */
   onMessage: (data: string, id: string) => void;
-  /** The server cannot continue from our position, or has no stream. The source is closed by then. */
+  /** The server cannot continue from our position, or no stream can be opened. The source is closed by then. */
   onReset: () => void;
   onState: (state: StreamState) => void;
 };
+
+/** Positions have a number that grows: a list's `<database>-<revision>`, and the log's `<position>-<checksum>`. */
+const { compare } = new Intl.Collator('en', { numeric: true });
 
 /**
  * Keeps one EventSource open, in a window or in a worker, and resumes after the last message seen. A browser's own
@@ -30,6 +35,7 @@ export function openSource({ path, position, onMessage, onReset, onState }: Opti
   let timer: ReturnType<typeof setTimeout> | undefined;
   let attempt = 0;
   const ending = new AbortController();
+  const { signal } = ending;
 
   function drop() {
     clearTimeout(timer);
@@ -39,17 +45,18 @@ export function openSource({ path, position, onMessage, onReset, onState }: Opti
 
   function open() {
     drop();
+    timer = setTimeout(lost, OPEN_WITHIN_MS);
     source = new EventSource(`${path}?after=${encodeURIComponent(position)}`);
     source.onopen = () => {
       onState('live');
+      clearTimeout(timer);
       timer = setTimeout(() => {
         attempt = 0;
       }, STEADY_MS);
     };
     source.onmessage = ({ data, lastEventId }: MessageEvent<string>) => {
-      // For a message without an id line the browser repeats the last id, so the position advances only after a
-      // complete group.
-      if (lastEventId) position = lastEventId;
+      // Only the last message of a group has an id line; before the first one this is empty.
+      position = lastEventId || position;
       onMessage(data, lastEventId);
     };
     source.addEventListener('reset', reset);
@@ -60,17 +67,16 @@ export function openSource({ path, position, onMessage, onReset, onState }: Opti
     drop();
     onState('lost');
     timer = setTimeout(open, backoffMs(attempt++));
-    if (attempt >= ENOUGH_TRIES) void resetIfThereIsNone();
+    if (attempt >= ENOUGH_TRIES) void resetIfAnswered();
   }
 
-  /** An EventSource does not say why it failed. A foreign service that was swapped in may have no stream. */
-  async function resetIfThereIsNone() {
-    try {
-      const { status } = await fetch(path, { method: 'HEAD' });
-      if (!ending.signal.aborted && HAS_NO_SUCH.includes(status)) reset();
-    } catch {
-      // The server is not reachable.
-    }
+  /**
+   * An EventSource does not say why it failed. If the server answers, it is a foreign one without a stream, or something on
+   * the way lets no stream through: then it is read anew, again and again.
+   */
+  async function resetIfAnswered() {
+    const answer = await fetch(path, { method: 'HEAD', signal }).catch(() => undefined);
+    if (answer?.ok || HAS_NO_SUCH.includes(answer?.status ?? 0)) reset();
   }
 
   function reset() {
@@ -83,14 +89,16 @@ export function openSource({ path, position, onMessage, onReset, onState }: Opti
     ending.abort();
   }
 
-  addEventListener('online', open, { signal: ending.signal });
-  addEventListener('offline', lost, { signal: ending.signal });
+  addEventListener('online', open, { signal });
+  addEventListener('offline', lost, { signal });
   open();
   return {
     close,
-    /** Reconnects now instead of waiting for the next try. */
-    retry() {
-      if (!source) open();
+    /** Brings again what follows an earlier position. A window that has just read reached the server: no backoff then. */
+    goBackTo(earlier: string) {
+      if (compare(earlier, position) < 0) position = earlier;
+      else if (source) return;
+      open();
     },
   };
 }

@@ -1,6 +1,6 @@
 import { backoffMs } from '../../shared/backoff.ts';
 import { createBatch } from '../../shared/batch.ts';
-import { type LiveStream, openLiveStream } from '../../shared/live-stream.ts';
+import { openLiveStream } from '../../shared/live-stream.ts';
 import type { StreamState } from '../../shared/source.ts';
 import { type LogEntry, parseStreamed } from '../bus.ts';
 import { LOG_STREAM, readLog } from '../requests.ts';
@@ -23,7 +23,9 @@ type Options = {
  * an event in between may come twice, which its position shows, and is never missed.
  */
 export function createLogTail({ onBegin, onEvents, onState }: Options) {
-  let stream: LiveStream | undefined;
+  /** Incremented by each end, so that an answer to an earlier run is ignored. */
+  let runs = 0;
+  let closeStream: (() => void) | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   /** The last position that was handed over. */
   let last = 0;
@@ -36,24 +38,17 @@ export function createLogTail({ onBegin, onEvents, onState }: Options) {
 
   async function follow(attempt = 0): Promise<void> {
     stop();
-    const mine = openLiveStream({
-      path: LOG_STREAM,
-      onMessage: arrived.add,
-      onReset: () => void follow(),
-      onState,
-    });
-    stream = mine;
+    const mine = runs;
     try {
-      await mine.joined;
       const { head } = await readLog({}, 1);
       const { entries } = await readLog({}, RECENT);
-      // Stopped, or begun again, meanwhile.
-      if (mine !== stream) return;
+      if (mine !== runs) return;
       last = entries[0]?.position ?? 0;
       onBegin(entries.reverse());
-      mine.follow(head);
+      const onMessage = arrived.add;
+      closeStream = openLiveStream({ path: LOG_STREAM, position: head, onMessage, onReset: follow, onState });
     } catch {
-      if (mine !== stream) return;
+      if (mine !== runs) return;
       stop();
       onState('lost');
       timer = setTimeout(() => void follow(attempt + 1), backoffMs(attempt));
@@ -61,16 +56,16 @@ export function createLogTail({ onBegin, onEvents, onState }: Options) {
   }
 
   function stop() {
+    runs += 1;
     clearTimeout(timer);
-    stream?.close();
-    stream = undefined;
+    closeStream?.();
     arrived.flush();
   }
 
   return {
     start: () => void follow(),
     stop,
-    /** Reconnects now instead of waiting for the next try. */
-    retry: () => (stream ? stream.retry() : void follow()),
+    /** Reads again now instead of waiting for the next try. */
+    retry: () => void follow(),
   };
 }
