@@ -2,7 +2,6 @@ import { Activity, lazy, Suspense, useEffect, useState } from 'react';
 import { Link } from 'wouter';
 import { usePathname } from 'wouter/use-browser-location';
 import { Blog } from './blog/blog.tsx';
-import { ConnectionStatus } from './blog/connection-status.tsx';
 import { FeedContext, useFeedState } from './blog/feed-context.ts';
 import { createFeedStore } from './blog/store.ts';
 import { createAnnouncer, LiveRegion } from './shared/announcer.tsx';
@@ -79,9 +78,17 @@ export function App() {
   );
 }
 
+const CONNECTION = { connecting: 'Connecting…', live: 'Live', lost: 'Connection lost, reconnecting…' };
+
+/** Shows if the page is live. Not a live region of its own: the announcer reports changes. */
 function Connection() {
   const { connection, phase } = useFeedState();
-  return phase === 'ready' ? <ConnectionStatus state={connection} /> : null;
+  if (phase !== 'ready') return null;
+  return (
+    <p className="connection" data-state={connection}>
+      {CONNECTION[connection]}
+    </p>
+  );
 }
 
 /** Shown if the System page's script cannot be loaded. Browsers remember that, so only a reload helps. */

@@ -1,6 +1,6 @@
 import { useEffect, useEffectEvent, useState } from 'react';
 import { RequestError } from '../shared/http.ts';
-import { EMPTY, keyedDraft, loadDraft, saveDraft } from './draft.ts';
+import { type Draft, EMPTY, keyedDraft, loadDraft, saveDraft } from './draft.ts';
 import { sendUntilAnswered } from './send-until-answered.ts';
 import type { Texts } from './types.ts';
 
@@ -18,6 +18,21 @@ type Field = {
   optional?: boolean;
 };
 
+type State = {
+  draft: Draft;
+  /** Incremented by each submission; 0 while nothing is being sent. */
+  run: number;
+  /** A request is in flight. Between the attempts of a retry it is false. */
+  busy: boolean;
+  /** The reason for the retry, as shown to the reader. */
+  note: string | undefined;
+  error: { field: string; text: string } | undefined;
+};
+
+const startOf = (draft: Draft): State => ({
+  ...{ draft, run: draft.sending ? 1 : 0, busy: draft.sending, note: undefined, error: undefined },
+});
+
 type Options = {
   /** A name for the form, unique in the page. */
   form: string;
@@ -32,46 +47,30 @@ type Options = {
  * kept until it was acknowledged.
  */
 export function useSubmission({ form, fields, send, announce }: Options) {
-  const [draft, setDraft] = useState(() => loadDraft(form));
-  /** Incremented by each submission; 0 while nothing is being sent. */
-  const [run, setRun] = useState(draft.sending ? 1 : 0);
-  /** A request is in flight. Between the attempts of a retry it is false. */
-  const [busy, setBusy] = useState(draft.sending);
-  /** The reason for the retry, as shown to the reader. */
-  const [note, setNote] = useState<string>();
-  const [error, setError] = useState<{ field: string; text: string }>();
+  const [state, setState] = useState(() => startOf(loadDraft(form)));
+  const { draft, run, busy, note, error } = state;
 
-  function keep(next: typeof draft) {
-    setDraft(next);
-    saveDraft(form, next);
-  }
-
-  function end() {
-    setRun(0);
-    setBusy(false);
+  function set(change: Partial<State>) {
+    setState((known) => ({ ...known, ...change }));
+    if (change.draft) saveDraft(form, change.draft);
   }
 
   function change(name: string, text: string) {
-    if (run > 0) setNote(STOPPED);
-    end();
-    keep({ ...draft, texts: { ...draft.texts, [name]: text }, sending: false });
-    setError(undefined);
+    const changed = { ...draft, texts: { ...draft.texts, [name]: text }, sending: false };
+    set({ ...startOf(changed), note: run > 0 ? STOPPED : note });
   }
 
   /** Submits the texts. During a retry, sends the next attempt now. */
   function submit() {
     if (busy) return;
-    setError(check());
-    if (check()) return;
-    keep({ ...keyedDraft(draft), sending: true });
-    setBusy(true);
-    setRun(run + 1);
-    if (run === 0) setNote(undefined);
+    const error = check();
+    if (error) return set({ error });
+    set({ ...startOf({ ...keyedDraft(draft), sending: true }), run: run + 1, note: run > 0 ? note : undefined });
   }
 
   const lengthOf = (field: Field) => countCharacters((draft.texts[field.name] ?? '').trim());
 
-  function check() {
+  function check(): State['error'] {
     for (const field of fields) {
       const { name, subject, limit, optional } = field;
       const length = lengthOf(field);
@@ -85,7 +84,7 @@ export function useSubmission({ form, fields, send, announce }: Options) {
     let said = false;
     let slow: ReturnType<typeof setTimeout> | undefined;
     function say(why: string) {
-      setNote(`${why} ${MEANWHILE}`);
+      set({ note: `${why} ${MEANWHILE}` });
       // Announced once, not for each attempt.
       if (!said) announce(why);
       said = true;
@@ -93,21 +92,19 @@ export function useSubmission({ form, fields, send, announce }: Options) {
     const stop = sendUntilAnswered({
       send: (signal) => send(draft.keyOf, draft.key, signal),
       onTry() {
-        setBusy(true);
+        set({ busy: true });
         slow = setTimeout(say, SLOW_MS, 'The blog has not answered yet. Waiting for it…');
       },
       onFailure(failure) {
         clearTimeout(slow);
-        setBusy(false);
+        set({ busy: false });
         say(explainWait(failure));
       },
       onEnd(refusal) {
         clearTimeout(slow);
-        end();
-        setNote(undefined);
-        keep(refusal === undefined ? EMPTY : { ...draft, sending: false });
+        if (refusal === undefined) return set(startOf(EMPTY));
         const [{ name, subject }] = fields;
-        setError(refusal === undefined ? undefined : { field: name, text: explain(refusal, subject) });
+        set({ ...startOf({ ...draft, sending: false }), error: { field: name, text: explain(refusal, subject) } });
       },
     });
     return () => {
