@@ -21,33 +21,34 @@ const press = (page: Page, label: string, name: string) => button(page, label, n
 const answer = (page: Page, label: string) => page.getByRole('dialog').getByRole('button', { name: label }).click();
 const lag = (page: Page, name: string, text: RegExp) => row(page, name).locator('.lag', { hasText: text }).waitFor();
 
-/** Makes the page record each travelling dot: its type, source and target, the distance moved, and its removal. */
+/** Makes the page record each travelling dot: its type, the nodes between which it moved, how far, and its removal. */
 const WATCH_DOTS = `{
   window.travels = [];
-  const nodeAt = (transform) => {
-    const [x, y] = transform.match(/-?[\\d.]+/g).map(Number);
-    const isNear = ({ style, firstElementChild: { style: { height } } }) => {
-      const [left, top, width] = [style.left, style.top, style.width].map(Number.parseFloat);
-      return x > left - 9 && x < left + width + 9 && y > top && y < top + Number.parseFloat(height);
-    };
-    return [...document.querySelectorAll('.diagram .node')].find(isNear)?.querySelector('b').textContent;
-  };
+  const middle = (element) => { const { x, y, width, height } = element.getBoundingClientRect(); return [x + width / 2, y + height / 2]; };
+  const nodeAt = ([x, y]) => [...document.querySelectorAll('.node')].find((node) => {
+    const { left, right, top, bottom } = node.firstElementChild.getBoundingClientRect();
+    return x > left - 9 && x < right + 9 && y > top && y < bottom;
+  })?.querySelector('b').textContent;
   const note = (dot) => {
-    const frames = dot.getAnimations()[0]?.effect.getKeyframes();
-    const [from, to] = frames ? [frames[0], frames.at(-1)].map(({ transform }) => nodeAt(transform)) : [];
-    const seen = { type: dot.dataset.type, text: dot.textContent, way: from + ' to ' + to, still: !frames, moved: 0, gone: false };
+    const [motion] = dot.getAnimations();
+    const [from, to] = [0, 499].map((time) => {
+      if (motion) motion.currentTime = time;
+      return nodeAt(middle(dot));
+    });
+    if (motion) motion.currentTime = 0;
+    const seen = { type: dot.dataset.type, text: dot.textContent, way: from + ' to ' + to, still: !motion, moved: 0, gone: false };
     window.travels.push(seen);
-    const start = dot.getBoundingClientRect().x;
+    const [start] = middle(dot);
     const look = () => {
       seen.gone = !dot.isConnected;
       if (seen.gone) return;
-      seen.moved = Math.max(seen.moved, Math.abs(dot.getBoundingClientRect().x - start));
+      seen.moved = Math.max(seen.moved, Math.abs(middle(dot)[0] - start));
       requestAnimationFrame(look);
     };
     look();
   };
-  new MutationObserver((records) => records.forEach(({ addedNodes }) => addedNodes.forEach(note)))
-    .observe(document.querySelector('.diagram .dots'), { childList: true });
+  new MutationObserver((records) => records.forEach(({ addedNodes }) => [...addedNodes].filter(({ className }) => className === 'dot').forEach(note)))
+    .observe(document.querySelector('.picture'), { childList: true, subtree: true });
 }`;
 type Travel = { type: string; text: string; way: string; still: boolean; moved: number; gone: boolean };
 

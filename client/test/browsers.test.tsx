@@ -62,7 +62,7 @@ describe('without storage', () => {
 describe('an error in one half of the page', () => {
   test.each([
     ['The blog', 'System', () => jest.spyOn(Map, 'groupBy').mockImplementation(denied)],
-    ['The system', 'Posts', () => jest.spyOn(window, 'ResizeObserver').mockImplementation(denied)],
+    ['The system', 'Posts', () => jest.spyOn(Array.prototype, 'findLast').mockImplementation(denied)],
   ])('%s: is reported, leaves the other half intact, and can be retried', async (half, other, break_) => {
     jest.spyOn(console, 'error').mockImplementation(() => undefined);
     media.add('(width >= 75rem)');

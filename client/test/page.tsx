@@ -37,7 +37,6 @@ beforeEach(() => {
     disconnect() {}
   };
   globalThis.IntersectionObserver = FakeIntersectionObserver as unknown as typeof IntersectionObserver;
-  Element.prototype.animate = animate;
   history.replaceState(null, '', '/');
   FakeEventSource.opened = [];
   sessionStorage.clear();
@@ -99,14 +98,6 @@ export async function commentField(title: string) {
 export async function comment(title: string, text: string) {
   await commentField(title);
   await write('Your comment', text, 'Comment', article(title));
-}
-
-/** A fake animation that ends on time and moves nothing: jsdom has none. */
-function animate(_keyframes: unknown, options?: number | KeyframeAnimationOptions): Animation {
-  const { duration = 0, delay = 0 } = typeof options === 'object' ? options : {};
-  const animation = { onfinish: null as (() => void) | null };
-  setTimeout(() => animation.onfinish?.(), Number(duration) + delay);
-  return animation as unknown as Animation;
 }
 
 /** Opens the System page and waits until its log is followed. */

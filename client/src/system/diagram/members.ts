@@ -1,88 +1,117 @@
-// The nodes of the diagram: the parts and foreign subscribers, and their health.
+// The nodes of the diagram: the parts, foreign subscribers and other senders of events, with their health.
 
-import type { Subscription } from '../bus.ts';
-import { PARTS, type PartName, type PartState } from '../requests.ts';
-import { type Lag, lagOf, takingRate } from '../subscribers/samples.ts';
+import { PARTS, type PartName } from '../requests.ts';
+import { type Lag, lagOf, lagText, takingRate } from '../subscribers/samples.ts';
 import type { SystemState } from '../system-store.ts';
-import type { Publishing } from './publishing.ts';
 
 /** The parts that the page sends requests to; those that publish are assumed to. Others are found from the events. */
 const REQUESTED = ['posts', 'comments', 'query'];
 const PUBLISHERS = ['posts', 'comments', 'moderation'];
-/** The source of events that no subscriber publishes. */
+/** The sources of events that have no subscription, together. */
 export const OTHERS = 'others';
+/** The source by which the bus records an event that names none. */
+const UNNAMED = 'classic';
+const RATE_OVER_MS = 5_000;
 
-/** A node's health: a word for it, its severity, and the reasons. */
+/** A node's state in a word, its severity, and sentences about it. */
 export type Health = { word: string; tone: 'good' | 'warn' | 'bad' | 'none'; reasons: string[] };
 
-export type Member = {
+export type Member = Health & {
   name: string;
-  health: Health;
-  requested: boolean;
+  place: 'pillar' | 'requested' | 'subscribed';
+  /** Sentences that the table has as numbers. */
+  details: string[];
   /** Events per second; undefined for a node that publishes none. */
-  publishing: number | undefined;
+  publishing?: number;
   /** Undefined for a node without a subscription. */
-  taking: { subscription: Subscription; lag: Lag; rate: number } | undefined;
+  taking?: { state: string; position: number; lag: Lag; rate: number };
 };
 
-/** The nodes besides client and bus: the parts, every other subscriber, and all other sources together. */
-export function membersOf(state: SystemState, publishing: Publishing): Member[] {
+/** Counts the events of each source. */
+export function createPublishing() {
+  let batches: { at: number; source: string; count: number }[] = [];
+  const sources = new Set<string>();
+  return {
+    /** All sources seen so far. */
+    sources,
+    add(at: number, entries: readonly { source: string }[]) {
+      for (const [source, { length: count }] of Map.groupBy(entries, (entry) => entry.source)) {
+        batches = [...batches.filter((one) => at - one.at <= RATE_OVER_MS), { at, source, count }];
+        sources.add(source);
+      }
+    },
+    /** A source's rate in events per second, over the last seconds. */
+    rate: (source: string, now: number): number =>
+      batches
+        .filter((one) => one.source === source && now - one.at <= RATE_OVER_MS)
+        .reduce((sum, { count }) => sum + count, 0) /
+      (RATE_OVER_MS / 1_000),
+  };
+}
+
+/** All nodes: client, services, every other subscriber, all other sources together, and the bus. */
+export function membersOf(state: SystemState, publishing: ReturnType<typeof createPublishing>): Member[] {
+  const now = performance.now();
   const sources = new Set([...publishing.sources, ...state.recent.map(({ source }) => source)]);
-  const services = PARTS.filter((name) => name !== 'client' && name !== 'event-bus');
-  const subscriptions = new Map(state.subscriptions.map((one) => [one.name, one]));
-  const names = [...new Set([...services, ...subscriptions.keys()])];
-  const members = names.map((name) => {
-    const subscription = subscriptions.get(name);
-    const samples = state.history.get(name) ?? [];
-    const publishes = sources.has(name) || PUBLISHERS.includes(name);
-    return {
+  const subscribers = state.subscriptions.map(({ name }) => name);
+  const names = [...new Set<string>([...PARTS.filter((name) => name !== 'event-bus'), ...subscribers])];
+  const others = [...sources].filter((source) => !names.includes(source));
+  if (others.length > 0) names.push(OTHERS);
+  return [...names, 'event-bus'].map((name): Member => {
+    const place = name === 'client' || name === 'event-bus' ? 'pillar' : 'subscribed';
+    const member: Member = {
       name,
-      health: services.some((service) => service === name)
-        ? partHealth(state, name as PartName, subscription)
-        : subscriberHealth(subscription),
-      requested: REQUESTED.includes(name),
-      publishing: publishes ? publishing.rate(name, performance.now()) : undefined,
-      taking: subscription && { subscription, lag: lagOf(samples), rate: takingRate(samples) },
+      place: REQUESTED.includes(name) ? 'requested' : place,
+      ...healthOf(state, name),
+      details: [],
     };
+    if (sources.has(name) || PUBLISHERS.includes(name)) member.publishing = publishing.rate(name, now);
+    const subscription = state.subscriptions.find((one) => one.name === name);
+    if (subscription) {
+      const { replay, position, lastError } = subscription;
+      const samples = state.history.get(name) ?? [];
+      const taking = {
+        state: replay ? 'replaying' : subscription.state,
+        position,
+        lag: lagOf(samples),
+        rate: takingRate(samples),
+      };
+      member.taking = taking;
+      member.details.push(
+        `Delivery: ${taking.state}, at position ${position.toLocaleString()}, ${lagText(taking.lag)}.`,
+      );
+      if (lastError) member.reasons = [...member.reasons, `The bus: ${lastError.replace(/\.$/, '')}.`];
+    }
+    if (name === OTHERS && !subscription) {
+      const named = others.slice(0, 20).map((source) => (source === UNNAMED ? 'senders that give no name' : source));
+      member.reasons = [`Events come from ${named.join(', ')}. No events are delivered there.`];
+      member.publishing = others.reduce((sum, source) => sum + publishing.rate(source, now), 0);
+    }
+    if (name === 'client') member.details.push('The page and the gateway, the single way in.');
+    if (name === 'event-bus' && state.head > 0)
+      member.details.push(`The newest event in its log is at position ${state.head.toLocaleString()}.`);
+    return member;
   });
-  const foreign = [...sources].filter((source) => !names.includes(source));
-  return foreign.length > 0 ? [...members, others(foreign, publishing)] : members;
 }
 
-function others(sources: string[], publishing: Publishing): Member {
-  const rates = sources.map((source) => publishing.rate(source, performance.now()));
-  const word = sources.length === 1 ? (sources[0] as string) : `${sources.length} sources`;
-  const health: Health = { word, tone: 'none', reasons: [`It publishes: ${sources.slice(0, 20).join(', ')}.`] };
-  const rate = rates.reduce((sum, one) => sum + one, 0);
-  return { name: OTHERS, health, requested: false, publishing: rate, taking: undefined };
-}
+const GOOD: Health = { word: 'ready', tone: 'good', reasons: [] };
 
-/** A part's health: its own readiness, and the bus's view of its subscription. Unknown while the gateway is away. */
-export function partHealth(state: SystemState, name: PartName, subscription?: Subscription): Health {
-  const part = state.parts.get(name);
-  const gateway = state.parts.get('client');
-  if (name !== 'client' && gateway?.state === 'away') return { word: 'unknown', tone: 'none', reasons: [] };
+/** A part's health by its own readiness, unknown while the gateway is away; a foreign subscriber's by the bus's view. */
+function healthOf({ parts, bus, subscriptions }: SystemState, name: string): Health {
+  const part = parts.get(name as PartName);
+  if (!PARTS.some((known) => known === name)) {
+    const state = subscriptions.find((one) => one.name === name)?.state;
+    return state === 'live' ? GOOD : { word: state ?? 'only send', tone: state ? 'warn' : 'none', reasons: [] };
+  }
+  if (name !== 'client' && parts.get('client')?.state === 'away')
+    return { word: 'unknown', tone: 'none', reasons: ['The gateway does not answer, so it cannot be asked.'] };
   if (!part) return { word: 'asking…', tone: 'none', reasons: [] };
-  return withDelivery(ownHealth(part), subscription);
-}
-
-function ownHealth(part: PartState): Health {
-  if (part.state === 'away') return { word: 'away', tone: 'bad', reasons: ['It does not answer.'] };
+  if (part.state === 'away' || (name === 'event-bus' && bus === 'away'))
+    return { word: 'away', tone: 'bad', reasons: ['It does not answer.'] };
   if (part.state === 'not ready') return { word: 'not ready', tone: 'bad', reasons: [part.reason] };
-  if (part.degraded.length > 0) return { word: 'degraded', tone: 'warn', reasons: part.degraded };
-  return { word: 'ready', tone: 'good', reasons: [] };
-}
-
-/** A foreign subscriber's health, known only from the bus. */
-function subscriberHealth(subscription?: Subscription): Health {
-  const tone = subscription?.state === 'live' ? 'good' : 'warn';
-  return withDelivery(
-    { word: tone === 'good' ? 'ready' : (subscription?.state ?? ''), tone, reasons: [] },
-    subscription,
-  );
-}
-
-function withDelivery(health: Health, subscription?: Subscription): Health {
-  if (!subscription?.lastError) return health;
-  return { ...health, reasons: [...health.reasons, `The bus: ${subscription.lastError.replace(/\.$/, '')}.`] };
+  // The bus's trouble with a subscriber is not its own: the arrow between them shows it.
+  const late = subscriptions.filter(({ state }) => state === 'retrying' || state === 'diverged');
+  const isOwn = (reason: string) => name !== 'event-bus' || !late.some((one) => reason.includes(one.name));
+  const { degraded: reasons } = part;
+  return reasons.some(isOwn) ? { word: 'has a problem', tone: 'warn', reasons } : { ...GOOD, reasons };
 }

@@ -1,55 +1,48 @@
 import { ageText, perSecond } from '../format.tsx';
-import type { Health, Member } from './members.ts';
+import type { Member } from './members.ts';
 
-type Props = { members: Member[]; bus: Health; client: Health };
+const COLUMNS = ['Part', 'State', 'Publishes', 'Delivery', 'Takes', 'Lag', 'Position'];
 
 /** The diagram's content as a table, with exact numbers. */
-export function PartsTable({ members, bus, client }: Props) {
+export function PartsTable({ members }: { members: Member[] }) {
   return (
     <details className="parts">
       <summary>As a table</summary>
-      <div className="parts-scroll">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Part</th>
-              <th scope="col">State</th>
-              <th scope="col">Publishes</th>
-              <th scope="col">Delivery</th>
-              <th scope="col">Takes</th>
-              <th scope="col">Lag</th>
-              <th scope="col">Position</th>
-            </tr>
-          </thead>
-          <tbody>
-            <Row name="client" health={client} />
-            {members.map((member) => (
-              <Row key={member.name} {...member} />
+      <table>
+        <thead>
+          <tr>
+            {COLUMNS.map((name) => (
+              <th key={name} scope="col">
+                {name}
+              </th>
             ))}
-            <Row name="event-bus" health={bus} />
-          </tbody>
-        </table>
-      </div>
+          </tr>
+        </thead>
+        <tbody>
+          {members.map((member) => (
+            <tr key={member.name}>
+              <th scope="row">{member.name}</th>
+              <td>
+                {member.word}
+                {member.reasons.map((reason) => (
+                  <small key={reason}>{reason}</small>
+                ))}
+              </td>
+              {figuresOf(member).map((figure, column) => (
+                <td key={COLUMNS[column + 2]}>{figure ?? '–'}</td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
     </details>
   );
 }
 
-function Row({ name, health, publishing, taking }: Partial<Member> & { name: string; health: Health }) {
-  const { subscription, lag, rate } = taking ?? {};
-  return (
-    <tr>
-      <th scope="row">{name}</th>
-      <td>
-        {health.word}
-        {health.reasons.map((reason) => (
-          <small key={reason}>{reason}</small>
-        ))}
-      </td>
-      <td>{publishing === undefined ? '–' : perSecond(publishing)}</td>
-      <td>{subscription ? (subscription.replay ? 'replay' : subscription.state) : '–'}</td>
-      <td>{rate === undefined ? '–' : perSecond(rate)}</td>
-      <td>{lag ? `${lag.events.toLocaleString()}${lag.seconds ? `, ${ageText(lag.seconds)}` : ''}` : '–'}</td>
-      <td>{subscription ? subscription.position.toLocaleString() : '–'}</td>
-    </tr>
-  );
+function figuresOf({ publishing, taking }: Member): (string | undefined)[] {
+  const publishes = publishing === undefined ? undefined : perSecond(publishing);
+  if (!taking) return [publishes, undefined, undefined, undefined, undefined];
+  const { state, rate, lag, position } = taking;
+  const age = lag.seconds ? `, ${ageText(lag.seconds)}` : '';
+  return [publishes, state, perSecond(rate), `${lag.events.toLocaleString()}${age}`, position.toLocaleString()];
 }

@@ -1,88 +1,117 @@
+// Draws the events that travel along the diagram's lanes, as dots, directly in the DOM.
+
 import type { LogEntry, Subscription } from '../bus.ts';
 import { short } from '../format.tsx';
 import type { SystemStore } from '../system-store.ts';
-import { badge, TRAVEL_MS, travel } from './dots.ts';
-import type { Line } from './layout.ts';
-import { createPace } from './pace.ts';
+import { OTHERS } from './members.ts';
 
-/** The batching interval of an arrow: events within it are drawn together. */
-const BATCH_MS = 200;
-const BATCH_CALM_MS = 1_000;
+/** The duration of the animation in diagram.css, and of a number under `prefers-reduced-motion`. */
+const TRAVEL_MS = 500;
+const BADGE_MS = 900;
+/** Throttle: all lanes are drawn together, so that the browser lays the picture out a few times a second at most. */
+const DRAW_EVERY_MS = 200;
+const DRAW_CALM_EVERY_MS = 1_000;
 /** Up to this many events are drawn singly, more as one dot with their number. */
 const SINGLE = 3;
 const BETWEEN_MS = 90;
 /** By the stream's next batch, the events that a subscriber got are known. */
 const KNOWN_AFTER_MS = 150;
+/** Larger batches are not slowed down. */
+const FEW = 6;
+const REMEMBERED = 200;
 
-type Lanes = { publish: (source: string) => Line | undefined; deliver: (name: string) => Line | undefined };
-type Waiting = { count: number; types: string[]; shownAt: number; timer: ReturnType<typeof setTimeout> | undefined };
+/** `lane`: `from posts` or `to query`. `type` is undefined if the events are not known. */
+type Departure = { lane: string; at: number; count: number; type: string | undefined };
+type Arrival = { at: number; position: number; type: string; subject: string | undefined };
 
 /**
  * Animates events: to the bus when the log's stream brings them, and on to each subscriber when its position passes
- * them. Runs outside React, and does nothing while no events come. Returns the function that ends it.
+ * them. A comment gets its verdict within milliseconds, so events are slowed down for the eye: while there are few, one
+ * leaves its publisher only after the one before it with the same subject has reached the bus. Does nothing while no
+ * events come. Returns the function that ends it.
  */
-export function showTraffic(store: SystemStore, layer: HTMLElement, lanes: Lanes): () => void {
+export function showTraffic(store: SystemStore, picture: HTMLElement): () => void {
   const calm = window.matchMedia('(prefers-reduced-motion: reduce)');
-  const pace = createPace(TRAVEL_MS);
-  const waiting = new Map<string, Waiting>();
-  const timers = new Set<ReturnType<typeof setTimeout>>();
+  let waiting: Departure[] = [];
+  let arrivals: Arrival[] = [];
   let positions = positionsOf(store.getState().subscriptions);
+  let isDrawing = false;
+  let isOver = false;
+  const later = (ms: number, work: () => void) => setTimeout(() => isOver || work(), ms);
 
-  function later(ms: number, what: () => void) {
-    const timer = setTimeout(() => {
-      timers.delete(timer);
-      what();
-    }, ms);
-    timers.add(timer);
-    return timer;
-  }
-
-  function add(lane: string, line: () => Line | undefined, count: number, types: string[]) {
-    const entry = waiting.get(lane) ?? { count: 0, types: [], shownAt: 0, timer: undefined };
-    waiting.set(lane, entry);
-    entry.count += count;
-    if (entry.types.length < SINGLE) entry.types.push(...types);
-    const interval = calm.matches ? BATCH_CALM_MS : BATCH_MS;
-    entry.timer ??= later(Math.max(0, entry.shownAt + interval - performance.now()), () => show(entry, line()));
-  }
-
-  function show(entry: Waiting, line: Line | undefined) {
-    const { count, types } = entry;
-    Object.assign(entry, { count: 0, types: [], shownAt: performance.now(), timer: undefined });
-    if (!line || document.hidden) return;
-    if (calm.matches) badge(layer, line, short(count));
-    else if (count <= SINGLE && types.length === count) {
-      for (const [index, type] of types.entries()) travel(layer, line, type, '', index * BETWEEN_MS);
-    } else travel(layer, line, undefined, short(count));
+  function depart(departure: Departure) {
+    waiting.push(departure);
+    if (!isDrawing) later(0, draw);
+    isDrawing = true;
   }
 
   function published(entries: readonly LogEntry[]) {
-    for (const { at, source, events } of pace.published(entries, performance.now())) {
-      const types = events.slice(0, SINGLE).map(({ type }) => type);
-      later(at - performance.now(), () => add(`from ${source}`, () => lanes.publish(source), events.length, types));
+    const now = performance.now();
+    for (const { position, type, subject, source } of entries) {
+      const cause = entries.length <= FEW && subject && arrivals.findLast((one) => one.subject === subject);
+      const at = cause ? Math.max(now, cause.at) : now;
+      arrivals.push({ position, type, subject, at: at + TRAVEL_MS });
+      depart({ lane: `from ${source}`, at, count: 1, type });
     }
+    arrivals = arrivals.slice(-REMEMBERED);
   }
 
   function moved() {
     const { subscriptions } = store.getState();
     for (const { name, position } of subscriptions) {
       const before = positions.get(name) ?? position;
-      if (position > before) later(KNOWN_AFTER_MS, () => delivered(name, before, position));
+      if (position > before) later(KNOWN_AFTER_MS, () => delivered(`to ${name}`, before, position));
     }
     positions = positionsOf(subscriptions);
   }
 
-  function delivered(name: string, before: number, position: number) {
-    for (const { at, count, types } of pace.delivered(before, position, performance.now())) {
-      later(at - performance.now(), () => add(`to ${name}`, () => lanes.deliver(name), count, types));
-    }
+  function delivered(lane: string, after: number, upto: number) {
+    const known = arrivals.filter(({ position }) => position > after && position <= upto);
+    for (const { at, type } of known) depart({ lane, at, count: 1, type });
+    const count = upto - after - known.length;
+    if (count > 0) depart({ lane, at: performance.now(), count, type: undefined });
+  }
+
+  function draw() {
+    const now = performance.now();
+    const due = waiting.filter(({ at }) => at <= now);
+    waiting = waiting.filter(({ at }) => at > now);
+    isDrawing = due.length + waiting.length > 0;
+    if (isDrawing) later(calm.matches ? DRAW_CALM_EVERY_MS : DRAW_EVERY_MS, draw);
+    if (document.hidden) return;
+    for (const [lane, events] of Map.groupBy(due, ({ lane }) => lane)) drawLane(laneOf(lane), events);
+  }
+
+  function laneOf(name: string): Element | undefined {
+    const lanes = Array.from(picture.querySelectorAll<HTMLElement>('[data-lane]'));
+    const named = (wanted: string) => lanes.find(({ dataset }) => dataset.lane === wanted);
+    return named(name) ?? (name.startsWith('from ') ? named(`from ${OTHERS}`) : undefined);
+  }
+
+  function drawLane(lane: Element | undefined, events: Departure[]) {
+    const count = events.reduce((sum, one) => sum + one.count, 0);
+    if (calm.matches) addDot(lane, 'many', `+${short(count)}`);
+    else if (count > SINGLE) addDot(lane, 'many', short(count));
+    else
+      for (const [i, { type = 'many', count }] of events.entries())
+        addDot(lane, type, type === 'many' ? short(count) : '', i * BETWEEN_MS);
+  }
+
+  /** Removed by a timer, because a page without animations has none that ends. */
+  function addDot(lane: Element | undefined, type: string, text: string, delay = 0) {
+    const dot = document.createElement('span');
+    dot.className = 'dot';
+    dot.dataset.type = type;
+    dot.textContent = text;
+    dot.style.animationDelay = `${delay}ms`;
+    lane?.append(dot);
+    later(delay + (calm.matches ? BADGE_MS : TRAVEL_MS), () => dot.remove());
   }
 
   const endings = [store.onEvents(published), store.subscribe(moved)];
   return () => {
+    isOver = true;
     for (const end of endings) end();
-    for (const timer of timers) clearTimeout(timer);
-    layer.replaceChildren();
   };
 }
 
