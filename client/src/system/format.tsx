@@ -12,7 +12,7 @@ export function ClockTime({ value }: { value: string | number | undefined }) {
   if (Number.isNaN(date.getTime())) return null;
   const isToday = date.toDateString() === new Date().toDateString();
   return (
-    <time className="clock" dateTime={date.toISOString()}>
+    <time dateTime={date.toISOString()}>
       {isToday ? clock.format(date) : `${day.format(date)}, ${clock.format(date)}`}
     </time>
   );

@@ -8,7 +8,6 @@ import { ClockTime } from '../format.tsx';
 import { discard, redeliver } from '../requests.ts';
 import { useSystemState, useSystemStore } from '../system-context.ts';
 import { useDeadLetters } from './use-dead-letters.ts';
-import './dead-letters.css';
 
 /** The dead letters, newest first. */
 export function DeadLetters() {

@@ -64,14 +64,16 @@ export function journeyOf(
     steps.push({ ...BARE, name, who, at, ...more });
   const missing = (name: Step['name'], who: string, isKnownLater: boolean) =>
     steps.push({ ...BARE, name, who, state: isKnownLater ? 'unknown' : 'waiting' });
-  const logged = (entry: LogEntry, isShown = (_: string) => true) => {
+  const logged = (entry: LogEntry) => {
     const at = timeOf(entry.recordedtime);
+    // The read model's delivery of the verdict is a step of its own.
+    const isShown = (name: string) => entry !== updated || name !== 'query';
     const { arrivals, passed } = reached.get(entry.position) ?? NOBODY;
     const branches = arrivals
       .filter(({ subscription }) => isShown(subscription))
       .map(({ subscription, deliveredAt, attempts }) => branchOf(subscription, timeOf(deliveredAt), at, attempts))
       .sort((a, b) => (a.at ?? 0) - (b.at ?? 0));
-    done('logged', 'event-bus', at, { entry, branches, passed: passed.filter((name) => isShown(name)) });
+    done('logged', 'event-bus', at, { entry, branches, passed: passed.filter(isShown) });
   };
 
   if (note.sentAt !== undefined) done('sent', 'client', note.sentAt, { attempts: note.tries ?? 1 });
@@ -89,7 +91,7 @@ export function journeyOf(
   } else if (created || updated) missing('judged', 'moderation', hasEnded);
   if (updated) {
     done('updated', updated.source, timeOf(updated.time), { entry: updated });
-    logged(updated, (name) => name !== 'query');
+    logged(updated);
     const { arrivals, passed } = reached.get(updated.position) ?? NOBODY;
     const arrival = arrivals.find(({ subscription }) => subscription === 'query');
     const isThere = arrival !== undefined || passed.includes('query') || note.shownAt !== undefined;

@@ -13,10 +13,10 @@ export function JourneyStep({ step, start, whole }: Props) {
   const { name, state, who, entry, at, gap = 0, early, branches, passed, attempts } = step;
   const logged = name === 'logged' ? entry : undefined;
   return (
-    <li className="step" data-state={state} data-who={who}>
+    <li className="step" data-state={state}>
       <p className="step-head">
         <span className="step-what">
-          <span>{textOf(step)}</span>
+          <b>{textOf(step)}</b>
           {logged && (
             <Link href={addressWith(search, { event: String(logged.position) })}>
               {logged.position.toLocaleString()}
@@ -38,7 +38,7 @@ export function JourneyStep({ step, start, whole }: Props) {
           />
         </span>
       )}
-      <ul className="branches">
+      <ul className="quiet branches">
         {branches.map(({ who, after, attempts }) => (
           <li key={who}>
             {who === 'client' ? 'this page got its 201' : `${who} has it`}
@@ -85,4 +85,4 @@ function gapText({ state, gap, early, at }: Step): string {
 }
 
 const Attempts = ({ count }: { count: number }) =>
-  count > 1 && <span className="attempts">{` at attempt ${count}`}</span>;
+  count > 1 && <strong className="waits">{` at attempt ${count}`}</strong>;

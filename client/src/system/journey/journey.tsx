@@ -27,7 +27,7 @@ export function Journey({ comment }: { comment: string }) {
   const note = useSyncExternalStore(onNotes, () => noteOf(comment));
   const search = useSearchParams();
   const id = useId();
-  const heading = useArrivedAt(comment);
+  const heading = useArrivedAt();
   const { entries, reached } = data ?? NONE;
   const steps = journeyOf(entries, reached, note);
   const isKnown = steps.some(({ state }) => state !== 'waiting');
@@ -44,22 +44,20 @@ export function Journey({ comment }: { comment: string }) {
         </h3>
         <Link href={addressWith(search, { comment: undefined })}>Close</Link>
       </div>
-      <div className="about">
-        {content !== undefined && (
-          <p className="excerpt" dir="auto">
-            {content}
-          </p>
-        )}
-        <p>
-          Comment <code>{comment}</code>{' '}
-          <Link href={addressWith(search, { subject: comment, type: undefined })}>Its events in the log</Link>
+      {content !== undefined && (
+        <p className="text excerpt" dir="auto">
+          {content}
         </p>
-        {trace && (
-          <p>
-            Trace <code>{trace}</code>: look it up in the parts' log lines, or in the tracing backend if there is one.
-          </p>
-        )}
-      </div>
+      )}
+      <p className="quiet">
+        Comment <code>{comment}</code>{' '}
+        <Link href={addressWith(search, { subject: comment, type: undefined })}>Its events in the log</Link>
+      </p>
+      {trace && (
+        <p className="quiet">
+          Trace <code>{trace}</code>: look it up in the parts' log lines, or in the tracing backend if there is one.
+        </p>
+      )}
       {isError && (
         <p className="waits">
           The event bus does not answer at the moment: this is the last known state. The page keeps trying.
@@ -137,7 +135,7 @@ function Steps({ steps }: { steps: readonly Step[] }) {
         ))}
       </ol>
       {isWaiting && <p className="waits">{whyWaiting(last.name, steps, system)}</p>}
-      {!isWaiting && whole > 0 && <p className="whole">{`${durationText(whole)} in total.`}</p>}
+      {!isWaiting && whole > 0 && <strong>{`${durationText(whole)} in total.`}</strong>}
       {steps.some(({ early }) => early) && (
         <p className="note">
           “about 0”: its time is earlier than that of the step before it. Each part uses its own clock (clock skew), and

@@ -16,9 +16,9 @@ export function EventView({ position: text }: { position: string }) {
   const position = /^[1-9]\d{0,14}$/.test(text) ? Number(text) : undefined;
   const search = useSearchParams();
   const id = useId();
-  const heading = useArrivedAt(text);
+  const heading = useArrivedAt();
   return (
-    <section className="event" aria-labelledby={id}>
+    <section className="event card" aria-labelledby={id}>
       <div className="card-head">
         <h4 id={id} ref={heading} tabIndex={-1}>
           {`Event ${position?.toLocaleString() ?? text}`}
@@ -52,8 +52,8 @@ function Event({ position }: { position: number }) {
       {isError && <p className="waits">The event bus does not answer at the moment. The page keeps trying.</p>}
       {!data && !isError && <p className="note">Reading it…</p>}
       {data && !entry && <p>{`There is no event at this position yet${newest}. Once it exists, it is shown here.`}</p>}
-      <p className="neighbours">
-        {position > 1 && <Link href={addressOf(Math.min(position - 1, head))}>Previous</Link>}
+      <p>
+        {position > 1 && <Link href={addressOf(Math.min(position - 1, head))}>Previous</Link>}{' '}
         {position < head && <Link href={addressOf(position + 1)}>Next</Link>}
       </p>
       {entry && <Facts entry={entry} />}
@@ -93,7 +93,7 @@ function Deliveries({ entry, reached }: { entry: LogEntry; reached: Reached }) {
   return (
     <>
       <h5>Deliveries</h5>
-      <ul className="receivers">
+      <ul>
         {reached.arrivals.map(({ subscription, deliveredAt, attempts }) => (
           <li key={subscription}>
             <strong>{subscription}</strong> at <ClockTime value={deliveredAt} />
@@ -106,7 +106,7 @@ function Deliveries({ entry, reached }: { entry: LogEntry; reached: Reached }) {
           </li>
         ))}
         {missingOf(reached, subscriptions).map(({ name, lag, state }) => (
-          <li key={name} data-state="missing">
+          <li key={name} className="waits">
             <strong>{name}</strong>{' '}
             <span>{`not yet: its subscription is ${state}, its lag ${lag.toLocaleString()}`}</span>
           </li>
@@ -136,13 +136,16 @@ const Json = memo(function Json({ entry: { position, ...event } }: { entry: LogE
   }
 
   return (
-    <div className="json">
-      {/* The clipboard exists only in secure origins and on localhost. */}
-      {navigator.clipboard && (
-        <button type="button" onClick={copy}>
-          {copied === text ? 'Copied' : 'Copy'}
-        </button>
-      )}
+    <div>
+      <div className="card-head">
+        <h5>In full</h5>
+        {/* The clipboard exists only in secure origins and on localhost. */}
+        {navigator.clipboard && (
+          <button type="button" onClick={copy}>
+            {copied === text ? 'Copied' : 'Copy'}
+          </button>
+        )}
+      </div>
       <pre>{text}</pre>
     </div>
   );

@@ -3,6 +3,7 @@ import { type FocusEvent, type PointerEvent, useEffect, useEffectEvent, useRef, 
 import { createBatch } from '../../shared/batch.ts';
 import { More } from '../../shared/more.tsx';
 import type { LogEntry } from '../bus.ts';
+import { eventsText } from '../format.tsx';
 import { type LogFilter, readLog } from '../requests.ts';
 import { useSystem, useSystemStore } from '../system-context.ts';
 import { fromPage, LIVE_ROWS, type LogRows, PAGE, withNews, withOlder, withWaitingShown } from './log-rows.ts';
@@ -55,7 +56,7 @@ export function LogList({ filter }: { filter: LogFilter }) {
         )}
       </div>
       {failed && <p className="waits">The log cannot be read at the moment. The page keeps trying.</p>}
-      {!failed && rows.length === 0 && <p className="note">{isRead ? nothingText(isFiltered) : readingText(filter)}</p>}
+      {!failed && rows.length === 0 && <p className="note">{emptyText(filter, isRead)}</p>}
       {rows.length > 0 && (
         <div {...watch}>
           <LogTable rows={rows} />
@@ -148,18 +149,13 @@ function useHold() {
   return { held: paused || pointed || focused || away, paused, setPaused, top, watch };
 }
 
-const readingText = ({ type, subject }: LogFilter): string =>
-  type && !subject ? 'Searching the whole log for this type…' : 'Reading the log…';
-
-const nothingText = (isFiltered: boolean): string =>
-  isFiltered ? 'No event in the log matches. New ones are shown here.' : 'The log is empty.';
-
-function waitingText(count: number): string {
-  if (count === 0) return 'Show the newest';
-  return `${count.toLocaleString()} new ${count === 1 ? 'event' : 'events'}`;
+function emptyText({ type, subject }: LogFilter, isRead: boolean): string {
+  if (!isRead) return type && !subject ? 'Searching the whole log for this type…' : 'Reading the log…';
+  return type || subject ? 'No event in the log matches. New ones are shown here.' : 'The log is empty.';
 }
 
-function foundText(count: number, hasMore: boolean): string {
-  if (count === 0) return 'No such event.';
-  return `${hasMore ? 'More than ' : ''}${count === 1 ? '1 event' : `${count} events`} found.`;
-}
+const waitingText = (count: number): string =>
+  count === 0 ? 'Show the newest' : `${count.toLocaleString()} new ${count === 1 ? 'event' : 'events'}`;
+
+const foundText = (count: number, hasMore: boolean): string =>
+  count === 0 ? 'No such event.' : `${hasMore ? 'More than ' : ''}${eventsText(count)} found.`;

@@ -1,5 +1,5 @@
-import { memo } from 'react';
-import { Link } from 'wouter';
+import { type ComponentProps, type MouseEvent, memo } from 'react';
+import { navigate } from 'wouter/use-browser-location';
 import { addressWith, shortId, useSearchParams } from '../../shared/addresses.ts';
 import type { LogEntry } from '../bus.ts';
 import { ClockTime } from '../format.tsx';
@@ -45,16 +45,16 @@ const Row = memo(function Row({
   return (
     <tr data-type={type} aria-current={isCurrent || undefined}>
       <th scope="row">
-        <Link href={addressWith(search, { event: String(position) })}>{position.toLocaleString()}</Link>
+        <RowLink href={addressWith(search, { event: String(position) })}>{position.toLocaleString()}</RowLink>
       </th>
       <td>
-        <Link href={addressWith(search, { type })}>{type}</Link>
+        <RowLink href={addressWith(search, { type })}>{type}</RowLink>
       </td>
       <td>
         {subject !== undefined && (
-          <Link href={addressWith(search, { subject })} title={subject}>
+          <RowLink href={addressWith(search, { subject })} title={subject}>
             {shortId(subject)}
-          </Link>
+          </RowLink>
         )}
       </td>
       <td>{source}</td>
@@ -64,3 +64,13 @@ const Row = memo(function Row({
     </tr>
   );
 });
+
+/** A link without wouter's subscription to the address: under load some 450 of them come and go each second. */
+function RowLink({ href, ...rest }: ComponentProps<'a'> & { href: string }) {
+  function follow(event: MouseEvent) {
+    if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    navigate(href);
+  }
+  return <a href={href} onClick={follow} {...rest} />;
+}

@@ -2,6 +2,7 @@ import { type FormEvent, useId } from 'react';
 import { Link } from 'wouter';
 import { navigate } from 'wouter/use-browser-location';
 import { addressWith, useSearchParams } from '../../shared/addresses.ts';
+import { eventsText } from '../format.tsx';
 import type { LogFilter } from '../requests.ts';
 import { useSystem } from '../system-context.ts';
 import { EventView } from './event-view.tsx';
@@ -23,7 +24,7 @@ export function LogView() {
         <h3 id={id} tabIndex={-1}>
           The log
         </h3>
-        {count !== undefined && <p>{count === 1 ? '1 event' : `${count.toLocaleString()} events`}</p>}
+        {count !== undefined && <p className="quiet">{eventsText(count)}</p>}
       </div>
       {event !== null && <EventView key={event} position={event} />}
       <FilterForm key={`form ${JSON.stringify(filter)}`} {...filter} />
@@ -45,7 +46,7 @@ function FilterForm({ type, subject }: LogFilter) {
   }
 
   return (
-    <form className="log-filter" aria-label="Events of the log" onSubmit={apply}>
+    <form className="log-filter text-form" aria-label="Events of the log" onSubmit={apply}>
       <label>
         Type
         <input name="type" defaultValue={type} list={types} autoComplete="off" spellCheck={false} maxLength={1_000} />
