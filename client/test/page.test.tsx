@@ -378,7 +378,7 @@ describe('sending', () => {
     await openPage();
     await waitFor(() => expect(screen.queryByText('On its way…')).toBeNull(), { timeout: 10_000 });
     const items = article('Title 1').getAllByRole('listitem');
-    expect(items.map((item) => item.querySelector('p')?.textContent)).toEqual(['Text 1', 'Text 2', 'Text 9']);
+    expect(items.map((item) => item.querySelector('p')?.textContent)).toEqual(['Text 3', 'Text 4', 'Text 9']);
     expect(screen.getByRole('link', { name: 'All 5 comments' })).toBeTruthy();
   });
 

@@ -30,16 +30,12 @@ export const hiddenCount = ({ post, comments, apart }: Entry): number =>
  * before it. The rest comes when the reader loads the comments before.
  */
 export function withNews(entry: Entry, messages: readonly Message[], isOwn: IsOwn): Entry {
-  let { post } = entry;
-  for (const { post: news } of messages) {
-    post = filled(post, { ...news, commentCount: Math.max(post.commentCount, news.commentCount) });
-  }
-  const all = merged(
-    entry,
-    messages.flatMap(({ comments }) => comments),
-  );
-  const isWhole = all.length >= post.commentCount && all.length <= entry.room;
-  return arranged(entry, { ...entry, post }, all, isWhole ? all : entry.comments, isOwn);
+  const comments = messages.flatMap((message) => message.comments);
+  const all = merged(entry, comments);
+  const post = messages.reduce((known, message) => filled(known, message.post), entry.post);
+  const commentCount = Math.max(entry.post.commentCount, ...messages.map((message) => message.post.commentCount));
+  const isWhole = all.length >= commentCount && all.length <= entry.room;
+  return arranged(entry, { ...entry, post: { ...post, commentCount } }, all, isWhole ? all : entry.comments, isOwn);
 }
 
 /**
@@ -50,8 +46,8 @@ export function withPage(entry: Entry, { post, comments, hasNext }: PostPage): E
   const all = merged(entry, comments);
   const known = filled(entry.post, { ...post, commentCount: hasNext ? post.commentCount : all.length });
   const loaded = [...entry.comments, ...comments];
-  const room = new Set(loaded.map(({ id }) => id)).size + LIVE_ROOM;
-  return arranged(entry, { ...entry, post: known, room }, all, loaded, () => true);
+  const after = arranged(entry, { ...entry, post: known }, all, loaded, () => true);
+  return settled(after, { ...after, room: after.comments.length + LIVE_ROOM });
 }
 
 /** All comments known, with the news, in the order written. The first verdict stands. */
@@ -70,6 +66,7 @@ function arranged(before: Entry, after: Entry, all: Comment[], loaded: readonly 
   const apart = all.filter(({ id }) => !ids.has(id) && isOwn(id));
   return settled(before, {
     ...after,
+    post: settled(before.post, after.post),
     comments: settled(before.comments, comments),
     apart: settled(before.apart, apart),
   });

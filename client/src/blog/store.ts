@@ -10,7 +10,7 @@ import type { StreamState } from '../shared/source.ts';
 import * as feeds from './feed.ts';
 import { loadOwn, type Own, saveOwn, settleOwn, withLate } from './own.ts';
 import { type Created, parseMessage, readPost, readPosts } from './requests.ts';
-import type { Message, PostPage } from './types.ts';
+import type { Message } from './types.ts';
 
 /** The interval of batches: at most ten renders per second, however many changes arrive. */
 const APPLY_EVERY_MS = 100;
@@ -45,8 +45,6 @@ export function createFeedStore(announce: (text: string) => void) {
   let reads = 0;
   let isOn = false;
   let closeStream: (() => void) | undefined;
-  /** The read model's last list named a stream position. */
-  let hasStream = true;
   /** Incremented when the stream ends and when it begins: changes between a read and its begin do not come by it. */
   let run = 0;
   /** Posts with unknown changes, to be read again. */
@@ -91,7 +89,7 @@ export function createFeedStore(announce: (text: string) => void) {
       for (;;) {
         const mine = run;
         const answer = await ask();
-        if (mine === run || !hasStream) return set({ feed: withRecent(merged(answer)) });
+        if (mine === run || !closeStream) return set({ feed: withRecent(merged(answer)) });
       }
     } finally {
       reads -= 1;
@@ -112,7 +110,6 @@ export function createFeedStore(announce: (text: string) => void) {
       set({ feed: withRecent(merged), phase: 'ready', arrivals: arrivals + (isFirst ? 0 : 1) });
       void refresh(feeds.uncovered(feed, list));
       const { position } = list;
-      hasStream = position !== undefined;
       if (position !== undefined) {
         closeStream = openLiveStream({ path: '/stream', position, onMessage, onReset: follow, onState });
       } else {
@@ -133,6 +130,7 @@ export function createFeedStore(announce: (text: string) => void) {
     run += 1;
     clearTimeout(starting);
     closeStream?.();
+    closeStream = undefined;
   }
 
   function onMessage(data: string) {
@@ -165,41 +163,37 @@ export function createFeedStore(announce: (text: string) => void) {
     isRefreshing = false;
   }
 
-  /** Reads a post again: its comments up to as many as are shown. */
-  function readAgain(id: string): Promise<void> {
-    let count = 0;
-    return readPages(id, undefined, (page) => {
+  /** Reads a post from its first comment on, until all that are shown and all own ones were read. */
+  async function readAgain(id: string): Promise<void> {
+    const missing = new Set(state.own.filter((own) => own.postId === id && !own.arrived).map((own) => own.id));
+    missing.delete(id);
+    let cursor: string | undefined;
+    for (let count = 0; count === 0 || missing.size > 0 || count < commentsOf(id).length; ) {
+      const page = await readPost(id, cursor);
       arrived.add(page);
+      for (const comment of page.comments) missing.delete(comment.id);
       count += page.comments.length;
-      return count >= commentsOf(id).length;
-    });
+      cursor = page.comments.at(-1)?.id;
+      if (!page.hasNext || cursor === undefined) return;
+    }
   }
 
   /**
-   * Looks for the reader's own items that do not arrive, with exponential backoff: they may lie after comments not
-   * loaded, or before the stream began.
+   * Reads the posts of own items that do not arrive, with exponential backoff: a comment may lie after ones not loaded,
+   * or have come before the stream began.
    */
   function seek(wait = SEEK_AFTER_MS): void {
     clearTimeout(seeking);
     if (!isOn || state.own.every(({ arrived }) => arrived)) return;
-    seeking = setTimeout(async () => {
+    seeking = setTimeout(() => {
       const own = withLate(state.own, Date.now());
       if (own !== state.own) {
         announce('Something you sent is stored but has not appeared yet. You need not send it again.');
         set({ own });
       }
-      for (const item of own) if (!item.arrived) await find(item).catch(() => undefined);
+      void refresh(own.filter(({ arrived }) => !arrived).map(({ postId }) => postId));
       seek(Math.min(wait * 2, SEEK_AT_MOST_EVERY_MS));
     }, wait);
-  }
-
-  function find({ id, postId }: Own): Promise<void> {
-    return readPages(postId, commentsOf(postId).at(-1)?.id, ({ post, comments }) => {
-      const found = comments.filter((comment) => comment.id === id);
-      const isFound = found.length > 0 || id === postId;
-      if (isFound) arrived.add({ post, comments: found });
-      return isFound;
-    });
   }
 
   return {
@@ -262,13 +256,6 @@ export function createFeedStore(announce: (text: string) => void) {
       set({ own: state.own.filter((own) => own.id !== id) });
     },
   };
-}
-
-/** Reads a post from the comment after `cursor` on, page by page, until there is no more or `take` returns true. */
-async function readPages(id: string, cursor: string | undefined, take: (page: PostPage) => boolean): Promise<void> {
-  const page = await readPost(id, cursor);
-  const last = page.comments.at(-1)?.id;
-  if (!take(page) && page.hasNext && last !== undefined) await readPages(id, last, take);
 }
 
 /** Posts are never deleted, so a read model without one is being rebuilt: it stays shown, and the stream will bring it. */
