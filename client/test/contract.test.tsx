@@ -118,8 +118,8 @@ test.each<[string, string, (schema: Json) => void, RegExp]>([
   [
     'null where none was',
     Subscription,
-    ({ properties }) => Object.assign(properties.url, { type: ['string', 'null'] }),
-    /'url' are inc/,
+    ({ properties }) => Object.assign(properties.name, { type: ['string', 'null'] }),
+    /'name' are inc/,
   ],
   ['a new value', Subscription, ({ properties }) => properties.state.enum.push('idle'), /"idle"/],
   ['a value that never comes', Subscription, ({ properties }) => properties.state.enum.pop(), /"diverged"/],

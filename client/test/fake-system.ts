@@ -16,8 +16,7 @@ export function anEntry(position: number, more: Partial<LogEntry> = {}): LogEntr
 
 export function aSubscription(name: string, more: Partial<Subscription> = {}): Subscription {
   const kept = { kind: 'checkpointed', position: 0, lag: 0, lagSeconds: 0, state: 'live' } as const;
-  const url = `http://127.0.0.1:4000/events`;
-  return { name, url, ...kept, replay: null, lastError: null, nextAttempt: null, ...more };
+  return { name, ...kept, replay: null, lastError: null, nextAttempt: null, ...more };
 }
 
 export function aLetter(id: number, more: Partial<DeadLetter> = {}): DeadLetter {

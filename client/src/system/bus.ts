@@ -2,21 +2,6 @@
 
 import { fieldsOf, numberOf, oneOf, parseJson, textOf } from '../shared/parse.ts';
 
-/** A subscription's progress. `lag` is in events, `lagSeconds` the age of the oldest undelivered one. */
-export type Subscription = {
-  name: string;
-  url: string;
-  kind: 'unknown' | 'checkpointed' | 'plain';
-  position: number;
-  lag: number;
-  lagSeconds: number;
-  state: 'starting' | 'live' | 'retrying' | 'paused' | 'diverged';
-  /** A replay that the subscriber has not taken yet. */
-  replay: { id: string; from: number } | null;
-  lastError: string | null;
-  nextAttempt: string | null;
-};
-
 /** An event (CloudEvents 1.0). `time` is when it was made, `recordedtime` when it was appended to the log. */
 export type RecordedEvent = {
   specversion?: '1.0';
@@ -29,22 +14,17 @@ export type RecordedEvent = {
   traceparent?: string;
   data?: unknown;
 };
-
 /** An event of the log with its position. */
 export type LogEntry = RecordedEvent & { position: number };
-
+/** A subscription's progress. `lag` is in events, `lagSeconds` the age of the oldest undelivered one. */
+export type Subscription = NonNullable<ReturnType<typeof parseSubscription>>;
 /** One delivery of an event: the subscriber, the time, and the number of attempts. */
-export type Arrival = { subscription: string; deliveredAt: string; attempts: number };
-
+export type Arrival = NonNullable<ReturnType<typeof parseArrival>>;
 /** An event that a subscriber refused. */
-export type DeadLetter = {
-  id: string;
-  subscription: string;
-  position: number;
-  reason: string;
-  parkedAt: string;
-  event: RecordedEvent;
-};
+export type DeadLetter = NonNullable<ReturnType<typeof parseLetter>>;
+
+const STATES = ['starting', 'live', 'retrying', 'paused', 'diverged'] as const;
+const KINDS = ['unknown', 'checkpointed', 'plain'] as const;
 
 /** Parses an event of the log. Undefined without a position, as from a classic bus. */
 export function parseEntry(value: unknown): LogEntry | undefined {
@@ -66,43 +46,43 @@ function parseEvent(value: unknown): RecordedEvent {
   };
 }
 
-export function parseSubscription(value: unknown): Subscription | undefined {
-  const { kind, position, lag, lagSeconds, state, replay, lastError, nextAttempt, ...rest } = fieldsOf(value);
-  const name = textOf(rest.name);
+export function parseSubscription(value: unknown) {
+  const fields = fieldsOf(value);
+  const name = textOf(fields.name);
+  const { id, from } = fieldsOf(fields.replay);
   if (name === undefined) return undefined;
-  const from = numberOf(fieldsOf(replay).from);
   return {
     name,
-    url: textOf(rest.url) ?? '',
-    kind: oneOf(kind, ['checkpointed', 'plain'] as const, 'unknown'),
-    position: numberOf(position) ?? 0,
-    lag: numberOf(lag) ?? 0,
-    lagSeconds: numberOf(lagSeconds) ?? 0,
-    state: oneOf(state, ['live', 'retrying', 'paused', 'diverged'] as const, 'starting'),
-    replay: from === undefined ? null : { id: textOf(fieldsOf(replay).id) ?? '', from },
-    lastError: textOf(lastError) ?? null,
-    nextAttempt: textOf(nextAttempt) ?? null,
+    kind: oneOf(fields.kind, KINDS, 'unknown'),
+    position: numberOf(fields.position) ?? 0,
+    lag: numberOf(fields.lag) ?? 0,
+    lagSeconds: numberOf(fields.lagSeconds) ?? 0,
+    state: oneOf(fields.state, STATES, 'starting'),
+    /** A replay that the subscriber has not taken yet. */
+    replay: numberOf(from) === undefined ? null : { id: textOf(id) ?? '', from: Number(from) },
+    lastError: textOf(fields.lastError) ?? null,
+    nextAttempt: textOf(fields.nextAttempt) ?? null,
   };
 }
 
-export function parseArrival(value: unknown): Arrival | undefined {
-  const { attempts, ...rest } = fieldsOf(value);
-  const [subscription, deliveredAt] = [textOf(rest.subscription), textOf(rest.deliveredAt)];
+export function parseArrival(value: unknown) {
+  const fields = fieldsOf(value);
+  const [subscription, deliveredAt] = [textOf(fields.subscription), textOf(fields.deliveredAt)];
   if (subscription === undefined || deliveredAt === undefined) return undefined;
-  return { subscription, deliveredAt, attempts: numberOf(attempts) ?? 1 };
+  return { subscription, deliveredAt, attempts: numberOf(fields.attempts) ?? 1 };
 }
 
-export function parseLetter(value: unknown): DeadLetter | undefined {
-  const { subscription, position, reason, parkedAt, event, ...rest } = fieldsOf(value);
-  const id = textOf(rest.id);
+export function parseLetter(value: unknown) {
+  const fields = fieldsOf(value);
+  const id = textOf(fields.id);
   if (id === undefined) return undefined;
   return {
     id,
-    subscription: textOf(subscription) ?? 'unknown',
-    position: numberOf(position) ?? 0,
-    reason: textOf(reason) ?? '',
-    parkedAt: textOf(parkedAt) ?? '',
-    event: parseEvent(event),
+    subscription: textOf(fields.subscription) ?? 'unknown',
+    position: numberOf(fields.position) ?? 0,
+    reason: textOf(fields.reason) ?? '',
+    parkedAt: textOf(fields.parkedAt) ?? '',
+    event: parseEvent(fields.event),
   };
 }
 
