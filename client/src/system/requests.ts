@@ -3,16 +3,7 @@
 import { hasNext, RequestError, read, request } from '../shared/http.ts';
 import { fieldsOf, itemsOf, parseJson, textOf } from '../shared/parse.ts';
 import { HAS_NO_SUCH } from '../shared/source.ts';
-import {
-  type Arrival,
-  type DeadLetter,
-  type LogEntry,
-  parseArrival,
-  parseEntry,
-  parseLetter,
-  parseSubscription,
-  type Subscription,
-} from './bus.ts';
+import { type Arrival, parseArrival, parseEntry, parseLetter, parseSubscription, type Subscription } from './bus.ts';
 
 /** The parts, by the gateway's names. */
 export const PARTS = ['client', 'posts', 'comments', 'query', 'moderation', 'event-bus'] as const;
@@ -80,28 +71,16 @@ function partState(answer: unknown, name: PartName): PartState {
 }
 
 export type LogFilter = { type?: string | undefined; subject?: string | undefined };
-/** A page of the log, and the checkpoint of the log's end, from which a stream can continue. */
-export type LogPage = { entries: LogEntry[]; head: string };
+/** The oldest events after a position, or else the newest, those before a position if there is one. */
+type LogQuery = LogFilter & { limit: number; after?: number; before?: number | undefined };
 
-/** Reads the newest events before a position, or of the whole log. `signal` aborts. */
-export function readLog(
-  filter: LogFilter,
-  limit: number,
-  before = Number.MAX_SAFE_INTEGER,
-  signal?: AbortSignal,
-): Promise<LogPage> {
-  return readPage({ ...filter, before, limit }, signal);
-}
-
-/** Reads the oldest events after a position. */
-export function readLogAfter(filter: LogFilter, limit: number, after: number, signal?: AbortSignal): Promise<LogPage> {
-  return readPage({ ...filter, after, limit }, signal);
-}
-
-/** Reads the event at a position; undefined if the log is shorter. */
-export async function readEvent(position: number): Promise<LogEntry | undefined> {
-  const { entries } = await readLogAfter({}, 1, position - 1);
-  return entries[0];
+/** Reads events of the log, and its `head`: the checkpoint of its end, from which a stream can continue. */
+export async function readLog({ after, before, ...query }: LogQuery, signal?: AbortSignal) {
+  const params = { ...query, ...(after === undefined ? { before: before ?? Number.MAX_SAFE_INTEGER } : { after }) };
+  const { data, headers } = await read({ url: `${BASE}/log`, params, timeout: SEARCH_MS, ...(signal && { signal }) });
+  const head = textOf(headers['event-head']);
+  if (head === undefined) throw new RequestError('the bus does not name the end of its log');
+  return { entries: itemsOf(data, parseEntry), head };
 }
 
 /** Reads the deliveries of the event at a position; empty if it is older than the bus remembers. */
@@ -110,10 +89,7 @@ export async function readDeliveries(position: number): Promise<Arrival[]> {
 }
 
 /** Reads a page of dead letters, newest first, after the letter `cursor`. */
-export async function readDeadLetters(
-  cursor: string | undefined,
-  signal: AbortSignal,
-): Promise<{ letters: DeadLetter[]; hasNext: boolean }> {
+export async function readDeadLetters(cursor: string | undefined, signal: AbortSignal) {
   const { data, headers } = await read({ url: `${BASE}/dead-letters`, params: { cursor }, signal });
   return { letters: itemsOf(data, parseLetter), hasNext: hasNext(headers) };
 }
@@ -121,30 +97,15 @@ export async function readDeadLetters(
 /** The address of the log's stream. */
 export const LOG_STREAM = `${BASE}/log/stream`;
 
+const post = (path: string, data: object = {}) => request({ method: 'POST', url: `${BASE}/${path}`, data });
+
 /** Controls a subscription; `from` is the first position of a replay. Throws RequestError. */
-export async function control(
-  name: string,
-  command: 'pause' | 'resume' | 'skip' | 'replay',
-  from?: number,
-): Promise<void> {
-  const url = `${BASE}/subscriptions/${encodeURIComponent(name)}/${command}`;
-  await request({ method: 'POST', url, data: from === undefined ? {} : { from } });
-}
+export const control = (name: string, command: 'pause' | 'resume' | 'skip' | 'replay', from?: number) =>
+  post(`subscriptions/${encodeURIComponent(name)}/${command}`, { from });
 
 /** Redelivers a dead letter. Throws RequestError: 404 gone, 409 refused again, 503 the subscriber is away. */
-export async function redeliver(id: string): Promise<void> {
-  await request({ method: 'POST', url: `${BASE}/dead-letters/${encodeURIComponent(id)}/redeliver`, data: {} });
-}
+export const redeliver = (id: string) => post(`dead-letters/${encodeURIComponent(id)}/redeliver`);
 
-/** Discards a dead letter for good. */
-export async function discard(id: string): Promise<void> {
-  await request({ method: 'DELETE', url: `${BASE}/dead-letters/${encodeURIComponent(id)}` });
-}
-
-async function readPage(params: object, signal: AbortSignal | undefined): Promise<LogPage> {
-  const config = { url: `${BASE}/log`, params, timeout: SEARCH_MS, ...(signal && { signal }) };
-  const { data, headers } = await read(config);
-  const head = textOf(headers['event-head']);
-  if (head === undefined) throw new RequestError('the bus does not name the end of its log');
-  return { entries: itemsOf(data, parseEntry), head };
-}
+/** Discards a dead letter for good. Throws RequestError. */
+export const discard = (id: string) =>
+  request({ method: 'DELETE', url: `${BASE}/dead-letters/${encodeURIComponent(id)}` });

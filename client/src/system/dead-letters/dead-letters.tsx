@@ -12,16 +12,16 @@ import { useDeadLetters } from './use-dead-letters.ts';
 /** The dead letters, newest first. */
 export function DeadLetters() {
   const { bus, control } = useSystemState();
-  const { letters, hasNext, failed, more, gone } = useDeadLetters();
+  const { letters, hasNext, failed, more, refresh } = useDeadLetters();
   const away = failed || bus === 'away';
   const heading = useRef<HTMLHeadingElement>(null);
   const list = useRef<HTMLUListElement>(null);
   const headingOf = (index: number) => list.current?.children[index]?.querySelector<HTMLElement>('h4');
 
-  /** Moves the focus to the letter that takes the removed one's place, unless the reader has moved it meanwhile. */
-  function takeAway(id: string) {
+  /** Shows that a letter is gone, and moves the focus to the one that takes its place, unless the reader has moved it. */
+  async function takeAway(id: string) {
     const index = letters?.findIndex((letter) => letter.id === id) ?? 0;
-    gone(id);
+    await refresh();
     requestAnimationFrame(() => {
       if (document.activeElement !== document.body) return;
       (headingOf(index) ?? headingOf(index - 1) ?? heading.current)?.focus();
@@ -45,7 +45,7 @@ export function DeadLetters() {
   );
 }
 
-type Props = { letter: DeadLetter; away: boolean; onGone: ((id: string) => void) | undefined };
+type Props = { letter: DeadLetter; away: boolean; onGone: ((id: string) => Promise<void>) | undefined };
 
 /** A dead letter: the event, its subscription, the reason, and buttons to redeliver or discard it. */
 function Letter({ letter: { id, subscription, position, reason, parkedAt, event }, away, onGone }: Props) {
@@ -53,7 +53,7 @@ function Letter({ letter: { id, subscription, position, reason, parkedAt, event 
   const heading = useId();
 
   /** Removes the letter from the list, also if it is gone already because another window settled it. */
-  async function settle(action: Promise<void>, done: string) {
+  async function settle(action: Promise<unknown>, done: string) {
     const text = await action.then(
       () => done,
       (error) => {
@@ -62,7 +62,7 @@ function Letter({ letter: { id, subscription, position, reason, parkedAt, event 
       },
     );
     announce(text);
-    onGone?.(id);
+    await onGone?.(id);
   }
   const actions = [
     {

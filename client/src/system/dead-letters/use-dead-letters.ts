@@ -1,9 +1,7 @@
-import { type InfiniteData, useInfiniteQuery, useQueryClient } from '@tanstack/react-query';
+import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useMemo, useRef } from 'react';
 import { readDeadLetters } from '../requests.ts';
 import { useSystemState, useSystemStore } from '../system-context.ts';
-
-type Page = Awaited<ReturnType<typeof readDeadLetters>>;
 
 const KEY = ['dead-letters'];
 const EVERY_MS = 5_000;
@@ -48,15 +46,7 @@ export function useDeadLetters() {
     failed: isError,
     /** Loads one more page. */
     more: () => fetchNextPage({ throwOnError: true }).then(() => undefined),
-    /** Removes a letter from the list. */
-    gone: (id: string) =>
-      client.setQueryData<InfiniteData<Page>>(
-        KEY,
-        (known) =>
-          known && {
-            ...known,
-            pages: known.pages.map((page) => ({ ...page, letters: page.letters.filter((one) => one.id !== id) })),
-          },
-      ),
+    /** Reads them again. */
+    refresh: () => client.invalidateQueries({ queryKey: KEY }),
   };
 }

@@ -6,7 +6,7 @@ import { noteOf, onNotes } from '../../shared/journey-notes.ts';
 import { fieldsOf, textOf } from '../../shared/parse.ts';
 import type { LogEntry } from '../bus.ts';
 import { durationText } from '../format.tsx';
-import { readLogAfter } from '../requests.ts';
+import { readLog } from '../requests.ts';
 import { whyWaiting } from '../subscribers/why-waiting.ts';
 import { useSystemState, useSystemStore } from '../system-context.ts';
 import { journeyOf, mainEvents, type Step, verdictOf } from './journey-of.ts';
@@ -82,7 +82,7 @@ function useEvents(comment: string) {
   const { subscriptions, begun } = useSystemState();
 
   async function readEvents(known: Known = NONE): Promise<Known> {
-    const { entries } = await readLogAfter({ subject: comment }, MOST, 0);
+    const { entries } = await readLog({ subject: comment, after: 0, limit: MOST });
     const { subscriptions } = getState();
     const reached = new Map(known.reached);
     for (const { position } of mainEvents(entries)) {

@@ -6,7 +6,7 @@ import type { LogEntry } from '../bus.ts';
 import { ClockTime, durationText } from '../format.tsx';
 import { isEverywhere, missingOf, pollEvery, type Reached, readReached, TIME_UNKNOWN } from '../journey/reached.ts';
 import { useArrivedAt } from '../journey/use-arrived-at.ts';
-import { readEvent } from '../requests.ts';
+import { readLog } from '../requests.ts';
 import { useSystemState, useSystemStore } from '../system-context.ts';
 
 type Known = { entry: LogEntry | undefined; reached: Reached | undefined };
@@ -39,7 +39,8 @@ function Event({ position }: { position: number }) {
     // After a possible gap the log may be another one.
     queryKey: ['event', position, begun],
     async queryFn({ client, queryKey }): Promise<Known> {
-      const entry = client.getQueryData<Known>(queryKey)?.entry ?? (await readEvent(position));
+      const entry =
+        client.getQueryData<Known>(queryKey)?.entry ?? (await readLog({ after: position - 1, limit: 1 })).entries[0];
       return { entry, reached: entry && (await readReached(position, getState().subscriptions)) };
     },
     placeholderData: keepPreviousData,

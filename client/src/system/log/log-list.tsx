@@ -38,7 +38,7 @@ export function LogList({ filter }: { filter: LogFilter }) {
 
   async function loadOlder() {
     const last = rows.at(-1)?.position;
-    const { entries } = await readLog(filter, PAGE, last);
+    const { entries } = await readLog({ ...filter, limit: PAGE, before: last });
     change((now) => (now.rows.at(-1)?.position === last ? withOlder(now, entries) : now));
   }
 
@@ -87,7 +87,7 @@ function useRows(filter: LogFilter, held: boolean) {
     const ignore = onEvents((entries) => {
       meanwhile = [...meanwhile, ...matching(entries)].slice(-LIVE_ROWS);
     });
-    const { entries } = await readLog(filter, PAGE, undefined, signal).finally(ignore);
+    const { entries } = await readLog({ ...filter, limit: PAGE }, signal).finally(ignore);
     return withNews(fromPage(entries), meanwhile, false);
   }
 

@@ -40,8 +40,8 @@ export function createLogTail({ onBegin, onEvents, onState }: Options) {
     stop();
     const mine = runs;
     try {
-      const { head } = await readLog({}, 1);
-      const { entries } = await readLog({}, RECENT);
+      const { head } = await readLog({ limit: 1 });
+      const { entries } = await readLog({ limit: RECENT });
       if (mine !== runs) return;
       last = entries[0]?.position ?? 0;
       onBegin(entries.reverse());
