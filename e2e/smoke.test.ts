@@ -1,11 +1,9 @@
 // `npm run smoke` itself: it reports nothing about a working blog, and names each failure.
-import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type RequestListener, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { root } from '../scripts/lib/part-process.ts';
+import { runScript } from './lib/script.ts';
 import { type System, startSystem } from './lib/system.ts';
 
 let system: System;
@@ -16,14 +14,10 @@ beforeAll(async () => {
 });
 afterAll(() => system?.stop());
 
-/** Runs the script; returns its output and exit code. */
-function smoke(...args: string[]): Promise<{ code: number; output: string; failed: string[] }> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, [join(root, 'e2e', 'smoke.ts'), ...args], (error, stdout, stderr) => {
-      const output = stdout + stderr;
-      resolve({ code: Number(error?.code ?? 0), output, failed: output.match(/^FAILED .*$/gm) ?? [] });
-    });
-  });
+/** Runs it; `failed` has the lines of the checks that failed. */
+async function smoke(...args: string[]) {
+  const { code, output } = await runScript('e2e/smoke.ts', args);
+  return { code, output, failed: output.match(/^FAILED .*$/gm) ?? [] };
 }
 
 /** Returns a truthy value if it has answered the request itself. */

@@ -90,10 +90,9 @@ const isType = ({ headers }: Answer, type: string) => (headers.get('content-type
 
 /** The parts that are not ready, by the gateway: a missing effect is seldom the fault of the part that misses it. */
 async function whoIsAway(): Promise<string> {
-  const answers = await Promise.all(
-    SERVERS.map((part) => request(`${origin}/api/system/parts/${part}`).catch(() => undefined)),
-  );
-  const names = SERVERS.filter((_, index) => answers[index]?.status !== 200);
+  const answer = await request(`${origin}/api/system/state`).catch(() => undefined);
+  const isReady = (part: string) => new RegExp(`"name":"${part}".*"status":"ready"`).test(String(answer?.body));
+  const names = SERVERS.filter((part) => !isReady(part));
   return names.length > 0 ? `; not ready: ${names.join(', ')}` : '';
 }
 

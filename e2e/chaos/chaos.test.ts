@@ -1,11 +1,10 @@
 // `npm run chaos` itself: some seconds with all kinds of faults, an interruption, and a run against the classic
 // version.
-import { execFile } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
-import { root } from '../../scripts/lib/part-process.ts';
+import { runScript } from '../lib/script.ts';
 import { KINDS } from './schedule.ts';
 
 const PATIENCE = 120_000;
@@ -13,14 +12,12 @@ const PATIENCE = 120_000;
 /** Runs it with its own folder for temporary files. `interruptAt`: sends SIGINT once this text was printed. */
 async function runChaos(args: string, interruptAt?: string) {
   const folder = mkdtempSync(join(tmpdir(), 'blog chaos '));
-  const file = join(root, 'e2e', 'chaos', 'chaos.ts');
-  const ended = await new Promise<{ code: unknown; output: string }>((resolve) => {
-    const env = { ...process.env, TMPDIR: folder };
-    const child = execFile(process.execPath, [file, ...args.split(' ')], { env }, (error, stdout, stderr) =>
-      resolve({ code: error?.code ?? 0, output: stdout + stderr }),
-    );
-    child.stdout?.on('data', (text) => interruptAt && text.includes(interruptAt) && child.kill('SIGINT'));
-  });
+  const ended = await runScript(
+    'e2e/chaos/chaos.ts',
+    args.split(' '),
+    { env: { ...process.env, TMPDIR: folder } },
+    (child) => child.stdout?.on('data', (text) => interruptAt && text.includes(interruptAt) && child.kill('SIGINT')),
+  );
   const left = readdirSync(folder);
   if (left.length === 0) rmdirSync(folder);
   return { ...ended, left };

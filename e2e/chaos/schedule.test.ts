@@ -1,9 +1,8 @@
 // The schedule of a chaos run.
 
-import { execFile } from 'node:child_process';
-import { join } from 'node:path';
 import { SERVERS } from '@blog/common/run/parts.ts';
 import { expect, test } from '@jest/globals';
+import { runScript } from '../lib/script.ts';
 import { createSchedule, KINDS } from './schedule.ts';
 
 const options = { seed: 42, seconds: 100, every: 0.5, killsOnly: false };
@@ -35,11 +34,7 @@ test('with --kills-only kills are spread evenly over the servers, within the tim
 test.each([[['--seconds', 'soon']], [['--seconds', '0']], [['--seed', '1.5']], [['--every', '0']], [['--unknown']]])(
   'wrong usage ends with code 2 and says what is right: %j',
   async (args) => {
-    const { code, stderr } = await new Promise<{ code: unknown; stderr: string }>((resolve) => {
-      execFile(process.execPath, [join(import.meta.dirname, 'chaos.ts'), ...args], (error, _, stderr) =>
-        resolve({ code: error?.code, stderr }),
-      );
-    });
-    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('Usage: npm run chaos') });
+    const { code, output } = await runScript('e2e/chaos/chaos.ts', args);
+    expect({ code, output }).toEqual({ code: 2, output: expect.stringContaining('Usage: npm run chaos') });
   },
 );

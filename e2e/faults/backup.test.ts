@@ -1,5 +1,4 @@
 // A backup made under load, restored after all data was lost.
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   cpSync,
@@ -16,9 +15,10 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { SERVICES } from '../../common/src/run/parts.ts';
-import { inBackup, root } from '../../scripts/lib/part-process.ts';
+import { inBackup } from '../../scripts/lib/part-process.ts';
 import { check, takeSnapshot, type Write } from '../lib/checker.ts';
 import { get, until } from '../lib/http.ts';
+import { runScript } from '../lib/script.ts';
 import { type System, startSystem } from '../lib/system.ts';
 import { startWriters, writePost, writesOf } from '../lib/writers.ts';
 
@@ -35,14 +35,8 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Runs `npm run backup` or `restore`; returns its exit code and output. */
-function run(script: 'backup' | 'restore', ...args: string[]): Promise<{ code: number; text: string }> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, [join(root, 'scripts', 'data', `${script}.ts`), ...args], (error, stdout, stderr) =>
-      resolve({ code: Number(error?.code ?? 0), text: stdout + stderr }),
-    );
-  });
-}
+/** Runs `npm run backup` or `restore`. */
+const run = (script: 'backup' | 'restore', ...args: string[]) => runScript(`scripts/data/${script}.ts`, args);
 
 /** The names and contents of a folder's files. */
 const contents = (path: string) =>
@@ -69,11 +63,11 @@ test('a backup is made while 8 writers write; a restore is refused meanwhile', a
   await until('posts', () => writers.posts.length >= 10);
   const before = [...writers.posts];
   const backup = await run('backup', copies, '--data', system.dataDir);
-  expect(backup).toEqual({ code: 0, text: expect.stringContaining(`Copied to ${copies}.`) });
+  expect(backup).toEqual({ code: 0, output: expect.stringContaining(`Copied to ${copies}.`) });
   await until('more posts', () => writers.posts.length >= before.length + 10);
   expect(await run('restore', copies, '--data', system.dataDir)).toEqual({
     code: 1,
-    text: expect.stringContaining('The blog is running: stop it first'),
+    output: expect.stringContaining('The blog is running: stop it first'),
   });
   await writers.stop();
   expect(readdirSync(copies).sort()).toEqual(databases);
@@ -124,7 +118,7 @@ describe('without a blog that runs', () => {
     journal.exec("INSERT INTO posts (id, event) VALUES ('newest', '')");
     cpSync(join(data, 'posts.db-wal'), join(folder, 'wal'));
     const inUse = await run('restore', copies, '--data', data);
-    expect(inUse).toEqual({ code: 1, text: expect.stringContaining('posts.db is in use: stop posts') });
+    expect(inUse).toEqual({ code: 1, output: expect.stringContaining('posts.db is in use: stop posts') });
     journal.close();
     cpSync(join(folder, 'wal'), join(data, 'posts.db-wal'));
 
@@ -161,20 +155,20 @@ describe('without a blog that runs', () => {
     cpSync(copies, bad, { recursive: true });
     damage(join(bad, `${part}.db`));
     const before = contents(data);
-    expect(await run('restore', bad, '--data', data)).toEqual({ code: 1, text: expect.stringContaining(why) });
+    expect(await run('restore', bad, '--data', data)).toEqual({ code: 1, output: expect.stringContaining(why) });
     expect(contents(data)).toEqual(before);
   });
 
   test('a folder that is not empty, data without a log, a damaged log and wrong usage make no backup', async () => {
     const nothing = join(folder, 'nothing');
     const refused = async (code: number, why: string, ...args: string[]) =>
-      expect(await run('backup', ...args)).toEqual({ code, text: expect.stringContaining(why) });
+      expect(await run('backup', ...args)).toEqual({ code, output: expect.stringContaining(why) });
     const before = contents(copies);
     await refused(1, 'is not empty: name a new folder', copies, '--data', data);
     expect(contents(copies)).toEqual(before);
     await refused(1, 'There is no log in', nothing, '--data', join(folder, 'nobody'));
     await refused(2, 'Usage: npm run backup -- DIR', '--data', data);
-    expect(await run('restore')).toEqual({ code: 2, text: expect.stringContaining('Usage: npm run restore -- DIR') });
+    expect(await run('restore')).toEqual({ code: 2, output: expect.stringContaining('Usage: npm run restore -- DIR') });
     altered(join(data, 'event-bus.db'));
     await refused(1, 'the log is damaged at position 3', nothing, '--data', data);
     expect(existsSync(nothing) ? readdirSync(nothing) : []).toEqual([]);

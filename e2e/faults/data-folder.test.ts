@@ -1,15 +1,14 @@
 // A data folder in use is never deleted, replaced or used twice, by whatever path; and files that are not the blog's
 // are never deleted.
-import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { lockData } from '../../common/src/run/data.ts';
-import { root } from '../../scripts/lib/part-process.ts';
 import { freePorts } from '../../scripts/lib/port-use.ts';
 import { get, post, until } from '../lib/http.ts';
 import { canProtect, setWritable } from '../lib/protect.ts';
+import { runScript } from '../lib/script.ts';
 import { startProcess } from '../lib/system.ts';
 
 let folder: string;
@@ -25,19 +24,11 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Runs a script in an empty folder; returns its exit code and output. */
-function run(script: string, args: string[], env: NodeJS.ProcessEnv = {}): Promise<{ code: number; text: string }> {
+/** Runs a script in an empty folder. */
+function run(script: string, args: string[], env: NodeJS.ProcessEnv = {}) {
   const cwd = join(folder, 'elsewhere');
   mkdirSync(cwd, { recursive: true });
-  return new Promise((resolve) => {
-    const options = { cwd, env: { ...process.env, ...env } };
-    execFile(
-      process.execPath,
-      [join(root, 'scripts', 'data', `${script}.ts`), ...args],
-      options,
-      (error, stdout, stderr) => resolve({ code: Number(error?.code ?? 0), text: stdout + stderr }),
-    );
-  });
+  return runScript(`scripts/${script}.ts`, args, { cwd, env: { ...process.env, ...env } });
 }
 
 async function startByHand(name: string, DATA_DIR = data) {
@@ -54,9 +45,9 @@ describe('while a part that was started by hand has it open', () => {
     const link = join(folder, 'link');
     symlinkSync(data, link, 'junction');
     const elsewhere = { TMPDIR: folder, TEMP: folder, TMP: folder };
-    for (const [script, ...args] of [['reset'], ['restore', folder]] as const) {
+    for (const [script, ...args] of [['data/reset'], ['data/restore', folder]] as const) {
       const refused = await run(script, [...args, '--data', link], elsewhere);
-      expect(refused).toEqual({ code: 1, text: expect.stringContaining('A part that was started by hand') });
+      expect(refused).toEqual({ code: 1, output: expect.stringContaining('A part that was started by hand') });
     }
     const { status, body } = await post(`${posts.url}/posts`, { title: 'kept' });
     expect(status).toBe(201);
@@ -69,7 +60,7 @@ describe('while a part that was started by hand has it open', () => {
   test('it is free as soon as that process is dead, even by kill -9', async () => {
     const posts = await startByHand('posts');
     process.kill(posts.pid, 'SIGKILL');
-    await until('reset', async () => (await run('reset', ['--data', data])).code === 0);
+    await until('reset', async () => (await run('data/reset', ['--data', data])).code === 0);
     expect(existsSync(data)).toBe(false);
   });
 
@@ -122,7 +113,10 @@ const canDeny = process.platform !== 'win32' && canProtect(tmpdir());
     for (const path of [data, file]) {
       setWritable(path, false);
       try {
-        expect(await run('start', ['--data', data])).toEqual({ code: 1, text: expect.stringMatching(told(path)) });
+        expect(await run('run/start', ['--data', data])).toEqual({
+          code: 1,
+          output: expect.stringMatching(told(path)),
+        });
       } finally {
         setWritable(path, true);
       }
@@ -143,7 +137,10 @@ describe('npm run reset', () => {
     const notes = join(data, 'posts.db', 'notes.txt');
     mkdirSync(join(data, 'posts.db'), { recursive: true });
     writeFileSync(notes, 'not of the blog');
-    expect(await run('reset', ['--data', data])).toMatchObject({ code: 1, text: expect.stringContaining('posts.db') });
+    expect(await run('data/reset', ['--data', data])).toMatchObject({
+      code: 1,
+      output: expect.stringContaining('posts.db'),
+    });
     expect(existsSync(notes)).toBe(true);
   });
 
@@ -153,19 +150,22 @@ describe('npm run reset', () => {
     mkdirSync(join(data, 'copies'));
     for (const file of ['notes.txt', 'other.db', join('copies', 'posts.db')]) writeFileSync(join(data, file), '');
     mkdirSync(join(data, 'restore.partial-a1b2c3'));
-    await until('posts is dead', async () => (await run('reset', ['--data', data])).code === 0);
+    await until('posts is dead', async () => (await run('data/reset', ['--data', data])).code === 0);
     expect(readdirSync(data).sort()).toEqual(['copies', 'notes.txt', 'other.db']);
     expect(readdirSync(join(data, 'copies'))).toEqual(['posts.db']);
-    expect((await run('reset', ['--data', data])).text).toContain('left there: copies, notes.txt, other.db.');
+    expect((await run('data/reset', ['--data', data])).output).toContain('left there: copies, notes.txt, other.db.');
   });
 });
 
-test.each([['reset'], ['start'], ['part', 'status'], ['backup', 'copies'], ['restore', 'copies']])(
-  '%s refuses an empty --data: the current folder is not what is meant',
-  async (script, ...args) => {
-    writeFileSync(join(folder, 'precious'), '');
-    const refused = await run(script, [...args, '--data', '']);
-    expect(refused).toEqual({ code: 2, text: expect.stringContaining('--data is empty') });
-    expect(readdirSync(join(folder, 'elsewhere'))).toEqual([]);
-  },
-);
+test.each([
+  ['data/reset'],
+  ['run/start'],
+  ['run/part', 'status'],
+  ['data/backup', 'copies'],
+  ['data/restore', 'copies'],
+])('%s refuses an empty --data: the current folder is not what is meant', async (script, ...args) => {
+  writeFileSync(join(folder, 'precious'), '');
+  const refused = await run(script, [...args, '--data', '']);
+  expect(refused).toEqual({ code: 2, output: expect.stringContaining('--data is empty') });
+  expect(readdirSync(join(folder, 'elsewhere'))).toEqual([]);
+});
