@@ -49,6 +49,42 @@ test('axe finds nothing on the blog, a post, and the System page, wide and on a 
   expect(found).toEqual(Object.fromEntries(Object.keys(found).map((what) => [what, []])));
 });
 
+test('nothing moves while the page loads', async () => {
+  const id = await blog.post('Steady');
+  await blog.comment(id, 'a remark');
+  await blog.system.quiet();
+  const page = await blog.openEmpty();
+  blog.watch(page);
+  await page.addInitScript(`{
+    window.moved = [];
+    const named = (node) => (node instanceof Element ? node : node?.parentElement)?.outerHTML.slice(0, 100);
+    new PerformanceObserver((list) => {
+      for (const { value, hadRecentInput, sources } of list.getEntries())
+        if (!hadRecentInput && value > 0.001) window.moved.push(value.toFixed(5) + ': ' + sources.map(({ node }) => named(node)).join(', '));
+    }).observe({ type: 'layout-shift', buffered: true });
+    window.painted = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  }`);
+  for (const path of ['/', `/p/${id}`]) {
+    // Holds the answers until the page without them was painted.
+    const held = Promise.withResolvers<void>();
+    const waiting: string[] = [];
+    await page.route(/\/(posts|api)/, async (route) => {
+      waiting.push(route.request().url());
+      await held.promise;
+      await route.continue();
+    });
+    await page.goto(blog.url + path);
+    await until('it asks', () => waiting.length > 0);
+    await page.evaluate('painted()');
+    held.resolve();
+    await page.getByText('Steady').first().waitFor();
+    await page.locator('.connection[data-state=live]').waitFor();
+    await page.evaluate('painted()');
+    expect([path, await page.evaluate('moved')]).toEqual([path, []]);
+    await page.unrouteAll();
+  }
+});
+
 test('printed, the posts are dark on white, also from a dark screen', async () => {
   const id = await blog.post('On paper');
   await blog.comment(id, 'a remark');
