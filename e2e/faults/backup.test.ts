@@ -15,7 +15,6 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { SERVICES } from '../../common/src/run/parts.ts';
-import { inBackup } from '../../scripts/lib/part-process.ts';
 import { check, takeSnapshot, type Write } from '../lib/checker.ts';
 import { get, until } from '../lib/http.ts';
 import { runScript } from '../lib/script.ts';
@@ -23,7 +22,8 @@ import { type System, startSystem } from '../lib/system.ts';
 import { startWriters, writePost, writesOf } from '../lib/writers.ts';
 
 const PARTS = ['--production', '--without', 'client'];
-const databases = inBackup.map((part) => `${part}.db`).sort();
+/** Query's is rebuilt from the log. */
+const databases = ['comments.db', 'event-bus.db', 'moderation.db', 'posts.db'];
 
 let system: System | undefined;
 const folder = mkdtempSync(join(tmpdir(), 'blog backup '));

@@ -7,8 +7,8 @@ import { openDatabase } from '@blog/common/core/database.ts';
 import { fileOf, lockData } from '@blog/common/run/data.ts';
 import { verifyLog } from '../../event-bus/src/integrity.ts';
 import { migrations } from '../../event-bus/src/schema.ts';
-import { inBackup } from '../lib/part-process.ts';
 import { foldersOrUsage } from '../lib/usage.ts';
+import { inBackup } from './data-folder.ts';
 import { flush } from './sync.ts';
 
 const USAGE = 'Usage: npm run backup -- DIR [--data DIR]';

@@ -2,7 +2,13 @@
 import { mkdtempSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { filesOf, LOCK_FILE, lockData } from '@blog/common/run/data.ts';
-import { inBackup } from '../lib/part-process.ts';
+import { SERVICES } from '@blog/common/run/parts.ts';
+
+/**
+ * The parts whose databases are backed up, in the order of copying. The bus comes last, so that no checkpoint is ahead
+ * of the copied log, and events that have left an outbox meanwhile are in it. Query's is rebuilt from the log.
+ */
+export const inBackup: string[] = [...SERVICES.filter((name) => name !== 'query'), 'event-bus'];
 
 /** The parts that keep data. */
 export const withData = ['query', ...inBackup];

@@ -10,9 +10,8 @@ import { migrations as eventBus } from '../../event-bus/src/schema.ts';
 import { orderReplays } from '../../event-bus/src/subscription.ts';
 import { migrations as moderation } from '../../moderation/src/schema.ts';
 import { migrations as posts } from '../../posts/src/schema.ts';
-import { inBackup } from '../lib/part-process.ts';
 import { foldersOrUsage } from '../lib/usage.ts';
-import { lockAlone, makePartial, withData } from './data-folder.ts';
+import { inBackup, lockAlone, makePartial, withData } from './data-folder.ts';
 import { flush } from './sync.ts';
 
 const USAGE = 'Usage: npm run restore -- DIR [--data DIR]';

@@ -9,12 +9,6 @@ export const defaultDataDir = join(root, '.data');
 /** Loopback only: not reachable from another machine. */
 export const HOST = '127.0.0.1';
 
-/**
- * The parts whose databases are backed up, in the order of copying. The bus comes last, so that no checkpoint is ahead
- * of the copied log, and events that have left an outbox meanwhile are in it. Query's is rebuilt from the log.
- */
-export const inBackup: string[] = [...SERVICES.filter((name) => name !== 'query'), 'event-bus'];
-
 export type Options = { dataDir: string; production: boolean; ports: Map<string, number> };
 
 /** Settings that `npm start` sets itself and refuses in the environment, with the alternative to each. */

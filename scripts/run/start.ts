@@ -9,7 +9,7 @@ import { listen } from '../lib/control.ts';
 import { decidedSettings, type Options, portsOf, specOf } from '../lib/part-process.ts';
 import { whyTaken } from '../lib/port-use.ts';
 import { INVALID_SETTING, supervise } from '../lib/supervisor.ts';
-import { dataDirOf, dataOption } from '../lib/usage.ts';
+import { dataDirOf, dataOption, optionsOrUsage } from '../lib/usage.ts';
 import { createCommands } from './commands.ts';
 import { createPrinter } from './output.ts';
 
@@ -23,26 +23,20 @@ function fail(message: string, code = 1): never {
   process.exit(code);
 }
 
-function parseOptions(): Options & { without: string[] } {
-  try {
-    const { values } = parseArgs({
-      options: {
-        without: { type: 'string', multiple: true, default: [] },
-        port: { type: 'string', multiple: true, default: [] },
-        data: dataOption,
-        production: { type: 'boolean', default: false },
-      },
-    });
-    const without = values.without.flatMap((names) => names.split(','));
-    const unknown = without.find((name) => !isPart(name));
-    if (unknown !== undefined) throw new Error(`--without ${unknown}: the parts are ${PARTS.join(', ')}`);
-    return { without, ports: portsOf(values.port), dataDir: dataDirOf(values.data), production: values.production };
-  } catch (error) {
-    return fail((error as Error).message, 2);
-  }
-}
-
-const options = parseOptions();
+const options: Options & { without: string[] } = optionsOrUsage(() => {
+  const { values } = parseArgs({
+    options: {
+      without: { type: 'string', multiple: true, default: [] },
+      port: { type: 'string', multiple: true, default: [] },
+      data: dataOption,
+      production: { type: 'boolean', default: false },
+    },
+  });
+  const without = values.without.flatMap((names) => names.split(','));
+  const unknown = without.find((name) => !isPart(name));
+  if (unknown !== undefined) throw new Error(`--without ${unknown}: the parts are ${PARTS.join(', ')}`);
+  return { without, ports: portsOf(values.port), dataDir: dataDirOf(values.data), production: values.production };
+}, 'Usage: npm start -- [--without PART] [--port PART=NUMBER] [--data DIR] [--production]');
 for (const [name, instead] of decidedSettings) {
   if (process.env[name]) fail(`npm start does not take ${name} from the environment: ${instead}. Unset it.`, 2);
 }
@@ -134,23 +128,23 @@ function addressOf(name: string): string {
 
 /** Suggested experiments with the running parts. */
 function suggestions(): string[] {
-  const edits = !options.production && !unwatched;
-  const all: [part: string, line: string][] = [
-    [
-      'moderation',
-      'Write a comment with the word "orange". Type "stop moderation", comment again, then "start moderation".',
-    ],
-    ['event-bus', 'Type "kill event-bus" while you write.'],
-    ...(edits ? ([['posts', 'Edit posts/src while you keep writing.']] as [string, string][]) : []),
-  ];
-  return all.filter(([part]) => isReady(part)).map(([, line]) => `Try: ${line}`);
+  const canEdit = isReady('posts') && !options.production && !unwatched;
+  return [
+    isReady('moderation') &&
+      'Try: Write a comment with the word "orange". Type "stop moderation", comment again, then "start moderation".',
+    isReady('event-bus') && 'Try: Type "kill event-bus" while you write.',
+    canEdit && 'Try: Edit posts/src while you keep writing.',
+  ].filter((line) => line !== false);
 }
 
-const obey = createCommands(parts, async (name) => {
+/** The reason why a part cannot be started now, if there is one. */
+async function whyBlocked(name: string): Promise<string | undefined> {
   const port = options.ports.get(name) as number;
   const taken = await whyTaken(port);
   return taken && `${name} cannot listen on port ${port}: it is ${taken}.`;
-});
+}
+
+const obey = createCommands(parts, whyBlocked);
 
 /** Locks the data folder. False: another process has it. */
 async function takeFolder(): Promise<boolean> {
@@ -175,13 +169,8 @@ if (!(await takeFolder())) {
   );
 }
 for (const { name } of wanted) {
-  const port = options.ports.get(name) as number;
-  const taken = await whyTaken(port);
-  if (taken) {
-    fail(
-      `${name} cannot listen on port ${port}: it is ${taken}. Free it, or choose another: npm start -- --port ${name}=NUMBER`,
-    );
-  }
+  const why = await whyBlocked(name);
+  if (why) fail(`${why} Free it, or choose another: npm start -- --port ${name}=NUMBER`);
 }
 console.log(`Starting ${wanted.map((part) => part.name).join(', ')} (data in ${options.dataDir}) …\n`);
 for (const part of wanted) part.start();

@@ -206,7 +206,8 @@ describe('npm start', () => {
     async (...args) => {
       const runner = checkout.run('run/start.ts', args.filter(Boolean));
       expect(await runner.exited).toBe(2);
-      expect(runner.output().trim().split('\n')).toHaveLength(1);
+      const [, ...usage] = runner.output().trim().split('\n');
+      expect(usage).toEqual([expect.stringMatching(/^Usage: npm start -- /)]);
     },
   );
 });
