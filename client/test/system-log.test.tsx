@@ -5,7 +5,7 @@ import userEvent from '@testing-library/user-event';
 import type { LogEntry } from '../src/system/bus.ts';
 import type { Answer } from './fake-blog.ts';
 import { anEntry, aSubscription } from './fake-system.ts';
-import { later, openSystem, spoken, system } from './page.tsx';
+import { later, openSystem, setInView, spoken, system } from './page.tsx';
 
 const entries = (from: number, upto: number, more: Partial<LogEntry> = {}) =>
   Array.from({ length: upto - from + 1 }, (_, index) => anEntry(from + index, more));
@@ -15,8 +15,10 @@ const positions = () =>
   [...(table()?.querySelectorAll('tbody th') ?? [])].map((cell) => Number(cell.textContent?.replaceAll(',', '')));
 const shows = (...wanted: number[]) => waitFor(() => expect(positions()).toEqual(wanted), { timeout: 5_000 });
 const publish = (...events: LogEntry[]) => act(() => system.publish(...events));
-const press = (name: string | RegExp) => userEvent.click(screen.getByRole('button', { name }));
-const follow = (name: string | RegExp) => userEvent.click(screen.getByRole('link', { name }));
+const press = async (name: string | RegExp) =>
+  userEvent.click(await screen.findByRole('button', { name }, { timeout: 5_000 }));
+const follow = async (name: string | RegExp) =>
+  userEvent.click(await screen.findByRole('link', { name }, { timeout: 5_000 }));
 
 describe('the log', () => {
   test('the newest events are on top, and more are added live', async () => {
@@ -53,33 +55,56 @@ describe('the log', () => {
     await openSystem();
     await shows(5, 4, 3, 2, 1);
     await waitFor(() => expect(screen.getByText('5 events')).toBeTruthy());
+    // Some of the events are still to be drawn when the log is wiped.
+    for (const position of [6, 7, 8]) publish(anEntry(position));
     system.log = entries(1, 2);
     act(() => system.stream.reset());
     await shows(2, 1);
-  });
-
-  test('rows stay as they are while hovered: new events are counted, and shown on demand', async () => {
-    system.log = entries(1, 2);
-    await openSystem();
-    await shows(2, 1);
-    fireEvent.pointerEnter(table()?.parentElement as Element, { pointerType: 'mouse' });
-    publish(...entries(3, 5));
-    await screen.findByRole('button', { name: '3 new events' });
-    expect(positions()).toEqual([2, 1]);
-    await press('3 new events');
-    expect(positions()).toEqual([5, 4, 3, 2, 1]);
-  });
-
-  test('paused it stays, and continues afterwards with the events that came meanwhile', async () => {
-    system.log = entries(1, 2);
-    await openSystem();
-    await shows(2, 1);
-    await press('Pause');
+    await waitFor(() => expect(system.stream).toBeTruthy());
     publish(anEntry(3));
-    await screen.findByRole('button', { name: '1 new event' });
-    expect(positions()).toEqual([2, 1]);
-    await press('Pause');
     await shows(3, 2, 1);
+  });
+
+  const frame = () => table()?.parentElement as Element;
+  const link = () => screen.getByRole('link', { name: '2' });
+  test.each([
+    [
+      'pointed at',
+      () => fireEvent.pointerEnter(frame(), { pointerType: 'mouse' }),
+      () => fireEvent.pointerLeave(frame()),
+    ],
+    ['used by the keyboard', () => act(() => link().focus()), () => act(() => link().blur())],
+    ['paused', () => press('Pause'), () => press('Pause')],
+    ['out of view', () => setInView(false), () => setInView(true)],
+  ])(
+    'rows that are %s stay: new events are counted, and shown afterwards or on demand',
+    async (_how, hold, release) => {
+      system.log = entries(1, 2);
+      await openSystem();
+      await shows(2, 1);
+      await hold();
+      publish(...entries(3, 5));
+      await screen.findByRole('button', { name: '3 new events' }, { timeout: 5_000 });
+      expect(positions()).toEqual([2, 1]);
+      await release();
+      await shows(5, 4, 3, 2, 1);
+      await hold();
+      publish(anEntry(6));
+      fireEvent.click(await screen.findByRole('button', { name: '1 new event' }, { timeout: 5_000 }));
+      await shows(6, 5, 4, 3, 2, 1);
+    },
+  );
+
+  test('the number of new events stays right while a browser translates the page', async () => {
+    await openSystem();
+    await press('Pause');
+    publish(anEntry(1));
+    const button = await screen.findByRole('button', { name: '1 new event' }, { timeout: 5_000 });
+    const translated = document.createElement('font');
+    button.firstChild?.replaceWith(translated);
+    translated.textContent = '1 neues Ereignis';
+    publish(anEntry(2));
+    await waitFor(() => expect(button.textContent).toBe('2 new events'), { timeout: 5_000 });
   });
 
   test('of thousands of events a hundred rows are shown; the others come on demand', async () => {
@@ -119,6 +144,16 @@ describe('the log', () => {
     await follow('Show all');
     expect(location.search).toBe('');
     await shows(5, 4, 3, 2, 1);
+  });
+
+  test('a subject may have any characters', async () => {
+    const subject = 'ä b&c=d/?#%25+';
+    system.log = [anEntry(1), anEntry(2, { subject })];
+    await openSystem();
+    await shows(2, 1);
+    await follow(subject);
+    await shows(2);
+    expect(new URLSearchParams(location.search).get('subject')).toBe(subject);
   });
 
   test('a slow search shows that it is searching, and is aborted by another one', async () => {
@@ -181,6 +216,25 @@ describe('an event', () => {
     await follow('Previous');
     await userEvent.click(view().getByRole('link', { name: 'Close' }));
     expect(location.search).toBe('?type=PostCreated');
+  });
+
+  test.each([
+    ['Copied.', () => Promise.resolve()],
+    [
+      'It could not be copied: the browser does not allow it.',
+      () => Promise.reject(new DOMException('', 'NotAllowedError')),
+    ],
+  ])('is copied, unless the browser forbids it: %p', async (said, writeText) => {
+    Object.defineProperty(navigator, 'clipboard', { configurable: true, value: { writeText } });
+    system.log = [anEntry(1)];
+    await openSystem('/system?event=1');
+    await press('Copy');
+    await waitFor(() => expect(spoken()).toBe(said));
+    Object.defineProperty(navigator, 'clipboard', { configurable: true, value: undefined });
+    await follow('Close');
+    await follow('1');
+    await screen.findByText('In full', {}, { timeout: 5_000 });
+    expect(screen.queryByRole('button', { name: /^Cop/ })).toBeNull();
   });
 
   test('lists its deliveries with time and attempt, and the missing ones, until there are none', async () => {
