@@ -1,6 +1,6 @@
 // The blog as readers and writers use it: through the gateway, on the client's port.
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { SERVICES } from '../common/src/run/parts.ts';
+import { PARTS, SERVICES } from '../common/src/run/parts.ts';
 import { get, type Post, pages, post, request, until } from './lib/http.ts';
 import { openStream } from './lib/stream.ts';
 import { type System, startSystem } from './lib/system.ts';
@@ -65,9 +65,11 @@ describe('through the gateway', () => {
     const api = `${gateway}/api/system`;
     const names = (await get(`${api}/subscriptions`)).body.map(({ name }: { name: string }) => name);
     expect(names).toEqual(SERVICES);
-    for (const part of [...names, 'event-bus', 'client']) {
-      expect((await get(`${api}/parts/${part}`)).body).toMatchObject({ status: 'ready' });
-    }
+    const lines: string[] = (await get(`${api}/state`)).body.trim().split('\n');
+    const states = lines.map((line) => JSON.parse(line));
+    expect(states.map(({ name }) => name).sort()).toEqual([...PARTS, 'subscriptions'].sort());
+    for (const { name, state } of states)
+      if (name !== 'subscriptions') expect(state).toMatchObject({ status: 'ready' });
     const id = await createPost('seen');
     const [event] = await until('its event', async () => {
       const { body } = await get(`${api}/log?subject=${id}`);

@@ -6,7 +6,7 @@ import { openBlog, test } from './browser.ts';
 
 const blog = openBlog({ development: true });
 
-test('/docs shows the routes of every server and the events, from its own origin and under the policy', async () => {
+test('/docs shows the routes of every server and the events', async () => {
   const page = await blog.openEmpty();
   blog.watch(page);
   await page.goto(`${blog.url}/docs`);
@@ -26,10 +26,6 @@ test('/docs shows the routes of every server and the events, from its own origin
   await event.getByText('"p1/PostCreated"').waitFor();
   await event.getByRole('tab', { name: 'Schema' }).click();
   await event.getByText('recordedtime').waitFor();
-
-  const policy = (await fetch(page.url())).headers.get('content-security-policy');
-  expect(policy).toContain("default-src 'none'; script-src 'self'; style-src 'self';");
-  expect(policy).not.toContain('unsafe');
 });
 
 test('the blog loads nothing of it', async () => {

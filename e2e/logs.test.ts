@@ -45,7 +45,6 @@ test('one trace id leads through the lines of every part, and no line has a titl
     );
   // The last log line about it, from each of the two services that handle such events.
   await until('the poison event is parked', () => told('event-bus', 'event parked').length === 2);
-  expect(told('client', 'request').length).toBe(2);
   expect(told('comments', 'request').length).toBeGreaterThanOrEqual(2);
   for (const part of ['comments', 'moderation']) expect(told(part, 'event published').length).toBeGreaterThan(0);
   for (const part of ['comments', 'moderation', 'query']) expect(told(part, 'event applied').length).toBeGreaterThan(0);

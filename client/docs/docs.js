@@ -1,5 +1,12 @@
 // Shows each contract that the page links to, by Swagger UI. It reads only OpenAPI: so the events are shown as webhooks.
 
+import 'swagger-ui-dist/swagger-ui.css';
+import './docs.css';
+import bundle from 'swagger-ui-dist/swagger-ui-bundle.js?url';
+
+/** The addresses of the contracts, by their paths. */
+const contracts = import.meta.glob('../../*/*.yaml', { query: '?url', import: 'default', eager: true });
+
 /** Converts AsyncAPI to OpenAPI 3.1. A message becomes a webhook, because the bus delivers it by POST. */
 function toOpenApi({ info, channels, components: { messages, schemas } }) {
   const addresses = Object.values(channels).map(({ address, description }) => `\`POST ${address}\`: ${description}`);
@@ -28,18 +35,24 @@ const asyncApi = {
   },
 };
 
+const script = document.createElement('script');
+script.src = bundle;
+document.head.append(script);
+await new Promise((resolve) => script.addEventListener('load', resolve));
+
 document.documentElement.classList.toggle('dark-mode', matchMedia('(prefers-color-scheme: dark)').matches);
 for (const { hash } of document.querySelectorAll('nav a[href^="#"]')) {
   const section = document.createElement('section');
   section.id = hash.slice(1);
   document.body.append(section);
+  const file = section.id === 'events' ? 'event-bus/asyncapi.yaml' : `${section.id}/openapi.yaml`;
   SwaggerUIBundle({
     domNode: section,
-    url: `/docs/${section.id}.yaml`,
+    url: contracts[`../../${file}`],
     plugins: [asyncApi],
     // Schemas are collapsed.
     defaultModelsExpandDepth: 0,
-    // No "Try it out": the servers have other origins, and the Content-Security-Policy forbids requests to them.
+    // No "Try it out": not every server may be called by a page of another origin.
     supportedSubmitMethods: [],
     onComplete: () => location.hash === hash && section.scrollIntoView(),
   });

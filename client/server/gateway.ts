@@ -1,126 +1,149 @@
+// The gateway on one machine: the guard before Vite's own proxy (vite.config.ts). In the container nginx does both.
+
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Server } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { exchange } from '@blog/common/core/exchange.ts';
 import { isForLocalhost, isSafe, WRONG_HOST } from '@blog/common/http/access.ts';
 import { hasBody } from '@blog/common/http/input.ts';
-import { SERVERS, type Server } from '@blog/common/run/parts.ts';
+import { problemDocument } from '@blog/common/http/problem.ts';
+import { httpUrl, localDefault, serverSettings } from '@blog/common/run/config.ts';
+import { localUrl, PORTS, SERVERS, urlSetting } from '@blog/common/run/parts.ts';
+import type { HttpProxy, Plugin, PreviewServer, ViteDevServer } from 'vite';
+import { z } from 'zod';
 import release from '../package.json' with { type: 'json' };
-import { sendJson, sendProblem } from './problem.ts';
-import { proxy } from './proxy.ts';
-import { findTarget, isInternal, parseTarget } from './routes.ts';
+import { findRoute, parseTarget } from './routes.ts';
 
-type Options = {
-  /** The base URL of each part. */
-  urls: Record<Server, string>;
-  /** Allows the bus's control routes through the gateway. */
-  control: boolean;
-  /** Listens on loopback only, so requests must name this machine as their host. */
-  loopback: boolean;
-  /** Additional host names under which it may be reached: `ALLOWED_HOSTS`. */
-  allowedHosts?: string[];
-  /** Headers added to every answer. */
-  headers?: Map<string, string>;
-};
+/** The settings, from the environment: among them the addresses of the parts, as `POSTS_URL`. */
+export const settingsSchema = z.object({
+  ...serverSettings(PORTS.client),
+  CONTROL: z.enum(['on', 'off']).default('off'),
+  ...Object.fromEntries(SERVERS.map((part) => [urlSetting(part), localDefault(httpUrl, localUrl(part))])),
+});
+export type Settings = z.output<typeof settingsSchema> & { [url: string]: unknown };
 
-export type Middleware = (req: IncomingMessage, res: ServerResponse, next: () => void) => void;
+/** All that the page is loaded from. Other addresses of Vite have side effects: one starts an editor. */
+const FILES = /^\/((src|docs|node_modules|assets|@vite|@id|@fs)\/|@react-refresh$|[\w-]+\.(svg|html)$)/;
+/** Hop-by-hop headers (RFC 9110 §7.6.1), and what parts need neither of the page nor of the client. */
+const NOT_PASSED_ON = /^(connection|keep-alive|proxy-.*|te|trailer|upgrade|http2-.*|expect|origin|authorization)$/;
 
-/** The page's own addresses: answered with the page whatever the request's `Accept` says. */
-const PAGE = /^\/(system|p\/[^/]+)?$/;
-/** The gateway keeps no state and has no dependency to wait for: once it answers, it is ready. */
-const READY = { status: 'ready', degraded: [] };
-const OWN: Record<string, (mayControl: boolean) => object> = {
-  '/healthz': () => ({ status: 'ok', version: release.version }),
-  '/readyz': () => READY,
-  '/api/system/parts/client': (control) => ({ ...READY, control }),
-};
-const STATE = '/api/system/state';
-const READING = ['GET', 'HEAD'];
+type Vite = ViteDevServer | PreviewServer;
+type Test = (req: IncomingMessage) => boolean;
 
-/**
- * The gateway: the single way in. Proxies the routes listed in routes.ts to the parts, answers its own, leaves the page
- * and its files to `next`, and refuses everything else.
- */
-export function createGateway({ urls, control, loopback, allowedHosts, headers = new Map() }: Options): Middleware {
-  return (req, res, next) => {
-    res.setHeaders(headers);
+/** For `vite` and `vite preview` alike. */
+export const gateway = (settings: Settings): Plugin => ({
+  name: 'gateway',
+  configureServer: (vite) => guard(vite, settings, isViteSocket),
+  configurePreviewServer: (vite) => guard(vite, settings, () => false, vite.config.preview.headers),
+});
+
+/** Refuses every request that is not in the table, and answers those to the gateway itself. */
+function guard(vite: Vite, settings: Settings, isSocket: Test, headers = {}) {
+  const hasOwnName: Test = (req) => isForLocalhost(req, settings.ALLOWED_HOSTS);
+  // Any other request for an upgrade, to HTTP/2 for example, is answered in HTTP/1.1.
+  const shouldUpgradeCallback: Test = (req) => isSocket(req) && hasOwnName(req);
+  // In milliseconds: connections whose request does not come are closed.
+  const limits = { headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 500 };
+  Object.assign(vite.httpServer as object, { ...limits, shouldUpgradeCallback });
+  const answering = new Set<ServerResponse>();
+  endGracefully(vite, answering);
+
+  vite.middlewares.use((req, res, next) => {
+    answering.add(res);
+    res.on('close', () => answering.delete(res));
+    for (const [name, value] of Object.entries<string>(headers)) res.setHeader(name, value);
     const { method = 'GET', url = '/' } = req;
-    const asked = parseTarget(url);
-    if (!asked) return sendProblem(res, 400, 'The request is malformed.');
-    const { path, query } = asked;
-    const hasOwnName = isForLocalhost(req, allowedHosts);
-    if (loopback && !hasOwnName) return sendProblem(res, 403, WRONG_HOST);
-    if (isInternal(path)) return notFound(res);
-    if (!isSafe(req) && !isOwnOrigin(req)) {
-      return sendProblem(res, 403, 'Requests from other origins cannot change anything here.');
-    }
+    const target = parseTarget(url);
+    // A part might not read an unexpected body, and take it for the next request.
+    if (!target || (method !== 'POST' && hasBody(req))) return problem(res, 400, 'The request is malformed.');
+    if (!hasOwnName(req)) return problem(res, 403, WRONG_HOST);
+    if (target.isInternal) return problem(res, 404, NOTHING);
+    if (!isSafe(req) && !isOwnOrigin(req)) return problem(res, 403, 'Other origins cannot change anything here.');
 
-    const mayControl = control && hasOwnName;
-    if (path === STATE) {
-      if (!READING.includes(method)) return notAllowed(res, READING);
-      return void sendState(res, urls, mayControl);
-    }
-    if (Object.hasOwn(OWN, path)) {
-      return READING.includes(method) ? sendJson(res, OWN[path]?.(mayControl) ?? {}) : notAllowed(res, READING);
-    }
-    const target = findTarget(method, path, mayControl);
-    if (target && 'part' in target) {
-      if (target.control && !isJsonOrNothing(req)) return sendProblem(res, 415, 'The body must be application/json.');
-      return proxy(req, res, new URL(target.path + query, urls[target.part]), target.part);
-    }
-    if (target) return notAllowed(res, target.allow);
-
-    if (path.startsWith('/api/')) return notFound(res);
-    if (READING.includes(method)) {
-      req.url = path + query;
+    const { path, query } = target;
+    const control = settings.CONTROL === 'on';
+    const { part, to, isControl, allow } = findRoute(method, path, control);
+    if (!part && allow) return problem(res, 405, `Only ${allow} can be used here.`, { Allow: allow });
+    if (isControl && !isJsonOrNothing(req)) return problem(res, 415, 'The body must be application/json.');
+    if (part && part !== 'client') {
+      for (const name of Object.keys(req.headers)) if (NOT_PASSED_ON.test(name)) delete req.headers[name];
+      req.headers['x-forwarded-for'] = req.socket.remoteAddress;
+      req.url = `/@${part}${to}${query}`;
       return next();
     }
-    if (PAGE.test(path)) return notAllowed(res, READING);
-    notFound(res);
-  };
-}
-
-/** Decides if a request without a route gets the page. A script that asks for a missing file must get 404 instead. */
-export function wantsPage(req: IncomingMessage): boolean {
-  const path = (req.url ?? '/').split('?')[0] ?? '/';
-  return PAGE.test(path) || (req.headers.accept ?? '').includes('text/html');
-}
-
-/** The states of all parts, a line of JSON each (NDJSON). A part that answers no JSON gets a line that is none either. */
-async function sendState(res: ServerResponse, urls: Options['urls'], control: boolean) {
-  const asked = [...SERVERS.map((part) => [part, part, '/readyz'] as const), BUS_SUBSCRIPTIONS];
-  const lines = asked.map(async ([name, part, path]) => {
-    const answer = await exchange({ method: 'GET', url: urls[part] + path, deadline: 1_000 }).catch(() => undefined);
-    return `{"name":"${name}","state":${answer ? (JSON.stringify(answer.body) ?? '') : null}}\n`;
+    const ready = { status: 'ready', degraded: [] };
+    if (path === '/healthz') return send(res, 200, 'json', JSON.stringify({ status: 'ok', version: release.version }));
+    if (path === '/readyz') return send(res, 200, 'json', JSON.stringify(ready));
+    if (part && to.endsWith('/state')) return void sendStates(res, settings, { ...ready, control });
+    const isPage = part || req.headers.accept?.includes('text/html');
+    if (path.startsWith('/api/') || !isSafe(req) || !(isPage || FILES.test(path))) return problem(res, 404, NOTHING);
+    req.url = FILES.test(path) ? path + query : '/index.html';
+    next();
   });
-  const own = `${JSON.stringify({ name: 'client', state: { ...READY, control } })}\n`;
-  const body = [own, ...(await Promise.all(lines))].join('');
-  res.writeHead(200, { 'Content-Type': 'application/x-ndjson', 'Cache-Control': 'no-store' }).end(body);
 }
 
-const BUS_SUBSCRIPTIONS = ['subscriptions', 'event-bus', '/subscriptions'] as const;
+const NOTHING = 'There is nothing at this address.';
 
-export function notFound(res: ServerResponse) {
-  sendProblem(res, 404, 'There is nothing at this address.');
+/** Vite's own WebSocket (RFC 9110 §7.8). */
+const isViteSocket: Test = ({ url = '', headers }) =>
+  /^\/(\?|$)/.test(url) && /^vite-(hmr|ping)$/.test(headers['sec-websocket-protocol'] ?? '');
+
+/** Browsers send the `Origin` of the page, curl sends none. The scheme is not compared: TLS may end before us. */
+const isOwnOrigin: Test = ({ headers: { origin, host } }) =>
+  origin === undefined || (URL.canParse(origin) && new URL(origin).host === host?.toLowerCase());
+
+/** A form can send other types without a CORS preflight, so CSRF protection does not rest on `Origin` alone. */
+const isJsonOrNothing: Test = (req) =>
+  /^application\/json\s*(;|$)/i.test(req.headers['content-type'] ?? (hasBody(req) ? '' : 'application/json'));
+
+/** Sends the states of all parts, a line of JSON each (NDJSON). A part that answers no JSON gets a line that is none either. */
+async function sendStates(res: ServerResponse, settings: Settings, own: object) {
+  const ask = async (name: string, part: string, path: string) => {
+    const url = new URL(path, `${settings[urlSetting(part)]}`).href;
+    const answer = await exchange({ method: 'GET', url, deadline: 1_000 }).catch(() => undefined);
+    return `{"name":"${name}","state":${answer ? (JSON.stringify(answer.body) ?? '') : null}}\n`;
+  };
+  const asked = [
+    ...SERVERS.map((part) => ask(part, part, '/readyz')),
+    ask('subscriptions', 'event-bus', '/subscriptions'),
+  ];
+  const lines = [`${JSON.stringify({ name: 'client', state: own })}\n`, ...(await Promise.all(asked))];
+  send(res, 200, 'x-ndjson', lines.join(''));
 }
 
-function notAllowed(res: ServerResponse, allow: readonly string[]) {
-  sendProblem(res, 405, `Only ${allow.join(', ')} can be used here.`, { Allow: allow.join(', ') });
+function send(res: ServerResponse, status: number, type: string, body: string, headers = {}) {
+  res.writeHead(status, { 'Content-Type': `application/${type}`, 'Cache-Control': 'no-store', ...headers }).end(body);
 }
 
-/**
- * Only JSON, or no body, may control the bus. Any site can send a form's content types without a CORS preflight, so
- * CSRF protection does not rest on `Origin` alone.
- */
-function isJsonOrNothing(req: IncomingMessage): boolean {
-  const type = req.headers['content-type'];
-  return type === undefined ? !hasBody(req) : /^application\/json\s*(;|$)/i.test(type);
-}
+/** Sends problem details (RFC 9457). */
+const problem = (res: ServerResponse, status: number, detail: string, headers = {}) =>
+  send(res, status, 'problem+json', problemDocument(status, detail), headers);
 
-/**
- * Browsers send the `Origin` of the page, curl sends none. The scheme is not compared, because TLS may end at a proxy
- * before us.
- */
-function isOwnOrigin(req: IncomingMessage): boolean {
-  const { origin, host } = req.headers;
-  if (origin === undefined) return true;
-  return URL.canParse(origin) && new URL(origin).host === host?.toLowerCase();
+/** Completes Vite's proxy to a part: its failures are problems to wait for, and its connections are not the client's. */
+export const mend = (part: string) => (proxy: HttpProxy.ProxyServer) => {
+  proxy.on('proxyRes', (answer, _req, res) => {
+    answer.headers.connection = res.shouldKeepAlive ? 'keep-alive' : 'close';
+    // A truncated answer must not look complete, nor a dead stream alive. A stream is open before its first message.
+    answer.on('close', () => answer.complete || res.destroy());
+    process.nextTick(() => res.flushHeaders());
+  });
+  proxy.on('error', (_error, req, res) => {
+    if (!('req' in res) || res.headersSent) return void res.destroy();
+    req.unpipe().resume();
+    problem(res, 503, `${part} is not answering. Try again in a moment.`, { 'Retry-After': '1' });
+  });
+};
+
+/** Vite alone would cut off the requests in flight. Streams are: their readers reconnect, to the next process. */
+function endGracefully(vite: Vite, answering: Set<ServerResponse>) {
+  const close = vite.close.bind(vite);
+  vite.close = async () => {
+    // The net.Server's close(): nothing new is accepted, and what is under way goes on, for at most 1.5 seconds.
+    Server.prototype.close.call(vite.httpServer);
+    for (let i = 0; i < 150 && answering.size > 0; i++, await delay(10)) {
+      for (const res of answering) if (`${res.getHeader('content-type')}`.startsWith('text/event')) res.destroy();
+    }
+    process.exitCode = 0;
+    await close().catch(() => undefined);
+  };
 }

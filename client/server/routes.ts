@@ -1,98 +1,55 @@
-// The gateway's route table: everything that can be reached from outside.
+// The gateway's route table: everything that can be reached from outside. nginx.conf has the same routes.
 
-import { SERVERS, type Server } from '@blog/common/run/parts.ts';
+import type { Part } from '@blog/common/run/parts.ts';
 
-type Route = {
-  methods: readonly string[];
-  path: RegExp;
-  part: Server;
-  /** The path at that part; `$1`, `$2` are the groups matched in the request's path. Defaults to the request's path. */
-  to?: string;
-  /** Exists only if control of the bus is on. */
-  control?: true;
+const READ = ['GET', 'HEAD'];
+const API = '/api/system';
+const ID = '([^/]+)';
+
+/** `part`: the one that answers. `to`: the path there, with the groups of `path`; by default the path itself. */
+const route = (methods: string[], path: string, part: Part, to = '$&') => {
+  return { methods, path: new RegExp(`^${path}$`), part, to, isControl: part === 'event-bus' && methods !== READ };
 };
 
-const ID = '([^/]+)';
-const path = (pattern: string) => new RegExp(`^${pattern}$`);
-const GET = ['GET', 'HEAD'];
-
-/** The routes. Everything else is 404. */
-export const ROUTES: readonly Route[] = [
-  { methods: ['POST'], path: path('/posts(?:/create)?'), part: 'posts' },
-  { methods: GET, path: path('/posts'), part: 'query' },
-  { methods: GET, path: path(`/posts/${ID}`), part: 'query' },
-  { methods: GET, path: path('/stream'), part: 'query' },
-  { methods: [...GET, 'POST'], path: path(`/posts/${ID}/comments`), part: 'comments' },
-  { methods: GET, path: path('/api/system/(subscriptions|dead-letters)'), part: 'event-bus', to: '/$1' },
-  { methods: GET, path: path('/api/system/log'), part: 'event-bus', to: '/events' },
-  { methods: GET, path: path('/api/system/log/stream'), part: 'event-bus', to: '/stream' },
-  {
-    methods: GET,
-    path: path('/api/system/log/([0-9]+)/deliveries'),
-    part: 'event-bus',
-    to: '/events/$1/deliveries',
-  },
-  ...SERVERS.map((part) => ({ methods: GET, path: path(`/api/system/parts/${part}`), part, to: '/readyz' })),
-  {
-    methods: ['POST'],
-    path: path(`/api/system/subscriptions/${ID}/(pause|resume|skip|replay)`),
-    part: 'event-bus',
-    to: '/subscriptions/$1/$2',
-    control: true,
-  },
-  {
-    methods: ['POST'],
-    path: path(`/api/system/dead-letters/${ID}/redeliver`),
-    part: 'event-bus',
-    to: '/dead-letters/$1/redeliver',
-    control: true,
-  },
-  {
-    methods: ['DELETE'],
-    path: path(`/api/system/dead-letters/${ID}`),
-    part: 'event-bus',
-    to: '/dead-letters/$1',
-    control: true,
-  },
+export const ROUTES = [
+  route(['POST'], '/posts(?:/create)?', 'posts'),
+  route(READ, `/posts(?:/${ID})?`, 'query'),
+  route(READ, '/stream', 'query'),
+  route([...READ, 'POST'], `/posts/${ID}/comments`, 'comments'),
+  route(READ, `${API}/(subscriptions|dead-letters)`, 'event-bus', '/$1'),
+  route(READ, `${API}/log`, 'event-bus', '/events'),
+  route(READ, `${API}/log/stream`, 'event-bus', '/stream'),
+  route(READ, `${API}/log/([0-9]+)/deliveries`, 'event-bus', '/events/$1/deliveries'),
+  route(['POST'], `${API}/subscriptions/${ID}/(pause|resume|skip|replay)`, 'event-bus', '/subscriptions/$1/$2'),
+  route(['POST'], `${API}/dead-letters/${ID}/redeliver`, 'event-bus', '/dead-letters/$1/redeliver'),
+  route(['DELETE'], `${API}/dead-letters/${ID}`, 'event-bus', '/dead-letters/$1'),
+  // The gateway's own, and the page's.
+  route(READ, `${API}/state|/healthz|/readyz`, 'client'),
+  route(READ, `/(?:system|p/${ID})?`, 'client', '/index.html'),
 ];
 
-/** The result of a lookup. `control`: the route controls the bus. */
-export type Target = { part: Server; path: string; control?: true | undefined } | { allow: string[] } | undefined;
-
-/**
- * Finds the route of a request: the part and the path there, the allowed methods if this one is not among them, or
- * undefined if there is no such path. `control` enables the routes that control the bus.
- */
-export function findTarget(method: string, path: string, control: boolean): Target {
-  if (path.startsWith('/api/') && ['POST', 'DELETE'].includes(method) && !control) return undefined;
-  const routes = ROUTES.filter((route) => route.path.test(path) && (control || !route.control));
-  const route = routes.find(({ methods }) => methods.includes(method));
-  if (route) {
-    const { part, to, control } = route;
-    return { part, path: to ? path.replace(route.path, to) : path, control };
-  }
-  return routes.length > 0 ? { allow: [...new Set(routes.flatMap(({ methods }) => methods))] } : undefined;
+/** Finds the route of a request, and all methods that its address has. */
+export function findRoute(method: string, path: string, mayControl: boolean) {
+  const there = ROUTES.filter((one) => one.path.test(path) && (mayControl || !one.isControl));
+  const allow = [...new Set(there.flatMap(({ methods }) => methods))].join(', ');
+  const { part, to = '', isControl, path: pattern = '' } = there.find((one) => one.methods.includes(method)) ?? {};
+  return { part, to: path.replace(pattern, to), isControl, allow };
 }
 
-/** A path by RFC 3986 §3.3. The query is matched more loosely, as clients write it. */
-const TARGET = /^(\/[\w\-.~!$&'()*+,;=:@%/]*)(\?[!"$-~]*)?$/;
-const GOES_UP = /(^|[/\\])\.{1,2}([/\\]|$)/;
-
 /**
- * Parses the request target without decoding it: the part gets exactly the text that was matched here. Undefined if
- * parts could interpret it differently: percent-encoding that is not UTF-8, illegal characters, dot segments.
+ * Takes the request target apart without decoding it: the part gets exactly the text that was matched here. Undefined if
+ * parts could interpret it differently: percent-encoding that is not UTF-8, illegal characters, dot segments (RFC 3986 §3.3).
  */
-export function parseTarget(raw: string): { path: string; query: string } | undefined {
+export function parseTarget(raw: string) {
   // RFC 9112 §3.2.2: a client may send the absolute form.
-  const [, path, query = ''] = TARGET.exec(raw.replace(/^https?:\/\/[^/?#]*\/?/i, '/')) ?? [];
-  if (path === undefined) return undefined;
+  const target = raw.replace(/^https?:\/\/[^/?#]*\/?/i, '/');
+  const [, path = '%', query = ''] = /^(\/[\w\-.~!$&'()*+,;=:@%/]*)(\?[!"$-~]*)?$/.exec(target) ?? [];
   try {
     const decoded = decodeURIComponent(path);
-    return GOES_UP.test(decoded) || decoded.includes('\0') ? undefined : { path, query };
+    // Internal addresses are never reachable from outside, under any prefix and in any spelling.
+    const isInternal = /[/\\](events|metrics)[/\\]*$/i.test(decoded);
+    return /(^|[/\\])\.{1,2}([/\\]|$)|\0/.test(decoded) ? undefined : { path, query, isInternal };
   } catch {
     return undefined;
   }
 }
-
-/** Internal addresses, never reachable from outside, under any prefix and in any spelling. */
-export const isInternal = (path: string): boolean => /[/\\](events|metrics)[/\\]*$/i.test(decodeURIComponent(path));

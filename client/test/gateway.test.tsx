@@ -1,18 +1,7 @@
 /** @jest-environment node */
 // The common behaviour of both gateways: the one in development (server/), and nginx with its production configuration.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import {
-  ASSET,
-  ask,
-  describeNginx,
-  type Gateway,
-  listen,
-  PAGE,
-  send,
-  startDevelopment,
-  startNginx,
-  startParts,
-} from './gateways.ts';
+import { ASSET, ask, describeNginx, type Gateway, PAGE, send, startNginx, startParts, startVite } from './gateways.ts';
 
 let parts: Awaited<ReturnType<typeof startParts>>;
 beforeAll(async () => {
@@ -22,12 +11,12 @@ beforeEach(() => parts.reset());
 afterAll(() => parts.close());
 
 const gateways = [
-  { name: 'development', start: startDevelopment, describe },
+  { name: 'Vite', start: startVite, describe },
   { name: 'nginx', start: startNginx, describe: describeNginx },
 ];
 
 for (const { name, start, describe: describeGateway } of gateways) {
-  describeGateway(`${name}: routes`, () => {
+  describeGateway(name, () => {
     let gateway: Gateway;
     beforeAll(async () => {
       gateway = await start(parts.urls);
@@ -53,11 +42,6 @@ for (const { name, start, describe: describeGateway } of gateways) {
       ['GET /api/system/log?before=9', 'event-bus', 'GET /events?before=9'],
       ['GET /api/system/log/stream', 'event-bus', 'GET /stream'],
       ['GET /api/system/log/12/deliveries', 'event-bus', 'GET /events/12/deliveries'],
-      ['GET /api/system/parts/posts', 'posts', 'GET /readyz'],
-      ['GET /api/system/parts/comments', 'comments', 'GET /readyz'],
-      ['GET /api/system/parts/query', 'query', 'GET /readyz'],
-      ['GET /api/system/parts/moderation', 'moderation', 'GET /readyz'],
-      ['GET /api/system/parts/event-bus', 'event-bus', 'GET /readyz'],
     ])('%s goes to %s as %s', async (line, part, expected) => {
       expect((await ask(gateway.url, line)).status).toBe(200);
       expect(parts.seen.map((one) => [one.part, one.line])).toEqual([[part, expected]]);
@@ -66,7 +50,6 @@ for (const { name, start, describe: describeGateway } of gateways) {
     test.each([
       ['/healthz', { status: 'ok', version: '1.0.0' }],
       ['/readyz', { status: 'ready', degraded: [] }],
-      ['/api/system/parts/client', { status: 'ready', degraded: [], control: false }],
     ])('%s is answered by the gateway', async (path, body) => {
       const { status, headers, text } = await ask(gateway.url, `GET ${path}`, { accept: 'text/html' });
       expect([status, headers['content-type'], headers['cache-control']]).toEqual([
@@ -85,30 +68,24 @@ for (const { name, start, describe: describeGateway } of gateways) {
       ['GET /?from=x', {}],
       ['GET /system', {}],
       ['GET /p/a%2Fb', {}],
+      ['GET /p/state', {}],
       ['GET /', { accept: 'application/json' }],
       ['GET /index.html', {}],
       ['GET http://127.0.0.1:1', {}],
       ['GET /unknown', asDocument],
-      ['GET /assets/missing.js', asDocument],
       ['GET /posts/', asDocument],
     ])('%s with %j is the page', async (line, headers: Record<string, string>) => {
       const answer = await ask(gateway.url, line, headers);
       expect([answer.status, answer.text]).toEqual([200, PAGE]);
-      expect(answer.headers).toMatchObject({
-        'content-type': 'text/html; charset=utf-8',
-        'cache-control': 'no-cache',
-      });
+      expect(answer.headers['content-type']).toMatch(/^text\/html; ?charset=utf-8$/);
+      expect(answer.headers['cache-control']).toBe('no-cache');
       expect(parts.seen).toEqual([]);
     });
 
-    test('files of the page have their media types; those named by a hash are cached for ever', async () => {
-      const asset = await ask(gateway.url, 'GET /assets/index-abc.js?v=1', { range: 'bytes=0-1' });
-      expect(asset.status).toBe(200);
-      expect(asset.text).toBe(ASSET);
-      expect(asset.headers).toMatchObject({
-        'content-type': 'text/javascript; charset=utf-8',
-        'cache-control': 'public, max-age=31536000, immutable',
-      });
+    test('files of the page have their media types', async () => {
+      const asset = await ask(gateway.url, 'GET /assets/index-abc.js?v=1');
+      expect([asset.status, asset.text]).toEqual([200, ASSET]);
+      expect(asset.headers['content-type']).toMatch(/^text\/javascript/);
       const icon = await ask(gateway.url, 'HEAD /icon.svg');
       expect(icon.headers).toMatchObject({ 'content-type': 'image/svg+xml', 'cache-control': 'no-cache' });
     });
@@ -137,17 +114,15 @@ for (const { name, start, describe: describeGateway } of gateways) {
       'GET /posts/a%2fevents',
       'GET /posts/a%5cmetrics',
       'GET /api/system/parts/elsewhere',
-      'GET /api/system/parts/constructor',
       'GET /api/system/log/x/deliveries',
       'GET /api/system/log/verify',
       'GET /api/system/events',
       'GET /api/unknown',
+      'GET /api/state',
       'GET /api/internal/read',
       'GET /api/internal/problem',
       'POST /unknown',
       'PUT /assets/index-abc.js',
-      'POST /api/system/log',
-      'POST /api/system/parts/query',
       'POST /api/system/subscriptions/query/pause',
       'POST /api/system/subscriptions/query/resume',
       'POST /api/system/subscriptions/query/skip',
@@ -165,7 +140,10 @@ for (const { name, start, describe: describeGateway } of gateways) {
       'GET /posts/',
       'GET /docs',
       'GET /docs/docs.js',
-    ])('%s is 404 for a script, not the page', (line) => expectProblem(line, 404, 'Not Found', '*/*'));
+    ])('%s is 404 for a script, not the page', async (line) => {
+      expect((await ask(gateway.url, line, { accept: '*/*' })).status).toBe(404);
+      expect(parts.seen).toEqual([]);
+    });
 
     test.each([
       'GET /../events',
@@ -199,29 +177,21 @@ for (const { name, start, describe: describeGateway } of gateways) {
       ['POST /stream', 'GET, HEAD'],
       ['PUT /posts/p/comments', 'GET, HEAD, POST'],
       ['POST /healthz', 'GET, HEAD'],
-      ['POST /api/system/parts/client', 'GET, HEAD'],
+      ['POST /api/system/log', 'GET, HEAD'],
       ['DELETE /', 'GET, HEAD'],
       ['POST /system', 'GET, HEAD'],
       ['POST /p/x', 'GET, HEAD'],
       ['PUT /api/system/state', 'GET, HEAD'],
       ['PUT /api/system/subscriptions', 'GET, HEAD'],
       ['PATCH /api/system/log/12/deliveries', 'GET, HEAD'],
-      ['PUT /api/system/parts/query', 'GET, HEAD'],
       ['OPTIONS /posts', 'POST, GET, HEAD'],
     ])('%s is 405 and names the allowed methods', async (line, allow) => {
       const { headers, text } = await expectProblem(line, 405, 'Method Not Allowed');
       expect(headers.allow).toBe(allow);
       expect(JSON.parse(text).detail).toBe(`Only ${allow} can be used here.`);
     });
-  });
 
-  describeGateway(`${name}: passing on`, () => {
     const TRACEPARENT = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
-    let gateway: Gateway;
-    beforeAll(async () => {
-      gateway = await start(parts.urls);
-    });
-    afterAll(() => gateway?.close());
 
     test('body, key, trace and answer pass unchanged; origin, authorization and hop-by-hop headers do not', async () => {
       const long = 'x'.repeat(10_000);
@@ -263,7 +233,12 @@ for (const { name, start, describe: describeGateway } of gateways) {
         const { host, port } = new URL(gateway.url);
         const others = ['http://evil.example', 'null', `http://127.0.0.1:${port}0`, `http://localhost:${port}`];
         for (const origin of [...others, `http://${host}.evil.example`, `http://evil.example/${host}`, host]) {
-          const { status, headers, text } = await ask(gateway.url, line, { origin }, '{}');
+          const { status, headers, text } = await ask(
+            gateway.url,
+            line,
+            { origin },
+            line.startsWith('POST') ? '{}' : undefined,
+          );
           expect([origin, status, headers['content-type']]).toEqual([origin, 403, 'application/problem+json']);
           expect(JSON.parse(text)).toMatchObject({ title: 'Forbidden', status: 403, detail: expect.any(String) });
         }
@@ -276,7 +251,7 @@ for (const { name, start, describe: describeGateway } of gateways) {
       for (const headers of [
         { origin: `http://${host}` },
         { origin: `https://${host}` },
-        { origin: 'https://blog.example', host: 'blog.example' },
+        { origin: 'https://blog.localhost', host: 'blog.localhost' },
         { origin: 'http://blog.localhost:3000', host: 'Blog.Localhost:3000' },
       ] as Record<string, string>[]) {
         expect((await ask(gateway.url, 'POST /posts', headers, '{}')).status).toBe(200);
@@ -333,9 +308,7 @@ for (const { name, start, describe: describeGateway } of gateways) {
     });
 
     test('a part that is away, hangs, dies, or is not one of ours leaves the states of the others as they are', async () => {
-      const stopped = await listen(() => undefined);
-      await stopped.close();
-      const mixed = await start({ ...parts.urls, posts: stopped.url });
+      await parts.stop('posts');
       const [comments, query, moderation] = ['comments', 'query', 'moderation'] as const;
       parts.handle = (req, res) => {
         const { part } = parts.seen.findLast(({ headers }) => headers.host === req.headers.host) ?? {};
@@ -348,7 +321,7 @@ for (const { name, start, describe: describeGateway } of gateways) {
         else res.writeHead(200, { 'content-type': 'application/x-ndjson' }).end(`["${ssi.replaceAll('"', '')}",\n1]`);
       };
       const began = performance.now();
-      const lines = await stateOf(mixed.url).finally(() => mixed.close());
+      const lines = await stateOf(gateway.url);
       expect(performance.now() - began).toBeLessThan(3_000);
       expect(lines).toEqual([
         CLIENT,
@@ -378,8 +351,12 @@ for (const { name, start, describe: describeGateway } of gateways) {
     );
 
     test('an unexpected body does not reach the part', async () => {
-      await ask(gateway.url, 'GET /posts', { 'transfer-encoding': 'chunked' }, 'GET /events HTTP/1.1\r\n\r\n');
-      expect(parts.seen.map(({ line, body }) => [line, body])).toEqual([['GET /posts', '']]);
+      const smuggled = 'GET /events HTTP/1.1\r\nHost: x\r\n\r\n';
+      for (const method of ['GET', 'HEAD']) {
+        await ask(gateway.url, `${method} /posts`, { 'transfer-encoding': 'chunked' }, smuggled);
+        await ask(gateway.url, `${method} /posts`, { 'content-length': `${smuggled.length}` }, smuggled);
+      }
+      expect(parts.seen.filter(({ line, body }) => body !== '' || line.includes('events'))).toEqual([]);
     });
 
     test.each([
@@ -391,19 +368,6 @@ for (const { name, start, describe: describeGateway } of gateways) {
     ])('an ambiguously framed request never reaches a part complete: %j', async (text) => {
       expect(await send(gateway.url, text)).toMatch(/^HTTP\/1\.1 400 /);
       expect(parts.seen).toEqual([]);
-    });
-
-    test.each([
-      ['nonsense\r\n\r\n', 400],
-      ['POST /posts HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZ\r\n', 400],
-      ['POST /posts HTTP/1.1\r\nHost: x\r\nContent-Length : 4\r\n\r\nabcd', 400],
-      ['CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n', 400],
-    ])('complete requests are answered before one that is refused: %j', async (behind, status) => {
-      parts.handle = (_req, res) => res.writeHead(201).end();
-      const whole = 'POST /posts HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}';
-      const answers = (await send(gateway.url, whole + whole + behind)).matchAll(/HTTP\/1\.1 (\d+) /g);
-      expect([...answers].map(([, one]) => Number(one))).toEqual([201, 201, status]);
-      expect(parts.seen.map(({ body }) => body)).toEqual(['{}', '{}']);
     });
 
     test('a client that offers HTTP/2 is answered in HTTP/1.1, and the offer is not passed on', async () => {
@@ -440,21 +404,13 @@ for (const { name, start, describe: describeGateway } of gateways) {
     });
 
     test('a part that is away is a 503, and works again as soon as it is back', async () => {
-      const answering = await listen((_req, res) => res.end('back'));
-      const { port } = new URL(answering.url);
-      const before = await start({ ...parts.urls, query: answering.url });
-      try {
-        expect((await ask(before.url, 'GET /posts')).text).toBe('back');
-        await answering.close();
-        const away = await ask(before.url, 'GET /posts');
-        expect([away.status, away.headers['retry-after']]).toEqual([503, '1']);
-        expect(away.text).not.toContain(port);
-        const again = await listen((_req, res) => res.end('back'), Number(port));
-        expect((await ask(before.url, 'GET /posts')).text).toBe('back');
-        await again.close();
-      } finally {
-        await before.close();
-      }
+      expect((await ask(gateway.url, 'GET /posts')).text).toBe('query');
+      await parts.stop('query');
+      const away = await ask(gateway.url, 'GET /posts');
+      expect([away.status, away.headers['retry-after']]).toEqual([503, '1']);
+      expect(away.text).not.toContain(new URL(parts.urls.query).port);
+      await parts.restart();
+      expect((await ask(gateway.url, 'GET /posts')).text).toBe('query');
     });
 
     test('a part that dies in the middle of its answer ends the connection', async () => {
@@ -509,31 +465,25 @@ for (const { name, start, describe: describeGateway } of gateways) {
         const status = req.url === '/posts/away' ? 503 : 200;
         res.writeHead(status, { 'content-type': 'application/json', 'x-content-type-options': 'nosniff' }).end('{}');
       };
-      const stopped = await listen(() => undefined);
-      await stopped.close();
-      const withoutComments = await start({ ...parts.urls, comments: stopped.url });
-      try {
-        for (const [line, status] of [
-          ['GET /', 200],
-          ['GET /assets/index-abc.js', 200],
-          ['GET /healthz', 200],
-          ['GET /posts', 200],
-          ['HEAD /posts', 200],
-          ['POST /posts', 200],
-          ['GET /stream', 200],
-          ['GET /posts/away', 503],
-          ['GET /posts/x/comments', 503],
-          ['GET /unknown', 404],
-          ['GET /events', 404],
-          ['PUT /posts', 405],
-          ['GET /%zz', 400],
-        ] as const) {
-          const answer = await ask(withoutComments.url, line);
-          expect([line, answer.status]).toEqual([line, status]);
-          expectSecurityHeaders(answer.raw);
-        }
-      } finally {
-        await withoutComments.close();
+      await parts.stop('comments');
+      for (const [line, status] of [
+        ['GET /', 200],
+        ['GET /assets/index-abc.js', 200],
+        ['GET /healthz', 200],
+        ['GET /posts', 200],
+        ['HEAD /posts', 200],
+        ['POST /posts', 200],
+        ['GET /stream', 200],
+        ['GET /posts/away', 503],
+        ['GET /posts/x/comments', 503],
+        ['GET /unknown', 404],
+        ['GET /events', 404],
+        ['PUT /posts', 405],
+        ['GET /%zz', 400],
+      ] as const) {
+        const answer = await ask(gateway.url, line);
+        expect([line, answer.status]).toEqual([line, status]);
+        expectSecurityHeaders(answer.raw);
       }
     });
   });
@@ -549,123 +499,3 @@ function expectSecurityHeaders(raw: string[]) {
   expect(values('referrer-policy')).toEqual(['no-referrer']);
   expect(values('permissions-policy')).toEqual([expect.stringContaining('camera=()')]);
 }
-
-describe('development: on loopback', () => {
-  let local: Gateway;
-  beforeAll(async () => {
-    local = await startDevelopment(parts.urls, { control: true, loopback: true, allowedHosts: ['blog.example'] });
-  });
-  afterAll(() => local.close());
-
-  test.each(['GET /', 'GET /posts', 'GET /healthz', 'POST /posts', 'POST /api/system/subscriptions/query/pause'])(
-    '%s is 403 for a page whose own name leads here',
-    async (line) => {
-      for (const host of ['evil.example:3000', 'localhost.evil.example', '127.0.0.1.evil.example:3000']) {
-        const { status, text } = await ask(local.url, line, { host, origin: `http://${host}` });
-        expect([status, JSON.parse(text).status]).toEqual([403, 403]);
-      }
-      expect(parts.seen).toEqual([]);
-    },
-  );
-
-  test.each([
-    ...['localhost:3000', 'blog.localhost', '127.0.0.1:3000', '[::1]:3000', '10.0.2.2:3000', 'client-srv:3000'],
-    ...['host.containers.internal:3000', 'blog.example'],
-  ])('it answers to the name %s', async (host) => {
-    expect((await ask(local.url, 'POST /posts', { host, origin: `http://${host}` })).status).toBe(200);
-    expect((await ask(local.url, 'GET /', { host })).status).toBe(200);
-  });
-});
-
-describe('development: control of the bus', () => {
-  const lines = [
-    ['POST /api/system/subscriptions/query/pause', 'POST /subscriptions/query/pause'],
-    ['POST /api/system/subscriptions/query/resume', 'POST /subscriptions/query/resume'],
-    ['POST /api/system/subscriptions/query/skip', 'POST /subscriptions/query/skip'],
-    ['POST /api/system/subscriptions/query/replay', 'POST /subscriptions/query/replay'],
-    ['POST /api/system/dead-letters/7/redeliver', 'POST /dead-letters/7/redeliver'],
-    ['DELETE /api/system/dead-letters/7', 'DELETE /dead-letters/7'],
-  ] as const;
-  let on: Gateway;
-  beforeAll(async () => {
-    on = await startDevelopment(parts.urls, { control: true });
-  });
-  afterAll(() => on.close());
-
-  test.each(lines)('%s works where it is on', async (line, expected) => {
-    expect((await ask(on.url, line)).status).toBe(200);
-    expect((await ask(on.url, line, { origin: on.url })).status).toBe(200);
-    expect(parts.seen.map((one) => one.line)).toEqual([expected, expected]);
-  });
-
-  test.each(lines)('%s is refused from another origin', async (line, _) => {
-    for (const origin of ['http://evil.example', 'null', parts.urls.posts]) {
-      expect((await ask(on.url, line, { origin })).status).toBe(403);
-    }
-    expect(parts.seen).toEqual([]);
-  });
-
-  test.each(lines)('%s takes a body only as JSON, which no form of a foreign page can send', async (line, expected) => {
-    const forms = ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x'];
-    for (const type of [...forms, 'text/plain; application/json', 'application/jsonp']) {
-      for (const body of ['{"from":1}', '']) {
-        const sent = { 'content-type': type, 'content-length': `${body.length}`, origin: on.url };
-        const { status, headers } = await ask(on.url, line, sent, body);
-        expect([type, status, headers['content-type']]).toEqual([type, 415, 'application/problem+json']);
-      }
-    }
-    // A script may send bytes without a type.
-    expect((await ask(on.url, line, { 'transfer-encoding': 'chunked' }, '{}')).status).toBe(415);
-    expect((await ask(on.url, line, { 'content-length': '2' }, '{}')).status).toBe(415);
-    expect(parts.seen).toEqual([]);
-    for (const type of ['application/json', 'Application/JSON; charset=utf-8']) {
-      expect((await ask(on.url, line, { 'content-type': type, 'content-length': '2' }, '{}')).status).toBe(200);
-    }
-    expect(parts.seen.map((one) => one.line)).toEqual([expected, expected]);
-  });
-
-  test.each([
-    ['GET /api/system/subscriptions/query/pause', 'POST'],
-    ['PUT /api/system/subscriptions/query/replay', 'POST'],
-    ['GET /api/system/dead-letters/7/redeliver', 'POST'],
-    ['GET /api/system/dead-letters/7', 'DELETE'],
-    ['POST /api/system/dead-letters/7', 'DELETE'],
-    ['DELETE /api/system/dead-letters', 'GET, HEAD'],
-  ])('%s is 405 and names the allowed methods', async (line, allow) => {
-    const { status, headers } = await ask(on.url, line);
-    expect([status, headers['content-type'], headers.allow]).toEqual([405, 'application/problem+json', allow]);
-    expect(parts.seen).toEqual([]);
-  });
-
-  const told = async (host: string) =>
-    JSON.parse((await ask(on.url, 'GET /api/system/parts/client', { host })).text) as object;
-
-  test.each([
-    ...['localhost:3000', 'blog.localhost', '127.0.0.1:3000', '192.168.1.2', '[::1]:3000', '[fe80::1]'],
-    'client-srv:3000',
-  ])('the page at %s is told that control is on', async (host) => {
-    expect(await told(host)).toEqual({ status: 'ready', degraded: [], control: true });
-    const answer = await ask(on.url, 'DELETE /api/system/dead-letters/7', { host, origin: `http://${host}` });
-    expect(answer.status).toBe(200);
-  });
-
-  test.each(['blog.example', 'evil.example:3000', '127.0.0.1.evil.example'])(
-    'the page at %j may not, because of DNS rebinding',
-    async (host) => {
-      expect(await told(host)).toEqual({ status: 'ready', degraded: [], control: false });
-      const answer = await ask(on.url, 'DELETE /api/system/dead-letters/7', { host, origin: `http://${host}` });
-      expect([403, 404]).toContain(answer.status);
-      expect(parts.seen).toEqual([]);
-    },
-  );
-
-  test('nothing else of the bus can be controlled', async () => {
-    expect((await ask(on.url, 'POST /api/system/subscriptions/query/destroy')).status).toBe(404);
-    expect((await ask(on.url, 'POST /api/system/log')).status).toBe(405);
-  });
-
-  test('headers that `Connection` names are not passed on', async () => {
-    await ask(on.url, 'POST /posts', { connection: 'x-hop', 'x-hop': '1' }, '{}');
-    expect(parts.seen[0]?.headers['x-hop']).toBeUndefined();
-  });
-});

@@ -6,12 +6,9 @@ import { createServer, type IncomingMessage, type RequestListener, request } fro
 import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
-import { createHttpServer } from '@blog/common/http/limits.ts';
 import { SERVERS, type Server } from '@blog/common/run/parts.ts';
 import { describe } from '@jest/globals';
 import { until } from '../../e2e/lib/http.ts';
-import { createGateway } from '../server/gateway.ts';
-import { SECURITY_HEADERS, servePage } from '../server/page-built.ts';
 
 const CLIENT = join(import.meta.dirname, '..');
 export const SCRIPT = join(CLIENT, 'nginx.sh');
@@ -25,12 +22,8 @@ export type Urls = Record<Server, string>;
 export type Gateway = { url: string; close: () => Promise<unknown> };
 
 /** Listens on loopback; `port` 0 picks a free one. */
-export async function listen(
-  listener: RequestListener,
-  port = 0,
-  host = '127.0.0.1',
-  server = createServer(),
-): Promise<Gateway> {
+export async function listen(listener: RequestListener, port = 0, host = '127.0.0.1') {
+  const server = createServer();
   server.on('request', listener);
   await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
   const close = () =>
@@ -39,7 +32,7 @@ export async function listen(
       server.closeAllConnections();
     });
   const at = host.includes(':') ? `[${host}]` : host;
-  return { url: `http://${at}:${(server.address() as AddressInfo).port}`, close };
+  return { url: `http://${at}:${(server.address() as AddressInfo).port}`, close, isOpen: () => server.listening };
 }
 
 /** Five fake parts that record requests, and answer with their name or as `handle` does. */
@@ -48,23 +41,31 @@ export async function startParts() {
     urls: {} as Urls,
     seen: [] as Seen[],
     handle: undefined as RequestListener | undefined,
-    reset() {
+    /** Stops one part, until the next reset. */
+    stop: async (part: Server) => servers[SERVERS.indexOf(part)]?.close(),
+    async restart() {
+      for (const [i, part] of SERVERS.entries()) {
+        const port = Number(new URL(parts.urls[part]).port);
+        if (!servers[i]?.isOpen()) servers[i] = await listen(answer(part), port);
+      }
+    },
+    async reset() {
+      await parts.restart();
       parts.seen = [];
       parts.handle = undefined;
     },
     close: () => Promise.all(servers.map((server) => server.close())),
   };
-  const servers = await Promise.all(
-    SERVERS.map((part) =>
-      listen(async (req, res) => {
-        let body = '';
-        for await (const chunk of req) body += chunk;
-        parts.seen.push({ part, line: `${req.method} ${req.url}`, headers: req.headers, body });
-        if (parts.handle) parts.handle(req, res);
-        else res.end(part);
-      }),
-    ),
-  );
+  const answer =
+    (part: Server): RequestListener =>
+    async (req, res) => {
+      let body = '';
+      for await (const chunk of req) body += chunk;
+      parts.seen.push({ part, line: `${req.method} ${req.url}`, headers: req.headers, body });
+      if (parts.handle) parts.handle(req, res);
+      else res.end(part);
+    };
+  const servers = await Promise.all(SERVERS.map((part) => listen(answer(part))));
   for (const [i, part] of SERVERS.entries()) parts.urls[part] = servers[i]?.url ?? '';
   return parts;
 }
@@ -80,17 +81,18 @@ function makeFolder(): string {
   return folder;
 }
 
-export async function startDevelopment(
-  urls: Urls,
-  { control = false, loopback = false, allowedHosts = [] as string[] } = {},
-): Promise<Gateway> {
-  const folder = makeFolder();
-  const gateway = createGateway({ urls, control, loopback, allowedHosts, headers: SECURITY_HEADERS });
-  const page = servePage(join(folder, 'page'));
-  rmSync(folder, { recursive: true });
-  const answer: RequestListener = (req, res) => gateway(req, res, () => page(req, res, () => undefined));
-  return listen(answer, 0, '127.0.0.1', createHttpServer());
-}
+/** Serves a built page, as `npm start -- --production` does. */
+const PREVIEW = `
+  import { preview } from 'vite';
+  const [, root, configFile] = process.argv;
+  await preview({ root, configFile, configLoader: 'native', build: { outDir: 'page' } });`;
+
+/** Starts Vite's preview with the gateway before it. */
+export const startVite = (urls: Urls, settings: NodeJS.ProcessEnv = {}) =>
+  start(
+    (folder) => [process.execPath, '--input-type=module', '--eval', PREVIEW, folder, join(CLIENT, 'vite.config.ts')],
+    { ...settingsFor(urls, settings), NODE_ENV: 'production' },
+  );
 
 /** Finds nginx: NGINX if set, else on the PATH or where systems keep it outside of the PATH. */
 function findNginx(): string | undefined {
@@ -102,7 +104,13 @@ const nginx = findNginx();
 /** Jest's `describe`, skipped without nginx. */
 export const describeNginx = nginx || process.env.REQUIRE_NGINX ? describe : describe.skip;
 
-/** The environment of nginx.sh, with these settings. */
+/** Starts nginx with the production configuration. The process is nginx itself, because the script execs it. */
+export function startNginx(urls: Urls, settings: NodeJS.ProcessEnv = {}, resolvConf = '/dev/null') {
+  if (!nginx) throw new Error('REQUIRE_NGINX is set, but no nginx was found: install it, or set NGINX to its path.');
+  return start(() => ['sh', SCRIPT, CONF, resolvConf], { VERSION: '1.0.0', ...settingsFor(urls, settings) });
+}
+
+/** The environment of either gateway, with these settings. */
 export const settingsFor = (urls: Urls, settings: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => ({
   PATH: `${dirname(nginx ?? '')}${delimiter}${process.env.PATH}`,
   HOST: '127.0.0.1',
@@ -115,30 +123,25 @@ export const settingsFor = (urls: Urls, settings: NodeJS.ProcessEnv = {}): NodeJ
   ...settings,
 });
 
-/** Starts nginx with the production configuration. The process is nginx itself, because the script execs it. */
-export async function startNginx(urls: Urls, settings: NodeJS.ProcessEnv = {}, resolvConf = '/dev/null') {
-  if (!nginx) throw new Error('REQUIRE_NGINX is set, but no nginx was found: install it, or set NGINX to its path.');
+/** Starts a gateway on a free port, with a folder of its own, and waits until it answers. */
+export async function start(command: (folder: string) => string[], env: NodeJS.ProcessEnv) {
   const free = await listen(() => undefined);
   await free.close();
   const folder = makeFolder();
   const read = (name: string) => readFileSync(join(folder, name), 'utf8');
-  const child = spawn('sh', [SCRIPT, CONF, resolvConf], {
-    env: {
-      VERSION: '1.0.0',
-      ...settingsFor(urls, settings),
-      PORT: new URL(free.url).port,
-      PAGE_DIR: join(folder, 'page'),
-      TMPDIR: folder,
-    },
+  const [program = '', ...args] = command(folder);
+  const child = spawn(program, args, {
+    cwd: CLIENT,
+    env: { ...env, PORT: new URL(free.url).port, PAGE_DIR: join(folder, 'page'), TMPDIR: folder },
     // Files, because nginx reopens /dev/stdout, which fails for Node's pipes (they are sockets).
     stdio: ['ignore', openSync(join(folder, 'stdout'), 'a'), openSync(join(folder, 'stderr'), 'a')],
   });
   const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
-  await until('nginx answers', async () => {
+  await until('it answers', async () => {
     if (child.exitCode !== null) return true;
     return (await ask(free.url, 'GET /healthz')).status === 200;
   });
-  if (child.exitCode !== null) throw new Error(`nginx ended: ${read('stderr')}`);
+  if (child.exitCode !== null) throw new Error(`The gateway ended: ${read('stderr')}`);
   return {
     url: free.url,
     pid: child.pid,

@@ -39,7 +39,7 @@ describe('settings', () => {
 
   test('the client is given what both its servers ask for: nginx in production, Node in development', async () => {
     const settings = named(readProject(), 'ConfigMap', 'client-settings')?.data ?? {};
-    const { settingsSchema } = await import('../../client/server/settings.ts');
+    const { settingsSchema } = await import('../../client/server/gateway.ts');
     expect(settingsSchema.safeParse(settings).error?.issues ?? []).toEqual([]);
     const script = readFileSync(join(root, 'client', 'nginx.sh'), 'utf8');
     const read = [...script.matchAll(/\$\{([A-Z_]+)/g)].map(([, name]) => name);
