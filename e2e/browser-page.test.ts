@@ -152,3 +152,37 @@ test('in production /docs is the blog, as every other unknown address, and nothi
   for (const file of ['docs.js', 'swagger-ui-bundle.js', 'posts.yaml'])
     expect((await get(`${blog.url}/docs/${file}`)).status).toBe(404);
 });
+
+test('a System page that cannot be loaded, as after a deployment, says to reload, and the blog goes on', async () => {
+  const page = await blog.open();
+  await page.getByLabel('Title').fill('half a thought');
+  await page.route('**/assets/system-*', (route) => route.abort());
+  await page.getByRole('link', { name: 'System', exact: true }).click();
+  await page.getByRole('alert').getByText('The System page could not be loaded').waitFor();
+  expect(blog.takeProblems()).not.toEqual([]);
+  await page.goBack();
+  expect(await page.getByLabel('Title').inputValue()).toBe('half a thought');
+  await page.goForward();
+  await page.unroute('**/assets/system-*');
+  await page.getByRole('link', { name: 'Reload the page' }).click();
+  await page.getByRole('heading', { name: 'How events travel' }).waitFor();
+});
+
+test('nothing moves while the page loads, and a narrow phone scrolls in one direction only', async () => {
+  const id = await blog.post('A title of several words that a phone breaks into lines');
+  for (const text of ['one', 'two', 'three', 'four', `long${'g'.repeat(200)}`]) await blog.comment(id, text);
+  const shifts = `new PerformanceObserver((list) => {
+    for (const { value, hadRecentInput } of list.getEntries()) if (!hadRecentInput) window.shifted = (window.shifted ?? 0) + value;
+  }).observe({ type: 'layout-shift', buffered: true })`;
+  for (const path of ['/', `/p/${id}`]) {
+    const page = await blog.openEmpty();
+    blog.watch(page);
+    await page.addInitScript(shifts);
+    await page.setViewportSize({ width: 320, height: 568 });
+    await page.goto(blog.url + path);
+    await page.locator('.connection[data-state=live]').waitFor();
+    await postOf(page, 'A title of several words that a phone breaks into lines').waitFor();
+    expect(await page.evaluate('window.shifted ?? 0')).toBeLessThan(0.01);
+    expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
+  }
+});

@@ -1,3 +1,4 @@
+import './app.css';
 import { Activity, lazy, Suspense, useEffect, useState } from 'react';
 import { Link } from 'wouter';
 import { usePathname } from 'wouter/use-browser-location';
@@ -8,7 +9,6 @@ import { createAnnouncer, LiveRegion } from './shared/announcer.tsx';
 import { Boundary } from './shared/boundary.tsx';
 import { Arrival, createPlaces, PlacesContext } from './shared/place.tsx';
 import { useMedia } from './shared/use-media.ts';
-import './app.css';
 
 /** Loaded when it is first opened. */
 const System = lazy(() =>
@@ -39,11 +39,11 @@ export function App() {
           Skip to the content
         </a>
         <div className="page" data-beside={onSystem && onBlog}>
-          <header className="top">
+          <header className="top row">
             <h1>
               <Link href="/">Blog</Link>
             </h1>
-            <nav aria-label="Pages">
+            <nav aria-label="Pages" className="row">
               <Link href="/" aria-current={path === '/' ? 'page' : undefined}>
                 Posts
               </Link>
@@ -85,7 +85,7 @@ function Connection() {
   const { connection, phase } = useFeedState();
   if (phase !== 'ready') return null;
   return (
-    <p className="connection" data-state={connection}>
+    <p className="connection row" data-state={connection}>
       {CONNECTION[connection]}
     </p>
   );
@@ -94,7 +94,7 @@ function Connection() {
 /** Shown if the System page's script cannot be loaded. Browsers remember that, so only a reload helps. */
 function SystemNotLoaded() {
   return (
-    <section className="failed" role="alert">
+    <section className="state stack" role="alert">
       <h2 id="system" tabIndex={-1}>
         System
       </h2>

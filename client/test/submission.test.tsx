@@ -189,6 +189,17 @@ describe('what was not answered, or with a 5xx or 429', () => {
     expect(blog.sent.map(({ path, body, key }) => [path, body?.content, key])).toEqual([once, once, once, once]);
   });
 
+  test('a tab that is duplicated while it sends has the same key, so both together store it once', async () => {
+    blog.onPost = () => later503;
+    await openPage();
+    await post('Mine');
+    await screen.findByRole('button', { name: 'Try now' });
+    // The other tab begins with a copy of this one's session storage.
+    await openPage();
+    await waitFor(() => expect(blog.sent).toHaveLength(2));
+    expect(keys()).toEqual([keys()[0], keys()[0]]);
+  });
+
   test('a draft that was not sent is not sent by a reload', async () => {
     await openPage();
     await userEvent.type(field(), 'Half a th');

@@ -16,8 +16,8 @@ export function Blog() {
   }, [store]);
   const id = postIn(usePathname());
   return (
-    <div className="blog">
-      <section className="composer card" aria-labelledby="composer">
+    <div className="blog stack">
+      <section className="composer card stack" aria-labelledby="composer">
         <h2 id="composer">Write a post</h2>
         <PostForm />
       </section>

@@ -26,7 +26,7 @@ export const CommentItem = memo(function CommentItem({ comment, own }: Props) {
       {status === 'pending' && (
         <p className="note">{own && !own.arrived ? <OnItsWay own={own} /> : 'Awaiting moderation'}</p>
       )}
-      <p className="comment-foot">
+      <p className="meta row">
         <TimeStamp value={createdAt} /> <Link href={journeyAddress(id)}>Journey</Link>
       </p>
     </li>

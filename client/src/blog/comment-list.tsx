@@ -21,20 +21,19 @@ export function CommentList({ entry, own, isWhole }: Props) {
   const toItem = (comment: Comment) => <CommentItem key={comment.id} comment={comment} own={owns.get(comment.id)} />;
   const sent = own.filter(({ arrived }) => !arrived).map(asComment);
   const hidden = hiddenCount(entry);
-  const more = hidden > 0 && (
+  const text = `Show more comments (${hidden.toLocaleString()})`;
+  const row = (
     <li key="more">
-      <More
-        text={`Show more comments (${hidden.toLocaleString()})`}
-        load={() => loadComments(post.id)}
-        items=".comment"
-      />
+      <More text={text} load={() => loadComments(post.id)} items=".comment" />
     </li>
   );
+  const more = hidden > 0 ? [row] : [];
   // One array, so that React keeps an item when it moves.
   const known = isWhole
-    ? [...comments.map(toItem), more, ...apart.map(toItem)]
+    ? [...comments.map(toItem), ...more, ...apart.map(toItem)]
     : [...comments, ...apart].slice(-NEWEST).map(toItem);
-  return <ol className="comments">{[...known, ...sent.map(toItem)]}</ol>;
+  const items = [...known, ...sent.map(toItem)];
+  return items.length > 0 && <ol className="comments stack">{items}</ol>;
 }
 
 const asComment = ({ id, postId, createdAt }: Own): Comment => ({

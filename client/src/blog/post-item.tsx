@@ -27,12 +27,12 @@ export const PostItem = memo(function PostItem({ entry, own, sent, isWhole = fal
   const isCut = !isWhole && post.commentCount > Math.min(NEWEST, entry.comments.length + entry.apart.length);
   const title = post.title ?? 'Untitled';
   return (
-    <article className="post card" aria-labelledby={id} data-place data-sent={sent !== undefined}>
+    <article className="post card stack" aria-labelledby={id} data-place data-sent={sent !== undefined}>
       <header>
         <Heading id={id} tabIndex={-1} dir="auto">
           {isWhole ? title : <Link href={postAddress(post.id)}>{title}</Link>}
         </Heading>
-        <p className="meta">
+        <p className="meta row">
           <TimeStamp value={post.createdAt} />
           {sent && <OnItsWay own={sent} />}
           {!sent && isCut && <Link href={postAddress(post.id)}>All {countText(post.commentCount)}</Link>}

@@ -35,14 +35,14 @@ export function PostList() {
 
   return (
     <section aria-labelledby="posts" className="feed" aria-busy={phase === 'loading'}>
-      <div className="feed-head">
+      <div className="feed-head row">
         <h2 id="posts" tabIndex={-1}>
           Posts
         </h2>
         <WaitingPosts />
       </div>
       <KeepPlace arrivals={arrivals}>
-        <ol className="posts">
+        <ol className="posts stack">
           {items.map(({ entry, item }) => (
             <li key={entry.post.id}>
               <PostItem entry={entry} own={comments.get(entry.post.id) ?? NONE} sent={item} />
@@ -51,9 +51,9 @@ export function PostList() {
         </ol>
       </KeepPlace>
       {phase !== 'loading' && <CommentsBeingSent shown={items.map(({ entry }) => entry.post.id)} />}
-      {phase === 'loading' && <p className="state">Loading the posts…</p>}
+      {phase === 'loading' && <p className="state stack">Loading the posts…</p>}
       {phase === 'failed' && (
-        <div className="state" role="alert">
+        <div className="state stack" role="alert">
           <p>The posts cannot be loaded at the moment. The page keeps trying.</p>
           <button type="button" onClick={store.retry}>
             Try now
@@ -61,7 +61,7 @@ export function PostList() {
         </div>
       )}
       {phase === 'ready' && items.length === 0 && (
-        <div className="state">
+        <div className="state stack">
           <p>No posts yet.</p>
           <p>
             Write the first one, and then a comment on it: the comment waits for moderation, and gets its verdict while

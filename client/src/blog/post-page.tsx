@@ -22,7 +22,7 @@ export function PostPage({ id }: { id: string }) {
 
   return (
     <section className="feed" data-whole aria-busy={!entry && !failure}>
-      <p className="feed-head">
+      <p className="feed-head row">
         <Link href="/">All posts</Link>
       </p>
       {entry ? (
@@ -30,7 +30,7 @@ export function PostPage({ id }: { id: string }) {
           <PostItem entry={entry} own={own.filter((item) => item.postId === id && item !== sent)} sent={sent} isWhole />
         </KeepPlace>
       ) : (
-        <div className="state">
+        <div className="state stack">
           <h2 id="post" tabIndex={-1}>
             {failure === 'missing' ? 'There is no such post' : 'Post'}
           </h2>

@@ -16,7 +16,7 @@ export class Boundary extends Component<Props> {
   override render() {
     if (!this.state.failed) return this.props.children;
     return (
-      <section className="failed" role="alert">
+      <section className="state stack" role="alert">
         <p>
           {this.props.what} cannot be shown because of an error in this page. Nothing that was sent or typed is lost.
         </p>

@@ -23,7 +23,7 @@ export function More({ text, busyText = 'Loading…', load, items }: Props) {
     requestAnimationFrame(() => targets()[before]?.focus());
   });
   return (
-    <div className="more" ref={row}>
+    <div className="more stack" ref={row}>
       <button type="button" onClick={run} aria-disabled={busy}>
         {busy ? busyText : text}
       </button>
