@@ -5,10 +5,8 @@ import { useSystem, useSystemStore } from '../system-context.ts';
 import { createPublishing, type Member, membersOf } from './members.ts';
 import { Node } from './node.tsx';
 import { PartsTable } from './parts-table.tsx';
-import { showTraffic } from './traffic.ts';
+import { LOOKS, showTraffic } from './traffic.ts';
 import './diagram.css';
-
-const TYPES = ['PostCreated', 'CommentCreated', 'CommentModerated', 'CommentUpdated', 'another type'];
 
 /**
  * The diagram of all parts, the events that travel between them and each subscription's lag; and the same as a table.
@@ -44,9 +42,12 @@ export function Diagram() {
         {eventBus}
       </div>
       <ul className="legend quiet" aria-label="Types of event">
-        {TYPES.map((type) => (
+        {Object.entries(LOOKS).map(([type, { shape, color }]) => (
           <li key={type}>
-            <span className="dot" data-type={type} aria-hidden="true" /> {type}
+            <span aria-hidden="true" style={{ color }}>
+              {shape}
+            </span>{' '}
+            {type}
           </li>
         ))}
       </ul>

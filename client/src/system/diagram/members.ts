@@ -11,6 +11,7 @@ const PUBLISHERS = ['posts', 'comments', 'moderation'];
 export const OTHERS = 'others';
 /** The source by which the bus records an event that names none. */
 const UNNAMED = 'classic';
+const DETAILS: Record<string, string[]> = { client: ['The page and the gateway, the single way in.'] };
 const RATE_OVER_MS = 5_000;
 
 /** A node's state in a word, its severity, and sentences about it. */
@@ -27,12 +28,11 @@ export type Member = Health & {
   taking?: { state: string; position: number; lag: Lag; rate: number };
 };
 
-/** Counts the events of each source. */
+/** Counts the events of each source, and remembers all sources. */
 export function createPublishing() {
   let batches: { at: number; source: string; count: number }[] = [];
   const sources = new Set<string>();
   return {
-    /** All sources seen so far. */
     sources,
     add(at: number, entries: readonly { source: string }[]) {
       for (const [source, { length: count }] of Map.groupBy(entries, (entry) => entry.source)) {
@@ -41,57 +41,58 @@ export function createPublishing() {
       }
     },
     /** A source's rate in events per second, over the last seconds. */
-    rate: (source: string, now: number): number =>
-      batches
-        .filter((one) => one.source === source && now - one.at <= RATE_OVER_MS)
-        .reduce((sum, { count }) => sum + count, 0) /
-      (RATE_OVER_MS / 1_000),
+    rate(source: string, now: number): number {
+      const its = batches.filter((one) => one.source === source && now - one.at <= RATE_OVER_MS);
+      return its.reduce((sum, { count }) => sum + count, 0) / (RATE_OVER_MS / 1_000);
+    },
   };
 }
 
 /** All nodes: client, services, every other subscriber, all other sources together, and the bus. */
 export function membersOf(state: SystemState, publishing: ReturnType<typeof createPublishing>): Member[] {
   const now = performance.now();
-  const sources = new Set([...publishing.sources, ...state.recent.map(({ source }) => source)]);
+  const sources = [...new Set([...publishing.sources, ...state.recent.map(({ source }) => source)])];
   const subscribers = state.subscriptions.map(({ name }) => name);
-  const names = [...new Set<string>([...PARTS.filter((name) => name !== 'event-bus'), ...subscribers])];
-  const others = [...sources].filter((source) => !names.includes(source));
-  if (others.length > 0) names.push(OTHERS);
-  return [...names, 'event-bus'].map((name): Member => {
-    const place = name === 'client' || name === 'event-bus' ? 'pillar' : 'subscribed';
-    const member: Member = {
-      name,
-      place: REQUESTED.includes(name) ? 'requested' : place,
-      ...healthOf(state, name),
-      details: [],
-    };
-    if (sources.has(name) || PUBLISHERS.includes(name)) member.publishing = publishing.rate(name, now);
+  const names = [...new Set<string>([...PARTS, ...subscribers])].filter((name) => name !== 'event-bus');
+  const others = sources.filter((source) => !names.includes(source));
+  const members = names.map((name): Member => {
+    const member: Member = { name, place: placeOf(name), ...healthOf(state, name), details: DETAILS[name] ?? [] };
+    if (sources.includes(name) || PUBLISHERS.includes(name)) member.publishing = publishing.rate(name, now);
     const subscription = state.subscriptions.find((one) => one.name === name);
-    if (subscription) {
-      const { replay, position, lastError } = subscription;
-      const samples = state.history.get(name) ?? [];
-      const taking = {
-        state: replay ? 'replaying' : subscription.state,
-        position,
-        lag: lagOf(samples),
-        rate: takingRate(samples),
-      };
-      member.taking = taking;
-      member.details.push(
-        `Delivery: ${taking.state}, at position ${position.toLocaleString()}, ${lagText(taking.lag)}.`,
-      );
-      if (lastError) member.reasons = [...member.reasons, `The bus: ${lastError.replace(/\.$/, '')}.`];
-    }
-    if (name === OTHERS && !subscription) {
-      const named = others.slice(0, 20).map((source) => (source === UNNAMED ? 'senders that give no name' : source));
-      member.reasons = [`Events come from ${named.join(', ')}. No events are delivered there.`];
-      member.publishing = others.reduce((sum, source) => sum + publishing.rate(source, now), 0);
-    }
-    if (name === 'client') member.details.push('The page and the gateway, the single way in.');
-    if (name === 'event-bus' && state.head > 0)
-      member.details.push(`The newest event in its log is at position ${state.head.toLocaleString()}.`);
-    return member;
+    if (!subscription) return member;
+    const { replay, position, lastError } = subscription;
+    const samples = state.history.get(name) ?? [];
+    const [lag, delivery] = [lagOf(samples), replay ? 'replaying' : subscription.state];
+    const text = `Delivery: ${delivery}, at position ${position.toLocaleString()}, ${lagText(lag)}.`;
+    const reasons = [...member.reasons, ...(lastError ? [`The bus: ${lastError.replace(/\.$/, '')}.`] : [])];
+    return {
+      ...member,
+      reasons,
+      details: [text],
+      taking: { state: delivery, position, lag, rate: takingRate(samples) },
+    };
   });
+  const bus = { name: 'event-bus', place: placeOf('event-bus'), ...healthOf(state, 'event-bus') };
+  const head = state.head > 0 ? [`The newest event in its log is at position ${state.head.toLocaleString()}.`] : [];
+  if (others.length > 0)
+    members.push(
+      othersOf(
+        others,
+        others.reduce((sum, one) => sum + publishing.rate(one, now), 0),
+      ),
+    );
+  return [...members, { ...bus, details: head }];
+}
+
+function othersOf(sources: string[], publishing: number): Member {
+  const named = sources.slice(0, 20).map((source) => (source === UNNAMED ? 'senders that give no name' : source));
+  const reasons = [`Events come from ${named.join(', ')}. No events are delivered there.`];
+  return { name: OTHERS, place: 'subscribed', word: 'only send', tone: 'none', reasons, details: [], publishing };
+}
+
+function placeOf(name: string): Member['place'] {
+  if (name === 'client' || name === 'event-bus') return 'pillar';
+  return REQUESTED.includes(name) ? 'requested' : 'subscribed';
 }
 
 const GOOD: Health = { word: 'ready', tone: 'good', reasons: [] };
@@ -101,7 +102,7 @@ function healthOf({ parts, bus, subscriptions }: SystemState, name: string): Hea
   const part = parts.get(name as PartName);
   if (!PARTS.some((known) => known === name)) {
     const state = subscriptions.find((one) => one.name === name)?.state;
-    return state === 'live' ? GOOD : { word: state ?? 'only send', tone: state ? 'warn' : 'none', reasons: [] };
+    return state === 'live' ? GOOD : { word: state ?? '', tone: 'warn', reasons: [] };
   }
   if (name !== 'client' && parts.get('client')?.state === 'away')
     return { word: 'unknown', tone: 'none', reasons: ['The gateway does not answer, so it cannot be asked.'] };
@@ -113,5 +114,5 @@ function healthOf({ parts, bus, subscriptions }: SystemState, name: string): Hea
   const late = subscriptions.filter(({ state }) => state === 'retrying' || state === 'diverged');
   const isOwn = (reason: string) => name !== 'event-bus' || !late.some((one) => reason.includes(one.name));
   const { degraded: reasons } = part;
-  return reasons.some(isOwn) ? { word: 'has a problem', tone: 'warn', reasons } : { ...GOOD, reasons };
+  return reasons.some(isOwn) ? { word: 'problem', tone: 'warn', reasons } : { ...GOOD, reasons };
 }

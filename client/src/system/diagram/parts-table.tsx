@@ -25,7 +25,9 @@ export function PartsTable({ members }: { members: Member[] }) {
               <td>
                 {member.word}
                 {member.reasons.map((reason) => (
-                  <small key={reason}>{reason}</small>
+                  <p className="quiet" key={reason}>
+                    {reason}
+                  </p>
                 ))}
               </td>
               {figuresOf(member).map((figure, column) => (

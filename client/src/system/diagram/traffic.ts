@@ -5,6 +5,15 @@ import { short } from '../format.tsx';
 import type { SystemStore } from '../system-store.ts';
 import { OTHERS } from './members.ts';
 
+/** The shape and the colour of an event, by its type. */
+export const LOOKS: Record<string, { shape: string; color: string }> = {
+  PostCreated: { shape: '■', color: 'light-dark(#2f55b8, #93b4ff)' },
+  CommentCreated: { shape: '●', color: 'light-dark(#0b6b5d, #6ed6c4)' },
+  CommentModerated: { shape: '◆', color: 'light-dark(#a34a00, #f5b062)' },
+  CommentUpdated: { shape: '▲', color: 'light-dark(#8c2f8f, #e79bea)' },
+  'another type': { shape: '○', color: 'var(--quiet)' },
+};
+
 /** The duration of the animation in diagram.css, and of a number under `prefers-reduced-motion`. */
 const TRAVEL_MS = 500;
 const BADGE_MS = 900;
@@ -90,19 +99,19 @@ export function showTraffic(store: SystemStore, picture: HTMLElement): () => voi
 
   function drawLane(lane: Element | undefined, events: Departure[]) {
     const count = events.reduce((sum, one) => sum + one.count, 0);
-    if (calm.matches) addDot(lane, 'many', `+${short(count)}`);
-    else if (count > SINGLE) addDot(lane, 'many', short(count));
-    else
-      for (const [i, { type = 'many', count }] of events.entries())
-        addDot(lane, type, type === 'many' ? short(count) : '', i * BETWEEN_MS);
+    if (calm.matches) addDot(lane, `+${short(count)}`);
+    else if (count > SINGLE) addDot(lane, short(count));
+    else for (const [i, one] of events.entries()) addDot(lane, short(one.count), one.type, i * BETWEEN_MS);
   }
 
   /** Removed by a timer, because a page without animations has none that ends. */
-  function addDot(lane: Element | undefined, type: string, text: string, delay = 0) {
+  function addDot(lane: Element | undefined, text: string, type?: string, delay = 0) {
+    const { shape = text, color = '' } = type === undefined ? {} : (LOOKS[type] ?? LOOKS['another type'] ?? {});
     const dot = document.createElement('span');
     dot.className = 'dot';
-    dot.dataset.type = type;
-    dot.textContent = text;
+    dot.dataset.type = type ?? 'many';
+    dot.textContent = shape;
+    dot.style.color = color;
     dot.style.animationDelay = `${delay}ms`;
     lane?.append(dot);
     later(delay + (calm.matches ? BADGE_MS : TRAVEL_MS), () => dot.remove());
