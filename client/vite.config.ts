@@ -72,6 +72,12 @@ const serving = (settings: Settings): CommonServerOptions => ({
   proxy: Object.fromEntries(SERVERS.map((part) => proxyTo(part, `${settings[urlSetting(part)]}`))),
 });
 
+/** axios sends with XMLHttpRequest; without its adapter for `fetch` the first load is 4 kB smaller. */
+const withoutFetch: Plugin = {
+  name: 'without-fetch',
+  load: (id) => (id.endsWith('/axios/lib/adapters/fetch.js') ? 'export const getFetch = () => null;' : undefined),
+};
+
 export default defineConfig(({ command }) => {
   const settings: Settings | undefined = command === 'serve' ? parseConfig(settingsSchema) : undefined;
   return {
@@ -80,9 +86,7 @@ export default defineConfig(({ command }) => {
     appType: 'mpa',
     cacheDir: resolve(ROOT, '../node_modules/.vite'),
     customLogger,
-    plugins: [react(), addresses, settings && gateway(settings)],
-    // axios sends with XMLHttpRequest; without its adapter for `fetch` the first load is 3 kB smaller.
-    resolve: { alias: { './fetch.js': 'axios/unsafe/helpers/null.js' } },
+    plugins: [react(), withoutFetch, addresses, settings && gateway(settings)],
     // Listed here, because a dependency that Vite discovers late makes it reload the page.
     optimizeDeps: {
       entries: ['index.html'],

@@ -141,6 +141,7 @@ test.each([
       EVENT_BUS_URL: url('event-bus'),
     });
     const form = service === 'posts' ? page.locator('.composer') : postOf(page, `Before: ${text}`);
+    if (service === 'comments') await commentField(page, `Before: ${text}`);
     await blog.system.ready(service);
     await form.getByRole('textbox').fill(text);
     await form.getByRole('button').click();

@@ -159,7 +159,6 @@ test('a System page that cannot be loaded, as after a deployment, says to reload
   await page.route('**/assets/system-*', (route) => route.abort());
   await page.getByRole('link', { name: 'System', exact: true }).click();
   await page.getByRole('alert').getByText('The System page could not be loaded').waitFor();
-  expect(blog.takeProblems()).not.toEqual([]);
   await page.goBack();
   expect(await page.getByLabel('Title').inputValue()).toBe('half a thought');
   await page.goForward();

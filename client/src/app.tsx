@@ -5,7 +5,7 @@ import { usePathname } from 'wouter/use-browser-location';
 import { Blog } from './blog/blog.tsx';
 import { FeedContext, useFeedState } from './blog/feed-context.ts';
 import { createFeedStore } from './blog/store.ts';
-import { createAnnouncer, LiveRegion } from './shared/announcer.tsx';
+import { createAnnouncer } from './shared/announcer.tsx';
 import { Boundary } from './shared/boundary.tsx';
 import { Arrival, createPlaces, PlacesContext } from './shared/place.tsx';
 import { useMedia } from './shared/use-media.ts';
@@ -20,8 +20,8 @@ const System = lazy(() =>
 
 /** The whole page: `/` is the blog, `/system` shows how the parts work, with the blog beside it where there is room. */
 export function App() {
-  const [announcer] = useState(createAnnouncer);
-  const [feed] = useState(() => createFeedStore(announcer.announce));
+  const [{ announce, LiveRegion }] = useState(createAnnouncer);
+  const [feed] = useState(() => createFeedStore(announce));
   const [places] = useState(createPlaces);
   useEffect(() => places.watch(), [places]);
   const path = usePathname();
@@ -64,7 +64,7 @@ export function App() {
               <Activity mode={onSystem ? 'visible' : 'hidden'}>
                 <Boundary what="The system">
                   <Suspense fallback={<p className="loading">Loading the System page…</p>}>
-                    <System announce={announcer.announce} />
+                    <System announce={announce} />
                     <Arrival heading="system" title="System · Blog" />
                   </Suspense>
                 </Boundary>
@@ -72,7 +72,7 @@ export function App() {
             )}
           </main>
         </div>
-        <LiveRegion announcer={announcer} />
+        <LiveRegion />
       </PlacesContext>
     </FeedContext>
   );

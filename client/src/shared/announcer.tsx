@@ -1,46 +1,27 @@
-import { useSyncExternalStore } from 'react';
-
+/** Texts go after this time, so that a screen reader does not meet old ones. */
 const KEEP_MS = 10_000;
 
-export type Announcer = ReturnType<typeof createAnnouncer>;
-
-/** Queues texts for the live region. Each stays long enough to be read out, then goes. */
+/**
+ * Creates the page's one live region (ARIA) and the function that announces a text in it: the reader's submissions, their
+ * verdicts and the connection, never the posts of others.
+ */
 export function createAnnouncer() {
-  let lines: readonly { id: number; text: string }[] = [];
-  let count = 0;
-  const listeners = new Set<() => void>();
+  let region: HTMLElement | null = null;
 
-  function set(next: typeof lines) {
-    lines = next;
-    for (const listener of listeners) listener();
+  function announce(text: string) {
+    const line = document.createElement('p');
+    line.textContent = text;
+    region?.append(line);
+    setTimeout(() => line.remove(), KEEP_MS);
   }
 
-  return {
-    announce(text: string) {
-      count += 1;
-      const id = count;
-      set([...lines, { id, text }]);
-      setTimeout(() => set(lines.filter((line) => line.id !== id)), KEEP_MS);
-    },
-    getLines: () => lines,
-    subscribe(listener: () => void) {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
-    },
-  };
-}
+  /** React leaves its children alone. */
+  function LiveRegion() {
+    const take = (element: HTMLElement | null) => {
+      region = element;
+    };
+    return <div ref={take} role="status" aria-live="polite" aria-atomic="false" className="visually-hidden" />;
+  }
 
-/**
- * The page's one live region (ARIA): the reader's submissions, their verdicts and the connection, never the posts of
- * others.
- */
-export function LiveRegion({ announcer }: { announcer: Announcer }) {
-  const lines = useSyncExternalStore(announcer.subscribe, announcer.getLines);
-  return (
-    <div role="status" aria-live="polite" aria-atomic="false" className="visually-hidden">
-      {lines.map(({ id, text }) => (
-        <p key={id}>{text}</p>
-      ))}
-    </div>
-  );
+  return { announce, LiveRegion };
 }

@@ -14,9 +14,9 @@ const UNITS = [
 const relative = new Intl.RelativeTimeFormat('en');
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 
-let now = Date.now();
-let timer: ReturnType<typeof setInterval> | undefined;
 const listeners = new Set<() => void>();
+let timer: ReturnType<typeof setInterval> | undefined;
+let now = Date.now();
 
 function tick() {
   now = Date.now();
@@ -24,14 +24,12 @@ function tick() {
 }
 
 function subscribe(listener: () => void) {
+  if (listeners.size === 0) timer = setInterval(tick, TICK_MS);
   listeners.add(listener);
-  timer ??= setInterval(tick, TICK_MS);
   now = Date.now();
   return () => {
     listeners.delete(listener);
-    if (listeners.size > 0) return;
-    clearInterval(timer);
-    timer = undefined;
+    if (listeners.size === 0) clearInterval(timer);
   };
 }
 
