@@ -1,5 +1,3 @@
-import { backoffMs } from '../shared/backoff.ts';
-import type { StreamState } from '../shared/source.ts';
 import type { LogEntry, Subscription } from './bus.ts';
 import { createLogTail, RECENT } from './log/log-tail.ts';
 import { newsOf } from './news.ts';
@@ -16,12 +14,11 @@ const CHANGED_EVERY_MS = 500;
 const BEHIND_EVERY_MS = 250;
 /** The delay after an event: most subscribers have it by then. */
 const AFTER_EVENT_MS = 60;
-const LONGEST_WAIT_MS = 3_000;
-const RATE_OVER_MS = 5_000;
+/** The shortest wait after a failure, and its random part, so that pages do not all ask at the same moment. */
+const FAILED_EVERY_MS = 500;
+const JITTER_MS = 1_500;
 
 export type SystemState = {
-  /** The state of the log's stream. */
-  connection: StreamState;
   bus: 'connecting' | States['bus'];
   parts: ReadonlyMap<PartName, PartState>;
   /** The subscriptions as last read. */
@@ -32,8 +29,6 @@ export type SystemState = {
   begun: number;
   /** The newest position known. */
   head: number;
-  /** The rate at which the log grows, in events per second over the last five seconds. */
-  rate: number;
   /** The newest events, newest first. */
   recent: readonly LogEntry[];
   /** True if this page may control the bus. */
@@ -43,14 +38,12 @@ export type SystemState = {
 export type SystemStore = ReturnType<typeof createSystemStore>;
 
 const UNKNOWN: SystemState = {
-  connection: 'connecting',
   bus: 'connecting',
   parts: new Map(),
   subscriptions: [],
   history: new Map(),
   begun: 0,
   head: 0,
-  rate: 0,
   recent: [],
   control: false,
 };
@@ -64,9 +57,7 @@ export function createSystemStore(announce: (text: string) => void) {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const listeners = new Set<() => void>();
   const eventListeners = new Set<(entries: readonly LogEntry[]) => void>();
-  let heads: { at: number; head: number }[] = [];
-  let failures = 0;
-  /** The gist of the states as last read. */
+  /** The states as last read, without their numbers. */
   let known = '';
 
   function set(change: Partial<SystemState>) {
@@ -94,46 +85,33 @@ export function createSystemStore(announce: (text: string) => void) {
       poll.soon(AFTER_EVENT_MS);
       for (const listener of eventListeners) listener(entries);
     },
-    onState: (connection) => set({ connection }),
   });
 
   const poll = createPoll(async (signal) => {
-    try {
-      const states = await readStates(signal);
-      failures = 0;
-      return take(states);
-    } catch {
-      heads = [];
-      if (!signal.aborted) set({ bus: 'away', parts: new Map(next.parts).set('client', { state: 'away' }), rate: 0 });
-      return Math.min(LONGEST_WAIT_MS, CHANGED_EVERY_MS + backoffMs(failures++));
-    }
+    const states = await readStates(signal).catch(() => undefined);
+    if (signal.aborted) return 0;
+    if (states) return take(states);
+    known = '';
+    set({ bus: 'away', parts: new Map(next.parts).set('client', { state: 'away' }) });
+    return FAILED_EVERY_MS + JITTER_MS * Math.random();
   });
 
   /** Applies the states; returns the milliseconds until they should be read again. */
-  function take(states: States): number {
-    const { parts, bus, subscriptions, control } = states;
-    const gist = gistOf(states);
+  function take({ parts, bus, subscriptions, control }: States): number {
+    const gist = JSON.stringify([bus, ...parts, ...subscriptions.map(({ name, state }) => [name, state])]);
     const hasChanged = gist !== known;
     known = gist;
     if (bus === 'here' && (next.bus === 'away' || next.bus === 'foreign')) tail.retry();
-    set({ parts, bus, control });
-    if (bus === 'here') takeSubscriptions(subscriptions);
-    else {
-      heads = [];
-      set(bus === 'foreign' ? { subscriptions, head: 0, rate: 0 } : { rate: 0 });
+    set({ bus, control, ...(hasChanged && { parts }) });
+    if (bus === 'foreign') set({ subscriptions, head: 0 });
+    if (bus === 'here') {
+      const at = performance.now();
+      const history = new Map(subscriptions.map((one) => [one.name, withSample(next.history.get(one.name), at, one)]));
+      const heads = subscriptions.map(({ position, lag }) => position + lag);
+      set({ subscriptions, history, head: Math.max(next.recent[0]?.position ?? 0, ...heads) });
     }
     if (subscriptions.some(({ state, lag }) => state === 'live' && lag > 0)) return BEHIND_EVERY_MS;
     return hasChanged ? CHANGED_EVERY_MS : CALM_EVERY_MS;
-  }
-
-  function takeSubscriptions(subscriptions: Subscription[]) {
-    const at = performance.now();
-    const head = Math.max(next.recent[0]?.position ?? 0, ...subscriptions.map(({ position, lag }) => position + lag));
-    heads = [...heads.filter((one) => at - one.at <= RATE_OVER_MS && one.head <= head), { at, head }];
-    const [first = { at, head }] = heads;
-    const rate = Math.max(0, head - first.head) / Math.max(1, (at - first.at) / 1_000);
-    const history = new Map(subscriptions.map((one) => [one.name, withSample(next.history.get(one.name), at, one)]));
-    set({ subscriptions, history, head, rate });
   }
 
   return {
@@ -163,11 +141,6 @@ export function createSystemStore(announce: (text: string) => void) {
       poll.stop();
       clearTimeout(timer);
       timer = undefined;
-      heads = [];
     },
   };
 }
-
-/** The states without their numbers, to compare. */
-const gistOf = ({ parts, subscriptions }: States): string =>
-  JSON.stringify([[...parts], subscriptions.map(({ name, state }) => [name, state])]);

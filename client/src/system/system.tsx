@@ -6,8 +6,9 @@ import { Diagram } from './diagram/diagram.tsx';
 import { perSecond } from './format.tsx';
 import { Journey } from './journey/journey.tsx';
 import { LogView } from './log/log-view.tsx';
+import { growthRate } from './subscribers/samples.ts';
 import { Subscriptions } from './subscribers/subscriptions.tsx';
-import { SystemContext, useSystemState } from './system-context.ts';
+import { SystemContext, useSystem } from './system-context.ts';
 import { createSystemStore } from './system-store.ts';
 import './system.css';
 
@@ -45,7 +46,7 @@ export function System({ announce }: { announce: (text: string) => void }) {
 
 function Sections() {
   const comment = useSearchParams().get('comment');
-  const isForeign = useSystemState().bus === 'foreign';
+  const isForeign = useSystem(({ bus }) => bus === 'foreign');
   return (
     <section className="system" aria-labelledby="system">
       <div className="card-head">
@@ -69,22 +70,28 @@ function Sections() {
 
 /** Tells if the page is showing the current state. */
 function Bus() {
-  const { bus, rate, head } = useSystemState();
-  if (bus === 'connecting') return <p className="quiet">Asking the event bus…</p>;
-  if (bus === 'foreign') {
-    return (
-      <p className="quiet">
-        This event bus is a foreign one: like the classic one, it has no positions or subscriptions to show, so only the
-        parts are shown.
-      </p>
-    );
+  const bus = useSystem((state) => state.bus);
+  const head = useSystem((state) => state.head);
+  const rate = useSystem(({ history }) => growthRate(history.values().next().value ?? []));
+  switch (bus) {
+    case 'connecting':
+      return <p className="quiet">Asking the event bus…</p>;
+    case 'foreign':
+      return (
+        <p className="quiet">
+          This event bus is a foreign one: like the classic one, it has no positions or subscriptions to show, so only
+          the parts are shown.
+        </p>
+      );
+    case 'away':
+      return (
+        <p className="waits">The event bus does not answer: this is the last known state. The page keeps trying.</p>
+      );
+    case 'here':
+      return (
+        <p className="quiet">
+          {head.toLocaleString()} events in the log, {perSecond(rate)}
+        </p>
+      );
   }
-  if (bus === 'away') {
-    return <p className="waits">The event bus does not answer: this is the last known state. The page keeps trying.</p>;
-  }
-  return (
-    <p className="quiet">
-      {head.toLocaleString()} events in the log, {perSecond(rate)}
-    </p>
-  );
 }

@@ -6,14 +6,15 @@ import type { DeadLetter } from '../bus.ts';
 import { Controls } from '../controls.tsx';
 import { ClockTime } from '../format.tsx';
 import { discard, redeliver } from '../requests.ts';
-import { useSystemState, useSystemStore } from '../system-context.ts';
+import { useSystem, useSystemStore } from '../system-context.ts';
 import { useDeadLetters } from './use-dead-letters.ts';
 
 /** The dead letters, newest first. */
 export function DeadLetters() {
-  const { bus, control } = useSystemState();
+  const isAway = useSystem(({ bus }) => bus === 'away');
+  const control = useSystem((state) => state.control);
   const { letters, hasNext, failed, more, refresh } = useDeadLetters();
-  const away = failed || bus === 'away';
+  const away = failed || isAway;
   const heading = useRef<HTMLHeadingElement>(null);
   const list = useRef<HTMLUListElement>(null);
   const headingOf = (index: number) => list.current?.children[index]?.querySelector<HTMLElement>('h4');

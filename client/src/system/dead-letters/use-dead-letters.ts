@@ -1,7 +1,7 @@
 import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useMemo, useRef } from 'react';
 import { readDeadLetters } from '../requests.ts';
-import { useSystemState, useSystemStore } from '../system-context.ts';
+import { useSystem, useSystemStore } from '../system-context.ts';
 
 const KEY = ['dead-letters'];
 const EVERY_MS = 5_000;
@@ -12,7 +12,7 @@ const EVERY_MS = 5_000;
  */
 export function useDeadLetters() {
   const { announce } = useSystemStore();
-  const { bus, subscriptions } = useSystemState();
+  const isHere = useSystem(({ bus }) => bus === 'here');
   const client = useQueryClient();
   const { data, isError, hasNextPage, fetchNextPage } = useInfiniteQuery({
     queryKey: KEY,
@@ -21,11 +21,11 @@ export function useDeadLetters() {
     getNextPageParam: ({ letters, hasNext }) => (hasNext ? letters.at(-1)?.id : undefined),
     // A bus that is away would only answer with errors.
     refetchInterval: EVERY_MS,
-    enabled: bus === 'here',
+    enabled: isHere,
   });
   const letters = useMemo(() => data?.pages.flatMap((page) => page.letters), [data]);
 
-  const states = subscriptions.map(({ name, state }) => `${name} is ${state}`).join();
+  const states = useSystem(({ subscriptions }) => subscriptions.map(({ name, state }) => name + state).join());
   // biome-ignore lint/correctness/useExhaustiveDependencies: when they change
   useEffect(() => void client.invalidateQueries({ queryKey: KEY }), [client, states]);
 

@@ -1,7 +1,6 @@
 import { backoffMs } from '../../shared/backoff.ts';
 import { createBatch } from '../../shared/batch.ts';
 import { openLiveStream } from '../../shared/live-stream.ts';
-import type { StreamState } from '../../shared/source.ts';
 import { type LogEntry, parseStreamed } from '../bus.ts';
 import { LOG_STREAM, readLog } from '../requests.ts';
 
@@ -15,14 +14,13 @@ type Options = {
   onBegin: (entries: LogEntry[]) => void;
   /** New events, oldest first, without gaps. */
   onEvents: (entries: LogEntry[]) => void;
-  onState: (state: StreamState) => void;
 };
 
 /**
  * Follows the end of the log. Reads the head's checkpoint, then the newest events, then streams from that checkpoint:
  * an event in between may come twice, which its position shows, and is never missed.
  */
-export function createLogTail({ onBegin, onEvents, onState }: Options) {
+export function createLogTail({ onBegin, onEvents }: Options) {
   /** Incremented by each end, so that an answer to an earlier run is ignored. */
   let runs = 0;
   let closeStream: (() => void) | undefined;
@@ -46,11 +44,16 @@ export function createLogTail({ onBegin, onEvents, onState }: Options) {
       last = entries[0]?.position ?? 0;
       onBegin(entries.reverse());
       const onMessage = arrived.add;
-      closeStream = openLiveStream({ path: LOG_STREAM, position: head, onMessage, onReset: follow, onState });
+      closeStream = openLiveStream({
+        path: LOG_STREAM,
+        position: head,
+        onMessage,
+        onReset: follow,
+        onState: () => undefined,
+      });
     } catch {
       if (mine !== runs) return;
       stop();
-      onState('lost');
       timer = setTimeout(() => void follow(attempt + 1), backoffMs(attempt));
     }
   }

@@ -33,12 +33,15 @@ export function lagOf(samples: readonly Sample[]): Lag {
   return isOld ? { events: now.lag, seconds: now.lagSeconds } : { events: 0, seconds: 0 };
 }
 
-/** The rate in events per second at which a subscription advanced, over the last seconds. */
-export function takingRate(samples: readonly Sample[]): number {
+/** The rates in events per second, over the last seconds, at which a subscription advanced and the log grew. */
+export const takingRate = (samples: readonly Sample[]) => rateOf(samples, ({ position }) => position);
+export const growthRate = (samples: readonly Sample[]) => rateOf(samples, ({ position, lag }) => position + lag);
+
+function rateOf(samples: readonly Sample[], numberOf: (sample: Sample) => number): number {
   const now = samples.at(-1);
   const first = now && samples.find(({ at }) => now.at - at <= RATE_OVER_MS);
   if (!now || !first) return 0;
-  return Math.max(0, now.position - first.position) / Math.max(1, (now.at - first.at) / 1_000);
+  return Math.max(0, numberOf(now) - numberOf(first)) / Math.max(1, (now.at - first.at) / 1_000);
 }
 
 export const lagText = ({ events, seconds }: Lag): string =>
