@@ -1,6 +1,6 @@
 // Renders the page with a fake blog, and acts as its reader.
 import { afterEach, beforeEach, expect, jest } from '@jest/globals';
-import { act, cleanup, render, screen, waitFor, within } from '@testing-library/react';
+import { act, cleanup, configure, render, screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import type { JSX } from 'react';
 import { App } from '../src/app.tsx';
@@ -9,6 +9,9 @@ import { client } from '../src/shared/http.ts';
 import { createHub, type FromHub, type ToHub } from '../src/shared/stream-hub.ts';
 import { FakeBlog, FakeEventSource } from './fake-blog.ts';
 import { FakeSystem } from './fake-system.ts';
+
+// An idle System page asks once a second.
+configure({ asyncUtilTimeout: 3_000 });
 
 /** The blog of the current test. */
 export let blog: FakeBlog;
