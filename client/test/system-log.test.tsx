@@ -247,7 +247,7 @@ describe('an event', () => {
     await openSystem('/system?event=1');
     await waitFor(() => expect(receivers()).toHaveLength(2));
     expect(receivers()[0]).toMatch(/^query at .*, 12 ms after it was recorded, at attempt 3$/);
-    expect(receivers()[1]).toBe('moderation not yet: its subscription is retrying, its lag 1');
+    expect(receivers()[1]).toBe('moderation not yet: its subscription is retrying, its lag 1 event');
     system.subscriptions = ['query', 'moderation'].map((name) => aSubscription(name, { position: 1 }));
     system.deliveries
       .get(1)

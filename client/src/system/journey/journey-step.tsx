@@ -1,3 +1,4 @@
+import type { CSSProperties } from 'react';
 import { Link } from 'wouter';
 import { addressWith, useSearchParams } from '../../shared/addresses.ts';
 import { ClockTime, durationText } from '../format.tsx';
@@ -11,6 +12,7 @@ type Props = { step: Step; start: number; whole: number };
 export function JourneyStep({ step, start, whole }: Props) {
   const search = useSearchParams();
   const { name, state, who, entry, at, gap = 0, early, branches, passed, attempts } = step;
+  const share = (ms: number) => `${(100 * ms) / whole}%`;
   const logged = name === 'logged' ? entry : undefined;
   return (
     <li className="step" data-state={state}>
@@ -32,11 +34,10 @@ export function JourneyStep({ step, start, whole }: Props) {
       </p>
       {/* The time since the step before, on an axis as long as the whole journey. */}
       {at !== undefined && !early && whole > 0 && (
-        <span className="bar" aria-hidden="true">
-          <span
-            style={{ insetInlineStart: `${(100 * (at - start - gap)) / whole}%`, width: `${(100 * gap) / whole}%` }}
-          />
-        </span>
+        <span
+          className="bar"
+          style={{ '--from': share(at - start - gap), '--to': share(at - start) } as CSSProperties}
+        />
       )}
       <ul className="quiet branches">
         {branches.map(({ who, after, attempts }) => (

@@ -34,6 +34,7 @@ export function Journey({ comment }: { comment: string }) {
   const created = steps.find(({ name }) => name === 'written')?.entry;
   const content = textOf(fieldsOf(created?.data).content);
   const [, trace] = /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(created?.traceparent ?? '') ?? [];
+  /** Such as later verdicts, which do not count. */
   const further = entries.filter((entry) => !mainEvents(entries).includes(entry));
 
   return (
@@ -71,7 +72,22 @@ export function Journey({ comment }: { comment: string }) {
         </p>
       )}
       {isKnown && <Steps steps={steps} />}
-      {further.length > 0 && <Further entries={further} />}
+      {further.length > 0 && (
+        <div>
+          <h4>Its other events in the log</h4>
+          <ul>
+            {further.map((entry) => (
+              <li key={entry.position}>
+                <Link href={addressWith(search, { event: String(entry.position) })}>
+                  {entry.position.toLocaleString()}
+                </Link>
+                {` ${entry.type}${verdictOf(entry) ? ` (${verdictOf(entry)})` : ''} from ${entry.source}`}
+              </li>
+            ))}
+          </ul>
+          {further.some(verdictOf) && <p className="note">The first verdict in the log stands.</p>}
+        </div>
+      )}
     </section>
   );
 }
@@ -128,7 +144,7 @@ function Steps({ steps }: { steps: readonly Step[] }) {
   }, [announce, isWaiting, whole]);
   return (
     <>
-      <ol className="steps">
+      <ol>
         {steps.map((step, index) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: the steps of a journey never change places
           <JourneyStep key={index} step={step} start={start} whole={whole} />
@@ -146,25 +162,5 @@ function Steps({ steps }: { steps: readonly Step[] }) {
         <p className="note">{TIME_UNKNOWN}</p>
       )}
     </>
-  );
-}
-
-/** The comment's other events, such as later verdicts, which do not count. */
-function Further({ entries }: { entries: readonly LogEntry[] }) {
-  const search = useSearchParams();
-  return (
-    <div>
-      <h4>Its other events in the log</h4>
-      <ul>
-        {entries.map((entry) => (
-          <li key={entry.position}>
-            <Link href={addressWith(search, { event: String(entry.position) })}>{entry.position.toLocaleString()}</Link>{' '}
-            {entry.type}
-            {verdictOf(entry) && ` (${verdictOf(entry)})`} from {entry.source}
-          </li>
-        ))}
-      </ul>
-      {entries.some(verdictOf) && <p className="note">The first verdict in the log stands.</p>}
-    </div>
   );
 }

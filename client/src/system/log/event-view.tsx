@@ -3,7 +3,7 @@ import { memo, useId, useState } from 'react';
 import { Link } from 'wouter';
 import { addressWith, useSearchParams } from '../../shared/addresses.ts';
 import type { LogEntry } from '../bus.ts';
-import { ClockTime, durationText } from '../format.tsx';
+import { ClockTime, durationText, eventsText } from '../format.tsx';
 import { isEverywhere, missingOf, pollEvery, type Reached, readReached, TIME_UNKNOWN } from '../journey/reached.ts';
 import { useArrivedAt } from '../journey/use-arrived-at.ts';
 import { readLog } from '../requests.ts';
@@ -58,7 +58,7 @@ function Event({ position }: { position: number }) {
         {position < head && <Link href={addressOf(position + 1)}>Next</Link>}
       </p>
       {entry && <Facts entry={entry} />}
-      {entry && reached && <Deliveries entry={entry} reached={reached} />}
+      {entry && reached && <Deliveries reached={reached} since={Date.parse(entry.recordedtime ?? '')} />}
       {entry && <Json entry={entry} />}
     </>
   );
@@ -67,38 +67,35 @@ function Event({ position }: { position: number }) {
 function Facts({ entry: { type, subject, source, time, recordedtime } }: { entry: LogEntry }) {
   const search = useSearchParams();
   return (
-    <dl className="facts">
-      <dt>Type</dt>
-      <dd>{type}</dd>
-      <dt>Created</dt>
-      <dd>
-        by {source}, <ClockTime value={time} />
-      </dd>
-      <dt>Recorded</dt>
-      <dd>{recordedtime ? <ClockTime value={recordedtime} /> : 'before the bus recorded times'}</dd>
-      {/^Comment/.test(type) && subject !== undefined && (
-        <>
-          <dt>About</dt>
-          <dd>
+    <div>
+      <p>
+        {type} from {source}
+        {/^Comment/.test(type) && subject !== undefined && (
+          <>
+            {': '}
             <Link href={addressWith(search, { comment: subject })}>the journey of its comment</Link>
-          </dd>
-        </>
-      )}
-    </dl>
+          </>
+        )}
+      </p>
+      <p className="quiet">
+        Created <ClockTime value={time} />, recorded{' '}
+        {recordedtime ? <ClockTime value={recordedtime} /> : 'before the bus recorded times'}
+      </p>
+    </div>
   );
 }
 
-function Deliveries({ entry, reached }: { entry: LogEntry; reached: Reached }) {
+/** `since`: the time at which the event was recorded, in milliseconds since 1970. */
+function Deliveries({ reached, since }: { reached: Reached; since: number }) {
   const { subscriptions } = useSystemState();
-  const recorded = Date.parse(entry.recordedtime ?? '');
   return (
-    <>
+    <div>
       <h5>Deliveries</h5>
       <ul>
         {reached.arrivals.map(({ subscription, deliveredAt, attempts }) => (
           <li key={subscription}>
             <strong>{subscription}</strong> at <ClockTime value={deliveredAt} />
-            <span>{howLate(Date.parse(deliveredAt) - recorded, attempts)}</span>
+            <span>{howLate(Date.parse(deliveredAt) - since, attempts)}</span>
           </li>
         ))}
         {reached.passed.map((name) => (
@@ -108,13 +105,12 @@ function Deliveries({ entry, reached }: { entry: LogEntry; reached: Reached }) {
         ))}
         {missingOf(reached, subscriptions).map(({ name, lag, state }) => (
           <li key={name} className="waits">
-            <strong>{name}</strong>{' '}
-            <span>{`not yet: its subscription is ${state}, its lag ${lag.toLocaleString()}`}</span>
+            <strong>{name}</strong> <span>{`not yet: its subscription is ${state}, its lag ${eventsText(lag)}`}</span>
           </li>
         ))}
       </ul>
       {reached.passed.length > 0 && <p className="note">{TIME_UNKNOWN}</p>}
-    </>
+    </div>
   );
 }
 

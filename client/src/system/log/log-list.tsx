@@ -1,11 +1,12 @@
 import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query';
-import { type FocusEvent, type PointerEvent, useEffect, useEffectEvent, useRef, useState } from 'react';
+import { type FocusEvent, type PointerEvent, type RefObject, useEffect, useEffectEvent, useRef, useState } from 'react';
 import { createBatch } from '../../shared/batch.ts';
 import { More } from '../../shared/more.tsx';
 import type { LogEntry } from '../bus.ts';
 import { eventsText } from '../format.tsx';
 import { type LogFilter, readLog } from '../requests.ts';
 import { useSystem, useSystemStore } from '../system-context.ts';
+import { FilterForm } from './log-filter.tsx';
 import { fromPage, LIVE_ROWS, type LogRows, PAGE, withNews, withOlder, withWaitingShown } from './log-rows.ts';
 import { LogTable } from './log-table.tsx';
 
@@ -19,21 +20,14 @@ const DRAW_EVERY_MS = 250;
  * afterwards.
  */
 export function LogList({ filter }: { filter: LogFilter }) {
-  const { held, paused, setPaused, top, watch } = useHold();
-  const { known, isRead, failed, change } = useRows(filter, held);
-  const { announce } = useSystemStore();
   const list = useRef<HTMLDivElement>(null);
+  const { held, paused, setPaused, watch } = useHold(list);
+  const { known, isRead, failed, change } = useRows(filter, held);
   const { rows, waitingCount, isExtended, hasOlder } = known;
-  const isFiltered = filter.type !== undefined || filter.subject !== undefined;
-
-  const found = useEffectEvent(() => announce(foundText(rows.length, hasOlder)));
-  useEffect(() => {
-    if (isFiltered && isRead) found();
-  }, [isFiltered, isRead]);
 
   function showWaiting() {
     change(withWaitingShown);
-    list.current?.scrollIntoView?.({ block: 'start' });
+    list.current?.scrollIntoView?.();
   }
 
   async function loadOlder() {
@@ -44,7 +38,7 @@ export function LogList({ filter }: { filter: LogFilter }) {
 
   return (
     <div className="entries" ref={list}>
-      <div className="entries-top" ref={top} />
+      <FilterForm {...filter} />
       <div className="entries-head">
         <button type="button" aria-pressed={paused} onClick={() => setPaused(!paused)}>
           Pause
@@ -71,7 +65,7 @@ const NO_ROWS = fromPage([]);
 
 /** The matching events and their changes. After a possible gap everything is read again; the rows stay until then. */
 function useRows(filter: LogFilter, held: boolean) {
-  const { onEvents } = useSystemStore();
+  const { announce, onEvents } = useSystemStore();
   const begun = useSystem((state) => state.begun);
   const isAway = useSystem(({ bus }) => bus === 'away');
   const client = useQueryClient();
@@ -88,7 +82,9 @@ function useRows(filter: LogFilter, held: boolean) {
       meanwhile = [...meanwhile, ...matching(entries)].slice(-LIVE_ROWS);
     });
     const { entries } = await readLog({ ...filter, limit: PAGE }, signal).finally(ignore);
-    return withNews(fromPage(entries), meanwhile, false);
+    const rows = withNews(fromPage(entries), meanwhile, false);
+    if (type || subject) announce(foundText(rows.rows.length, rows.hasOlder));
+    return rows;
   }
 
   const { data, isPlaceholderData, failureCount } = useQuery({
@@ -126,18 +122,17 @@ function useRows(filter: LogFilter, held: boolean) {
  * Holds the rows while the reader uses them: paused, pointed at, used by the keyboard, or scrolled past their top. Also
  * while they are out of view, so that nothing is drawn for nobody.
  */
-function useHold() {
+function useHold(list: RefObject<HTMLElement | null>) {
   const [paused, setPaused] = useState(false);
   const [pointed, setPointed] = useState(false);
   const [focused, setFocused] = useState(false);
   const [away, setAway] = useState(false);
-  const top = useRef<HTMLDivElement>(null);
 
   useEffect(() => {
     const observer = new IntersectionObserver((changes) => setAway(changes.at(-1)?.isIntersecting === false));
-    if (top.current) observer.observe(top.current);
+    observer.observe(list.current?.firstElementChild as Element);
     return () => observer.disconnect();
-  }, []);
+  }, [list]);
 
   const watch = {
     // A touch has no hover: lifting the finger sends no event.
@@ -146,7 +141,7 @@ function useHold() {
     onFocus: () => setFocused(true),
     onBlur: (event: FocusEvent) => setFocused(event.currentTarget.contains(event.relatedTarget)),
   };
-  return { held: paused || pointed || focused || away, paused, setPaused, top, watch };
+  return { held: paused || pointed || focused || away, paused, setPaused, watch };
 }
 
 function emptyText({ type, subject }: LogFilter, isRead: boolean): string {
