@@ -158,12 +158,13 @@ test('a System page that cannot be loaded, as after a deployment, says to reload
   await page.getByLabel('Title').fill('half a thought');
   await page.route('**/assets/system-*', (route) => route.abort());
   await page.getByRole('link', { name: 'System', exact: true }).click();
-  await page.getByRole('alert').getByText('The System page could not be loaded').waitFor();
+  await page.getByRole('alert').getByText('The System page cannot be shown').waitFor();
+  expect(blog.takeProblems()).not.toEqual([]);
   await page.goBack();
   expect(await page.getByLabel('Title').inputValue()).toBe('half a thought');
   await page.goForward();
   await page.unroute('**/assets/system-*');
-  await page.getByRole('link', { name: 'Reload the page' }).click();
+  await page.getByRole('button', { name: 'Reload the page' }).click();
   await page.getByRole('heading', { name: 'How events travel' }).waitFor();
 });
 

@@ -11,12 +11,7 @@ import { Arrival, createPlaces, PlacesContext } from './shared/place.tsx';
 import { useMedia } from './shared/use-media.ts';
 
 /** Loaded when it is first opened. */
-const System = lazy(() =>
-  import('./system/system.tsx').then(
-    ({ System }) => ({ default: System }),
-    () => ({ default: SystemNotLoaded }),
-  ),
-);
+const System = lazy(() => import('./system/system.tsx').then(({ System }) => ({ default: System })));
 
 /** The whole page: `/` is the blog, `/system` shows how the parts work, with the blog beside it where there is room. */
 export function App() {
@@ -62,7 +57,7 @@ export function App() {
             {/* Hidden, it keeps what was loaded, and its effects have ended. */}
             {isSystemOpened && (
               <Activity mode={onSystem ? 'visible' : 'hidden'}>
-                <Boundary what="The system">
+                <Boundary what="The System page">
                   <Suspense fallback={<p className="loading">Loading the System page…</p>}>
                     <System announce={announce} />
                     <Arrival heading="system" title="System · Blog" />
@@ -88,23 +83,5 @@ function Connection() {
     <p className="connection row" data-state={connection}>
       {CONNECTION[connection]}
     </p>
-  );
-}
-
-/** Shown if the System page's script cannot be loaded. Browsers remember that, so only a reload helps. */
-function SystemNotLoaded() {
-  return (
-    <section className="state stack" role="alert">
-      <h2 id="system" tabIndex={-1}>
-        System
-      </h2>
-      <p>
-        The System page could not be loaded: the blog does not answer, or it was updated after you had opened it.
-        Nothing that was sent or typed is lost.
-      </p>
-      <p>
-        <a href="/system">Reload the page</a>
-      </p>
-    </section>
   );
 }

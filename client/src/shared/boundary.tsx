@@ -3,8 +3,8 @@ import { Component, type ReactNode } from 'react';
 type Props = { what: string; children: ReactNode };
 
 /**
- * An error boundary: shows a sentence and a way on instead of a component that threw, so the rest of the page stays.
- * React logs the error.
+ * An error boundary: shows a sentence and a way on instead of a component that threw or could not be loaded, so the rest
+ * of the page stays. React logs the error.
  */
 export class Boundary extends Component<Props> {
   override state = { failed: false };
@@ -18,13 +18,16 @@ export class Boundary extends Component<Props> {
     return (
       <section className="state stack" role="alert">
         <p>
-          {this.props.what} cannot be shown because of an error in this page. Nothing that was sent or typed is lost.
+          {this.props.what} cannot be shown because of an error, or because the blog was updated after you had opened
+          it. Nothing that was sent or typed is lost.
         </p>
         <p>
           <button type="button" onClick={() => this.setState({ failed: false })}>
             Show it again
           </button>{' '}
-          <a href="/">Reload the blog</a>
+          <button type="button" onClick={() => window.location.reload()}>
+            Reload the page
+          </button>
         </p>
       </section>
     );
