@@ -120,7 +120,7 @@ describe('what is shown', () => {
       expect(isOff(button(label))).toBe(true);
       await userEvent.click(button(label));
     }
-    expect(button('Pause').closest('fieldset')?.getAttribute('aria-describedby')).toBe('subscriptions-note');
+    expect(button('Pause').closest('fieldset')?.getAttribute('aria-describedby')).toBe('bus');
     expect([screen.queryByRole('dialog'), system.pressed]).toEqual([null, []]);
     system.startBus();
     await waitFor(() => expect(isOff(button('Pause'))).toBe(false), { timeout: 5_000 });
@@ -131,10 +131,10 @@ describe('pause and resume', () => {
   test('work, are shown at once, and keep the focus', async () => {
     await open();
     await userEvent.click(button('Pause'));
-    await waitFor(() => button('Resume'), { timeout: 450 });
+    await waitFor(() => button('Resume'), { timeout: 900 });
     expect(document.activeElement).toBe(button('Resume'));
     await userEvent.keyboard('{Enter}');
-    await waitFor(() => button('Pause'), { timeout: 450 });
+    await waitFor(() => button('Pause'), { timeout: 900 });
     expect(system.pressed).toEqual(['/subscriptions/query/pause', '/subscriptions/query/resume']);
   });
 
@@ -323,12 +323,12 @@ describe('replay', () => {
 test('under React’s strict mode, as in the page itself, a question stays until it is answered', async () => {
   const { StrictMode } = await import('react');
   const { render } = await import('@testing-library/react');
-  const { Question } = await import('../src/system/question.tsx');
+  const { Dialog } = await import('../src/system/controls.tsx');
   const onNo = jest.fn();
-  const question = { title: 'Sure?', yes: 'Yes', isPossible: true, onYes: () => undefined, onNo };
+  const question = { title: 'Sure?', yes: 'Yes', text: '…', error: null, onYes: () => undefined, onNo };
   render(
     <StrictMode>
-      <Question {...question}>…</Question>
+      <Dialog {...question} />
     </StrictMode>,
   );
   await new Promise((resolve) => setTimeout(resolve));

@@ -73,25 +73,16 @@ function Bus() {
   const bus = useSystem((state) => state.bus);
   const head = useSystem((state) => state.head);
   const rate = useSystem(({ history }) => growthRate(history.values().next().value ?? []));
-  switch (bus) {
-    case 'connecting':
-      return <p className="quiet">Asking the event bus…</p>;
-    case 'foreign':
-      return (
-        <p className="quiet">
-          This event bus is a foreign one: like the classic one, it has no positions or subscriptions to show, so only
-          the parts are shown.
-        </p>
-      );
-    case 'away':
-      return (
-        <p className="waits">The event bus does not answer: this is the last known state. The page keeps trying.</p>
-      );
-    case 'here':
-      return (
-        <p className="quiet">
-          {head.toLocaleString()} events in the log, {perSecond(rate)}
-        </p>
-      );
-  }
+  const text = {
+    connecting: 'Asking the event bus…',
+    here: `${head.toLocaleString()} events in the log, ${perSecond(rate)}`,
+    away: 'The event bus does not answer: this is the last known state. The page keeps trying.',
+    foreign:
+      'This event bus is a foreign one: like the classic one, it has no positions or subscriptions to show, so only the parts are shown.',
+  }[bus];
+  return (
+    <p className={bus === 'away' ? 'waits' : 'quiet'} id="bus">
+      {text}
+    </p>
+  );
 }

@@ -12,7 +12,6 @@ import { useDeadLetters } from './use-dead-letters.ts';
 /** The dead letters, newest first. */
 export function DeadLetters() {
   const isAway = useSystem(({ bus }) => bus === 'away');
-  const control = useSystem((state) => state.control);
   const { letters, hasNext, failed, more, refresh } = useDeadLetters();
   const away = failed || isAway;
   const heading = useRef<HTMLHeadingElement>(null);
@@ -38,7 +37,7 @@ export function DeadLetters() {
       <p className={away ? 'waits' : 'quiet'}>{noteOf(letters?.length, away)}</p>
       <ul className="items" ref={list}>
         {letters?.map((letter) => (
-          <Letter key={letter.id} letter={letter} away={away} onGone={control ? takeAway : undefined} />
+          <Letter key={letter.id} letter={letter} onGone={takeAway} />
         ))}
       </ul>
       {hasNext && <More text="Show older dead letters" load={more} items=".letter h4" />}
@@ -46,10 +45,10 @@ export function DeadLetters() {
   );
 }
 
-type Props = { letter: DeadLetter; away: boolean; onGone: ((id: string) => Promise<void>) | undefined };
+type Props = { letter: DeadLetter; onGone: (id: string) => Promise<void> };
 
 /** A dead letter: the event, its subscription, the reason, and buttons to redeliver or discard it. */
-function Letter({ letter: { id, subscription, position, reason, parkedAt, event }, away, onGone }: Props) {
+function Letter({ letter: { id, subscription, position, reason, parkedAt, event }, onGone }: Props) {
   const { announce } = useSystemStore();
   const heading = useId();
 
@@ -63,7 +62,7 @@ function Letter({ letter: { id, subscription, position, reason, parkedAt, event 
       },
     );
     announce(text);
-    await onGone?.(id);
+    await onGone(id);
   }
   const actions = [
     {
@@ -103,9 +102,7 @@ function Letter({ letter: { id, subscription, position, reason, parkedAt, event 
           <pre>{JSON.stringify(event, null, 2)}</pre>
         </details>
       </div>
-      {onGone && (
-        <Controls name={`${event.type} at position ${position} for ${subscription}`} away={away} actions={actions} />
-      )}
+      <Controls name={`${event.type} at position ${position} for ${subscription}`} actions={actions} />
     </li>
   );
 }

@@ -8,7 +8,7 @@ const LONGEST_MS = 300_000;
 const SMALL = 4;
 
 /** A subscription's lag over the last minutes, as a line and in words. */
-export function Sparkline({ samples }: { samples: readonly Sample[] }) {
+export function Sparkline({ samples = [] }: { samples: readonly Sample[] | undefined }) {
   const first = samples[0];
   const last = samples.at(-1);
   if (!first || !last) return null;

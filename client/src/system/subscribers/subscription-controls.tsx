@@ -12,7 +12,7 @@ const EFFECTS = {
 };
 
 /** A subscription's buttons. */
-export function SubscriptionControls({ subscription, away }: { subscription: Subscription; away: boolean }) {
+export function SubscriptionControls({ subscription }: { subscription: Subscription }) {
   const { name, kind, state, lag, position } = subscription;
   const { announce } = useSystemStore();
   const [askedAt, setAskedAt] = useState(position);
@@ -58,7 +58,7 @@ export function SubscriptionControls({ subscription, away }: { subscription: Sub
       question: {
         title: `Replay ${name}?`,
         yes: 'Replay',
-        ...(!isDiverged && { field: { label: 'From position', max: position + 1 } }),
+        max: isDiverged ? undefined : position + 1,
         text: (
           <p>
             {name} gets the log's events again,{' '}
@@ -73,5 +73,5 @@ export function SubscriptionControls({ subscription, away }: { subscription: Sub
       },
     },
   ];
-  return <Controls name={name} away={away} noteId="subscriptions-note" actions={actions} />;
+  return <Controls name={name} actions={actions} />;
 }

@@ -1,7 +1,7 @@
 import { type ReactNode, useId } from 'react';
 import type { Subscription } from '../bus.ts';
 import { ageText, eventsText, sentence } from '../format.tsx';
-import type { Sample } from './samples.ts';
+import { useSystem } from '../system-context.ts';
 import { Sparkline } from './sparkline.tsx';
 import { SubscriptionControls } from './subscription-controls.tsx';
 
@@ -10,13 +10,12 @@ const STATES = { starting: 'Starting', live: 'Live', retrying: 'Retrying', pause
 /** The bus's cap on Retry-After. */
 const LONGEST_S = 60;
 
-type Props = { subscription: Subscription; samples: readonly Sample[]; control: boolean; away: boolean };
-
 /** One subscription: its position, lag and state, and its buttons. */
-export function SubscriptionItem({ subscription, samples, control, away }: Props) {
+export function SubscriptionItem({ subscription, isStale }: { subscription: Subscription; isStale: boolean }) {
   const { name, kind, state, position, lag, lagSeconds, lastError } = subscription;
   const id = useId();
-  const details = detailsOf(subscription, away);
+  const samples = useSystem(({ history }) => history.get(name));
+  const details = detailsOf(subscription, isStale);
   return (
     <li className="subscription item card" data-state={state} data-behind={lag > 0} aria-labelledby={id}>
       <div>
@@ -58,13 +57,13 @@ export function SubscriptionItem({ subscription, samples, control, away }: Props
         )}
       </div>
       <Sparkline samples={samples} />
-      {control && <SubscriptionControls subscription={subscription} away={away} />}
+      <SubscriptionControls subscription={subscription} />
     </li>
   );
 }
 
 /** Sentences that explain the state. */
-function detailsOf({ state, lastError, nextAttempt, replay }: Subscription, away: boolean): string[] {
+function detailsOf({ state, lastError, nextAttempt, replay }: Subscription, isStale: boolean): string[] {
   const ordered = replay ? [`Replaying from position ${replay.from.toLocaleString()}, once it can be reached.`] : [];
   switch (state) {
     case 'starting':
@@ -73,7 +72,7 @@ function detailsOf({ state, lastError, nextAttempt, replay }: Subscription, away
       return ['Nothing is delivered to it until it is resumed.', ...ordered];
     case 'retrying': {
       const failure = `The last attempt failed: ${sentence(lastError ?? 'the bus does not say why')}`;
-      return away ? [failure, ...ordered] : [failure, nextText(nextAttempt), ...ordered];
+      return isStale ? [failure, ...ordered] : [failure, nextText(nextAttempt), ...ordered];
     }
     default:
       return ordered;

@@ -1,50 +1,35 @@
-import type { ReactNode } from 'react';
-import { useSystemState } from '../system-context.ts';
+import { useSystem } from '../system-context.ts';
 import { SubscriptionItem } from './subscription-item.tsx';
 import './subscriptions.css';
 
 /** The list of subscriptions, with their lag and their controls. */
 export function Subscriptions() {
-  const { subscriptions, history, bus, control } = useSystemState();
+  const subscriptions = useSystem((state) => state.subscriptions);
+  const isAway = useSystem(({ bus }) => bus === 'away');
+  const isReadOnly = useSystem(({ parts, control }) => parts.get('client')?.state === 'ready' && !control);
   return (
-    <section aria-labelledby="subscriptions" data-stale={bus === 'away'}>
+    <section aria-labelledby="subscriptions" data-stale={isAway}>
       <h3 id="subscriptions">Subscriptions</h3>
-      <Note />
+      {isAway ? (
+        <p className="waits">
+          {subscriptions.length > 0 && 'These are the last known values. '}Nothing can be done until the bus is back.
+        </p>
+      ) : isReadOnly ? (
+        <p className="quiet">
+          Read-only: the buttons are shown only if the client runs with <code>CONTROL=on</code>, as in{' '}
+          <code>npm start</code> and <code>skaffold dev</code>, and is opened at <code>localhost</code> or an IP
+          address. In production it is off.
+        </p>
+      ) : (
+        <p className="quiet">
+          Each subscription has its own position in the log. One that is stuck does not delay the others.
+        </p>
+      )}
       <ul className="items">
         {subscriptions.map((subscription) => (
-          <SubscriptionItem
-            key={subscription.name}
-            subscription={subscription}
-            samples={history.get(subscription.name) ?? []}
-            control={control}
-            away={bus === 'away'}
-          />
+          <SubscriptionItem key={subscription.name} subscription={subscription} isStale={isAway} />
         ))}
       </ul>
     </section>
   );
-}
-
-/** Explains the list, or the reason why it cannot be controlled. */
-function Note() {
-  const { subscriptions, bus, parts, control } = useSystemState();
-  const note = (text: ReactNode) => (
-    <p className={bus === 'away' ? 'waits' : 'quiet'} id="subscriptions-note">
-      {text}
-    </p>
-  );
-  if (bus === 'away') {
-    const known = subscriptions.length > 0;
-    return note(`${known ? 'These are the last known values. ' : ''}Nothing can be done until the bus is back.`);
-  }
-  if (parts.get('client')?.state === 'ready' && !control) {
-    return note(
-      <>
-        Read-only: the buttons are shown only if the client runs with <code>CONTROL=on</code>, as in{' '}
-        <code>npm start</code> and <code>skaffold dev</code>, and is opened at <code>localhost</code> or an IP address.
-        In production it is off.
-      </>,
-    );
-  }
-  return note('Each subscription has its own position in the log. One that is stuck does not delay the others.');
 }
