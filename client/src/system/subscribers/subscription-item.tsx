@@ -6,6 +6,7 @@ import { Sparkline } from './sparkline.tsx';
 import { SubscriptionControls } from './subscription-controls.tsx';
 
 const STATES = { starting: 'Starting', live: 'Live', retrying: 'Retrying', paused: 'Paused', diverged: 'Diverged' };
+const MARKS = { starting: '○', live: '●', retrying: '▲', paused: '❚❚', diverged: '✕' };
 
 /** The bus's cap on Retry-After. */
 const LONGEST_S = 60;
@@ -17,11 +18,13 @@ export function SubscriptionItem({ subscription, isStale }: { subscription: Subs
   const samples = useSystem(({ history }) => history.get(name));
   const details = detailsOf(subscription, isStale);
   return (
-    <li className="subscription item card" data-state={state} data-behind={lag > 0} aria-labelledby={id}>
+    <li className="subscription item card" data-state={state} aria-labelledby={id}>
       <div>
         <div className="card-head">
           <h4 id={id}>{name}</h4>
-          <p className="subscription-state quiet">{STATES[state]}</p>
+          <p className="quiet">
+            <span aria-hidden="true">{MARKS[state]}</span> <span className="subscription-state">{STATES[state]}</span>
+          </p>
         </div>
         <dl>
           <div>
@@ -33,8 +36,7 @@ export function SubscriptionItem({ subscription, isStale }: { subscription: Subs
           <div>
             <dt>Lag</dt>
             <dd className="lag">
-              {eventsText(lag)}
-              {lag > 0 && `, ${ageText(lagSeconds)}`}
+              {lag > 0 ? <strong>{`${eventsText(lag)}, ${ageText(lagSeconds)}`}</strong> : eventsText(lag)}
             </dd>
           </div>
           <div>
