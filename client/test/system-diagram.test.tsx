@@ -258,7 +258,7 @@ describe('under load', () => {
       publish(...Array.from({ length: 15 }, (_, i) => anEntry(position - i)));
       set(positionOf(position));
       await wait(100);
-      expect(dots().length).toBeLessThanOrEqual(2 * 3);
+      expect(dots().length).toBeLessThanOrEqual(2 * 4);
     }
     expect(drawn.length).toBeGreaterThan(40);
     expect(drawn.length).toBeLessThanOrEqual(2 * 5 * 5 + 2);

@@ -88,7 +88,12 @@ export function showTraffic(store: SystemStore, picture: HTMLElement): () => voi
     isDrawing = due.length + waiting.length > 0;
     if (isDrawing) later(calm.matches ? DRAW_CALM_EVERY_MS : DRAW_EVERY_MS, draw);
     if (document.hidden) return;
-    for (const [lane, events] of Map.groupBy(due, ({ lane }) => lane)) drawLane(laneOf(lane), events);
+    const lanes = Map.groupBy(due, ({ lane }) => lane);
+    const dots = [...lanes].flatMap(([lane, events]) => drawLane(laneOf(lane), events));
+    // A timer removes them, because a page without animations has none that ends.
+    later(calm.matches ? BADGE_MS : TRAVEL_MS + (SINGLE - 1) * BETWEEN_MS, () => {
+      for (const dot of dots) dot.remove();
+    });
   }
 
   function laneOf(name: string): Element | undefined {
@@ -97,15 +102,14 @@ export function showTraffic(store: SystemStore, picture: HTMLElement): () => voi
     return named(name) ?? (name.startsWith('from ') ? named(`from ${OTHERS}`) : undefined);
   }
 
-  function drawLane(lane: Element | undefined, events: Departure[]) {
+  function drawLane(lane: Element | undefined, events: Departure[]): Element[] {
     const count = events.reduce((sum, one) => sum + one.count, 0);
-    if (calm.matches) addDot(lane, `+${short(count)}`);
-    else if (count > SINGLE) addDot(lane, short(count));
-    else for (const [i, one] of events.entries()) addDot(lane, short(one.count), one.type, i * BETWEEN_MS);
+    if (calm.matches) return [addDot(lane, `+${short(count)}`)];
+    if (count > SINGLE) return [addDot(lane, short(count))];
+    return events.map((one, index) => addDot(lane, short(one.count), one.type, index * BETWEEN_MS));
   }
 
-  /** Removed by a timer, because a page without animations has none that ends. */
-  function addDot(lane: Element | undefined, text: string, type?: string, delay = 0) {
+  function addDot(lane: Element | undefined, text: string, type?: string, delay = 0): Element {
     const { shape = text, color = '' } = type === undefined ? {} : (LOOKS[type] ?? LOOKS['another type'] ?? {});
     const dot = document.createElement('span');
     dot.className = 'dot';
@@ -114,7 +118,7 @@ export function showTraffic(store: SystemStore, picture: HTMLElement): () => voi
     dot.style.color = color;
     dot.style.animationDelay = `${delay}ms`;
     lane?.append(dot);
-    later(delay + (calm.matches ? BADGE_MS : TRAVEL_MS), () => dot.remove());
+    return dot;
   }
 
   const endings = [store.onEvents(published), store.subscribe(moved)];
