@@ -135,7 +135,7 @@ function Letter({ letter: { id, subscription, position, reason, parkedAt, event 
     },
   ];
   return (
-    <li className="letter item card" aria-labelledby={heading}>
+    <li className="letter split card" aria-labelledby={heading}>
       <div>
         <h4 id={heading} tabIndex={-1}>
           {event.type} for {subscription}

@@ -18,7 +18,7 @@ export function SubscriptionItem({ subscription, isStale }: { subscription: Subs
   const samples = useSystem(({ history }) => history.get(name));
   const details = detailsOf(subscription, isStale);
   return (
-    <li className="subscription item card" data-state={state} aria-labelledby={id}>
+    <li className="subscription split card" data-state={state} aria-labelledby={id}>
       <div>
         <div className="card-head">
           <h4 id={id}>{name}</h4>
