@@ -61,7 +61,7 @@ function Row({ member }: { member: Member }) {
   const { name, place, tone, publishing, taking } = member;
   const own = tone === 'bad' ? 'away' : 'live';
   return (
-    <div className="row">
+    <div className="member">
       {place === 'requested' && <Lane kind="request" state={own} />}
       <Node member={member} />
       <div className="lanes">
