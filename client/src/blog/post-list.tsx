@@ -5,7 +5,7 @@ import { More } from '../shared/more.tsx';
 import { Arrival } from '../shared/place.tsx';
 import { useAction } from '../shared/use-action.ts';
 import { CommentsBeingSent } from './comment-form.tsx';
-import { createEntry, type Entry } from './entry.ts';
+import { createEntry } from './entry.ts';
 import { useFeedState, useFeedStore } from './feed-context.ts';
 import { KeepPlace } from './keep-place.tsx';
 import { type Own, ownPost } from './own.ts';
@@ -21,17 +21,13 @@ export function PostList() {
   const { feed, own, phase, arrivals } = useFeedState();
   const store = useFeedStore();
   const comments = useMemo(() => Map.groupBy(own.filter(isComment), (item) => item.postId), [own]);
-  const sent = useMemo(
-    () =>
-      own
-        .filter((item) => !isComment(item))
-        .map(asEntry)
-        .reverse(),
-    [own],
-  );
+  const sent = own.filter((item) => !isComment(item)).reverse();
   const entries = feed.shown.flatMap((id) => feed.entries.get(id) ?? []);
   // One list for both, so that React keeps an own post's form, draft and focus when the post arrives.
-  const items = [...sent, ...entries.map((entry) => ({ entry, item: undefined }))];
+  const items = [
+    ...sent.map((item) => ({ entry: createEntry(ownPost(item)), item })),
+    ...entries.map((entry) => ({ entry, item: undefined })),
+  ];
 
   return (
     <section aria-labelledby="posts" className="feed" aria-busy={phase === 'loading'}>
@@ -93,7 +89,6 @@ function WaitingPosts() {
 }
 
 const isComment = (item: Own) => item.kind === 'comment';
-const asEntry = (item: Own): { entry: Entry; item: Own } => ({ entry: createEntry(ownPost(item)), item });
 
 function waitingText(count: number, many: boolean): string {
   if (many) return count === 0 ? 'Newer posts' : `More than ${count} new posts`;

@@ -38,7 +38,7 @@ export function PostPage({ id }: { id: string }) {
         </div>
       )}
       <CommentsBeingSent shown={[id]} />
-      <Arrival heading="post" title={`${title} · Blog`} />
+      <Arrival heading="post" title={`${title} · Blog`} ready={entry !== undefined || failure !== undefined} />
     </section>
   );
 }

@@ -15,8 +15,13 @@ export function createPlaces() {
   /** The path arrived at last. Undefined while the page is loading. */
   let path: string | undefined;
 
-  function leave() {
+  function save() {
     if (current !== undefined) tops[current] = window.scrollY;
+    keep(KEY, tops);
+  }
+
+  function leave() {
+    save();
     current = undefined;
   }
 
@@ -25,9 +30,9 @@ export function createPlaces() {
       const ending = new AbortController();
       history.scrollRestoration = 'manual';
       // Captured: the listener of wouter renders the next view. Its navigation dispatches `pushState`.
-      for (const type of ['pushState', 'popstate', 'pagehide'])
+      for (const type of ['pushState', 'popstate'])
         addEventListener(type, leave, { capture: true, signal: ending.signal });
-      addEventListener('pagehide', () => keep(KEY, tops), { signal: ending.signal });
+      addEventListener('pagehide', save, { signal: ending.signal });
       return () => ending.abort();
     },
     /**
