@@ -80,6 +80,42 @@ test('with reduced motion a number shows the events', async () => {
   for (const seen of travels) expect(seen).toMatchObject({ text: '+1', still: true, moved: 0 });
 });
 
+test('on any screen no node of the diagram covers another, each arrow ends at its nodes, and twelve subscribers fit', async () => {
+  const page = await openSystem();
+  await page.route('**/api/system/state', async (route) => {
+    const response = await route.fetch();
+    const body = (await response.text()).replace(/"name":"subscriptions","state":\[\{/, (start) => {
+      const more = Array.from({ length: 8 }, (_, n) => `{"name":"${'überaus-long-'.repeat(n)}${n}","state":"live"},`);
+      return `${start.slice(0, -1) + more.join('')}{`;
+    });
+    await route.fulfill({ response, body });
+  });
+  await until('fourteen nodes', async () => (await page.locator('.picture button').count()) === 14);
+  for (const width of [288, 360, 640, 900, 1_400]) {
+    await page.setViewportSize({ width, height: 900 });
+    const wrong = await page.evaluate<string[]>(`{
+      const boxOf = (element) => element.getBoundingClientRect();
+      const picture = boxOf(document.querySelector('.picture'));
+      const nodes = [...document.querySelectorAll('.picture button')];
+      const boxes = nodes.map(boxOf);
+      const wrong = [];
+      for (const [i, a] of boxes.entries()) {
+        const name = nodes[i].firstChild.textContent;
+        if (a.left < picture.left - 1 || a.right > picture.right + 1) wrong.push(name + ' is outside');
+        for (const b of boxes.slice(i + 1))
+          if (a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom) wrong.push(name + ' covers another');
+      }
+      for (const track of document.querySelectorAll('.track')) {
+        const { left, right, top, bottom } = boxOf(track);
+        const touches = (x) => boxes.some((box) => [box.left, box.right].some((edge) => Math.abs(edge - x) < 5) && box.top < bottom && top < box.bottom);
+        if (right - left < 15 || !touches(left) || !touches(right)) wrong.push('an arrow ends nowhere');
+      }
+      [...new Set(wrong)];
+    }`);
+    expect({ width, wrong }).toEqual({ width, wrong: [] });
+  }
+});
+
 test('a killed part is shown as away, then as back and catching up', async () => {
   const id = await blog.post('Killed');
   const page = await openSystem();
