@@ -21,6 +21,7 @@ describe('without storage', () => {
   test.each([
     ['site data is blocked', { get: denied }],
     ['there is none', { value: null }],
+    ['it cannot be used', { value: { getItem: denied, setItem: denied, removeItem: denied } }],
     ['it is full', { value: { getItem: () => null, setItem: full, removeItem: () => undefined } }],
   ])('%s: a submission is shown and arrives once, and a draft outlives its form', async (_why, storage) => {
     Object.defineProperty(window, 'sessionStorage', { configurable: true, ...storage });
@@ -46,7 +47,8 @@ describe('without storage', () => {
     for (const [name, value] of [
       [
         'blog.own',
-        '[null, 7, {"id": "x"}, {"id": "y", "kind": "post", "postId": "y", "texts": {"title": {}}, "sentAt": 9e15}]',
+        '[null, 7, {"id": "x"}, {"id": "y", "kind": "post", "postId": "y", "texts": {"title": {}}, "sentAt": 9e15},' +
+          '{"id": "z", "kind": "post", "postId": "z", "texts": {"title": "By a clock that is ahead"}, "sentAt": 9e15}]',
       ],
       ['blog.draft.post', '{"texts": {"title": {"a": 1}}, "sending": "yes"}'],
       ['blog.draft.comment.post-1', 'null'],

@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { openLiveStream } from '../src/shared/live-stream.ts';
 import type { StreamState } from '../src/shared/source.ts';
+import type { FromHub } from '../src/shared/stream-hub.ts';
 import { aMessage, aPost, FakeEventSource } from './fake-blog.ts';
 
 let hidden = false;
@@ -163,10 +164,52 @@ describe('the stream', () => {
     expect(FakeEventSource.last.closed).toBe(asked === 1);
   });
 
-  test('a reset ends the stream and asks for the list', () => {
+  test('a reset ends the stream and asks for the list, at most twice a second', () => {
     FakeEventSource.last.reset();
+    jest.advanceTimersByTime(499);
+    expect(resets).toBe(0);
+    jest.advanceTimersByTime(1);
     expect(resets).toBe(1);
     jest.advanceTimersByTime(20_000);
     expect(FakeEventSource.opened.every((source) => source.closed)).toBe(true);
+  });
+
+  describe('a shared worker', () => {
+    afterEach(() => void Reflect.deleteProperty(globalThis, 'SharedWorker'));
+    let started = 0;
+
+    /** Fakes workers, each of which answers this many times. */
+    function fakeWorkers(...answers: number[]) {
+      started = 0;
+      globalThis.SharedWorker = class {
+        readonly port = {
+          left: answers[started++] ?? 0,
+          onmessage: (_: { data: FromHub }) => {},
+          close: () => {},
+          postMessage() {
+            if (this.left-- > 0) this.onmessage({ data: { state: 'live' } });
+          },
+        };
+      } as unknown as typeof SharedWorker;
+    }
+    const openNext = (position: string): (() => void) =>
+      openLiveStream({
+        ...{ path: '/log', position, onMessage: () => undefined, onState: () => undefined },
+        onReset: () => {
+          close = openNext(`${position}0`);
+        },
+      });
+
+    test('that has died is replaced; without one that answers the window reads by itself', () => {
+      close();
+      fakeWorkers(3, 0);
+      close = openNext('1');
+      jest.advanceTimersByTime(19_999);
+      expect([started, opened()]).toEqual([1, 1]);
+      jest.advanceTimersByTime(10);
+      expect([started, opened()]).toEqual([2, 1]);
+      jest.advanceTimersByTime(5_010);
+      expect([started, FakeEventSource.last.url]).toEqual([2, '/log?after=100']);
+    });
   });
 });

@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { act, cleanup, render, screen, waitFor } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { App } from '../src/app.tsx';
-import { aComment, aMessage, aPost, FakeEventSource } from './fake-blog.ts';
+import { type Answer, aComment, aMessage, aPost, FakeEventSource } from './fake-blog.ts';
 import { article, blog, comment, commentField, later, openPage, post, send, spoken, titles } from './page.tsx';
 
 describe('reading', () => {
@@ -102,6 +102,41 @@ describe('a read model of the classic version', () => {
     expect(FakeEventSource.opened).toEqual([]);
     expect(states).toEqual([]);
   });
+});
+
+test('without streams in the browser the page is read again and again', async () => {
+  jest.spyOn(Math, 'random').mockReturnValue(0.1);
+  Reflect.deleteProperty(globalThis, 'EventSource');
+  globalThis.fetch = async () => ({ ok: true }) as Response;
+  blog.posts = [{ post: aPost(1), comments: [] }];
+  render(<App />);
+  await waitFor(() => expect(titles()).toEqual(['Title 1']));
+  blog.posts = [{ post: aPost(1, { commentCount: 1 }), comments: [aComment(1)] }];
+  await screen.findByText('Text 1', {}, { timeout: 5_000 });
+  expect(screen.getByText('Connection lost, reconnecting…')).toBeTruthy();
+});
+
+test('a read model that does not know the cursor, and one that asks for patience of years, are not asked without end', async () => {
+  const asked: string[] = [];
+  blog.posts = [{ post: aPost(1, { commentCount: 9 }), comments: [aComment(1)] }];
+  blog.onPost = () => ({ status: 201, body: { id: 'comment-9' } });
+  await openPage();
+  await screen.findByText('Title 1');
+  blog.onGet = (path): Answer => {
+    asked.push(path);
+    const { post, comments } = blog.posts[0] as (typeof blog.posts)[number];
+    if (asked.length > 20) return { status: 404 };
+    if (path !== '/posts') return { body: { ...post, comments }, headers: { link: '</next>; rel="next"' } };
+    return { status: 503, headers: { 'retry-after': '1e10' } };
+  };
+  act(() => FakeEventSource.last.reset());
+  await comment('Title 1', 'Text 9');
+  await waitFor(() => expect(asked).toContain('/posts/post-1'), { timeout: 5_000 });
+  await screen.findByText('Connection lost, reconnecting…');
+  const before = asked.length;
+  await new Promise((done) => setTimeout(done, 300));
+  expect(asked).toHaveLength(before);
+  expect(before).toBeLessThan(10);
 });
 
 describe('answers of a foreign service to a write', () => {

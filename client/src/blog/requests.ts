@@ -13,7 +13,7 @@ export async function readPosts(cursor?: string): Promise<PostList> {
     // Number-like keys move to the front of a JavaScript object, so only seq tells the order.
     posts: itemsOf(data, parsePost).sort((a, b) => b.post.seq - a.post.seq),
     hasNext: hasNext(headers),
-    position: textOf(headers['stream-position']),
+    position: textOf(headers['stream-position']) || undefined,
   };
 }
 
@@ -43,7 +43,7 @@ async function send(url: string, body: object, key: string, signal: AbortSignal)
   const headers = { 'Idempotency-Key': key, traceparent: traceparentFor(key) };
   const { data } = await request({ method: 'POST', url, data: body, headers, signal });
   const { id, createdAt } = fieldsOf(data);
-  return { id: textOf(id), createdAt: textOf(createdAt) ?? null };
+  return { id: textOf(id) || undefined, createdAt: textOf(createdAt) ?? null };
 }
 
 /** Parses a message of the stream; undefined if it is none. */
@@ -57,7 +57,7 @@ export function parseMessage(text: string): Message | undefined {
 function parsePost(value: unknown, at = 0): Omit<PostPage, 'hasNext'> | undefined {
   const fields = fieldsOf(value);
   const id = textOf(fields.id);
-  if (id === undefined) return undefined;
+  if (!id) return undefined;
   const comments = itemsOf(fields.comments, (comment, at) => parseComment(comment, id, at));
   return {
     post: createPost(id, fields, at, comments.length),
@@ -68,7 +68,7 @@ function parsePost(value: unknown, at = 0): Omit<PostPage, 'hasNext'> | undefine
 function parseComment(value: unknown, postId: string, at: number): Comment | undefined {
   const { content, status = 'approved', createdAt, seq, ...rest } = fieldsOf(value);
   const id = textOf(rest.id);
-  if (id === undefined) return undefined;
+  if (!id) return undefined;
   return {
     id,
     postId,

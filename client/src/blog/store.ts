@@ -173,8 +173,10 @@ export function createFeedStore(announce: (text: string) => void) {
       arrived.add(page);
       for (const comment of page.comments) missing.delete(comment.id);
       count += page.comments.length;
-      cursor = page.comments.at(-1)?.id;
-      if (!page.hasNext || cursor === undefined) return;
+      const last = page.comments.at(-1)?.id;
+      // A foreign read model may not know the cursor, and answer with the same page for ever.
+      if (!page.hasNext || last === cursor) return;
+      cursor = last;
     }
   }
 

@@ -6,6 +6,9 @@ import { fieldsOf, itemsOf, textOf } from './parse.ts';
 /** All requests go to the page's own origin. */
 export const client = axios.create({ timeout: 15_000 });
 
+/** The cap on `Retry-After`. */
+const LONGEST_WAIT_MS = 60_000;
+
 /** A failed request. `status` is undefined if there was no answer, or none that could be read. */
 export class RequestError extends Error {
   readonly status: number | undefined;
@@ -29,7 +32,7 @@ export async function request(config: AxiosRequestConfig): Promise<Answer> {
     const response = axios.isAxiosError(error) ? error.response : undefined;
     if (!response) throw new RequestError(error instanceof Error ? error.message : 'no answer');
     const seconds = Number(response.headers['retry-after'] ?? Number.NaN);
-    const retryAfterMs = Number.isFinite(seconds) ? seconds * 1000 : undefined;
+    const retryAfterMs = seconds > 0 ? Math.min(seconds * 1_000, LONGEST_WAIT_MS) : undefined;
     throw new RequestError(problemText(response.status, response.data), response.status, retryAfterMs);
   }
 }

@@ -2,34 +2,32 @@
 
 import { parseJson } from './parse.ts';
 
-/**
- * Fallback for values that could not be stored: the storage is blocked (reading `sessionStorage` throws then), or full.
- */
+/** Values that could not be stored: the storage is blocked, missing or full. */
 const memory = new Map<string, string>();
 
-function storage(): Storage | undefined {
+/** Uses the storage. Undefined where it cannot be used: reading it, or any of its functions, may throw. */
+function tryStorage<T>(use: (storage: Storage) => T): T | undefined {
   try {
-    return window.sessionStorage;
+    return use(window.sessionStorage);
   } catch {
     return undefined;
   }
 }
 
 /** Reads the value kept under a name, unchecked; undefined if there is none. */
-export const loadKept = (name: string): unknown => parseJson(memory.get(name) ?? storage()?.getItem(name) ?? '');
+export const loadKept = (name: string): unknown =>
+  parseJson(memory.get(name) ?? tryStorage((storage) => storage.getItem(name)) ?? '');
 
-/**
- * Keeps a value across reloads of this tab, or without session storage until the page is left. Undefined removes it.
- */
+/** Keeps a value across reloads of this tab, or in memory until the page is left. Undefined removes it. */
 export function keep(name: string, value: unknown): void {
   memory.delete(name);
   const text = JSON.stringify(value);
-  try {
-    if (text === undefined) window.sessionStorage.removeItem(name);
-    else window.sessionStorage.setItem(name, text);
-  } catch {
-    if (text !== undefined) memory.set(name, text);
-  }
+  const isDone = tryStorage((storage) => {
+    if (text === undefined) storage.removeItem(name);
+    else storage.setItem(name, text);
+    return true;
+  });
+  if (!isDone && text !== undefined) memory.set(name, text);
 }
 
-export const keptNames = (): string[] => [...memory.keys(), ...Object.keys(storage() ?? {})];
+export const keptNames = (): string[] => [...memory.keys(), ...(tryStorage(Object.keys) ?? [])];

@@ -6,6 +6,9 @@ import { createHub, type FromHub, type ToHub } from './stream-hub.ts';
 /** The interval of heartbeats, in milliseconds. A worker that has not answered by the next one is dead. */
 const HERE_EVERY_MS = 5_000;
 
+/** Two copies of a read model may each reset what the other answered: then it is read anew at this interval at most. */
+const RESET_EVERY_MS = 500;
+
 /** The hub of a window without a shared worker: one stream at most, so that connections are left for requests. */
 const ownHub = createHub(1);
 let hasWorker = true;
@@ -48,6 +51,7 @@ export function openLiveStream({ path, position, onMessage, onReset, onState }: 
   let timer: ReturnType<typeof setTimeout> | undefined;
   const ending = new AbortController();
   const { signal } = ending;
+  const openedAt = performance.now();
 
   function enter() {
     if (say || document.hidden) return;
@@ -91,7 +95,7 @@ export function openLiveStream({ path, position, onMessage, onReset, onState }: 
 
   function reset() {
     close();
-    onReset();
+    timer = setTimeout(onReset, openedAt + RESET_EVERY_MS - performance.now());
   }
 
   const onVisibility = () => (document.hidden ? leave() : enter());

@@ -34,6 +34,7 @@ export function openSource({ path, position, onMessage, onReset, onState }: Opti
   let source: EventSource | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let attempt = 0;
+  const hasEventSource = 'EventSource' in globalThis;
   const ending = new AbortController();
   const { signal } = ending;
 
@@ -45,7 +46,8 @@ export function openSource({ path, position, onMessage, onReset, onState }: Opti
 
   function open() {
     drop();
-    timer = setTimeout(lost, OPEN_WITHIN_MS);
+    timer = setTimeout(lost, hasEventSource ? OPEN_WITHIN_MS : 0);
+    if (!hasEventSource) return;
     source = new EventSource(`${path}?after=${encodeURIComponent(position)}`);
     source.onopen = () => {
       onState('live');
