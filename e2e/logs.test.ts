@@ -22,7 +22,7 @@ afterAll(async () => {
   await system?.stop();
 });
 
-test('one trace id leads through the lines of every part, and no line has a title, a comment, a token or a query', async () => {
+test('one trace id leads through the lines of every server, and no line has a title, a comment, a token or a query', async () => {
   const { title, content, token, key } = SECRETS;
   const authorization = `Bearer ${token}`;
   const traceId = '0af7651916cd43dd8448eb211c80319c';

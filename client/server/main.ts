@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { build, createServer, preview } from 'vite';
 
 const ROOT = join(import.meta.dirname, '..');
-const options = { configFile: join(ROOT, 'vite.config.ts'), configLoader: 'native' } as const;
+const options = { configFile: join(ROOT, 'vite.config.ts'), configLoader: 'native', logLevel: 'warn' } as const;
 const SOURCES = ['src/**/*', 'public/**/*', 'index.html', 'vite.config.ts', 'package.json'];
 
 /** When a file or folder changed; 0 if there is none. */
