@@ -146,6 +146,18 @@ describe('the log', () => {
     await shows(5, 4, 3, 2, 1);
   });
 
+  test('a list that is shown again has what came meanwhile', async () => {
+    system.log = entries(1, 2);
+    await openSystem();
+    await shows(2, 1);
+    await follow('post-1');
+    await shows(1);
+    publish(anEntry(3));
+    await waitFor(() => expect(screen.getByText('3 events')).toBeTruthy());
+    await follow('Show all');
+    await shows(3, 2, 1);
+  });
+
   test('a subject may have any characters', async () => {
     const subject = 'ä b&c=d/?#%25+';
     system.log = [anEntry(1), anEntry(2, { subject })];
@@ -284,7 +296,7 @@ describe('an event', () => {
   test('of a comment leads to its journey', async () => {
     system.log = [anEntry(1, { type: 'CommentModerated', subject: 'c' })];
     await openSystem('/system?event=1');
-    await userEvent.click(await screen.findByRole('link', { name: 'the journey of its comment' }));
+    await userEvent.click(await screen.findByRole('link', { name: 'The journey of its comment' }));
     expect(location.search).toBe('?event=1&comment=c');
     await screen.findByRole('heading', { name: 'Journey of a comment' });
   });

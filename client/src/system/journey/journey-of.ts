@@ -21,7 +21,7 @@ export type Step = {
   early: boolean;
   /** The event that this step made or appended. */
   entry: LogEntry | undefined;
-  branches: Branch[];
+  branches: readonly Branch[];
   passed: readonly string[];
   attempts: number;
 };
@@ -104,14 +104,7 @@ export function journeyOf(
 }
 
 const NO_TIME = { at: undefined, gap: undefined, early: false };
-const BARE = {
-  ...NO_TIME,
-  state: 'done',
-  entry: undefined,
-  branches: [],
-  passed: [],
-  attempts: 1,
-} satisfies Partial<Step>;
+const BARE = { ...NO_TIME, state: 'done', entry: undefined, branches: [], passed: [], attempts: 1 } as const;
 
 const timeOf = (text: string | undefined): number | undefined => Date.parse(text ?? '') || undefined;
 

@@ -55,33 +55,20 @@ function Event({ position }: { position: number }) {
       {data && !entry && <p>{`There is no event at this position yet${newest}. Once it exists, it is shown here.`}</p>}
       <p>
         {position > 1 && <Link href={addressOf(Math.min(position - 1, head))}>Previous</Link>}{' '}
-        {position < head && <Link href={addressOf(position + 1)}>Next</Link>}
+        {position < head && <Link href={addressOf(position + 1)}>Next</Link>}{' '}
+        {entry?.subject !== undefined && /^Comment/.test(entry.type) && (
+          <Link href={addressWith(search, { comment: entry.subject })}>The journey of its comment</Link>
+        )}
       </p>
-      {entry && <Facts entry={entry} />}
+      {entry && (
+        <p>
+          {entry.type} from {entry.source}, created <ClockTime value={entry.time} />, recorded{' '}
+          {entry.recordedtime ? <ClockTime value={entry.recordedtime} /> : 'before the bus recorded times'}
+        </p>
+      )}
       {entry && reached && <Deliveries reached={reached} since={Date.parse(entry.recordedtime ?? '')} />}
       {entry && <Json entry={entry} />}
     </>
-  );
-}
-
-function Facts({ entry: { type, subject, source, time, recordedtime } }: { entry: LogEntry }) {
-  const search = useSearchParams();
-  return (
-    <div>
-      <p>
-        {type} from {source}
-        {/^Comment/.test(type) && subject !== undefined && (
-          <>
-            {': '}
-            <Link href={addressWith(search, { comment: subject })}>the journey of its comment</Link>
-          </>
-        )}
-      </p>
-      <p className="quiet">
-        Created <ClockTime value={time} />, recorded{' '}
-        {recordedtime ? <ClockTime value={recordedtime} /> : 'before the bus recorded times'}
-      </p>
-    </div>
   );
 }
 
@@ -120,17 +107,15 @@ const howLate = (ms: number, attempts: number): string =>
 
 const Json = memo(function Json({ entry: { position, ...event } }: { entry: LogEntry }) {
   const { announce } = useSystemStore();
-  const [copied, setCopied] = useState<string>();
+  const [isCopied, setIsCopied] = useState(false);
   const text = JSON.stringify(event, null, 2);
 
-  async function copy() {
-    const isDone = await navigator.clipboard.writeText(text).then(
-      () => true,
-      () => false,
-    );
-    setCopied(isDone ? text : undefined);
-    announce(isDone ? 'Copied.' : 'It could not be copied: the browser does not allow it.');
+  function copied() {
+    setIsCopied(true);
+    announce('Copied.');
   }
+  const failed = () => announce('It could not be copied: the browser does not allow it.');
+  const copy = () => navigator.clipboard.writeText(text).then(copied, failed);
 
   return (
     <div>
@@ -139,7 +124,7 @@ const Json = memo(function Json({ entry: { position, ...event } }: { entry: LogE
         {/* The clipboard exists only in secure origins and on localhost. */}
         {navigator.clipboard && (
           <button type="button" onClick={copy}>
-            {copied === text ? 'Copied' : 'Copy'}
+            {isCopied ? 'Copied' : 'Copy'}
           </button>
         )}
       </div>

@@ -1,12 +1,20 @@
 import { keepPreviousData, useQuery, useQueryClient } from '@tanstack/react-query';
-import { type FocusEvent, type PointerEvent, type RefObject, useEffect, useEffectEvent, useRef, useState } from 'react';
+import {
+  type FocusEvent,
+  type PointerEvent,
+  type ReactNode,
+  type RefObject,
+  useEffect,
+  useEffectEvent,
+  useRef,
+  useState,
+} from 'react';
 import { createBatch } from '../../shared/batch.ts';
 import { More } from '../../shared/more.tsx';
 import type { LogEntry } from '../bus.ts';
 import { eventsText } from '../format.tsx';
 import { type LogFilter, readLog } from '../requests.ts';
 import { useSystem, useSystemStore } from '../system-context.ts';
-import { FilterForm } from './log-filter.tsx';
 import { fromPage, LIVE_ROWS, type LogRows, PAGE, withNews, withOlder, withWaitingShown } from './log-rows.ts';
 import { LogTable } from './log-table.tsx';
 
@@ -17,9 +25,9 @@ const DRAW_EVERY_MS = 250;
 
 /**
  * The newest matching events, live; older ones on demand. While the rows are held, new events are counted, and shown
- * afterwards.
+ * afterwards. `children` is shown above them.
  */
-export function LogList({ filter }: { filter: LogFilter }) {
+export function LogList({ filter, children }: { filter: LogFilter; children: ReactNode }) {
   const list = useRef<HTMLDivElement>(null);
   const { held, paused, setPaused, watch } = useHold(list);
   const { known, isRead, failed, change } = useRows(filter, held);
@@ -38,7 +46,7 @@ export function LogList({ filter }: { filter: LogFilter }) {
 
   return (
     <div className="entries" ref={list}>
-      <FilterForm {...filter} />
+      {children}
       <div className="entries-head">
         <button type="button" aria-pressed={paused} onClick={() => setPaused(!paused)}>
           Pause
@@ -91,8 +99,9 @@ function useRows(filter: LogFilter, held: boolean) {
     queryKey,
     queryFn: ({ signal }) => readRows(signal),
     enabled: begun > 0,
-    staleTime: 'static',
-    ...{ retry: true, retryDelay: AGAIN_MS, structuralSharing: false, placeholderData: keepPreviousData },
+    // Kept up to date by the stream while shown, and only then.
+    ...{ staleTime: 'static', gcTime: 0, structuralSharing: false, placeholderData: keepPreviousData },
+    ...{ retry: true, retryDelay: AGAIN_MS },
   });
   const change = (next: (known: LogRows) => LogRows) =>
     client.setQueryData<LogRows>(queryKey, (known) => known && next(known));
