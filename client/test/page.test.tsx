@@ -116,7 +116,7 @@ test('without streams in the browser the page is read again and again', async ()
   expect(screen.getByText('Connection lost, reconnecting…')).toBeTruthy();
 });
 
-test('a read model that does not know the cursor, and one that asks for patience of years, are not asked without end', async () => {
+test('a read model that does not know the cursor, and one that asks for patience of weeks, are not asked without end', async () => {
   const asked: string[] = [];
   blog.posts = [{ post: aPost(1, { commentCount: 9 }), comments: [aComment(1)] }];
   blog.onPost = () => ({ status: 201, body: { id: 'comment-9' } });
@@ -127,7 +127,7 @@ test('a read model that does not know the cursor, and one that asks for patience
     const { post, comments } = blog.posts[0] as (typeof blog.posts)[number];
     if (asked.length > 20) return { status: 404 };
     if (path !== '/posts') return { body: { ...post, comments }, headers: { link: '</next>; rel="next"' } };
-    return { status: 503, headers: { 'retry-after': '1e10' } };
+    return { status: 503, headers: { 'retry-after': '3000000' } };
   };
   act(() => FakeEventSource.last.reset());
   await comment('Title 1', 'Text 9');
