@@ -12,30 +12,46 @@ import { useSystem, useSystemStore } from '../system-context.ts';
 const KEY = ['dead-letters'];
 const EVERY_MS = 5_000;
 
-/** The dead letters, newest first. */
+/**
+ * The dead letters, newest first. Read again every few seconds while they are visible, and at once after a control action
+ * or a change of a subscription's state, because that is when events are parked.
+ */
 export function DeadLetters() {
-  const isAway = useSystem(({ bus }) => bus === 'away');
-  const { letters, hasNext, failed, more, refresh } = useDeadLetters();
-  const away = failed || isAway;
+  const bus = useSystem((state) => state.bus);
+  const client = useQueryClient();
+  const { data, isError, hasNextPage, fetchNextPage } = useInfiniteQuery({
+    queryKey: KEY,
+    queryFn: ({ pageParam, signal }) => readDeadLetters(pageParam, signal),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: ({ letters, hasNext }) => (hasNext ? letters.at(-1)?.id : undefined),
+    refetchInterval: EVERY_MS,
+    // A bus that is away would only answer with errors.
+    enabled: bus === 'here',
+  });
+  const letters = useMemo(() => data?.pages.flatMap((page) => page.letters), [data]);
+  useNews(letters);
+  const states = useSystem(({ subscriptions }) => subscriptions.map(({ name, state }) => name + state).join());
+  // biome-ignore lint/correctness/useExhaustiveDependencies: when they change
+  useEffect(() => void client.invalidateQueries({ queryKey: KEY }), [client, states]);
+
   const heading = useRef<HTMLHeadingElement>(null);
   const list = useRef<HTMLUListElement>(null);
   const headingOf = (index: number) => list.current?.children[index]?.querySelector<HTMLElement>('h4');
-
   /** Shows that a letter is gone, and moves the focus to the one that takes its place, unless the reader has moved it. */
   async function takeAway(id: string) {
     const index = letters?.findIndex((letter) => letter.id === id) ?? 0;
-    await refresh();
+    await client.invalidateQueries({ queryKey: KEY });
     requestAnimationFrame(() => {
       if (document.activeElement !== document.body) return;
       (headingOf(index) ?? headingOf(index - 1) ?? heading.current)?.focus();
     });
   }
 
-  const count = letters && `${letters.length.toLocaleString()}${hasNext ? ' or more' : ''}`;
+  const away = isError || bus === 'away';
   return (
     <section aria-labelledby="dead-letters" data-stale={away}>
       <h3 id="dead-letters" tabIndex={-1} ref={heading}>
-        Dead letters{count !== undefined && ` (${count})`}
+        Dead letters{letters && ` (${letters.length.toLocaleString()}${hasNextPage ? ' or more' : ''})`}
       </h3>
       <p className={away ? 'waits' : 'quiet'}>{noteOf(letters?.length, away)}</p>
       <ul className="items" ref={list}>
@@ -43,34 +59,20 @@ export function DeadLetters() {
           <Letter key={letter.id} letter={letter} onGone={takeAway} />
         ))}
       </ul>
-      {hasNext && <More text="Show older dead letters" load={more} items=".letter h4" />}
+      {hasNextPage && (
+        <More
+          text="Show older dead letters"
+          load={() => fetchNextPage({ throwOnError: true }).then(() => undefined)}
+          items=".letter h4"
+        />
+      )}
     </section>
   );
 }
 
-/**
- * The newest dead letters. Read again every few seconds while they are visible, and at once after a control action or a
- * change of a subscription's state, because that is when events are parked.
- */
-function useDeadLetters() {
+/** Announces letters that are new since the last reading. */
+function useNews(letters: readonly DeadLetter[] | undefined) {
   const { announce } = useSystemStore();
-  const isHere = useSystem(({ bus }) => bus === 'here');
-  const client = useQueryClient();
-  const { data, isError, hasNextPage, fetchNextPage } = useInfiniteQuery({
-    queryKey: KEY,
-    queryFn: ({ pageParam, signal }) => readDeadLetters(pageParam, signal),
-    initialPageParam: undefined as string | undefined,
-    getNextPageParam: ({ letters, hasNext }) => (hasNext ? letters.at(-1)?.id : undefined),
-    // A bus that is away would only answer with errors.
-    refetchInterval: EVERY_MS,
-    enabled: isHere,
-  });
-  const letters = useMemo(() => data?.pages.flatMap((page) => page.letters), [data]);
-
-  const states = useSystem(({ subscriptions }) => subscriptions.map(({ name, state }) => name + state).join());
-  // biome-ignore lint/correctness/useExhaustiveDependencies: when they change
-  useEffect(() => void client.invalidateQueries({ queryKey: KEY }), [client, states]);
-
   const newest = useRef<number>(undefined);
   useEffect(() => {
     if (!letters) return;
@@ -80,17 +82,6 @@ function useDeadLetters() {
     const names = new Set(parked.map(({ subscription }) => subscription));
     if (names.size > 0) announce(`An event was parked: ${[...names].join(', ')}.`);
   }, [announce, letters]);
-
-  return {
-    letters,
-    hasNext: hasNextPage,
-    /** The last read failed: the letters are those of the read before. */
-    failed: isError,
-    /** Loads one more page. */
-    more: () => fetchNextPage({ throwOnError: true }).then(() => undefined),
-    /** Reads them again. */
-    refresh: () => client.invalidateQueries({ queryKey: KEY }),
-  };
 }
 
 type Props = { letter: DeadLetter; onGone: (id: string) => Promise<void> };

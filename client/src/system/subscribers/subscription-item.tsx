@@ -44,7 +44,7 @@ export function SubscriptionItem({ subscription, isStale }: { subscription: Subs
             <dd>{kind === 'unknown' ? 'not known yet' : kind}</dd>
           </div>
         </dl>
-        {details.length > 0 && <p className="subscription-details">{details.join(' ')}</p>}
+        {details && <p className="subscription-details">{details}</p>}
         {state === 'diverged' && (
           <div className="divergence">
             <p>
@@ -65,20 +65,18 @@ export function SubscriptionItem({ subscription, isStale }: { subscription: Subs
 }
 
 /** Sentences that explain the state. */
-function detailsOf({ state, lastError, nextAttempt, replay }: Subscription, isStale: boolean): string[] {
-  const ordered = replay ? [`Replaying from position ${replay.from.toLocaleString()}, once it can be reached.`] : [];
-  switch (state) {
-    case 'starting':
-      return ['The bus is asking for its checkpoint.', ...ordered];
-    case 'paused':
-      return ['Nothing is delivered to it until it is resumed.', ...ordered];
-    case 'retrying': {
-      const failure = `The last attempt failed: ${sentence(lastError ?? 'the bus does not say why')}`;
-      return isStale ? [failure, ...ordered] : [failure, nextText(nextAttempt), ...ordered];
-    }
-    default:
-      return ordered;
-  }
+function detailsOf({ state, lastError, nextAttempt, replay }: Subscription, isStale: boolean): string {
+  const failure = `The last attempt failed: ${sentence(lastError ?? 'the bus does not say why')}`;
+  const details = {
+    starting: 'The bus is asking for its checkpoint.',
+    paused: 'Nothing is delivered to it until it is resumed.',
+    retrying: isStale ? failure : `${failure} ${nextText(nextAttempt)}`,
+    live: '',
+    diverged: '',
+  }[state];
+  return replay
+    ? `${details} Replaying from position ${replay.from.toLocaleString()}, once it can be reached.`.trim()
+    : details;
 }
 
 function nextText(nextAttempt: string | null): string {
