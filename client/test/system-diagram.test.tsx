@@ -1,7 +1,7 @@
 // The live diagram: its nodes, their health, travelling events, and its equal table.
 import { SERVICES } from '@blog/common/run/parts.ts';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { act, render, screen, waitFor, within } from '@testing-library/react';
+import { act, configure, render, screen, waitFor, within } from '@testing-library/react';
 import type { LogEntry } from '../src/system/bus.ts';
 import { Diagram } from '../src/system/diagram/diagram.tsx';
 import { createPublishing } from '../src/system/diagram/members.ts';
@@ -10,6 +10,9 @@ import { SystemContext } from '../src/system/system-context.ts';
 import { createSystemStore, type SystemState, type SystemStore } from '../src/system/system-store.ts';
 import { anEntry, aSubscription } from './fake-system.ts';
 import { media, openSystem, spoken, system } from './page.tsx';
+
+// The states are read once a second.
+configure({ asyncUtilTimeout: 5_000 });
 
 const diagram = () => within(screen.getByRole('region', { name: 'How events travel' }));
 const node = (name: string) => diagram().getByRole('button', { name: new RegExp(`^${name} `) });
@@ -88,11 +91,11 @@ describe('their health', () => {
     await openSystem();
     await waitFor(() => expect(node('moderation').textContent).toContain('ready'));
     system.parts.delete('moderation');
-    await waitFor(() => expect(node('moderation').textContent).toContain('away'), { timeout: 3_000 });
+    await waitFor(() => expect(node('moderation').textContent).toContain('away'));
     system.parts.set('moderation', { degraded: [] });
-    await waitFor(() => expect(node('moderation').textContent).toContain('back'), { timeout: 3_000 });
+    await waitFor(() => expect(node('moderation').textContent).toContain('back'));
     expect(spoken()).toContain('moderation is away.moderation is ready again.');
-    await waitFor(() => expect(node('moderation').textContent).toContain('ready'), { timeout: 5_000 });
+    await waitFor(() => expect(node('moderation').textContent).toContain('ready'));
   });
 
   test.each(['paused', 'retrying', 'diverged'] as const)(
@@ -113,11 +116,11 @@ describe('their health', () => {
     await openSystem();
     await waitFor(() => expect(node('event-bus').textContent).toContain('ready'));
     act(() => system.stopBus());
-    await waitFor(() => expect(node('event-bus').textContent).toContain('away'), { timeout: 3_000 });
+    await waitFor(() => expect(node('event-bus').textContent).toContain('away'));
     system.onAsk = () => {
       throw new Error('no answer');
     };
-    await waitFor(() => expect(node('client').textContent).toContain('away'), { timeout: 3_000 });
+    await waitFor(() => expect(node('client').textContent).toContain('away'));
     expect(node('query').textContent).toContain('unknown');
   });
 });
@@ -151,8 +154,8 @@ describe('travelling events', () => {
     act(() => system.publish(anEntry(1)));
     await waitFor(() => expect(drawn).toEqual(['PostCreated from posts']));
     change('query', { position: 1 });
-    await waitFor(() => expect(drawn).toEqual(['PostCreated from posts', 'PostCreated to query']), { timeout: 3_000 });
-    await waitFor(() => expect(dots()).toEqual([]), { timeout: 3_000 });
+    await waitFor(() => expect(drawn).toEqual(['PostCreated from posts', 'PostCreated to query']));
+    await waitFor(() => expect(dots()).toEqual([]));
   });
 
   test('many events travel as one dot with their number', async () => {
@@ -173,7 +176,7 @@ describe('travelling events', () => {
     await waitFor(() => expect(nodes()).toHaveLength(6));
     act(() => system.publish(anEntry(1), anEntry(2)));
     await waitFor(() => expect(drawn).toEqual(['many+2 from posts']));
-    await waitFor(() => expect(dots()).toEqual([]), { timeout: 3_000 });
+    await waitFor(() => expect(dots()).toEqual([]));
   });
 
   test('a replay moves nothing backwards, and shows the events that are pushed again', async () => {
@@ -184,7 +187,7 @@ describe('travelling events', () => {
     await waitFor(() => expect(row('query')[6]).toBe('0'));
     expect(drawn).toEqual([]);
     change('query', { position: 5 });
-    await waitFor(() => expect(drawn).toEqual(['many5 to query']), { timeout: 3_000 });
+    await waitFor(() => expect(drawn).toEqual(['many5 to query']));
   });
 });
 

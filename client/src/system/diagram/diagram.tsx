@@ -19,7 +19,6 @@ export function Diagram() {
   const [, setSources] = useState(0);
   useSystem(({ parts }) => parts);
   useSystem(({ history }) => history);
-  const bus = useSystem((state) => state.bus);
   useEffect(() => showTraffic(store, picture.current as HTMLElement), [store]);
   useEffect(() => {
     return store.onEvents((entries) => {
@@ -28,12 +27,13 @@ export function Diagram() {
     });
   }, [store, publishing]);
 
-  const members = membersOf(store.getState(), publishing);
+  const state = store.getState();
+  const members = membersOf(state, publishing);
   const at = (place: Member['place']) => members.filter((member) => member.place === place);
   const [client, eventBus] = at('pillar').map((member) => <Node key={member.name} member={member} />);
   const rows = (place: Member['place']) => at(place).map((member) => <Row key={member.name} member={member} />);
   return (
-    <section className="diagram card" aria-labelledby="diagram" data-bus={bus}>
+    <section className="diagram card" aria-labelledby="diagram" data-bus={state.bus}>
       <h3 id="diagram">How events travel</h3>
       <div className="picture" ref={picture}>
         {client}

@@ -11,11 +11,12 @@ const PUBLISHERS = ['posts', 'comments', 'moderation'];
 export const OTHERS = 'others';
 /** The source by which the bus records an event that names none. */
 const UNNAMED = 'classic';
+const ONLY_SEND = { name: OTHERS, place: 'subscribed', word: 'only send', tone: 'none', reasons: [] } as const;
 const DETAILS: Record<string, string[]> = { client: ['The page and the gateway, the single way in.'] };
 const RATE_OVER_MS = 5_000;
 
 /** A node's state in a word, its severity, and sentences about it. */
-export type Health = { word: string; tone: 'good' | 'warn' | 'bad' | 'none'; reasons: string[] };
+export type Health = { word: string; tone: 'good' | 'warn' | 'bad' | 'none'; reasons: readonly string[] };
 
 export type Member = Health & {
   name: string;
@@ -65,29 +66,21 @@ export function membersOf(state: SystemState, publishing: ReturnType<typeof crea
     const [lag, delivery] = [lagOf(samples), replay ? 'replaying' : subscription.state];
     const text = `Delivery: ${delivery}, at position ${position.toLocaleString()}, ${lagText(lag)}.`;
     const reasons = [...member.reasons, ...(lastError ? [`The bus: ${lastError.replace(/\.$/, '')}.`] : [])];
-    return {
-      ...member,
-      reasons,
-      details: [text],
-      taking: { state: delivery, position, lag, rate: takingRate(samples) },
-    };
+    const taking = { state: delivery, position, lag, rate: takingRate(samples) };
+    return { ...member, reasons, details: [text], taking };
   });
   const bus = { name: 'event-bus', place: placeOf('event-bus'), ...healthOf(state, 'event-bus') };
   const head = state.head > 0 ? [`The newest event in its log is at position ${state.head.toLocaleString()}.`] : [];
-  if (others.length > 0)
-    members.push(
-      othersOf(
-        others,
-        others.reduce((sum, one) => sum + publishing.rate(one, now), 0),
-      ),
-    );
+  if (others.length > 0) {
+    const rate = others.reduce((sum, source) => sum + publishing.rate(source, now), 0);
+    members.push({ ...ONLY_SEND, details: [sendersText(others)], publishing: rate });
+  }
   return [...members, { ...bus, details: head }];
 }
 
-function othersOf(sources: string[], publishing: number): Member {
+function sendersText(sources: string[]): string {
   const named = sources.slice(0, 20).map((source) => (source === UNNAMED ? 'senders that give no name' : source));
-  const reasons = [`Events come from ${named.join(', ')}. No events are delivered there.`];
-  return { name: OTHERS, place: 'subscribed', word: 'only send', tone: 'none', reasons, details: [], publishing };
+  return `Events come from ${named.join(', ')}. No events are delivered there.`;
 }
 
 function placeOf(name: string): Member['place'] {

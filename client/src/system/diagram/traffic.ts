@@ -1,6 +1,6 @@
 // Draws the events that travel along the diagram's lanes, as dots, directly in the DOM.
 
-import type { LogEntry, Subscription } from '../bus.ts';
+import type { LogEntry } from '../bus.ts';
 import { short } from '../format.tsx';
 import type { SystemStore } from '../system-store.ts';
 import { OTHERS } from './members.ts';
@@ -41,9 +41,9 @@ type Arrival = { at: number; position: number; type: string; subject: string | u
  */
 export function showTraffic(store: SystemStore, picture: HTMLElement): () => void {
   const calm = window.matchMedia('(prefers-reduced-motion: reduce)');
+  const positions = new Map<string, number>();
   let waiting: Departure[] = [];
   let arrivals: Arrival[] = [];
-  let positions = positionsOf(store.getState().subscriptions);
   let isDrawing = false;
   let isOver = false;
   const later = (ms: number, work: () => void) => setTimeout(() => isOver || work(), ms);
@@ -66,12 +66,11 @@ export function showTraffic(store: SystemStore, picture: HTMLElement): () => voi
   }
 
   function moved() {
-    const { subscriptions } = store.getState();
-    for (const { name, position } of subscriptions) {
+    for (const { name, position } of store.getState().subscriptions) {
       const before = positions.get(name) ?? position;
       if (position > before) later(KNOWN_AFTER_MS, () => delivered(`to ${name}`, before, position));
+      positions.set(name, position);
     }
-    positions = positionsOf(subscriptions);
   }
 
   function delivered(lane: string, after: number, upto: number) {
@@ -88,8 +87,7 @@ export function showTraffic(store: SystemStore, picture: HTMLElement): () => voi
     isDrawing = due.length + waiting.length > 0;
     if (isDrawing) later(calm.matches ? DRAW_CALM_EVERY_MS : DRAW_EVERY_MS, draw);
     if (document.hidden) return;
-    const lanes = Map.groupBy(due, ({ lane }) => lane);
-    const dots = [...lanes].flatMap(([lane, events]) => drawLane(laneOf(lane), events));
+    const dots = [...Map.groupBy(due, ({ lane }) => lane)].flatMap(([lane, events]) => drawLane(laneOf(lane), events));
     // A timer removes them, because a page without animations has none that ends.
     later(calm.matches ? BADGE_MS : TRAVEL_MS + (SINGLE - 1) * BETWEEN_MS, () => {
       for (const dot of dots) dot.remove();
@@ -121,12 +119,10 @@ export function showTraffic(store: SystemStore, picture: HTMLElement): () => voi
     return dot;
   }
 
+  moved();
   const endings = [store.onEvents(published), store.subscribe(moved)];
   return () => {
     isOver = true;
     for (const end of endings) end();
   };
 }
-
-const positionsOf = (subscriptions: readonly Subscription[]) =>
-  new Map(subscriptions.map(({ name, position }) => [name, position]));
