@@ -6,7 +6,7 @@ import { parseConfig } from '@blog/common/run/config.ts';
 import { SERVERS, urlSetting } from '@blog/common/run/parts.ts';
 import react from '@vitejs/plugin-react';
 import { type CommonServerOptions, createLogger, defineConfig, type Plugin, type ProxyOptions } from 'vite';
-import { gateway, mend, type Settings, settingsSchema } from './server/gateway.ts';
+import { gateway, problem, type Settings, settingsSchema } from './server/gateway.ts';
 
 const ROOT = import.meta.dirname;
 const packages = ['.vite', 'vite', 'swagger-ui-dist'].map((name) => resolve(ROOT, '../node_modules', name));
@@ -49,17 +49,28 @@ const addresses: Plugin = {
   },
 };
 
-/** Vite's proxy. The guard puts the part's name before the path. */
-const proxyTo = (part: string, target: string): [string, ProxyOptions] => [
-  `/@${part}/`,
-  {
-    ...{ target, changeOrigin: true, agent: target.startsWith('https:') ? agents.https : agents.http },
-    // The deadline for a part's answer, and for the next message of a stream, in milliseconds.
-    proxyTimeout: 30_000,
-    rewrite: (url) => url.slice(`/@${part}`.length),
-    configure: mend(part),
+/** Vite's proxy to a part. The guard puts the part's name before the path. */
+const proxyTo = (part: string, target: string): ProxyOptions => ({
+  ...{ target, changeOrigin: true, agent: target.startsWith('https:') ? agents.https : agents.http },
+  // The deadline for a part's answer, and for the next message of a stream, in milliseconds.
+  proxyTimeout: 30_000,
+  rewrite: (url) => url.slice(`/@${part}`.length),
+  configure(proxy) {
+    proxy.on('proxyRes', (answer, _req, res) => {
+      // The connection to the part is not the client's.
+      answer.headers.connection = res.shouldKeepAlive ? 'keep-alive' : 'close';
+      // A truncated answer must not look complete, nor a dead stream alive.
+      answer.on('close', () => answer.complete || res.destroy());
+      // A stream is open before its first message.
+      process.nextTick(() => res.flushHeaders());
+    });
+    proxy.on('error', (_error, req, res) => {
+      if (!('req' in res) || res.headersSent) return void res.destroy();
+      req.unpipe().resume();
+      problem(res, 503, `${part} is not answering. Try again in a moment.`, { 'Retry-After': '1' });
+    });
   },
-];
+});
 
 /** The options of `vite` and `vite preview` alike. */
 const serving = (settings: Settings): CommonServerOptions => ({
@@ -69,7 +80,7 @@ const serving = (settings: Settings): CommonServerOptions => ({
   // The guard checks host and origin, by the rules of all parts.
   allowedHosts: true,
   cors: false,
-  proxy: Object.fromEntries(SERVERS.map((part) => proxyTo(part, `${settings[urlSetting(part)]}`))),
+  proxy: Object.fromEntries(SERVERS.map((part) => [`/@${part}/`, proxyTo(part, `${settings[urlSetting(part)]}`)])),
 });
 
 /** axios sends with XMLHttpRequest; without its adapter for `fetch` the first load is 4 kB smaller. */

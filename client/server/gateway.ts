@@ -9,7 +9,7 @@ import { hasBody } from '@blog/common/http/input.ts';
 import { problemDocument } from '@blog/common/http/problem.ts';
 import { httpUrl, localDefault, serverSettings } from '@blog/common/run/config.ts';
 import { localUrl, PORTS, SERVERS, urlSetting } from '@blog/common/run/parts.ts';
-import type { HttpProxy, Plugin, PreviewServer, ViteDevServer } from 'vite';
+import type { Plugin, PreviewServer, ViteDevServer } from 'vite';
 import { z } from 'zod';
 import release from '../package.json' with { type: 'json' };
 import { findRoute, parseTarget } from './routes.ts';
@@ -27,21 +27,25 @@ const FILES = /^\/((src|docs|node_modules|assets|@vite|@id|@fs)\/|@react-refresh
 /** Hop-by-hop headers (RFC 9110 §7.6.1), and what parts need neither of the page nor of the client. */
 const NOT_PASSED_ON = /^(connection|keep-alive|proxy-.*|te|trailer|upgrade|http2-.*|expect|origin|authorization)$/;
 
+/** The path and the protocol of Vite's own WebSocket (RFC 9110 §7.8), which only `vite` has. */
+const SOCKET = /^\/(\?\S*)? vite-(hmr|ping)$/;
+const NOTHING = 'There is nothing at this address.';
+
 type Vite = ViteDevServer | PreviewServer;
-type Test = (req: IncomingMessage) => boolean;
 
 /** For `vite` and `vite preview` alike. */
 export const gateway = (settings: Settings): Plugin => ({
   name: 'gateway',
-  configureServer: (vite) => guard(vite, settings, isViteSocket),
-  configurePreviewServer: (vite) => guard(vite, settings, () => false, vite.config.preview.headers),
+  configureServer: (vite) => guard(vite, settings),
+  configurePreviewServer: (vite) => guard(vite, settings, vite.config.preview.headers),
 });
 
 /** Refuses every request that is not in the table, and answers those to the gateway itself. */
-function guard(vite: Vite, settings: Settings, isSocket: Test, headers = {}) {
-  const hasOwnName: Test = (req) => isForLocalhost(req, settings.ALLOWED_HOSTS);
+function guard(vite: Vite, settings: Settings, headers = {}) {
+  const hasOwnName = (req: IncomingMessage) => isForLocalhost(req, settings.ALLOWED_HOSTS);
   // Any other request for an upgrade, to HTTP/2 for example, is answered in HTTP/1.1.
-  const shouldUpgradeCallback: Test = (req) => isSocket(req) && hasOwnName(req);
+  const shouldUpgradeCallback = (req: IncomingMessage) =>
+    'ws' in vite && SOCKET.test(`${req.url} ${req.headers['sec-websocket-protocol']}`) && hasOwnName(req);
   // In milliseconds: connections whose request does not come are closed.
   const limits = { headersTimeout: 5_000, requestTimeout: 10_000, connectionsCheckingInterval: 500 };
   Object.assign(vite.httpServer as object, { ...limits, shouldUpgradeCallback });
@@ -82,18 +86,12 @@ function guard(vite: Vite, settings: Settings, isSocket: Test, headers = {}) {
   });
 }
 
-const NOTHING = 'There is nothing at this address.';
-
-/** Vite's own WebSocket (RFC 9110 §7.8). */
-const isViteSocket: Test = ({ url = '', headers }) =>
-  /^\/(\?|$)/.test(url) && /^vite-(hmr|ping)$/.test(headers['sec-websocket-protocol'] ?? '');
-
 /** Browsers send the `Origin` of the page, curl sends none. The scheme is not compared: TLS may end before us. */
-const isOwnOrigin: Test = ({ headers: { origin, host } }) =>
+const isOwnOrigin = ({ headers: { origin, host } }: IncomingMessage) =>
   origin === undefined || (URL.canParse(origin) && new URL(origin).host === host?.toLowerCase());
 
 /** A form can send other types without a CORS preflight, so CSRF protection does not rest on `Origin` alone. */
-const isJsonOrNothing: Test = (req) =>
+const isJsonOrNothing = (req: IncomingMessage) =>
   /^application\/json\s*(;|$)/i.test(req.headers['content-type'] ?? (hasBody(req) ? '' : 'application/json'));
 
 /** Sends the states of all parts, a line of JSON each (NDJSON). A part that answers no JSON gets a line that is none either. */
@@ -116,23 +114,8 @@ function send(res: ServerResponse, status: number, type: string, body: string, h
 }
 
 /** Sends problem details (RFC 9457). */
-const problem = (res: ServerResponse, status: number, detail: string, headers = {}) =>
+export const problem = (res: ServerResponse, status: number, detail: string, headers = {}) =>
   send(res, status, 'problem+json', problemDocument(status, detail), headers);
-
-/** Completes Vite's proxy to a part: its failures are problems to wait for, and its connections are not the client's. */
-export const mend = (part: string) => (proxy: HttpProxy.ProxyServer) => {
-  proxy.on('proxyRes', (answer, _req, res) => {
-    answer.headers.connection = res.shouldKeepAlive ? 'keep-alive' : 'close';
-    // A truncated answer must not look complete, nor a dead stream alive. A stream is open before its first message.
-    answer.on('close', () => answer.complete || res.destroy());
-    process.nextTick(() => res.flushHeaders());
-  });
-  proxy.on('error', (_error, req, res) => {
-    if (!('req' in res) || res.headersSent) return void res.destroy();
-    req.unpipe().resume();
-    problem(res, 503, `${part} is not answering. Try again in a moment.`, { 'Retry-After': '1' });
-  });
-};
 
 /** Vite alone would cut off the requests in flight. Streams are: their readers reconnect, to the next process. */
 function endGracefully(vite: Vite, answering: Set<ServerResponse>) {
