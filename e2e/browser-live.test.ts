@@ -166,3 +166,38 @@ test('the page sends no request to another origin', async () => {
     for (const url of asked) expect(new URL(url).origin).toBe(blog.url);
   }
 });
+
+/** Tells for each message from the worker, and each change of the page, its number and time. */
+const WATCH_TURNS = `{
+  window.turns = { messages: 0, lastAt: 0, now: 0, drawn: [] };
+  const { set } = Object.getOwnPropertyDescriptor(MessagePort.prototype, 'onmessage');
+  Object.defineProperty(MessagePort.prototype, 'onmessage', {
+    set(listener) {
+      set.call(this, (event) => {
+        // React's own ports carry null.
+        if (event.data?.data) {
+          turns.lastAt = performance.now();
+          turns.now = ++turns.messages;
+          setTimeout(() => { turns.now = 0; });
+        }
+        listener(event);
+      });
+    },
+  });
+  new MutationObserver(() => turns.drawn.push(turns.now)).observe(document, { childList: true, subtree: true, characterData: true });
+}`;
+
+test('the first change after a pause is drawn in the same turn as its message, without waiting for a batch', async () => {
+  const id = await blog.post('At once');
+  const page = await blog.open(WATCH_TURNS);
+  await postOf(page, 'At once').waitFor();
+  await blog.withoutVerdicts(async () => {
+    for (const text of ['one', 'two', 'three']) {
+      await until('a pause', () => page.evaluate('performance.now() - turns.lastAt > 200'));
+      await page.evaluate('turns.messages = 0; turns.drawn = []');
+      await blog.comment(id, text);
+      await until('the change', () => page.evaluate('turns.messages > 0 && turns.drawn.length > 0'));
+      expect(await page.evaluate('turns.drawn[0]')).toBe(1);
+    }
+  });
+});

@@ -1,6 +1,6 @@
 // The page as a document: accessible, printable, steady while it loads, and right whatever the browser does to it.
 import { expect } from '@jest/globals';
-import { openBlog, postOf, test } from './browser.ts';
+import { loadedAt, openBlog, postOf, sendComment, test } from './browser.ts';
 import { accessibilityViolations } from './lib/axe.ts';
 import { get, post, until } from './lib/http.ts';
 
@@ -47,42 +47,6 @@ test('axe finds nothing on the blog, a post, and the System page, wide and on a 
   await page.getByRole('listitem', { name: 'moderation', exact: true }).getByText('Live').waitFor();
   await check('/system calm, wide and dark');
   expect(found).toEqual(Object.fromEntries(Object.keys(found).map((what) => [what, []])));
-});
-
-test('nothing moves while the page loads', async () => {
-  const id = await blog.post('Steady');
-  await blog.comment(id, 'a remark');
-  await blog.system.quiet();
-  const page = await blog.openEmpty();
-  blog.watch(page);
-  await page.addInitScript(`{
-    window.moved = [];
-    const named = (node) => (node instanceof Element ? node : node?.parentElement)?.outerHTML.slice(0, 100);
-    new PerformanceObserver((list) => {
-      for (const { value, hadRecentInput, sources } of list.getEntries())
-        if (!hadRecentInput && value > 0.001) window.moved.push(value.toFixed(5) + ': ' + sources.map(({ node }) => named(node)).join(', '));
-    }).observe({ type: 'layout-shift', buffered: true });
-    window.painted = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
-  }`);
-  for (const path of ['/', `/p/${id}`]) {
-    // Holds the answers until the page without them was painted.
-    const held = Promise.withResolvers<void>();
-    const waiting: string[] = [];
-    await page.route(/\/(posts|api)/, async (route) => {
-      waiting.push(route.request().url());
-      await held.promise;
-      await route.continue();
-    });
-    await page.goto(blog.url + path);
-    await until('it asks', () => waiting.length > 0);
-    await page.evaluate('painted()');
-    held.resolve();
-    await page.getByText('Steady').first().waitFor();
-    await page.locator('.connection[data-state=live]').waitFor();
-    await page.evaluate('painted()');
-    expect([path, await page.evaluate('moved')]).toEqual([path, []]);
-    await page.unrouteAll();
-  }
 });
 
 test('printed, the posts are dark on white, also from a dark screen', async () => {
@@ -136,7 +100,7 @@ test('a page restored from the back/forward cache is live again, has what came m
   await page.goto(`${blog.url}/healthz`);
   await blog.post('Meanwhile');
   await page.evaluate('history.back()');
-  await page.waitForFunction('window.restored === true');
+  await until('it is restored', () => page.evaluate('window.restored === true'));
   await page.getByRole('button', { name: '1 new post' }).click();
   await postOf(page, 'Meanwhile').waitFor();
   await page.locator('.connection[data-state=live]').waitFor();
@@ -169,20 +133,125 @@ test('a System page that cannot be loaded, as after a deployment, says to reload
 });
 
 test('nothing moves while the page loads, and a narrow phone scrolls in one direction only', async () => {
-  const id = await blog.post('A title of several words that a phone breaks into lines');
+  const title = 'Several words that a phone breaks into lines';
+  const id = await blog.post(title);
   for (const text of ['one', 'two', 'three', 'four', `long${'g'.repeat(200)}`]) await blog.comment(id, text);
-  const shifts = `new PerformanceObserver((list) => {
-    for (const { value, hadRecentInput } of list.getEntries()) if (!hadRecentInput) window.shifted = (window.shifted ?? 0) + value;
-  }).observe({ type: 'layout-shift', buffered: true })`;
+  const page = await blog.openEmpty();
+  blog.watch(page);
+  await page.setViewportSize({ width: 320, height: 568 });
+  await page.addInitScript(`{
+    window.shifted = 0;
+    new PerformanceObserver((list) => {
+      for (const { value, hadRecentInput } of list.getEntries()) if (!hadRecentInput) window.shifted += value;
+    }).observe({ type: 'layout-shift', buffered: true });
+    window.painted = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  }`);
   for (const path of ['/', `/p/${id}`]) {
-    const page = await blog.openEmpty();
-    blog.watch(page);
-    await page.addInitScript(shifts);
-    await page.setViewportSize({ width: 320, height: 568 });
+    // Holds the answers until the page without them was painted.
+    const held = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
+    await page.route(/\/posts/, async (route) => {
+      asked.resolve();
+      await held.promise;
+      await route.continue();
+    });
     await page.goto(blog.url + path);
+    await asked.promise;
+    await page.evaluate('painted()');
+    held.resolve();
+    await postOf(page, title).waitFor();
     await page.locator('.connection[data-state=live]').waitFor();
-    await postOf(page, 'A title of several words that a phone breaks into lines').waitFor();
-    expect(await page.evaluate('window.shifted ?? 0')).toBeLessThan(0.01);
+    await page.evaluate('painted()');
+    expect(await page.evaluate('shifted')).toBeLessThan(0.01);
     expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
+    await page.unrouteAll();
   }
+});
+
+const DENIED = `get() { throw new DOMException('The operation is insecure.', 'SecurityError'); }`;
+const NO_WORKER = `Object.defineProperty(window, 'SharedWorker', { ${DENIED} });`;
+
+test('offline the page says so and keeps what is sent; online again it is up to date at once', async () => {
+  const page = await blog.open(NO_WORKER);
+  const loaded = await loadedAt(page);
+  await page.context().setOffline(true);
+  // Chromium under Playwright does not send it, and keeps what is connected.
+  await page.evaluate(`dispatchEvent(new Event('offline'))`);
+  await page.locator('.connection[data-state=lost]').waitFor();
+  await page.getByLabel('Title').fill('Sent offline');
+  await page.getByRole('button', { name: 'Post', exact: true }).click();
+  await page.locator('.composer').getByText('Sending again…').waitFor();
+  await blog.post('Meanwhile');
+  await page.context().setOffline(false);
+  await page.evaluate(`dispatchEvent(new Event('online'))`);
+  await page.locator('.connection[data-state=live]').waitFor();
+  await postOf(page, 'Sent offline').and(page.locator('[data-sent=false]')).waitFor();
+  await page.getByRole('button', { name: '1 new post' }).click();
+  await postOf(page, 'Meanwhile').waitFor();
+  expect(await postOf(page, 'Sent offline').count()).toBe(1);
+  expect(await loadedAt(page)).toBe(loaded);
+});
+
+test('without workers each window has one stream, and while all connections are taken, sending says that it waits', async () => {
+  await blog.post('Windows');
+  const first = await blog.open(NO_WORKER);
+  const context = first.context();
+  const windows = [first];
+  for (let n = 1; n < 6; n++) {
+    const page = await context.newPage();
+    blog.watch(page);
+    await page.addInitScript(NO_WORKER);
+    await page.goto(blog.url);
+    await page.locator('.connection[data-state=live]').waitFor();
+    windows.push(page);
+  }
+  expect(await blog.streams()).toEqual([6, 0]);
+  await sendComment(first, 'Windows', 'sent at last');
+  const waits = postOf(first, 'Windows').locator('.waits');
+  await waits.waitFor();
+  await windows.at(-1)?.close();
+  await postOf(first, 'Windows').locator('[data-status=approved]').getByText('sent at last').waitFor();
+});
+
+/** Replaces each text by an element, at once and after every change, as translators do. */
+const TRANSLATE = `{
+  const translate = () => {
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const texts = [];
+    while (walker.nextNode()) if (!walker.currentNode.parentElement.closest('font, script, style')) texts.push(walker.currentNode);
+    for (const text of texts) {
+      const font = document.createElement('font');
+      font.textContent = text.data.toUpperCase();
+      text.replaceWith(font);
+    }
+  };
+  addEventListener('load', () => {
+    new MutationObserver(translate).observe(document.body, { childList: true, subtree: true, characterData: true });
+    translate();
+  });
+}`;
+/** A clock that is wrong by so many hours. */
+const clockWrong = (hours: number) => `{
+  const Right = Date;
+  const wrong = ${hours} * 3_600_000;
+  window.Date = class extends Right {
+    constructor(...args) { super(...(args.length > 0 ? args : [Right.now() + wrong])); }
+    static now() { return Right.now() + wrong; }
+  };
+}`;
+
+test.each([-7, 7])('translated, and with a clock wrong by %d hours, the page works', async (hours) => {
+  const title = `Seen at ${hours}`;
+  const id = await blog.post(title);
+  const page = await blog.open(TRANSLATE + clockWrong(hours));
+  const article = page.getByRole('article').filter({ hasText: title.toUpperCase() });
+  await article.getByRole('button', { name: 'WRITE A COMMENT' }).click();
+  await article.getByRole('textbox').fill('a remark');
+  await article.getByRole('button', { name: 'COMMENT', exact: true }).click();
+  await article.locator('[data-status=approved]').getByText('A REMARK').waitFor();
+  await blog.comment(id, 'by another');
+  await article.locator('[data-status=approved]').getByText('BY ANOTHER').waitFor();
+  expect(await article.innerText()).not.toMatch(/\bIN \d|NaN|INVALID/);
+  await page.getByRole('link', { name: 'SYSTEM', exact: true }).click();
+  await page.getByRole('listitem', { name: 'moderation' }).getByText('LIVE').waitFor();
 });

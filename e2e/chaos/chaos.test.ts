@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
+import { executablePath } from '../lib/chromium.ts';
 import { runScript } from '../lib/script.ts';
 import { KINDS } from './schedule.ts';
 
@@ -34,6 +35,8 @@ test(
     expect(output).not.toContain('not caused');
     expect(output).toMatch(/^lost +0$/m);
     expect(output).toMatch(/^writes acknowledged +[1-9]\d* \([1-9]\d* between/m);
+    const page = executablePath ? /^the page in a browser +open all the time, [1-9]/m : /no browser was found$/m;
+    expect(output).toMatch(page);
     expect(output).toMatch(/^counts as evidence +no: .*\d of 20000 writes/m);
   },
   PATIENCE,

@@ -14,6 +14,7 @@ import { startSystem } from '../lib/system.ts';
 import { startCrowd } from './crowd.ts';
 import { createCauses, startFaults, type Target } from './faults.ts';
 import { startNaive } from './naive.ts';
+import { type OpenPage, openPage } from './page.ts';
 import { printResults } from './report.ts';
 import { createSchedule } from './schedule.ts';
 
@@ -55,6 +56,8 @@ const interruption = new AbortController();
 type Blog = Pick<Target, 'isReady' | 'causes'> & {
   url: (part: string) => string;
   hasDisk: boolean;
+  /** Undefined without a browser. */
+  page?: OpenPage | undefined;
   /** Resolves once all writes have had all their effects. */
   quiet: () => Promise<void>;
   snapshot: (writes: Write[], seen: Snapshot['seen']) => Promise<Snapshot>;
@@ -68,8 +71,15 @@ async function startOurs(): Promise<Blog> {
     ...(options.production ? ['--production'] : []),
     ...(disk ? ['--data', join(disk.folder, 'data')] : []),
   );
+  const opening = interruption.signal.aborted ? undefined : openPage(system.url('client'));
+  const page = await opening?.catch(async (error) => {
+    await system.stop();
+    await disk?.unmount();
+    throw error;
+  });
   return {
     url: system.url,
+    page,
     isReady: async (part) =>
       (await get(`${system.url(part)}/readyz`)).status === 200 && (await system.pids()).has(part),
     causes: createCauses(system, disk, interruption.signal),
@@ -77,6 +87,7 @@ async function startOurs(): Promise<Blog> {
     quiet: () => system.quiet(QUIET_WITHIN_MS),
     snapshot: (_, seen) => takeSnapshot(system, seen),
     async stop(keep) {
+      await page?.close();
       await system.stop({ keep });
       let kept = keep ? system.dataDir : undefined;
       if (disk && kept) {
@@ -115,7 +126,7 @@ function observeLag(bus: string) {
 }
 
 /** Runs the faults and returns true if all is right afterwards. */
-async function run({ url, isReady, causes, hasDisk, quiet, snapshot }: Blog): Promise<boolean> {
+async function run({ url, isReady, causes, hasDisk, page, quiet, snapshot }: Blog): Promise<boolean> {
   const began = performance.now();
   const secondsSince = (start: number) => ((performance.now() - start) / 1_000).toFixed(1);
   const crowd = startCrowd(url, { followsLog: !options.naive });
@@ -137,7 +148,7 @@ async function run({ url, isReady, causes, hasDisk, quiet, snapshot }: Blog): Pr
   await faults.finished();
   const between = crowd.counts.acknowledged - before;
   const over = performance.now();
-  await crowd.stop();
+  await Promise.all([crowd.stop(), page?.stop()]);
   clearInterval(telling);
   tell();
   const isQuiet = await quiet().then(
@@ -148,12 +159,25 @@ async function run({ url, isReady, causes, hasDisk, quiet, snapshot }: Blog): Pr
   lag.stop();
 
   console.log('\nThe faults are over; comparing …\n');
-  const found = await snapshot(crowd.writes, crowd.seen);
+  const writes = [...crowd.writes, ...(page?.writes ?? [])];
+  const found = await snapshot(writes, crowd.seen);
   const bannedWords = process.env.BANNED_WORDS?.split(',').map((word) => word.trim());
-  const violations = check(crowd.writes, found, bannedWords);
+  const violations = [...check(writes, found, bannedWords), ...((await page?.check(found)) ?? [])];
   const longest = options.naive ? undefined : lag.longest;
   const { done } = faults;
-  printResults({ options, hasDisk, done, crowd, between, longest, quietAfter, log: found.log.length, violations });
+  const seen = page?.report() ?? (options.naive ? 'not opened' : 'not opened: no browser was found');
+  printResults({
+    options,
+    hasDisk,
+    done,
+    crowd,
+    between,
+    longest,
+    quietAfter,
+    log: found.log.length,
+    seen,
+    violations,
+  });
   return violations.length === 0 && isQuiet && crowd.counts.givenUp === 0;
 }
 

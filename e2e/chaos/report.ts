@@ -29,6 +29,8 @@ export type Results = {
   quietAfter: string;
   /** Events in the log. */
   log: number;
+  /** The report of the page in a browser. */
+  seen: string;
   violations: Violation[];
 };
 
@@ -73,7 +75,7 @@ function tooFew({ done, crowd, between }: Results): string[] {
 }
 
 export function printResults(results: Results): void {
-  const { options, crowd, between, longest, quietAfter, log, violations } = results;
+  const { options, crowd, between, longest, quietAfter, log, seen, violations } = results;
   const { acknowledged, repeated, givenUp, reads } = crowd.counts;
   const kinds = new Map(crowd.writes.filter(({ id }) => id).map(({ id, kind }) => [id, kind]));
   const written = (kind: string) => [...kinds.values()].filter((other) => other === kind).length;
@@ -105,6 +107,7 @@ export function printResults(results: Results): void {
     ['events in the log', log],
     ['longest lag', longest ? `${longest.events} events, ${longest.seconds} s` : 'not told'],
     ['quiet after the last fault', quietAfter],
+    ['the page in a browser', seen],
     ...SHOWN.map((kind): [string, string] => [kind, counted(kind)]),
     ['other violations', sum(violations.filter(({ kind }) => !SHOWN.includes(kind)))],
     ['counts as evidence', few.length > 0 ? `no: ${few.join(', ')}` : 'yes'],

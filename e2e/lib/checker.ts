@@ -54,7 +54,9 @@ export type Kind =
   | 'count'
   | 'not rebuilt'
   | 'lag'
-  | 'dead letter';
+  | 'dead letter'
+  /** Found by a person at the page, not by the checker. */
+  | 'page';
 /** `count`: the number of writes or events; `at`: their number for each place, if there is one. */
 export type Violation = { kind: Kind; count: number; at: Record<string, number>; examples: string[] };
 

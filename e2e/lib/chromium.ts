@@ -44,6 +44,8 @@ export async function launch(...flags: string[]): Promise<Browser> {
   return chromium.launch({
     executablePath,
     args: [...FLAGS, ...flags],
+    // A signal is the program's own to handle; the browser ends with it.
+    ...{ handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false },
     // Playwright turns the cache off that a person's browser restores pages from.
     ignoreDefaultArgs: ['--disable-back-forward-cache'],
   });
