@@ -136,23 +136,6 @@ test('a killed part is shown as away, then as back and catching up', async () =>
   await lag(page, 'moderation', /^0 events$/);
 });
 
-test('an idle page asks once a second for all states, and a part that is away is no error in the console', async () => {
-  const page = await openSystem();
-  const errors: string[] = [];
-  page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
-  await blog.system.part('stop moderation');
-  await page.locator('.diagram').getByText('away').first().waitFor();
-  const asked: string[] = [];
-  page.on('request', (sent) => asked.push(new URL(sent.url()).pathname));
-  const isState = (path: string) => path === '/api/system/state';
-  const began = performance.now();
-  await until('four states were read', () => asked.filter(isState).length >= 4);
-  expect(performance.now() - began).toBeGreaterThan(2_000);
-  expect(asked.filter((path) => !isState(path)).length).toBeLessThan(4);
-  expect(errors).toEqual([]);
-  await blog.system.startPart('moderation');
-});
-
 test('a subscription that is paused by its button falls behind, and once resumed catches up', async () => {
   const id = await blog.post('Paused');
   const page = await openSystem();
