@@ -1,7 +1,9 @@
 // The posts of the page, as they are merged from reads and the stream.
 
 import { describe, expect, test } from '@jest/globals';
-import { fromList, uncovered, withMessages, withOlder, withReread, withShown } from '../src/blog/feed.ts';
+import fc from 'fast-check';
+import { type Feed, fromList, uncovered, withMessages, withOlder, withReread, withShown } from '../src/blog/feed.ts';
+import type { Message, Status } from '../src/blog/types.ts';
 import { aComment, aMessage, aPost } from './fake-blog.ts';
 
 const nobody = () => false;
@@ -71,5 +73,41 @@ describe('the posts of the page', () => {
     expect(after.entries.get('post-2')).toBe(feed.entries.get('post-2'));
     expect(after.shown).toBe(feed.shown);
     expect(withMessages(after, [aMessage(aPost(1))], nobody)).toBe(after);
+  });
+
+  test('messages in any order and number, and an answer older than they are, lead to the same feed', () => {
+    const post = (seq: number, commentCount: number) => aPost(seq, { commentCount });
+    const remark = (of: number, seq: number, status: Status) =>
+      aComment(seq, status, { id: `${of}-${seq}`, postId: `post-${of}` });
+    const messages = [1, 2].flatMap((of) =>
+      [1, 2, 3].flatMap((seq) => [
+        aMessage(post(of, seq), [remark(of, seq, 'pending')]),
+        aMessage(post(of, 3), [remark(of, seq, seq === 2 ? 'rejected' : 'approved')]),
+      ]),
+    );
+    const older = {
+      ...list([]),
+      posts: [2, 1].map((of) => ({ post: post(of, 2), comments: [1, 2].map((seq) => remark(of, seq, 'pending')) })),
+    };
+    const known = (feed: Feed) =>
+      [...feed.entries].map(([id, { post, comments, apart }]) => ({ id, post, comments, apart }));
+    const all = known(withMessages(fromList(list([2, 1])), messages, nobody));
+    const property = fc.property(
+      fc.shuffledSubarray(messages, { minLength: messages.length }),
+      fc.array(fc.constantFrom(...messages), { maxLength: 4 }),
+      fc.nat({ max: messages.length }),
+      (order, again, at) => {
+        let feed = fromList(list([2, 1]));
+        const recent: Message[] = [];
+        for (const message of [...order, ...again]) {
+          if (recent.length === at) feed = withMessages(withReread(feed, older, nobody), recent, nobody);
+          recent.push(message);
+          const ofPost = recent.filter((one) => one.post.id === message.post.id);
+          feed = withMessages(feed, ofPost, nobody);
+        }
+        expect(known(feed)).toEqual(all);
+      },
+    );
+    fc.assert(property);
   });
 });

@@ -35,7 +35,7 @@ export const sendPost = (texts: Texts, key: string, signal: AbortSignal) => send
 export async function sendComment(postId: string, texts: Texts, key: string, signal: AbortSignal) {
   noteSent(key);
   const created = await send(`/posts/${encodeURIComponent(postId)}/comments`, texts, key, signal);
-  noteAnswered(key, created);
+  noteAnswered(key, created.id, created.createdAt);
   return created;
 }
 

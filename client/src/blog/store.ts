@@ -106,17 +106,17 @@ export function createFeedStore(announce: (text: string) => void) {
       if (mine !== run) return;
       mine = ++run;
       const { feed, arrivals } = state;
+      const { position } = list;
       const merged = isFirst ? feeds.fromList(list, feed) : feeds.withReread(feed, list, isOwn);
       set({ feed: withRecent(merged), phase: 'ready', arrivals: arrivals + (isFirst ? 0 : 1) });
       void refresh(feeds.uncovered(feed, list));
-      const { position } = list;
       if (position !== undefined) {
         closeStream = openLiveStream({ path: '/stream', position, onMessage, onReset: follow, onState });
-      } else {
-        // A read model without a stream, such as the classic one, is polled.
-        onState('live');
-        starting = setTimeout(follow, READ_EVERY_MS);
+        return;
       }
+      // A read model without a stream, such as the classic one, is polled.
+      onState('live');
+      starting = setTimeout(follow, READ_EVERY_MS);
     } catch (error) {
       if (mine !== run) return;
       if (isFirst) set({ phase: 'failed' });

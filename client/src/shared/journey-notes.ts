@@ -27,10 +27,7 @@ export function noteSent(key: string): void {
 }
 
 /** Notes the 201 of a comment, and its id if the service names it. */
-export function noteAnswered(
-  key: string,
-  { id, createdAt }: { id: string | undefined; createdAt: string | null },
-): void {
+export function noteAnswered(key: string, id: string | undefined, createdAt: string | null): void {
   if (id !== undefined) put(own, id, { ...noteOf(id), ...sending.get(key), answeredAt: Date.now(), createdAt });
   sending.delete(key);
   tell();
