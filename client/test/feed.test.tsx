@@ -105,6 +105,8 @@ describe('the posts of the page', () => {
           const ofPost = recent.filter((one) => one.post.id === message.post.id);
           feed = withMessages(feed, ofPost, nobody);
         }
+        // One that comes long after all others.
+        feed = withMessages(feed, order.slice(0, 1), nobody);
         expect(known(feed)).toEqual(all);
       },
     );
