@@ -74,7 +74,7 @@ describe('a journey', () => {
     await comment('Title 1', 'Hello');
     await userEvent.click(await article('Title 1').findByRole('link', { name: 'Journey' }));
     await waitFor(() => expect(steps()[0]).toMatch(/^Sent from this pageclient/));
-    expect(journey().getByText(/this page got its 201/)).toBeTruthy();
+    expect(journey().getByText(/this page got the answer/)).toBeTruthy();
     expect(journey().getByText(/is stored in the outbox of comments/)).toBeTruthy();
     publish(...[created, moderated, updated].map((entry) => ({ ...entry, subject: 'mine' })));
     catchUp();

@@ -24,9 +24,6 @@ export type States = {
   control: boolean;
 };
 
-/** The number of positions for which the bus remembers deliveries. */
-export const REMEMBERED = 10_000;
-
 const BASE = '/api/system';
 
 /** The timeout of log queries, in milliseconds. For a rare type the bus searches the whole log, which may take long. */

@@ -12,37 +12,29 @@ type Props = { step: Step; start: number; whole: number };
 export function JourneyStep({ step, start, whole }: Props) {
   const search = useSearchParams();
   const { name, state, who, entry, at, gap = 0, early, branches, passed, attempts } = step;
-  const share = (ms: number) => `${(100 * ms) / whole}%`;
-  const logged = name === 'logged' ? entry : undefined;
+  const position = name === 'logged' ? entry?.position : undefined;
+  const share = (ms = 0) => `${(100 * (ms - start)) / whole}%`;
+  const fromTo = { '--from': share(at && at - gap), '--to': share(at) } as CSSProperties;
   return (
     <li className="step" data-state={state}>
       <p className="step-head">
         <span className="step-what">
           <b>{textOf(step)}</b>
-          {logged && (
-            <Link href={addressWith(search, { event: String(logged.position) })}>
-              {logged.position.toLocaleString()}
-            </Link>
-          )}
+          {position && <Link href={addressWith(search, { event: String(position) })}>{position.toLocaleString()}</Link>}
           <Attempts count={attempts} />
           {/* A foreign source is not known to have an outbox. */}
-          {PARTS.some((part) => part === logged?.source) && <small> from the outbox of {logged?.source}</small>}
+          {position && isPart(entry?.source) && <small> from the outbox of {entry?.source}</small>}
         </span>
         <small>{who}</small>
         <span className="gap">{gapText(step)}</span>
         <ClockTime value={at} />
       </p>
       {/* The time since the step before, on an axis as long as the whole journey. */}
-      {at !== undefined && !early && whole > 0 && (
-        <span
-          className="bar"
-          style={{ '--from': share(at - start - gap), '--to': share(at - start) } as CSSProperties}
-        />
-      )}
+      {at !== undefined && !early && whole > 0 && <span className="bar" style={fromTo} />}
       <ul className="quiet branches">
         {branches.map(({ who, after, attempts }) => (
           <li key={who}>
-            {who === 'client' ? 'this page got its 201' : `${who} has it`}
+            {who === 'client' ? 'this page got the answer' : `${who} has it`}
             {after !== undefined && <span className="gap">{` + ${durationText(after)}`}</span>}
             <Attempts count={attempts} />
           </li>
@@ -54,6 +46,8 @@ export function JourneyStep({ step, start, whole }: Props) {
     </li>
   );
 }
+
+const isPart = (source = '') => PARTS.some((part) => part === source);
 
 function textOf({ name, state, who, entry }: Step): string {
   const isDone = state === 'done';

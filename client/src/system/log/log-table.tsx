@@ -10,7 +10,6 @@ const COLUMNS = { Position: '14%', Type: '26%', Subject: '24%', Source: '16%', R
 /** A table of events, newest first. A position links to its event, a type or a subject to the filtered log. */
 export const LogTable = memo(function LogTable({ rows }: { rows: readonly LogEntry[] }) {
   const search = useSearchParams();
-  const current = Number(search.get('event'));
   return (
     <table className="log-table">
       <caption className="visually-hidden">Events of the log, newest first</caption>
@@ -25,25 +24,17 @@ export const LogTable = memo(function LogTable({ rows }: { rows: readonly LogEnt
       </thead>
       <tbody>
         {rows.map((entry) => (
-          <Row key={entry.position} entry={entry} search={search} isCurrent={entry.position === current} />
+          <Row key={entry.position} entry={entry} search={search} />
         ))}
       </tbody>
     </table>
   );
 });
 
-const Row = memo(function Row({
-  entry,
-  search,
-  isCurrent,
-}: {
-  entry: LogEntry;
-  search: URLSearchParams;
-  isCurrent: boolean;
-}) {
+const Row = memo(function Row({ entry, search }: { entry: LogEntry; search: URLSearchParams }) {
   const { position, type, subject, source, time, recordedtime } = entry;
   return (
-    <tr data-type={type} aria-current={isCurrent || undefined}>
+    <tr aria-current={search.get('event') === String(position) || undefined}>
       <th scope="row">
         <RowLink href={addressWith(search, { event: String(position) })}>{position.toLocaleString()}</RowLink>
       </th>
