@@ -23,7 +23,9 @@ export function JourneyStep({ step, start, whole }: Props) {
           {position && <Link href={addressWith(search, { event: String(position) })}>{position.toLocaleString()}</Link>}
           <Attempts count={attempts} />
           {/* A foreign source is not known to have an outbox. */}
-          {position && isPart(entry?.source) && <small> from the outbox of {entry?.source}</small>}
+          {position && PARTS.some((part) => part === entry?.source) && (
+            <small> from the outbox of {entry?.source}</small>
+          )}
         </span>
         <small>{who}</small>
         <span className="gap">{gapText(step)}</span>
@@ -46,8 +48,6 @@ export function JourneyStep({ step, start, whole }: Props) {
     </li>
   );
 }
-
-const isPart = (source = '') => PARTS.some((part) => part === source);
 
 function textOf({ name, state, who, entry }: Step): string {
   const isDone = state === 'done';

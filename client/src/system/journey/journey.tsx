@@ -59,17 +59,10 @@ export function Journey({ comment }: { comment: string }) {
           Trace <code>{trace}</code>: look it up in the parts' log lines, or in the tracing backend if there is one.
         </p>
       )}
-      {isError && (
-        <p className="waits">
-          The event bus does not answer at the moment: this is the last known state. The page keeps trying.
-        </p>
-      )}
+      {isError && <p className="waits">The event bus does not answer at the moment. The page keeps trying.</p>}
       {!data && !isError && <p className="note">Searching the log…</p>}
       {data && entries.length === 0 && !isKnown && (
-        <p>
-          The log has no event about this comment, and this page did not send it. Once there is an event, it is shown
-          here.
-        </p>
+        <p>The log has no event about this comment yet, and this page did not send it.</p>
       )}
       {isKnown && <Steps steps={steps} />}
       {further.length > 0 && (
@@ -119,13 +112,10 @@ function useEvents(comment: string) {
     },
   });
   const { refetch } = query;
-  useEffect(
-    () =>
-      onEvents((entries) => {
-        if (entries.some(({ subject }) => subject === comment)) void refetch();
-      }),
-    [onEvents, comment, refetch],
-  );
+  useEffect(() => {
+    const isAbout = ({ subject }: LogEntry) => subject === comment;
+    return onEvents((entries) => void (entries.some(isAbout) && refetch()));
+  }, [onEvents, comment, refetch]);
   return query;
 }
 

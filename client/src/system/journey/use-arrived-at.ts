@@ -7,8 +7,7 @@ const SETTLES_MS = 2_000;
 export function useArrivedAt() {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => {
-    const place = () => heading.current?.scrollIntoView({ block: 'start', behavior: 'instant' });
-    const observer = new ResizeObserver(place);
+    const observer = new ResizeObserver(() => heading.current?.scrollIntoView({ behavior: 'instant' }));
     const leave = () => observer.disconnect();
     for (const input of ['wheel', 'pointerdown', 'keydown']) window.addEventListener(input, leave, { once: true });
     const timer = setTimeout(leave, SETTLES_MS);

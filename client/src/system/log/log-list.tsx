@@ -23,10 +23,7 @@ const AGAIN_MS = 2_000;
 /** Throttle: the rows change at most this often, however many events come. */
 const DRAW_EVERY_MS = 250;
 
-/**
- * The newest matching events, live; older ones on demand. While the rows are held, new events are counted, and shown
- * afterwards. `children` is shown above them.
- */
+/** Below `children` the newest matching events, live; older ones on demand. While rows are held, new events wait. */
 export function LogList({ filter, children }: { filter: LogFilter; children: ReactNode }) {
   const list = useRef<HTMLDivElement>(null);
   const { held, paused, setPaused, watch } = useHold(list);

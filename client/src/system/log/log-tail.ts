@@ -43,13 +43,9 @@ export function createLogTail({ onBegin, onEvents }: Options) {
       if (mine !== runs) return;
       last = entries[0]?.position ?? 0;
       onBegin(entries.reverse());
-      const onMessage = arrived.add;
       closeStream = openLiveStream({
-        path: LOG_STREAM,
-        position: head,
-        onMessage,
-        onReset: follow,
-        onState: () => undefined,
+        ...{ path: LOG_STREAM, position: head, onMessage: arrived.add },
+        ...{ onReset: follow, onState: () => undefined },
       });
     } catch {
       if (mine !== runs) return;
