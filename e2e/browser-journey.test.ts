@@ -18,7 +18,8 @@ test('in production there are neither buttons nor control routes', async () => {
   for (const name of ['Subscriptions', 'Dead letters (0)'])
     expect(await page.getByRole('region', { name }).getByRole('button').count()).toBe(0);
   for (const [method, path] of CONTROLS) {
-    const sent = { method, body: {}, headers: { origin: blog.url } };
+    // The gateway refuses a body that the method has no use for.
+    const sent = { method, body: method === 'POST' ? {} : undefined, headers: { origin: blog.url } };
     expect([path, (await request(`${blog.url}/api/system${path}`, sent)).status]).toEqual([path, 404]);
   }
   expect((await blog.system.subscriptions()).map(({ state, replay }) => [state, replay])).toEqual(
