@@ -12,11 +12,13 @@ import { parseTraceparent, traceIdOf } from '@blog/common/core/events.ts';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { until } from '../../e2e/lib/http.ts';
 import {
+  ASSET,
   ask,
   CONF,
   describeNginx,
   type Gateway,
   listen,
+  PAGE,
   SCRIPT,
   send,
   settingsFor,
@@ -207,6 +209,28 @@ describeNginx('nginx: answers', () => {
     expect([second.status, second.text]).toEqual([304, '']);
     expect(second.headers['content-security-policy']).toBeDefined();
     expect(second.headers['cache-control']).toBe('no-cache');
+  });
+
+  test('files named by a hash are cached for ever, and sent whole', async () => {
+    const gateway = await start();
+    const asset = await ask(gateway.url, 'GET /assets/index-abc.js', { range: 'bytes=0-1' });
+    expect([asset.status, asset.text]).toEqual([200, ASSET]);
+    expect(asset.headers['cache-control']).toBe('public, max-age=31536000, immutable');
+    const missing = await ask(gateway.url, 'GET /assets/missing.js', { accept: 'text/html,*/*' });
+    expect([missing.status, missing.text]).toEqual([200, PAGE]);
+  });
+
+  test.each([
+    ['nonsense\r\n\r\n', 400],
+    ['POST /posts HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZ\r\n', 400],
+    ['CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n', 400],
+  ])('complete requests are answered before one that is refused: %j', async (behind, status) => {
+    const gateway = await start();
+    parts.handle = (_req, res) => res.writeHead(201).end();
+    const whole = 'POST /posts HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}';
+    const answers = (await send(gateway.url, whole + whole + behind)).matchAll(/HTTP\/1\.1 (\d+) /g);
+    expect([...answers].map(([, one]) => Number(one))).toEqual([201, 201, status]);
+    expect(parts.seen.map(({ body }) => body)).toEqual(['{}', '{}']);
   });
 
   test('a part cannot redirect nginx internally', async () => {
