@@ -181,13 +181,13 @@ test('offline the page says so and keeps what is sent; online again it is up to 
   await page.getByLabel('Title').fill('Sent offline');
   await page.getByRole('button', { name: 'Post', exact: true }).click();
   await page.locator('.composer').getByText('Sending again…').waitFor();
-  await blog.post('Meanwhile');
+  await blog.post('While offline');
   await page.context().setOffline(false);
   await page.evaluate(`dispatchEvent(new Event('online'))`);
   await page.locator('.connection[data-state=live]').waitFor();
   await postOf(page, 'Sent offline').and(page.locator('[data-sent=false]')).waitFor();
   await page.getByRole('button', { name: '1 new post' }).click();
-  await postOf(page, 'Meanwhile').waitFor();
+  await postOf(page, 'While offline').waitFor();
   expect(await postOf(page, 'Sent offline').count()).toBe(1);
   expect(await loadedAt(page)).toBe(loaded);
 });
