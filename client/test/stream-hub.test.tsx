@@ -100,6 +100,28 @@ test('after a sleep, or a jump of the clock, all windows read anew over a new co
   expect(back.heard).not.toContain('reset');
 });
 
+test.each([
+  ['that read before the read model was rebuilt', 'new-9', 'old-7'],
+  ['that read after it', 'old-7', 'new-9'],
+  ['that read before the log was wiped', '20-ffff', '500-0000'],
+])('a window %s is not taken for up to date: all read anew', (_, known, other) => {
+  const windows = [join(known), join(other)];
+  open()[0]?.open();
+  for (const { say, heard } of windows) if (!heard.includes('reset')) say('here');
+  for (const { heard } of windows) expect(heard.filter((one) => one === 'reset')).toHaveLength(1);
+  expect(open()).toEqual([]);
+});
+
+test('a window that joins ahead of the stream is up to date once the stream has caught up', () => {
+  const [behind, ahead] = [join('db-1'), join('db-3')];
+  open()[0]?.open();
+  open()[0]?.send('db-3', { n: 3 });
+  for (const { say, heard } of [behind, ahead]) {
+    say('here');
+    expect(heard).not.toContain('reset');
+  }
+});
+
 test('with only one connection allowed, the second stream is polled until the connection is free', () => {
   const hub = createHub(1);
   const blog = join('db-1', '/stream', hub);

@@ -96,6 +96,8 @@ export function openSource({ path, position, onMessage, onReset, onState }: Opti
   open();
   return {
     close,
+    reset,
+    isBehind: (later: string) => compare(position, later) < 0,
     /** Brings again what follows an earlier position. A window that has just read reached the server: no backoff then. */
     goBackTo(earlier: string) {
       if (compare(earlier, position) < 0) position = earlier;

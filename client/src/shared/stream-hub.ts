@@ -52,18 +52,22 @@ export function createHub(most = Number.POSITIVE_INFINITY) {
   }
 
   return (tell: Tell) => {
-    let path = '';
+    let [path, position] = ['', ''];
     return (message: ToHub) => {
       const now = Date.now();
       if (message === 'leave') return leave(path, tell);
       if (message === 'here') {
         // After a sleep, or a jump of the clock, no window is in time and no connection is trusted: all read anew.
         for (const [reader, at] of streams.get(path)?.readers ?? []) if (now - at > SILENT_MS) leave(path, reader);
-        if (!streams.get(path)?.readers.has(tell)) return tell('reset');
+        const shared = streams.get(path);
+        if (!shared?.readers.has(tell)) return tell('reset');
+        // By now a live stream has come to the position of each window, unless that is of another database.
+        if (shared.state === 'live' && shared.source.isBehind(position)) return shared.source.reset();
       } else {
         path = message.join;
-        if (!streams.has(path) && streams.size < most) open(path, message.position);
-        streams.get(path)?.source.goBackTo(message.position);
+        position = message.position;
+        if (!streams.has(path) && streams.size < most) open(path, position);
+        streams.get(path)?.source.goBackTo(position);
       }
       const shared = streams.get(path);
       shared?.readers.set(tell, now);
