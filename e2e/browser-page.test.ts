@@ -95,6 +95,7 @@ test('back and forward keep the place', async () => {
 const RESTORED = `addEventListener('pageshow', ({ persisted }) => { window.restored = persisted; })`;
 
 test('a page restored from the back/forward cache is live again, has what came meanwhile, and keeps what was typed', async () => {
+  await blog.post('Before it was left');
   const page = await blog.open(RESTORED);
   await page.getByLabel('Title').fill('half a thought');
   await page.goto(`${blog.url}/healthz`);
@@ -172,6 +173,7 @@ const DENIED = `get() { throw new DOMException('The operation is insecure.', 'Se
 const NO_WORKER = `Object.defineProperty(window, 'SharedWorker', { ${DENIED} });`;
 
 test('offline the page says so and keeps what is sent; online again it is up to date at once', async () => {
+  await blog.post('Before it was offline');
   const page = await blog.open(NO_WORKER);
   const loaded = await loadedAt(page);
   await page.context().setOffline(true);
