@@ -104,6 +104,11 @@ test.each([
 test.each<[boolean, string, RequestListener | undefined]>([
   [true, 'hangs', () => {}],
   [true, 'resets the connection', (req) => req.socket.resetAndDestroy()],
+  [
+    true,
+    'switches to another protocol',
+    (req) => req.socket.write('HTTP/1.1 101 \r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n'),
+  ],
   [true, 'breaks off its answer', (_, res) => void res.writeHead(200).write('x', () => res.destroy())],
   [false, 'is not there', undefined],
 ])('a failed exchange tells if the other side is there: %s, because it %s', async (heard, _, answer) => {

@@ -93,6 +93,8 @@ export function exchange({ deadline = 10_000, limit = 64 * 1024, ...request }: R
       open = !socket.connecting;
       if (socket.connecting) socket.once('connect', () => (open = true));
     });
+    // Without a listener the connection would end, and neither an answer nor an error come.
+    sent.on('upgrade', () => fail(new Error('switched to another protocol')));
     sent.on('response', (answer) => {
       const { statusCode: status = 0, headers } = answer;
       const chunks: Buffer[] = [];
