@@ -2,7 +2,16 @@
 
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { type Feed, fromList, uncovered, withMessages, withOlder, withReread, withShown } from '../src/blog/feed.ts';
+import {
+  type Feed,
+  fromList,
+  uncovered,
+  withMessages,
+  withOlder,
+  withPost,
+  withReread,
+  withShown,
+} from '../src/blog/feed.ts';
 import type { Message, Status } from '../src/blog/types.ts';
 import { aComment, aMessage, aPost } from './fake-blog.ts';
 
@@ -29,6 +38,13 @@ describe('the posts of the page', () => {
   test('an own post does not wait, nor does the first one on an empty page', () => {
     expect(withMessages(fromList(list([1])), arrive(2), (id) => id === 'post-2').shown).toEqual(['post-2', 'post-1']);
     expect(withMessages(fromList(list([])), arrive(1), nobody).shown).toEqual(['post-1']);
+  });
+
+  test('a post opened by its address does not wait, so that it is kept however many follow', () => {
+    const opened = withPost(fromList(list([1])), 'post-2', { post: aPost(2), comments: [], hasNext: false });
+    const feed = withMessages(opened, arrive(...Array.from({ length: 250 }, (_, index) => index + 2)), nobody);
+    expect(feed).toMatchObject({ shown: ['post-2', 'post-1'], manyWaiting: true });
+    expect(feed.entries.has('post-2')).toBe(true);
   });
 
   test('an older post that is not loaded does not appear by itself', () => {

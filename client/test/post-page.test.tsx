@@ -51,6 +51,18 @@ describe('a post at its own address', () => {
     expect(screen.queryByRole('alert')).toBeNull();
   });
 
+  test('that was waited for stays, however many others arrive', async () => {
+    blog.posts = [{ post: aPost(1), comments: [] }];
+    await openPost('post-2');
+    await screen.findByRole('alert');
+    send('db-2', aMessage(aPost(2)));
+    await heading('Title 2');
+    send('db-3', ...Array.from({ length: 150 }, (_, index) => aMessage(aPost(index + 3))));
+    await follow('All posts');
+    await screen.findByRole('button', { name: 'More than 100 new posts' });
+    expect(titles()).toEqual(['Title 2', 'Title 1']);
+  });
+
   test('is asked for until it can be read', async () => {
     jest.spyOn(Math, 'random').mockReturnValue(0);
     blog.posts = [{ post: aPost(1), comments: [] }];

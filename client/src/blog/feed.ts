@@ -62,8 +62,8 @@ export function withMessages(feed: Feed, messages: readonly Message[], isOwn: Is
     if (!known && isUnloaded) continue;
     entries.set(id, withNews(known ?? createEntry({ ...first.post, commentCount: 0 }), [first, ...more], isOwn));
     if (listed.has(id) || isUnloaded) continue;
-    // The reader's own posts need not wait; neither does the first one on an empty page.
-    if (isOwn(id) || shown.length === 0) shown.push(id);
+    // The reader's own posts need not wait; neither does one opened by its address, nor the first one on an empty page.
+    if (isOwn(id) || known || shown.length === 0) shown.push(id);
     else waiting.push(id);
   }
   return arranged(feed, { ...feed, entries, shown, waiting });

@@ -239,7 +239,11 @@ export function createFeedStore(announce: (text: string) => void) {
       await load(
         () => readPost(id, cursor),
         (page) => feeds.withPost(state.feed, id, page),
-      );
+      ).catch((error) => {
+        // The reader waits for this post, so it does not wait for the reader once it arrives.
+        if (isMissing(error)) ownIds.add(id);
+        throw error;
+      });
     },
     /** Sends an own item and keeps showing it until it arrives, which may be before its answer (optimistic update). */
     async submit(what: Pick<Own, 'kind' | 'texts'> & { postId?: string }, send: () => Promise<Created>) {
