@@ -75,6 +75,17 @@ describe('a post at its own address', () => {
     await heading('Title 1');
   });
 
+  test('gets the comment that was being sent before a reload, also while it cannot be read', async () => {
+    const texts = { content: 'Mine' };
+    sessionStorage.setItem(
+      'blog.draft.comment.post-1',
+      JSON.stringify({ texts, key: 'k', keyOf: texts, sending: true }),
+    );
+    blog.onGet = (path) => (path === '/posts' ? undefined : { status: 503 });
+    await openPost('post-1');
+    await waitFor(() => expect(blog.sent).toMatchObject([{ path: '/posts/post-1/comments', key: 'k', body: texts }]));
+  });
+
   test('that was just written is shown while it is on its way', async () => {
     blog.onPost = () => ({ status: 201, body: { id: 'mine', createdAt: null } });
     await openPage();

@@ -37,7 +37,7 @@ export function PostPage({ id }: { id: string }) {
           <p role={failure && 'alert'}>{TEXTS[failure ?? 'none']}</p>
         </div>
       )}
-      <CommentsBeingSent shown={[id]} />
+      {(entry || failure) && <CommentsBeingSent shown={entry ? [id] : []} />}
       <Arrival heading="post" title={`${title} · Blog`} ready={entry !== undefined || failure !== undefined} />
     </section>
   );
