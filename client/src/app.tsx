@@ -5,7 +5,6 @@ import { usePathname } from 'wouter/use-browser-location';
 import { Blog } from './blog/blog.tsx';
 import { FeedContext, useFeedState } from './blog/feed-context.ts';
 import { createFeedStore } from './blog/store.ts';
-import { createAnnouncer } from './shared/announcer.tsx';
 import { Boundary } from './shared/boundary.tsx';
 import { Arrival, createPlaces, PlacesContext } from './shared/place.tsx';
 import { useMedia } from './shared/use-media.ts';
@@ -15,8 +14,7 @@ const System = lazy(() => import('./system/system.tsx').then(({ System }) => ({ 
 
 /** The whole page: `/` is the blog, `/system` shows how the parts work, with the blog beside it where there is room. */
 export function App() {
-  const [{ announce, LiveRegion }] = useState(createAnnouncer);
-  const [feed] = useState(() => createFeedStore(announce));
+  const [feed] = useState(createFeedStore);
   const [places] = useState(createPlaces);
   useEffect(() => places.watch(), [places]);
   const path = usePathname();
@@ -59,7 +57,7 @@ export function App() {
               <Activity mode={onSystem ? 'visible' : 'hidden'}>
                 <Boundary what="The System page">
                   <Suspense fallback={<p className="loading">Loading the System page…</p>}>
-                    <System announce={announce} />
+                    <System />
                     <Arrival heading="system" title="System · Blog" />
                   </Suspense>
                 </Boundary>
@@ -67,7 +65,7 @@ export function App() {
             )}
           </main>
         </div>
-        <LiveRegion />
+        <div id="announcements" role="status" aria-live="polite" aria-atomic="false" className="visually-hidden" />
       </PlacesContext>
     </FeedContext>
   );
@@ -75,7 +73,7 @@ export function App() {
 
 const CONNECTION = { connecting: 'Connecting…', live: 'Live', lost: 'Connection lost, reconnecting…' };
 
-/** Shows if the page is live. Not a live region of its own: the announcer reports changes. */
+/** Shows if the page is live. Not a live region of its own: changes are announced. */
 function Connection() {
   const { connection, phase } = useFeedState();
   if (phase !== 'ready') return null;

@@ -209,7 +209,7 @@ describe('under load', () => {
       onEvents: (listener: (entries: LogEntry[]) => void) => listen(heard, listener),
       subscribe: (listener: () => void) => listen(shown, listener),
     };
-    state = { ...createSystemStore(() => undefined).getState(), ...positionOf(0) };
+    state = { ...createSystemStore().getState(), ...positionOf(0) };
     publish = (...entries) => {
       act(() => {
         for (const listener of heard) listener(entries);

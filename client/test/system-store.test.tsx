@@ -7,15 +7,15 @@ import { anEntry, aSubscription } from './fake-system.ts';
 import { later, system } from './page.tsx';
 
 let store: SystemStore;
-let spoken: string[];
 let hidden = false;
+const spoken = () => [...document.querySelectorAll('#announcements p')].map((line) => line.textContent);
 
 beforeEach(() => {
   jest.spyOn(document, 'hidden', 'get').mockImplementation(() => hidden);
   jest.spyOn(Math, 'random').mockReturnValue(0.1);
   hidden = false;
-  spoken = [];
-  store = createSystemStore((text) => spoken.push(text));
+  document.body.innerHTML = '<div id="announcements"></div>';
+  store = createSystemStore();
 });
 afterEach(() => store.stop());
 
@@ -119,7 +119,7 @@ describe('the subscriptions', () => {
     store.refresh();
     await waitFor(() => expect(store.getState().subscriptions[0]?.state).toBe('paused'), { interval: 10 });
     expect(performance.now() - before).toBeLessThan(400);
-    await waitFor(() => expect(spoken).toEqual(['The subscription query is paused.']));
+    await waitFor(() => expect(spoken()).toEqual(['The subscription query is paused.']));
   });
 });
 
@@ -135,7 +135,7 @@ describe('away and back', () => {
     system.startBus();
     await waitFor(() => expect(store.getState().bus).toBe('here'), { timeout: 5_000 });
     await waitFor(() => expect(positions()).toEqual([4, 3, 2, 1]));
-    expect(spoken).toEqual(['The event bus does not answer.', 'The event bus answers again.']);
+    expect(spoken()).toEqual(['The event bus does not answer.', 'The event bus answers again.']);
   });
 
   test('outages and recoveries of parts are announced', async () => {
@@ -150,9 +150,9 @@ describe('away and back', () => {
     system.parts.set('moderation', { degraded: ['The outbox waits.'] });
     const back = { state: 'ready', degraded: ['The outbox waits.'] };
     await waitFor(() => expect(store.getState().parts.get('moderation')).toEqual(back), { timeout: 5_000 });
-    expect(spoken).toContain('moderation is away.');
-    expect(spoken).toContain('posts is not ready.');
-    expect(spoken).toContain('moderation is ready again.');
+    expect(spoken()).toContain('moderation is away.');
+    expect(spoken()).toContain('posts is not ready.');
+    expect(spoken()).toContain('moderation is ready again.');
   });
 
   test.each([

@@ -19,7 +19,6 @@ function useComment(postId: string) {
     fields: FIELDS,
     send: (texts, key, signal) =>
       store.submit({ kind: 'comment', texts, postId }, () => sendComment(postId, texts, key, signal)),
-    announce: store.announce,
   });
 }
 

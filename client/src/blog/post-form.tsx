@@ -13,7 +13,6 @@ export function PostForm() {
     form: 'post',
     fields: FIELDS,
     send: (texts, key, signal) => store.submit({ kind: 'post', texts }, () => sendPost(texts, key, signal)),
-    announce: store.announce,
   });
   return <TextForm button="Post" primary submission={submission} />;
 }

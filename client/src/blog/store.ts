@@ -1,6 +1,7 @@
 // The live state of the blog and the actions on it. Whatever arrives, by an answer or by the stream, is merged: the order
 // does not matter.
 
+import { announce } from '../shared/announce.ts';
 import { backoffMs } from '../shared/backoff.ts';
 import { createBatch } from '../shared/batch.ts';
 import { RequestError } from '../shared/http.ts';
@@ -34,8 +35,8 @@ export type FeedState = {
 
 export type FeedStore = ReturnType<typeof createFeedStore>;
 
-/** Creates the blog's state. `announce` addresses screen readers. */
-export function createFeedStore(announce: (text: string) => void) {
+/** Creates the blog's state. */
+export function createFeedStore() {
   const own = loadOwn();
   let state: FeedState = { feed: feeds.emptyFeed, own, phase: 'loading', connection: 'connecting', arrivals: 0 };
   const listeners = new Set<() => void>();
@@ -204,7 +205,6 @@ export function createFeedStore(announce: (text: string) => void) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
-    announce,
     /** Reads the list and keeps it live until `stop`. Both may be called again. */
     start() {
       isOn = true;

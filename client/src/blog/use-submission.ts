@@ -1,4 +1,5 @@
 import { useEffect, useEffectEvent, useState } from 'react';
+import { announce } from '../shared/announce.ts';
 import { RequestError } from '../shared/http.ts';
 import { type Draft, EMPTY, keyedDraft, loadDraft, saveDraft } from './draft.ts';
 import { sendUntilAnswered } from './send-until-answered.ts';
@@ -38,7 +39,6 @@ type Options = {
   form: string;
   fields: readonly [Field, ...Field[]];
   send: (texts: Texts, key: string, signal: AbortSignal) => Promise<void>;
-  announce: (text: string) => void;
 };
 
 /**
@@ -46,7 +46,7 @@ type Options = {
  * answered, also after a reload. Editing a text cancels it, because another text is another submission. The draft is
  * kept until it was acknowledged.
  */
-export function useSubmission({ form, fields, send, announce }: Options) {
+export function useSubmission({ form, fields, send }: Options) {
   const [state, setState] = useState(() => startOf(loadDraft(form)));
   const { draft, run, busy, note, error } = state;
 

@@ -1,3 +1,4 @@
+import { announce } from '../shared/announce.ts';
 import type { LogEntry, Subscription } from './bus.ts';
 import { createLogTail, RECENT } from './log/log-tail.ts';
 import { newsOf } from './news.ts';
@@ -48,8 +49,8 @@ const UNKNOWN: SystemState = {
   control: false,
 };
 
-/** The state of the System page: parts, subscriptions and log. `announce` addresses screen readers. */
-export function createSystemStore(announce: (text: string) => void) {
+/** The state of the System page: parts, subscriptions and log. */
+export function createSystemStore() {
   /** `state` is published to listeners, `next` is collected until the next publication. */
   let state = UNKNOWN;
   let next = UNKNOWN;
@@ -120,7 +121,6 @@ export function createSystemStore(announce: (text: string) => void) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
-    announce,
     /**
      * Calls the listener with the log's new events in order, at most ten times per second. Returns the function that
      * unsubscribes.

@@ -25,12 +25,11 @@ const createClient = () =>
   });
 
 /**
- * The System page: how the parts work, how events travel, what waits. Live while it is visible. `announce` addresses
- * screen readers.
+ * The System page: how the parts work, how events travel, what waits. Live while it is visible.
  */
-export function System({ announce }: { announce: (text: string) => void }) {
+export function System() {
   const [client] = useState(createClient);
-  const [store] = useState(() => createSystemStore(announce));
+  const [store] = useState(createSystemStore);
   useEffect(() => {
     store.start();
     return store.stop;

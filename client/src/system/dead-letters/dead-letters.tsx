@@ -1,13 +1,14 @@
 import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useId, useMemo, useRef } from 'react';
 import { Link } from 'wouter';
+import { announce } from '../../shared/announce.ts';
 import { RequestError } from '../../shared/http.ts';
 import { More } from '../../shared/more.tsx';
 import type { DeadLetter } from '../bus.ts';
 import { Controls } from '../controls.tsx';
 import { ClockTime } from '../format.tsx';
 import { discard, readDeadLetters, redeliver } from '../requests.ts';
-import { useSystem, useSystemStore } from '../system-context.ts';
+import { useSystem } from '../system-context.ts';
 
 const KEY = ['dead-letters'];
 const EVERY_MS = 5_000;
@@ -72,7 +73,6 @@ export function DeadLetters() {
 
 /** Announces letters that are new since the last reading. */
 function useNews(letters: readonly DeadLetter[] | undefined) {
-  const { announce } = useSystemStore();
   const newest = useRef<number>(undefined);
   useEffect(() => {
     if (!letters) return;
@@ -81,14 +81,13 @@ function useNews(letters: readonly DeadLetter[] | undefined) {
     const parked = letters.filter(({ id }) => Number(id) > (since ?? newest.current ?? 0));
     const names = new Set(parked.map(({ subscription }) => subscription));
     if (names.size > 0) announce(`An event was parked: ${[...names].join(', ')}.`);
-  }, [announce, letters]);
+  }, [letters]);
 }
 
 type Props = { letter: DeadLetter; onGone: (id: string) => Promise<void> };
 
 /** A dead letter: the event, its subscription, the reason, and buttons to redeliver or discard it. */
 function Letter({ letter: { id, subscription, position, reason, parkedAt, event }, onGone }: Props) {
-  const { announce } = useSystemStore();
   const heading = useId();
 
   /** Removes the letter from the list, also if it is gone already because another window settled it. */

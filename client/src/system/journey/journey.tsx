@@ -2,6 +2,7 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useEffect, useId, useRef, useSyncExternalStore } from 'react';
 import { Link } from 'wouter';
 import { addressWith, useSearchParams } from '../../shared/addresses.ts';
+import { announce } from '../../shared/announce.ts';
 import { noteOf, onNotes } from '../../shared/journey-notes.ts';
 import { fieldsOf, textOf } from '../../shared/parse.ts';
 import type { LogEntry } from '../bus.ts';
@@ -121,7 +122,6 @@ function useEvents(comment: string) {
 
 function Steps({ steps }: { steps: readonly Step[] }) {
   const system = useSystemState();
-  const { announce } = useSystemStore();
   const start = steps.find(({ at }) => at !== undefined)?.at ?? 0;
   const whole = steps.reduce((sum, { gap = 0 }) => sum + gap, 0);
   const last = steps.at(-1);
@@ -131,7 +131,7 @@ function Steps({ steps }: { steps: readonly Step[] }) {
   useEffect(() => {
     if (waited.current && !isWaiting) announce(`The comment has its verdict, after ${durationText(whole)}.`);
     waited.current = isWaiting;
-  }, [announce, isWaiting, whole]);
+  }, [isWaiting, whole]);
   return (
     <>
       <ol>

@@ -2,6 +2,7 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { memo, useId, useState } from 'react';
 import { Link } from 'wouter';
 import { addressWith, useSearchParams } from '../../shared/addresses.ts';
+import { announce } from '../../shared/announce.ts';
 import type { LogEntry } from '../bus.ts';
 import { ClockTime, durationText, eventsText } from '../format.tsx';
 import { isEverywhere, missingOf, pollEvery, type Reached, readReached, TIME_UNKNOWN } from '../journey/reached.ts';
@@ -106,7 +107,6 @@ const howLate = (ms: number, attempts: number): string =>
   (attempts > 1 ? `, at attempt ${attempts}` : '');
 
 const Json = memo(function Json({ entry: { position, ...event } }: { entry: LogEntry }) {
-  const { announce } = useSystemStore();
   const [isCopied, setIsCopied] = useState(false);
   const text = JSON.stringify(event, null, 2);
 

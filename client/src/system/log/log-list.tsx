@@ -9,6 +9,7 @@ import {
   useRef,
   useState,
 } from 'react';
+import { announce } from '../../shared/announce.ts';
 import { createBatch } from '../../shared/batch.ts';
 import { More } from '../../shared/more.tsx';
 import type { LogEntry } from '../bus.ts';
@@ -70,7 +71,7 @@ const NO_ROWS = fromPage([]);
 
 /** The matching events and their changes. After a possible gap everything is read again; the rows stay until then. */
 function useRows(filter: LogFilter, held: boolean) {
-  const { announce, onEvents } = useSystemStore();
+  const { onEvents } = useSystemStore();
   const begun = useSystem((state) => state.begun);
   const isAway = useSystem(({ bus }) => bus === 'away');
   const client = useQueryClient();

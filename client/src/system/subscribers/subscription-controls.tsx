@@ -1,8 +1,8 @@
 import { useState } from 'react';
+import { announce } from '../../shared/announce.ts';
 import type { Subscription } from '../bus.ts';
 import { type Action, Controls } from '../controls.tsx';
 import { control } from '../requests.ts';
-import { useSystemStore } from '../system-context.ts';
 
 const EFFECTS = {
   checkpointed:
@@ -14,7 +14,6 @@ const EFFECTS = {
 /** A subscription's buttons. */
 export function SubscriptionControls({ subscription }: { subscription: Subscription }) {
   const { name, kind, state, lag, position } = subscription;
-  const { announce } = useSystemStore();
   const [askedAt, setAskedAt] = useState(position);
   const isPaused = state === 'paused';
   const isDiverged = state === 'diverged';
