@@ -75,7 +75,7 @@ test('printed, the posts are dark on white, also from a dark screen', async () =
   expect(await postOf(page, 'On paper').getByText('a remark').isVisible()).toBe(true);
 });
 
-test('back and forward keep the place', async () => {
+test('back, forward and a reload keep the place', async () => {
   for (let n = 0; n < 12; n++) await blog.post(`Place ${n}`);
   const page = await blog.open();
   const scrolled = () => page.evaluate<number>('Math.round(scrollY)');
@@ -88,6 +88,8 @@ test('back and forward keep the place', async () => {
   await until('it begins at its top', async () => (await scrolled()) === 0);
   await page.goBack();
   await until('the same place', async () => (await scrolled()) === before);
+  await page.reload();
+  await until('the same place after a reload', async () => (await scrolled()) === before);
   await page.goForward();
   await page.getByRole('heading', { name: 'Place 3' }).waitFor();
 });

@@ -1,12 +1,12 @@
 import './app.css';
-import { Activity, lazy, Suspense, useEffect, useState } from 'react';
+import { Activity, lazy, Suspense, useState } from 'react';
 import { Link } from 'wouter';
 import { usePathname } from 'wouter/use-browser-location';
 import { Blog } from './blog/blog.tsx';
 import { FeedContext, useFeedState } from './blog/feed-context.ts';
 import { createFeedStore } from './blog/store.ts';
 import { Boundary } from './shared/boundary.tsx';
-import { Arrival, createPlaces, PlacesContext } from './shared/place.tsx';
+import { Arrival } from './shared/place.tsx';
 import { useMedia } from './shared/use-media.ts';
 
 /** Loaded when it is first opened. */
@@ -15,8 +15,6 @@ const System = lazy(() => import('./system/system.tsx').then(({ System }) => ({ 
 /** The whole page: `/` is the blog, `/system` shows how the parts work, with the blog beside it where there is room. */
 export function App() {
   const [feed] = useState(createFeedStore);
-  const [places] = useState(createPlaces);
-  useEffect(() => places.watch(), [places]);
   const path = usePathname();
   const onSystem = /^\/system\/*$/.test(path);
   const isPost = path.startsWith('/p/');
@@ -27,46 +25,44 @@ export function App() {
 
   return (
     <FeedContext value={feed}>
-      <PlacesContext value={places}>
-        <a className="skip" href={onSystem ? '#system' : isPost ? '#post' : '#posts'}>
-          Skip to the content
-        </a>
-        <div className="page" data-beside={onSystem && onBlog}>
-          <header className="top row">
-            <h1>
-              <Link href="/">Blog</Link>
-            </h1>
-            <nav aria-label="Pages" className="row">
-              <Link href="/" aria-current={path === '/' ? 'page' : undefined}>
-                Posts
-              </Link>
-              <Link href="/system" aria-current={onSystem ? 'page' : undefined}>
-                System
-              </Link>
-            </nav>
-            {onBlog && <Connection />}
-          </header>
-          <main>
-            {onBlog && (
-              <Boundary what="The blog">
-                <Blog />
+      <a className="skip" href={onSystem ? '#system' : isPost ? '#post' : '#posts'}>
+        Skip to the content
+      </a>
+      <div className="page" data-beside={onSystem && onBlog}>
+        <header className="top row">
+          <h1>
+            <Link href="/">Blog</Link>
+          </h1>
+          <nav aria-label="Pages" className="row">
+            <Link href="/" aria-current={path === '/' ? 'page' : undefined}>
+              Posts
+            </Link>
+            <Link href="/system" aria-current={onSystem ? 'page' : undefined}>
+              System
+            </Link>
+          </nav>
+          {onBlog && <Connection />}
+        </header>
+        <main>
+          {onBlog && (
+            <Boundary what="The blog">
+              <Blog />
+            </Boundary>
+          )}
+          {/* Hidden, it keeps what was loaded, and its effects have ended. */}
+          {isSystemOpened && (
+            <Activity mode={onSystem ? 'visible' : 'hidden'}>
+              <Boundary what="The System page">
+                <Suspense fallback={<p className="loading">Loading the System page…</p>}>
+                  <System />
+                  <Arrival heading="system" title="System · Blog" />
+                </Suspense>
               </Boundary>
-            )}
-            {/* Hidden, it keeps what was loaded, and its effects have ended. */}
-            {isSystemOpened && (
-              <Activity mode={onSystem ? 'visible' : 'hidden'}>
-                <Boundary what="The System page">
-                  <Suspense fallback={<p className="loading">Loading the System page…</p>}>
-                    <System />
-                    <Arrival heading="system" title="System · Blog" />
-                  </Suspense>
-                </Boundary>
-              </Activity>
-            )}
-          </main>
-        </div>
-        <div id="announcements" role="status" aria-live="polite" aria-atomic="false" className="visually-hidden" />
-      </PlacesContext>
+            </Activity>
+          )}
+        </main>
+      </div>
+      <div id="announcements" role="status" aria-live="polite" aria-atomic="false" className="visually-hidden" />
     </FeedContext>
   );
 }
