@@ -45,9 +45,9 @@ test('while query is down the page reports it and keeps its content, and new pos
   await lost(page);
   await page.getByText('Connection lost, reconnecting…').waitFor();
   await write(page, 'Written meanwhile');
-  await postOf(page, 'Written meanwhile').getByText('On its way…').waitFor();
+  await postOf(page, 'Written meanwhile').getByText('Stored, on its way…').waitFor();
   await sendComment(page, 'Here all the time', 'a remark meanwhile');
-  await postOf(page, 'Here all the time').getByText('On its way…').waitFor();
+  await postOf(page, 'Here all the time').getByText('Stored, on its way…').waitFor();
   await blog.comment(id, 'a remark by another reader');
 
   await blog.system.startPart('query');
@@ -56,7 +56,7 @@ test('while query is down the page reports it and keeps its content, and new pos
   for (const text of ['a remark meanwhile', 'a remark by another reader']) {
     await page.locator('[data-status=approved]').getByText(text).waitFor();
   }
-  expect(await page.getByText('On its way…').count()).toBe(0);
+  expect(await page.getByText('Stored, on its way…').count()).toBe(0);
   expect(await postOf(page, 'Written meanwhile').count()).toBe(1);
   expect(await loadedAt(page)).toBe(loaded);
 });
@@ -68,7 +68,7 @@ test('posts on their way are still shown after a reload while query is down', as
   await postOf(page, 'Survives a reload').waitFor();
   await page.reload();
   await page.getByRole('alert').getByText('The posts cannot be loaded at the moment.').waitFor();
-  await postOf(page, 'Survives a reload').getByText('On its way…').waitFor();
+  await postOf(page, 'Survives a reload').getByText('Stored, on its way…').waitFor();
   const loaded = await loadedAt(page);
 
   await blog.system.startPart('query');

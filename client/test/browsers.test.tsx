@@ -30,9 +30,9 @@ describe('without storage', () => {
     await openPage();
     await screen.findByText('Title 1');
     await post('Title 2');
-    await screen.findByText('On its way…');
+    await screen.findByText('Stored, on its way…');
     send('db-2', aMessage(aPost(2)));
-    await waitFor(() => expect(screen.queryByText('On its way…')).toBeNull());
+    await waitFor(() => expect(screen.queryByText('Stored, on its way…')).toBeNull());
     expect(titles()).toEqual(['Title 2', 'Title 1']);
 
     await userEvent.type(screen.getByLabelText('Title'), 'half a thought');

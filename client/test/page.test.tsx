@@ -156,7 +156,7 @@ describe('answers of a foreign service to a write', () => {
     await post('Once, too');
     await waitFor(() => expect(screen.getByLabelText<HTMLInputElement>('Title').value).toBe(''));
     expect(blog.sent).toHaveLength(2);
-    expect(screen.queryByText('On its way…')).toBeNull();
+    expect(screen.queryByText('Stored, on its way…')).toBeNull();
 
     const [mine, other] = [aComment(1, 'approved', { content: 'Only once' }), aPost(2, { title: 'Once, too' })];
     send('db-2', aMessage(aPost(1, { commentCount: 1 }), [mine]), aMessage(other));
@@ -171,16 +171,16 @@ describe('answers of a foreign service to a write', () => {
     await openPage();
     await waitFor(() => expect(titles()).toEqual(['Once, too', 'Title 1']));
     expect(screen.getAllByText('Only once')).toHaveLength(1);
-    expect(screen.queryByText('On its way…')).toBeNull();
+    expect(screen.queryByText('Stored, on its way…')).toBeNull();
   });
 
   test('an id that is a number is that id', async () => {
     blog.onPost = () => ({ status: 201, body: { id: 7, title: 'Mine' } });
     await openPage();
     await post('Mine');
-    await screen.findByText('On its way…');
+    await screen.findByText('Stored, on its way…');
     send('db-2', aMessage(aPost(1, { id: 7 as never, title: 'Mine' })));
-    await waitFor(() => expect(screen.queryByText('On its way…')).toBeNull());
+    await waitFor(() => expect(screen.queryByText('Stored, on its way…')).toBeNull());
     expect(titles()).toEqual(['Mine']);
   });
 });
@@ -332,11 +332,11 @@ describe('sending', () => {
     await post('  Mine  ');
     expect(screen.getByRole('button', { name: 'Sending…' })).toBeTruthy();
     await act(async () => answer.resolve({ status: 201, body: { id: 'mine', createdAt: null } }));
-    expect(await screen.findByText('On its way…')).toBeTruthy();
+    expect(await screen.findByText('Stored, on its way…')).toBeTruthy();
     expect(titles()).toEqual(['Mine', 'Title 1']);
     expect(blog.sent[0]?.body).toEqual({ title: 'Mine' });
     send('db-2', aMessage(aPost(2, { id: 'mine', title: 'Mine' })));
-    await waitFor(() => expect(screen.queryByText('On its way…')).toBeNull());
+    await waitFor(() => expect(screen.queryByText('Stored, on its way…')).toBeNull());
     expect(titles()).toEqual(['Mine', 'Title 1']);
     expect(spoken()).toMatch(/on its way.*published/);
   });
@@ -351,7 +351,7 @@ describe('sending', () => {
     await waitFor(() => expect(screen.getByText('1 comment')).toBeTruthy());
     await act(async () => answer.resolve({ status: 201, body: { id: 'comment-1', status: 'pending' } }));
     await waitFor(() => expect(spoken()).toMatch(/approved/));
-    expect(screen.queryByText(/On its way|Awaiting/)).toBeNull();
+    expect(screen.queryByText(/on its way|Awaiting/)).toBeNull();
     expect(article('Title 1').getAllByRole('listitem')).toHaveLength(1);
   });
 
@@ -367,7 +367,7 @@ describe('sending', () => {
     await screen.findByText('All 3 comments');
     await act(async () => answer.resolve({ status: 201, body: { id: 'comment-3' } }));
     await screen.findByText('Awaiting moderation');
-    expect(screen.queryByText('On its way…')).toBeNull();
+    expect(screen.queryByText('Stored, on its way…')).toBeNull();
     expect(screen.getByRole('link', { name: 'All 3 comments' })).toBeTruthy();
   });
 
@@ -388,16 +388,16 @@ describe('sending', () => {
     blog.onPost = () => ({ status: 201, body: { id: 'mine', createdAt: null } });
     await openPage();
     await post('Mine');
-    await screen.findByText('On its way…');
+    await screen.findByText('Stored, on its way…');
     cleanup();
     await openPage();
-    await screen.findByText('On its way…');
+    await screen.findByText('Stored, on its way…');
     expect(titles()).toEqual(['Mine', 'Title 1']);
     cleanup();
     blog.posts.push({ post: aPost(2, { id: 'mine', title: 'Mine' }), comments: [] });
     await openPage();
     await waitFor(() => expect(titles()).toEqual(['Mine', 'Title 1']));
-    expect(screen.queryByText('On its way…')).toBeNull();
+    expect(screen.queryByText('Stored, on its way…')).toBeNull();
   });
 
   test('after a reload an own comment after unloaded ones is searched for, and shown after them', async () => {
@@ -406,12 +406,12 @@ describe('sending', () => {
     await openPage();
     await screen.findByText('Title 1');
     await comment('Title 1', 'Text 9');
-    await screen.findByText('On its way…');
+    await screen.findByText('Stored, on its way…');
     cleanup();
     const comments = [1, 2, 3, 4, 9].map((seq) => aComment(seq));
     blog.posts = [{ post: aPost(1, { commentCount: 5 }), comments }];
     await openPage();
-    await waitFor(() => expect(screen.queryByText('On its way…')).toBeNull(), { timeout: 10_000 });
+    await waitFor(() => expect(screen.queryByText('Stored, on its way…')).toBeNull(), { timeout: 10_000 });
     const items = article('Title 1').getAllByRole('listitem');
     expect(items.map((item) => item.querySelector('p')?.textContent)).toEqual(['Text 3', 'Text 4', 'Text 9']);
     expect(screen.getByRole('link', { name: 'All 5 comments' })).toBeTruthy();

@@ -92,9 +92,9 @@ describe('a post at its own address', () => {
     await post('Mine');
     await userEvent.click(await screen.findByRole('link', { name: 'Mine' }));
     await heading('Mine');
-    expect(screen.getByText('On its way…')).toBeTruthy();
+    expect(screen.getByText('Stored, on its way…')).toBeTruthy();
     send('db-2', aMessage(aPost(2, { id: 'mine', title: 'Mine' })));
-    await waitFor(() => expect(screen.queryByText('On its way…')).toBeNull());
+    await waitFor(() => expect(screen.queryByText('Stored, on its way…')).toBeNull());
     await heading('Mine');
   });
 
@@ -134,9 +134,9 @@ test('a verdict that has just arrived is marked, one that was read is not', asyn
   send('db-2', aMessage(aPost(1, { commentCount: 2 }), [aComment(2, 'rejected')]));
   await screen.findByText('This comment was rejected.');
   await comment('Title 1', 'Text 3');
-  await screen.findByText('On its way…');
+  await screen.findByText('Stored, on its way…');
   send('db-3', aMessage(aPost(1, { commentCount: 3 }), [aComment(3)]));
-  await waitFor(() => expect(screen.queryByText('On its way…')).toBeNull());
+  await waitFor(() => expect(screen.queryByText('Stored, on its way…')).toBeNull());
   const news = [...document.querySelectorAll<HTMLElement>('.comment')].map(({ dataset }) => dataset.news);
   expect(news).toEqual(['false', 'true', 'true']);
 });

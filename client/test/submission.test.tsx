@@ -43,7 +43,7 @@ describe('what was not answered, or with a 5xx or 429', () => {
     expect(field().getAttribute('aria-describedby')).toContain(note.id);
     expect(screen.queryByRole('alert')).toBeNull();
     hold.resolve();
-    await screen.findByText('On its way…');
+    await screen.findByText('Stored, on its way…');
     expect(titles()).toEqual(['Mine', 'Title 1']);
     expect(field().value).toBe('');
     expect(screen.queryByText(text, { selector: '.waits' })).toBeNull();
@@ -71,7 +71,7 @@ describe('what was not answered, or with a 5xx or 429', () => {
     blog.onPost = () => (blog.sent.length < 6 ? { status: 503 } : created);
     await openPage();
     await post('Mine');
-    await screen.findByText('On its way…');
+    await screen.findByText('Stored, on its way…');
     expect(spoken()).toBe('The blog cannot store it at the moment. Sending again…Your post is on its way.');
   });
 
@@ -80,7 +80,7 @@ describe('what was not answered, or with a 5xx or 429', () => {
     await openPage();
     await screen.findByText('Title 1');
     await comment('Title 1', 'Hello');
-    await article('Title 1').findByText('On its way…');
+    await article('Title 1').findByText('Stored, on its way…');
     expect(article('Title 1').getByLabelText<HTMLTextAreaElement>('Your comment').value).toBe('');
     expect(blog.sent.map(({ path, key }) => [path, key])).toEqual(Array(3).fill(['/posts/post-1/comments', keys()[0]]));
   });
@@ -90,7 +90,7 @@ describe('what was not answered, or with a 5xx or 429', () => {
     await openPage();
     await post('Mine');
     await userEvent.click(await screen.findByRole('button', { name: 'Try now' }));
-    await screen.findByText('On its way…');
+    await screen.findByText('Stored, on its way…');
     expect(keys()).toEqual([keys()[0], keys()[0]]);
   });
 
@@ -156,7 +156,7 @@ describe('what was not answered, or with a 5xx or 429', () => {
     await screen.findByRole('button', { name: 'Sending…' });
     await waitFor(() => expect(blog.sent).toHaveLength(2));
     await act(async () => answer.resolve(created));
-    await screen.findByText('On its way…');
+    await screen.findByText('Stored, on its way…');
     expect(field().value).toBe('');
     expect(keys()).toEqual([keys()[0], keys()[0]]);
     expect(spoken()).toBe('Your post is on its way.');
@@ -184,7 +184,7 @@ describe('what was not answered, or with a 5xx or 429', () => {
     await userEvent.click(screen.getByRole('button', { name: 'Show older posts' }));
     await waitFor(() => expect(blog.sent).toHaveLength(3));
     await userEvent.click(await article('Title 1').findByRole('button', { name: 'Try now' }));
-    await article('Title 1').findByText('On its way…');
+    await article('Title 1').findByText('Stored, on its way…');
     const once = ['/posts/post-1/comments', 'Hello', keys()[0]];
     expect(blog.sent.map(({ path, body, key }) => [path, body?.content, key])).toEqual([once, once, once, once]);
   });
@@ -232,7 +232,7 @@ describe('what was not answered, or with a 5xx or 429', () => {
     blog.onPost = () => (blog.sent.length === 1 ? noAnswer() : created);
     await openPage();
     await post('Mine');
-    await screen.findByText('On its way…');
+    await screen.findByText('Stored, on its way…');
     expect(keys()).toEqual([keys()[0], keys()[0]]);
   });
 });
@@ -290,7 +290,7 @@ test('a slow request is reported as waiting, and its text may be changed meanwhi
   expect(spoken()).toBe(text);
   expect([field().readOnly, field().value]).toEqual([false, 'Mine']);
   answer.resolve(created);
-  await screen.findByText('On its way…');
+  await screen.findByText('Stored, on its way…');
   expect(document.querySelector('.waits')).toBeNull();
   expect(blog.sent).toHaveLength(1);
 });
@@ -308,6 +308,6 @@ test('however fast the button is pressed, one request goes', async () => {
   await userEvent.type(field(), '{Enter}');
   expect(blog.sent).toHaveLength(1);
   await act(async () => answer.resolve(created));
-  await screen.findByText('On its way…');
+  await screen.findByText('Stored, on its way…');
   expect(blog.sent).toHaveLength(1);
 });

@@ -2,8 +2,7 @@ import { memo, useState } from 'react';
 import { Link } from 'wouter';
 import { journeyAddress } from '../shared/addresses.ts';
 import { TimeStamp } from '../shared/time.tsx';
-import { OnItsWay } from './on-its-way.tsx';
-import type { Own } from './own.ts';
+import { ON_ITS_WAY, type Own } from './own.ts';
 import type { Comment } from './types.ts';
 
 /** `own`: the comment is the reader's own, and has no verdict yet. */
@@ -23,9 +22,7 @@ export const CommentItem = memo(function CommentItem({ comment, own }: Props) {
       )}
       {text === null && <p className="note">The text is not known yet.</p>}
       {status === 'rejected' && <p className="note">This comment was rejected.</p>}
-      {status === 'pending' && (
-        <p className="note">{own && !own.arrived ? <OnItsWay own={own} /> : 'Awaiting moderation'}</p>
-      )}
+      {status === 'pending' && <p className="note">{own && !own.arrived ? ON_ITS_WAY : 'Awaiting moderation'}</p>}
       <p className="meta row">
         <TimeStamp value={createdAt} /> <Link href={journeyAddress(id)}>Journey</Link>
       </p>

@@ -19,13 +19,12 @@ export type Own = {
   sentAt: number;
   /** It came by the stream or a list, which is shown from then on. */
   arrived: boolean;
-  /** It is so late that the reader was told. */
-  late: boolean;
 };
 
+/** The state of an item until it has arrived. */
+export const ON_ITS_WAY = 'Stored, on its way…';
 const KEY = 'blog.own';
 const FORGET_AFTER_MS = 30 * 60_000;
-const LATE_AFTER_MS = 60_000;
 
 /** Loads the items that had not arrived when the page was left. */
 export function loadOwn(now = Date.now()): Own[] {
@@ -58,12 +57,6 @@ export function settleOwn(list: readonly Own[], feed: Feed): { own: readonly Own
     return comment.status === 'pending' ? [{ ...item, arrived: true }] : [];
   });
   return { own: settled(list, own), news };
-}
-
-/** Marks items that are overdue; returns the same list if there are none. */
-export function withLate(list: readonly Own[], now: number): readonly Own[] {
-  const isLate = (own: Own) => !own.arrived && !own.late && now - own.sentAt > LATE_AFTER_MS;
-  return list.some(isLate) ? list.map((own) => (isLate(own) ? { ...own, late: true } : own)) : list;
 }
 
 /** An own item in the form of a post, sorted to the top of the list. */

@@ -5,8 +5,7 @@ import { TimeStamp } from '../shared/time.tsx';
 import { CommentForm } from './comment-form.tsx';
 import { CommentList, NEWEST } from './comment-list.tsx';
 import type { Entry } from './entry.ts';
-import { OnItsWay } from './on-its-way.tsx';
-import type { Own } from './own.ts';
+import { ON_ITS_WAY, type Own } from './own.ts';
 
 type Props = {
   entry: Entry;
@@ -34,7 +33,7 @@ export const PostItem = memo(function PostItem({ entry, own, sent, isWhole = fal
         </Heading>
         <p className="meta row">
           <TimeStamp value={post.createdAt} />
-          {sent && <OnItsWay own={sent} />}
+          {sent && <span>{ON_ITS_WAY}</span>}
           {!sent && isCut && <Link href={postAddress(post.id)}>All {countText(post.commentCount)}</Link>}
           {!sent && !isCut && <span>{countText(post.commentCount)}</span>}
         </p>

@@ -9,7 +9,7 @@ import { noteShown } from '../shared/journey-notes.ts';
 import { openLiveStream } from '../shared/live-stream.ts';
 import type { StreamState } from '../shared/source.ts';
 import * as feeds from './feed.ts';
-import { loadOwn, type Own, saveOwn, settleOwn, withLate } from './own.ts';
+import { loadOwn, type Own, saveOwn, settleOwn } from './own.ts';
 import { type Created, parseMessage, readPost, readPosts } from './requests.ts';
 import type { Message } from './types.ts';
 
@@ -187,14 +187,10 @@ export function createFeedStore() {
    */
   function seek(wait = SEEK_AFTER_MS): void {
     clearTimeout(seeking);
-    if (!isOn || state.own.every(({ arrived }) => arrived)) return;
+    const missing = () => state.own.filter(({ arrived }) => !arrived).map(({ postId }) => postId);
+    if (!isOn || missing().length === 0) return;
     seeking = setTimeout(() => {
-      const own = withLate(state.own, Date.now());
-      if (own !== state.own) {
-        announce('Something you sent is stored but has not appeared yet. You need not send it again.');
-        set({ own });
-      }
-      void refresh(own.filter(({ arrived }) => !arrived).map(({ postId }) => postId));
+      void refresh(missing());
       seek(Math.min(wait * 2, SEEK_AT_MOST_EVERY_MS));
     }, wait);
   }
@@ -252,14 +248,10 @@ export function createFeedStore() {
       // Without an id it cannot be matched with an arriving item, so it is shown when it arrives.
       if (id === undefined) return;
       ownIds.add(id);
-      const item = { postId: id, ...what, id, createdAt, sentAt: Date.now(), arrived: false, late: false };
+      const item = { postId: id, ...what, id, createdAt, sentAt: Date.now(), arrived: false };
       const own = [...state.own.filter((other) => other.id !== id), item];
       set({ own, feed: withRecent(feeds.withShown(state.feed, [id])) });
       seek();
-    },
-    /** Stops showing an own item that did not arrive. */
-    dismiss(id: string) {
-      set({ own: state.own.filter((own) => own.id !== id) });
     },
   };
 }
