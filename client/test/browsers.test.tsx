@@ -2,7 +2,6 @@
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { act, cleanup, screen, waitFor } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
-import { createIdempotencyKey } from '../src/shared/idempotency-key.ts';
 import { aComment, aMessage, aPost, FakeEventSource } from './fake-blog.ts';
 import { blog, media, openPage, post, send, system, titles } from './page.tsx';
 import '../src/shared/translation.ts';
@@ -111,13 +110,4 @@ test('a page that is being translated keeps working', async () => {
   expect(screen.getByText('CHANGED')).toBeTruthy();
   expect(errors.mock.calls).toEqual([]);
   cleanup();
-});
-
-test('a key is a UUID also where only secure origins have crypto.randomUUID', () => {
-  const { randomUUID } = crypto;
-  Object.defineProperty(crypto, 'randomUUID', { configurable: true, value: undefined });
-  const keys = [createIdempotencyKey(), createIdempotencyKey()];
-  Object.defineProperty(crypto, 'randomUUID', { configurable: true, value: randomUUID });
-  for (const key of keys) expect(key).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
-  expect(keys[0]).not.toBe(keys[1]);
 });

@@ -1,6 +1,5 @@
 // Drafts of the page's forms, kept across reloads.
 
-import { createIdempotencyKey } from '../shared/idempotency-key.ts';
 import { keep, keptNames, loadKept } from '../shared/kept.ts';
 import { fieldsOf } from '../shared/parse.ts';
 import type { Texts } from './types.ts';
@@ -43,5 +42,11 @@ export function keyedDraft(draft: Draft): Draft {
   const trimmed = Object.entries(draft.texts).map(([field, text]) => [field, text.trim()]);
   const keyOf = Object.fromEntries(trimmed.filter(([, text]) => text !== '').sort());
   const isSame = JSON.stringify(keyOf) === JSON.stringify(draft.keyOf);
-  return isSame && draft.key ? draft : { ...draft, key: createIdempotencyKey(), keyOf };
+  return isSame && draft.key ? draft : { ...draft, key: createKey(), keyOf };
+}
+
+/** 32 random hex digits. `crypto.randomUUID` exists only in secure origins and on localhost. */
+function createKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -1,7 +1,6 @@
 // Requests to posts, comments and query, and the shapes of their answers.
 
 import { hasNext, RequestError, read, request } from '../shared/http.ts';
-import { traceparentFor } from '../shared/idempotency-key.ts';
 import { noteAnswered, noteSent } from '../shared/journey-notes.ts';
 import { fieldsOf, itemsOf, numberOf, oneOf, parseJson, textOf } from '../shared/parse.ts';
 import { type Comment, createPost, type Message, type PostList, type PostPage, type Texts } from './types.ts';
@@ -40,7 +39,8 @@ export async function sendComment(postId: string, texts: Texts, key: string, sig
 }
 
 async function send(url: string, body: object, key: string, signal: AbortSignal): Promise<Created> {
-  const headers = { 'Idempotency-Key': key, traceparent: traceparentFor(key) };
+  // Each write has a trace of its own (W3C Trace Context §3.2), and a retry continues it. `01` means sampled.
+  const headers = { 'Idempotency-Key': key, traceparent: `00-${key}-${key.slice(16)}-01` };
   const { data } = await request({ method: 'POST', url, data: body, headers, signal });
   const { id, createdAt } = fieldsOf(data);
   return { id: textOf(id) || undefined, createdAt: textOf(createdAt) ?? null };

@@ -1,9 +1,6 @@
 import { backoffMs } from '../shared/backoff.ts';
 import { RequestError } from '../shared/http.ts';
 
-/** The cap on `Retry-After`. */
-const PATIENCE_MS = 60_000;
-
 type Options = {
   /** Sends the request, always with the same Idempotency-Key, so that repeating it is safe. `signal` aborts it. */
   send: (signal: AbortSignal) => Promise<void>;
@@ -34,7 +31,7 @@ export function sendUntilAnswered({ send, onTry, onFailure, onEnd }: Options): (
     if (signal.aborted) return;
     if (!mayPass(failure)) return onEnd(failure);
     onFailure(failure);
-    const wait = Math.min(failure.retryAfterMs ?? 0, PATIENCE_MS) + backoffMs(failures++);
+    const wait = (failure.retryAfterMs ?? 0) + backoffMs(failures++);
     timer = setTimeout(sendOnce, wait);
   }
 

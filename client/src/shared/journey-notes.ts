@@ -12,49 +12,43 @@ export type Note = {
   shownAt?: number;
 };
 
-/** The maximum number of notes kept. Those of other readers' comments never displace the reader's own. */
-const MOST = 1_000;
+/** The maximum number of notes kept; the bus remembers deliveries of as many events. */
+const MOST = 10_000;
 
-const sending = new Map<string, { sentAt: number; tries: number }>();
-const own = new Map<string, Note>();
-const others = new Map<string, Note>();
+/** Notes by the comment's id, and until that is known by its idempotency key. */
+const notes = new Map<string, Note>();
 const listeners = new Set<() => void>();
 
 /** Notes an attempt to send a comment. */
 export function noteSent(key: string): void {
-  const { sentAt = Date.now(), tries = 0 } = sending.get(key) ?? {};
-  put(sending, key, { sentAt, tries: tries + 1 });
+  const { sentAt = Date.now(), tries = 0 } = notes.get(key) ?? {};
+  put(key, { sentAt, tries: tries + 1 });
 }
 
 /** Notes the 201 of a comment, and its id if the service names it. */
 export function noteAnswered(key: string, id: string | undefined, createdAt: string | null): void {
-  if (id !== undefined) put(own, id, { ...noteOf(id), ...sending.get(key), answeredAt: Date.now(), createdAt });
-  sending.delete(key);
-  tell();
+  if (id !== undefined) put(id, { ...notes.get(id), ...notes.get(key), answeredAt: Date.now(), createdAt });
+  notes.delete(key);
 }
 
 /** Notes a comment that came by the stream with its verdict. Only the first time counts. */
 export function noteShown(id: string): void {
-  if (noteOf(id)?.shownAt !== undefined) return;
-  put(own.has(id) ? own : others, id, { ...own.get(id), shownAt: Date.now() });
-  tell();
+  const note = notes.get(id);
+  if (note?.shownAt === undefined) put(id, { ...note, shownAt: Date.now() });
 }
 
 /** The note of a comment. The same object is returned until it changes. */
-export const noteOf = (id: string): Note | undefined => own.get(id) ?? others.get(id);
+export const noteOf = (id: string): Note | undefined => notes.get(id);
 
 export function onNotes(listener: () => void): () => void {
   listeners.add(listener);
   return () => void listeners.delete(listener);
 }
 
-function tell() {
+function put(key: string, note: Note) {
+  notes.delete(key);
+  notes.set(key, note);
+  const [oldest] = notes.keys();
+  if (notes.size > MOST && oldest !== undefined) notes.delete(oldest);
   for (const listener of listeners) listener();
-}
-
-function put<T>(map: Map<string, T>, key: string, value: T) {
-  map.delete(key);
-  map.set(key, value);
-  const [oldest] = map.keys();
-  if (map.size > MOST && oldest !== undefined) map.delete(oldest);
 }
