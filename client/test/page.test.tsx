@@ -351,7 +351,7 @@ describe('sending', () => {
     await waitFor(() => expect(screen.getByText('1 comment')).toBeTruthy());
     await act(async () => answer.resolve({ status: 201, body: { id: 'comment-1', status: 'pending' } }));
     await waitFor(() => expect(spoken()).toMatch(/approved/));
-    expect(screen.queryByText(/on its way|Awaiting/)).toBeNull();
+    expect(screen.queryByText(/Stored, on its way|Awaiting/)).toBeNull();
     expect(article('Title 1').getAllByRole('listitem')).toHaveLength(1);
   });
 
