@@ -4,10 +4,9 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import { act, configure, render, screen, waitFor, within } from '@testing-library/react';
 import type { LogEntry } from '../src/system/bus.ts';
 import { Diagram } from '../src/system/diagram/diagram.tsx';
-import { createPublishing } from '../src/system/diagram/members.ts';
 import { lagOf } from '../src/system/subscribers/samples.ts';
 import { SystemContext } from '../src/system/system-context.ts';
-import { createSystemStore, type SystemState, type SystemStore } from '../src/system/system-store.ts';
+import { type SystemState, type SystemStore, UNKNOWN } from '../src/system/system-store.ts';
 import { anEntry, aSubscription } from './fake-system.ts';
 import { media, openSystem, spoken, system } from './page.tsx';
 
@@ -63,6 +62,7 @@ describe('its nodes', () => {
     await waitFor(() => expect(node('others')).toBeTruthy());
     const words = 'Events come from senders that give no name, elsewhere. No events are delivered there.';
     expect(diagram().getByText(words, { selector: '[role=tooltip] *' })).toBeTruthy();
+    expect(row('others')[2]).toMatch(/^[0-9.]*[1-9]\/s$/);
     act(() => system.publish(anEntry(3, { source: 'elsewhere' })));
     await waitFor(() => expect(drawn.at(-1)).toBe('PostCreated from others'));
   });
@@ -135,16 +135,6 @@ describe('figures', () => {
     expect(lagOf([sample(0, 10, 5), sample(400, 12, 8)])).toEqual({ events: 8, seconds: 0 });
     expect(lagOf([sample(0, 10, 3, 2)])).toEqual({ events: 3, seconds: 2 });
   });
-
-  test('publications are counted by source over five seconds', () => {
-    const publishing = createPublishing();
-    publishing.add(
-      1_000,
-      Array.from({ length: 50 }, () => ({ source: 'posts' })),
-    );
-    expect(publishing.rate('posts', 2_000)).toBe(10);
-    expect(publishing.rate('posts', 6_500)).toBe(0);
-  });
 });
 
 describe('travelling events', () => {
@@ -209,7 +199,7 @@ describe('under load', () => {
       onEvents: (listener: (entries: LogEntry[]) => void) => listen(heard, listener),
       subscribe: (listener: () => void) => listen(shown, listener),
     };
-    state = { ...createSystemStore().getState(), ...positionOf(0) };
+    state = { ...UNKNOWN, ...positionOf(0) };
     publish = (...entries) => {
       act(() => {
         for (const listener of heard) listener(entries);
@@ -246,12 +236,13 @@ describe('under load', () => {
     observer.observe(document.body, { subtree: true, childList: true, characterData: true, attributes: true });
     for (let batch = 0; batch < 100; batch++) {
       publish(...Array.from({ length: 10 }, (_, i) => anEntry(10 * batch + i + 2)));
-      set({ head: 10 * batch + 11 });
     }
     await wait(0);
     expect(changes.filter(({ target }) => (target as HTMLElement).dataset?.lane === undefined)).toEqual([]);
     expect(drawn).toEqual(['many1K from posts']);
-    set(positionOf(1_000));
+    const count = { at: performance.now(), position: 0, lag: 0, lagSeconds: 0 };
+    const posts = [count, { ...count, at: count.at + 5_000, position: 1_000 }];
+    set({ ...positionOf(1_000), sources: new Map([['posts', posts]]) });
     expect(rates()).toEqual(['200/s']);
     observer.disconnect();
   });

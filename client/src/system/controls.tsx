@@ -4,7 +4,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { type ReactNode, useId, useLayoutEffect, useRef, useState } from 'react';
 import { RequestError } from '../shared/http.ts';
 import { sentence } from './format.tsx';
-import { useSystem, useSystemStore } from './system-context.ts';
+import { useSystem } from './system-context.ts';
 import './controls.css';
 
 export type Action = {
@@ -26,7 +26,6 @@ type Question = { title: string; yes: string; text: ReactNode; isPossible?: bool
  * After an action everything is read again, and a failure is shown. `name`: what they are about, for screen readers.
  */
 export function Controls({ name, actions }: { name: string; actions: Action[] }) {
-  const store = useSystemStore();
   const client = useQueryClient();
   const control = useSystem((state) => state.control);
   const away = useSystem(({ bus }) => bus === 'away');
@@ -34,10 +33,7 @@ export function Controls({ name, actions }: { name: string; actions: Action[] })
   const { mutate, isPending, variables, error, reset } = useMutation({
     mutationFn: ({ action, position = 1 }: { action: Action; position?: number }) => action.run(position),
     onSuccess: () => setAsked(undefined),
-    onSettled() {
-      store.refresh();
-      void client.invalidateQueries();
-    },
+    onSettled: () => void client.invalidateQueries(),
   });
   const action = actions[asked ?? -1];
 

@@ -1,20 +1,17 @@
+import { type QueryClient, QueryObserver } from '@tanstack/react-query';
 import { announce } from '../shared/announce.ts';
 import type { LogEntry, Subscription } from './bus.ts';
-import { createLogTail, RECENT } from './log/log-tail.ts';
+import { createLogTail } from './log/log-tail.ts';
 import { newsOf } from './news.ts';
-import { createPoll } from './poll.ts';
 import { type PartName, type PartState, readStates, type States } from './requests.ts';
 import { type Sample, withSample } from './subscribers/samples.ts';
 
-/** Throttle: listeners are called at most this often. */
-const APPLY_EVERY_MS = 100;
 /** The polling interval while nothing happens: a killed part is back after about a second, and should be seen away. */
 const CALM_EVERY_MS = 1_000;
-/** The polling interval after a change, because one is seldom alone; and while a subscriber is behind. */
-const CHANGED_EVERY_MS = 500;
+/** The polling interval while a subscriber is behind. */
 const BEHIND_EVERY_MS = 250;
-/** The delay after an event: most subscribers have it by then. */
-const AFTER_EVENT_MS = 60;
+/** The delay after an event: subscribers have it by then. Also a throttle. */
+const AFTER_EVENT_MS = 120;
 /** The shortest wait after a failure, and its random part, so that pages do not all ask at the same moment. */
 const FAILED_EVERY_MS = 500;
 const JITTER_MS = 1_500;
@@ -26,93 +23,96 @@ export type SystemState = {
   subscriptions: readonly Subscription[];
   /** The samples of each subscription in the last five minutes, newest last. */
   history: ReadonlyMap<string, readonly Sample[]>;
+  /** The same of each source of events: the position is the number of events that it has published. */
+  sources: ReadonlyMap<string, readonly Sample[]>;
   /** The number of times that the log's end was read: events between two of them may have been missed. */
   begun: number;
   /** The newest position known. */
   head: number;
-  /** The newest events, newest first. */
-  recent: readonly LogEntry[];
   /** True if this page may control the bus. */
   control: boolean;
 };
 
 export type SystemStore = ReturnType<typeof createSystemStore>;
 
-const UNKNOWN: SystemState = {
+export const UNKNOWN: SystemState = {
   bus: 'connecting',
   parts: new Map(),
   subscriptions: [],
   history: new Map(),
+  sources: new Map(),
   begun: 0,
   head: 0,
-  recent: [],
   control: false,
 };
 
 /** The state of the System page: parts, subscriptions and log. */
-export function createSystemStore() {
-  /** `state` is published to listeners, `next` is collected until the next publication. */
+export function createSystemStore(client: QueryClient) {
   let state = UNKNOWN;
-  let next = UNKNOWN;
-  let shownAt = 0;
-  let timer: ReturnType<typeof setTimeout> | undefined;
   const listeners = new Set<() => void>();
   const eventListeners = new Set<(entries: readonly LogEntry[]) => void>();
-  /** The states as last read, without their numbers. */
-  let known = '';
+  /** The newest position that the log's stream brought, and the number of events of each source. */
+  let newest = 0;
+  const published = new Map<string, number>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let unsubscribe: () => void = () => undefined;
 
   function set(change: Partial<SystemState>) {
-    next = { ...next, ...change };
-    timer ??= setTimeout(show, Math.max(0, shownAt + APPLY_EVERY_MS - performance.now()));
-  }
-
-  function show() {
-    timer = undefined;
-    shownAt = performance.now();
     const before = state;
-    state = next;
+    state = { ...state, ...change };
     for (const text of newsOf(before, state)) announce(text);
     for (const listener of listeners) listener();
   }
 
   const tail = createLogTail({
     onBegin(entries) {
-      const head = entries.at(-1)?.position ?? 0;
-      set({ recent: entries.toReversed(), head, begun: next.begun + 1 });
+      newest = entries[0]?.position ?? 0;
+      for (const { source } of entries) published.set(source, published.get(source) ?? 0);
+      set({ head: newest, begun: state.begun + 1 });
     },
     onEvents(entries) {
-      const recent = [...entries.slice(-RECENT).reverse(), ...next.recent].slice(0, RECENT);
-      set({ recent, head: Math.max(next.head, entries.at(-1)?.position ?? 0) });
-      poll.soon(AFTER_EVENT_MS);
+      newest = entries.at(-1)?.position ?? newest;
+      for (const { source } of entries) published.set(source, (published.get(source) ?? 0) + 1);
+      timer ??= setTimeout(readAfterEvent, AFTER_EVENT_MS);
       for (const listener of eventListeners) listener(entries);
     },
   });
 
-  const poll = createPoll(async (signal) => {
-    const states = await readStates(signal).catch(() => undefined);
-    if (signal.aborted) return 0;
-    if (states) return take(states);
-    known = '';
-    set({ bus: 'away', parts: new Map(next.parts).set('client', { state: 'away' }) });
-    return FAILED_EVERY_MS + JITTER_MS * Math.random();
+  /** Polls while the tab is visible, one request at a time. Its data is the milliseconds until the next. */
+  const poll = new QueryObserver(client, {
+    queryKey: ['states'],
+    async queryFn({ signal }): Promise<number> {
+      const known = newest;
+      const states = await readStates(signal).catch(() => undefined);
+      if (signal.aborted) return 0;
+      if (states) return take(states, known);
+      set({ bus: 'away', parts: new Map(state.parts).set('client', { state: 'away' }) });
+      return FAILED_EVERY_MS + JITTER_MS * Math.random();
+    },
+    refetchInterval: ({ state }) => state.data ?? false,
   });
 
-  /** Applies the states; returns the milliseconds until they should be read again. */
-  function take({ parts, bus, subscriptions, control }: States): number {
-    const gist = JSON.stringify([bus, ...parts, ...subscriptions.map(({ name, state }) => [name, state])]);
-    const hasChanged = gist !== known;
-    known = gist;
-    if (bus === 'here' && (next.bus === 'away' || next.bus === 'foreign')) tail.retry();
-    set({ bus, control, ...(hasChanged && { parts }) });
-    if (bus === 'foreign') set({ subscriptions, head: 0 });
+  function readAfterEvent() {
+    timer = undefined;
+    void poll.refetch({ cancelRefetch: false });
+  }
+
+  /** Applies the states, requested when the position was `known`. Returns the milliseconds until the next request. */
+  function take({ parts, bus, subscriptions, control }: States, known: number): number {
+    if (bus === 'here' && (state.bus === 'away' || state.bus === 'foreign')) tail.retry();
+    if (bus === 'away') set({ bus, control, parts });
+    if (bus === 'foreign') set({ bus, control, parts, subscriptions, head: 0 });
     if (bus === 'here') {
       const at = performance.now();
-      const history = new Map(subscriptions.map((one) => [one.name, withSample(next.history.get(one.name), at, one)]));
+      const history = new Map(subscriptions.map((one) => [one.name, withSample(state.history.get(one.name), at, one)]));
+      const sources = new Map(
+        [...published].map(([name, count]) => [name, withCount(state.sources.get(name), at, count)]),
+      );
       const heads = subscriptions.map(({ position, lag }) => position + lag);
-      set({ subscriptions, history, head: Math.max(next.recent[0]?.position ?? 0, ...heads) });
+      set({ bus, control, parts, subscriptions, history, sources, head: Math.max(newest, ...heads) });
     }
-    if (subscriptions.some(({ state, lag }) => state === 'live' && lag > 0)) return BEHIND_EVERY_MS;
-    return hasChanged ? CHANGED_EVERY_MS : CALM_EVERY_MS;
+    const isBehind = newest > known || subscriptions.some(({ state, lag }) => state === 'live' && lag > 0);
+    return isBehind ? BEHIND_EVERY_MS : CALM_EVERY_MS;
   }
 
   return {
@@ -129,18 +129,22 @@ export function createSystemStore() {
       eventListeners.add(listener);
       return () => void eventListeners.delete(listener);
     },
-    /** Reads the states now, after a control action. */
-    refresh: () => poll.soon(0),
     /** Starts polling, until `stop`. Both may be called again. */
     start() {
       tail.start();
-      poll.start();
+      unsubscribe = poll.subscribe(() => undefined);
     },
     stop() {
       tail.stop();
-      poll.stop();
+      unsubscribe();
       clearTimeout(timer);
       timer = undefined;
     },
   };
 }
+
+/** A source that is new had published nothing before. */
+const withCount = (samples: readonly Sample[] | undefined, at: number, position: number) => {
+  const none = { at, lag: 0, lagSeconds: 0 };
+  return withSample(samples ?? [{ ...none, position: 0 }], at, { ...none, position });
+};

@@ -29,7 +29,7 @@ const createClient = () =>
  */
 export function System() {
   const [client] = useState(createClient);
-  const [store] = useState(createSystemStore);
+  const [store] = useState(() => createSystemStore(client));
   useEffect(() => {
     store.start();
     return store.stop;

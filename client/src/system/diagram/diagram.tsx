@@ -1,34 +1,20 @@
-import { type ReactNode, useEffect, useRef, useState } from 'react';
+import { type ReactNode, useEffect, useRef } from 'react';
 import { perSecond } from '../format.tsx';
 import { lagText } from '../subscribers/samples.ts';
-import { useSystem, useSystemStore } from '../system-context.ts';
-import { createPublishing, type Member, membersOf } from './members.ts';
+import { useSystemState, useSystemStore } from '../system-context.ts';
+import { type Member, membersOf } from './members.ts';
 import { Node } from './node.tsx';
 import { PartsTable } from './parts-table.tsx';
 import { LOOKS, showTraffic } from './traffic.ts';
 import './diagram.css';
 
-/**
- * The diagram of all parts, the events that travel between them and each subscription's lag; and the same as a table.
- * Rendered when the states were read, or for a new source, not with each batch of events.
- */
+/** The diagram of all parts, the events that travel between them and each subscription's lag; and the same as a table. */
 export function Diagram() {
   const store = useSystemStore();
   const picture = useRef<HTMLDivElement>(null);
-  const [publishing] = useState(createPublishing);
-  const [, setSources] = useState(0);
-  useSystem(({ parts }) => parts);
-  useSystem(({ history }) => history);
   useEffect(() => showTraffic(store, picture.current as HTMLElement), [store]);
-  useEffect(() => {
-    return store.onEvents((entries) => {
-      publishing.add(performance.now(), entries);
-      setSources(publishing.sources.size);
-    });
-  }, [store, publishing]);
-
-  const state = store.getState();
-  const members = membersOf(state, publishing);
+  const state = useSystemState();
+  const members = membersOf(state);
   const at = (place: Member['place']) => members.filter((member) => member.place === place);
   const [client, eventBus] = at('pillar').map((member) => <Node key={member.name} member={member} />);
   const rows = (place: Member['place']) => at(place).map((member) => <Row key={member.name} member={member} />);

@@ -13,7 +13,6 @@ export const OTHERS = 'others';
 const UNNAMED = 'classic';
 const ONLY_SEND = { name: OTHERS, place: 'subscribed', word: 'only send', tone: 'none', reasons: [] } as const;
 const DETAILS: Record<string, string[]> = { client: ['The page and the gateway, the single way in.'] };
-const RATE_OVER_MS = 5_000;
 
 /** A node's state in a word, its severity, and sentences about it. */
 export type Health = { word: string; tone: 'good' | 'warn' | 'bad' | 'none'; reasons: readonly string[] };
@@ -29,36 +28,16 @@ export type Member = Health & {
   taking?: { state: string; position: number; lag: Lag; rate: number };
 };
 
-/** Counts the events of each source, and remembers all sources. */
-export function createPublishing() {
-  let batches: { at: number; source: string; count: number }[] = [];
-  const sources = new Set<string>();
-  return {
-    sources,
-    add(at: number, entries: readonly { source: string }[]) {
-      for (const [source, { length: count }] of Map.groupBy(entries, (entry) => entry.source)) {
-        batches = [...batches.filter((one) => at - one.at <= RATE_OVER_MS), { at, source, count }];
-        sources.add(source);
-      }
-    },
-    /** A source's rate in events per second, over the last seconds. */
-    rate(source: string, now: number): number {
-      const its = batches.filter((one) => one.source === source && now - one.at <= RATE_OVER_MS);
-      return its.reduce((sum, { count }) => sum + count, 0) / (RATE_OVER_MS / 1_000);
-    },
-  };
-}
-
 /** All nodes: client, services, every other subscriber, all other sources together, and the bus. */
-export function membersOf(state: SystemState, publishing: ReturnType<typeof createPublishing>): Member[] {
-  const now = performance.now();
-  const sources = [...new Set([...publishing.sources, ...state.recent.map(({ source }) => source)])];
+export function membersOf(state: SystemState): Member[] {
+  const sources = [...state.sources.keys()];
+  const publishing = (source: string) => takingRate(state.sources.get(source) ?? []);
   const subscribers = state.subscriptions.map(({ name }) => name);
   const names = [...new Set<string>([...PARTS, ...subscribers])].filter((name) => name !== 'event-bus');
   const others = sources.filter((source) => !names.includes(source));
   const members = names.map((name): Member => {
     const member: Member = { name, place: placeOf(name), ...healthOf(state, name), details: DETAILS[name] ?? [] };
-    if (sources.includes(name) || PUBLISHERS.includes(name)) member.publishing = publishing.rate(name, now);
+    if (sources.includes(name) || PUBLISHERS.includes(name)) member.publishing = publishing(name);
     const subscription = state.subscriptions.find((one) => one.name === name);
     if (!subscription) return member;
     const { replay, position, lastError } = subscription;
@@ -72,7 +51,7 @@ export function membersOf(state: SystemState, publishing: ReturnType<typeof crea
   const bus = { name: 'event-bus', place: placeOf('event-bus'), ...healthOf(state, 'event-bus') };
   const head = state.head > 0 ? [`The newest event in its log is at position ${state.head.toLocaleString()}.`] : [];
   if (others.length > 0) {
-    const rate = others.reduce((sum, source) => sum + publishing.rate(source, now), 0);
+    const rate = others.reduce((sum, source) => sum + publishing(source), 0);
     members.push({ ...ONLY_SEND, details: [sendersText(others)], publishing: rate });
   }
   return [...members, { ...bus, details: head }];

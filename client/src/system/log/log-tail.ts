@@ -6,20 +6,17 @@ import { LOG_STREAM, readLog } from '../requests.ts';
 
 /** Throttle: events are handed over in batches at this interval, because thousands per second are usual. */
 const APPLY_EVERY_MS = 100;
-/** The number of newest events kept. */
-export const RECENT = 200;
+/** The number of newest events read at the start. */
+const RECENT = 200;
 
 type Options = {
-  /** The newest events, oldest first: at the start, and whenever the events known so far are no longer valid. */
+  /** The newest events, newest first: at the start, and whenever the events known so far are no longer valid. */
   onBegin: (entries: LogEntry[]) => void;
   /** New events, oldest first, without gaps. */
   onEvents: (entries: LogEntry[]) => void;
 };
 
-/**
- * Follows the end of the log. Reads the head's checkpoint, then the newest events, then streams from that checkpoint:
- * an event in between may come twice, which its position shows, and is never missed.
- */
+/** Follows the end of the log. Reads the newest events and the head's checkpoint, then streams from that checkpoint. */
 export function createLogTail({ onBegin, onEvents }: Options) {
   /** Incremented by each end, so that an answer to an earlier run is ignored. */
   let runs = 0;
@@ -38,11 +35,10 @@ export function createLogTail({ onBegin, onEvents }: Options) {
     stop();
     const mine = runs;
     try {
-      const { head } = await readLog({ limit: 1 });
-      const { entries } = await readLog({ limit: RECENT });
+      const { head, entries } = await readLog({ limit: RECENT });
       if (mine !== runs) return;
       last = entries[0]?.position ?? 0;
-      onBegin(entries.reverse());
+      onBegin(entries);
       closeStream = openLiveStream({
         ...{ path: LOG_STREAM, position: head, onMessage: arrived.add },
         ...{ onReset: follow, onState: () => undefined },

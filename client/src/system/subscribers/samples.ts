@@ -1,6 +1,5 @@
 // A subscription's progress over time, and the lag and rate that follow from it.
 
-import type { Subscription } from '../bus.ts';
 import { ageText, short } from '../format.tsx';
 
 /** A subscription's progress at a time: milliseconds of performance.now(), which is monotonic. */
@@ -16,8 +15,12 @@ const RATE_OVER_MS = 5_000;
 const USUAL_MS = 300;
 
 /** Appends a sample to the history, newest last. */
-export function withSample(samples: readonly Sample[] = [], at: number, subscription: Subscription): readonly Sample[] {
-  const { position, lag, lagSeconds } = subscription;
+export function withSample(
+  samples: readonly Sample[] = [],
+  at: number,
+  progress: Omit<Sample, 'at'>,
+): readonly Sample[] {
+  const { position, lag, lagSeconds } = progress;
   // The newest sample always shows the present. It is kept for good only if it is far enough from the one before.
   const before = samples.at(-2);
   const kept = before && (samples.at(-1)?.at ?? 0) - before.at < APART_MS ? samples.slice(0, -1) : samples;
