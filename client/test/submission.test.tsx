@@ -26,6 +26,7 @@ beforeEach(() => {
 describe('what was not answered, or with a 5xx or 429', () => {
   test.each([
     ['no answer', noAnswer, /The blog does not answer\. Sending again…/],
+    ['a login page', () => ({ body: '<!DOCTYPE html><title>Log in' }), /The blog does not answer\. Sending again…/],
     ['a 500', () => ({ status: 500 }), /cannot store it at the moment\. Sending again…/],
     ['a 503', () => ({ status: 503 }), /cannot store it at the moment\. Sending again…/],
     ['a 507', () => ({ status: 507 }), /cannot store it at the moment\. Sending again…/],

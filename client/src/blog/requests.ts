@@ -42,6 +42,8 @@ async function send(url: string, body: object, key: string, signal: AbortSignal)
   // Each write has a trace of its own (W3C Trace Context §3.2), and a retry continues it. `01` means sampled.
   const headers = { 'Idempotency-Key': key, traceparent: `00-${key}-${key.slice(16)}-01` };
   const { data } = await request({ method: 'POST', url, data: body, headers, signal });
+  // Such as the login page of a network or a proxy: no service got what was typed.
+  if (typeof data === 'string' && /^\s*<(!doctype|html)/i.test(data)) throw new RequestError('the answer is a page');
   const { id, createdAt } = fieldsOf(data);
   return { id: textOf(id) || undefined, createdAt: textOf(createdAt) ?? null };
 }
