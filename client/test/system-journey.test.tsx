@@ -144,16 +144,15 @@ describe('a journey', () => {
     expect(journey().getByText(/the bus remembers deliveries only in memory/)).toBeTruthy();
   });
 
-  test('has the first verdict, and names later ones', async () => {
+  test('has the first verdict, and counts later events', async () => {
     const data = { id: 'c', postId: 'p', status: 'rejected' };
     const first = about(2, 'CommentModerated', 10, 13, { data, source: 'classic' });
     system.log = [created, first, about(3, 'CommentModerated', 11, 14, { id: 'again' })];
     catchUp();
     await openSystem('/system?comment=c');
     await waitFor(() => expect(steps()[2]).toMatch(/^Judged: rejectedclassic/));
-    const [further] = journey().getAllByText(/from moderation/);
-    expect(further?.textContent).toBe('3 CommentModerated (approved) from moderation');
-    expect(journey().getByText('The first verdict in the log stands.')).toBeTruthy();
+    const words = 'The log has 1 event more about it. The first verdict in the log stands.';
+    expect(journey().getByText(words)).toBeTruthy();
   });
 
   test('names the trace of the comment, if it has one', async () => {

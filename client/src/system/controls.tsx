@@ -137,7 +137,7 @@ export function Dialog({ title, yes, text, isPossible, max, error, onYes, onNo }
           {error && failureText(error)}
         </p>
         {/* Cancel comes first: it gets the focus if there is no field. */}
-        <p className="dialog-buttons">
+        <p className="row dialog-buttons">
           <button type="button" onClick={onNo}>
             Cancel
           </button>

@@ -47,7 +47,7 @@ function Sections() {
   const comment = useSearchParams().get('comment');
   const isForeign = useSystem(({ bus }) => bus === 'foreign');
   return (
-    <section className="system" aria-labelledby="system">
+    <section className="system stack" aria-labelledby="system">
       <div className="card-head">
         <h2 id="system" tabIndex={-1}>
           System

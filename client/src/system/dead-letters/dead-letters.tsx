@@ -55,7 +55,7 @@ export function DeadLetters() {
         Dead letters{letters && ` (${letters.length.toLocaleString()}${hasNextPage ? ' or more' : ''})`}
       </h3>
       <p className={away ? 'waits' : 'quiet'}>{noteOf(letters?.length, away)}</p>
-      <ul className="items" ref={list}>
+      <ul className="items stack" ref={list}>
         {letters?.map((letter) => (
           <Letter key={letter.id} letter={letter} onGone={takeAway} />
         ))}

@@ -19,7 +19,7 @@ export function Diagram() {
   const [client, eventBus] = at('pillar').map((member) => <Node key={member.name} member={member} />);
   const rows = (place: Member['place']) => at(place).map((member) => <Row key={member.name} member={member} />);
   return (
-    <section className="diagram card" aria-labelledby="diagram" data-bus={state.bus}>
+    <section className="diagram card stack" aria-labelledby="diagram" data-bus={state.bus}>
       <h3 id="diagram">How events travel</h3>
       <div className="picture" ref={picture}>
         {client}
@@ -27,7 +27,7 @@ export function Diagram() {
         <div className="subscribed">{rows('subscribed')}</div>
         {eventBus}
       </div>
-      <ul className="legend quiet" aria-label="Types of event">
+      <ul className="wrap quiet" aria-label="Types of event">
         {Object.entries(LOOKS).map(([type, { shape, color }]) => (
           <li key={type}>
             <span aria-hidden="true" style={{ color }}>

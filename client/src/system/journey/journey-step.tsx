@@ -33,7 +33,7 @@ export function JourneyStep({ step, start, whole }: Props) {
       </p>
       {/* The time since the step before, on an axis as long as the whole journey. */}
       {at !== undefined && !early && whole > 0 && <span className="bar" style={fromTo} />}
-      <ul className="quiet branches">
+      <ul className="quiet wrap">
         {branches.map(({ who, after, attempts }) => (
           <li key={who}>
             {who === 'client' ? 'this page got the answer' : `${who} has it`}

@@ -6,11 +6,11 @@ import { announce } from '../../shared/announce.ts';
 import { noteOf, onNotes } from '../../shared/journey-notes.ts';
 import { fieldsOf, textOf } from '../../shared/parse.ts';
 import type { LogEntry } from '../bus.ts';
-import { durationText } from '../format.tsx';
+import { durationText, eventsText } from '../format.tsx';
 import { readLog } from '../requests.ts';
 import { whyWaiting } from '../subscribers/why-waiting.ts';
 import { useSystemState, useSystemStore } from '../system-context.ts';
-import { journeyOf, mainEvents, type Step, verdictOf } from './journey-of.ts';
+import { journeyOf, mainEvents, type Step } from './journey-of.ts';
 import { JourneyStep } from './journey-step.tsx';
 import { isEverywhere, pollEvery, type Reached, readReached, TIME_UNKNOWN } from './reached.ts';
 import { useArrivedAt } from './use-arrived-at.ts';
@@ -36,10 +36,10 @@ export function Journey({ comment }: { comment: string }) {
   const content = textOf(fieldsOf(created?.data).content);
   const [, trace] = /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(created?.traceparent ?? '') ?? [];
   /** Such as later verdicts, which do not count. */
-  const further = entries.filter((entry) => !mainEvents(entries).includes(entry));
+  const further = entries.length - mainEvents(entries).length;
 
   return (
-    <section className="journey card" aria-labelledby={id}>
+    <section className="journey card stack" aria-labelledby={id}>
       <div className="card-head">
         <h3 id={id} ref={heading} tabIndex={-1}>
           Journey of a comment
@@ -66,21 +66,8 @@ export function Journey({ comment }: { comment: string }) {
         <p>The log has no event about this comment yet, and this page did not send it.</p>
       )}
       {isKnown && <Steps steps={steps} />}
-      {further.length > 0 && (
-        <div>
-          <h4>Its other events in the log</h4>
-          <ul>
-            {further.map((entry) => (
-              <li key={entry.position}>
-                <Link href={addressWith(search, { event: String(entry.position) })}>
-                  {entry.position.toLocaleString()}
-                </Link>
-                {` ${entry.type}${verdictOf(entry) ? ` (${verdictOf(entry)})` : ''} from ${entry.source}`}
-              </li>
-            ))}
-          </ul>
-          {further.some(verdictOf) && <p className="note">The first verdict in the log stands.</p>}
-        </div>
+      {further > 0 && (
+        <p className="note">{`The log has ${eventsText(further)} more about it. The first verdict in the log stands.`}</p>
       )}
     </section>
   );

@@ -1,8 +1,7 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { memo, useId, useState } from 'react';
+import { memo, useId } from 'react';
 import { Link } from 'wouter';
 import { addressWith, useSearchParams } from '../../shared/addresses.ts';
-import { announce } from '../../shared/announce.ts';
 import type { LogEntry } from '../bus.ts';
 import { ClockTime, durationText, eventsText } from '../format.tsx';
 import { isEverywhere, missingOf, pollEvery, type Reached, readReached, TIME_UNKNOWN } from '../journey/reached.ts';
@@ -19,7 +18,7 @@ export function EventView({ position: text }: { position: string }) {
   const id = useId();
   const heading = useArrivedAt();
   return (
-    <section className="event card" aria-labelledby={id}>
+    <section className="event card stack" aria-labelledby={id}>
       <div className="card-head">
         <h4 id={id} ref={heading} tabIndex={-1}>
           {`Event ${position?.toLocaleString() ?? text}`}
@@ -107,28 +106,10 @@ const howLate = (ms: number, attempts: number): string =>
   (attempts > 1 ? `, at attempt ${attempts}` : '');
 
 const Json = memo(function Json({ entry: { position, ...event } }: { entry: LogEntry }) {
-  const [isCopied, setIsCopied] = useState(false);
-  const text = JSON.stringify(event, null, 2);
-
-  function copied() {
-    setIsCopied(true);
-    announce('Copied.');
-  }
-  const failed = () => announce('It could not be copied: the browser does not allow it.');
-  const copy = () => navigator.clipboard.writeText(text).then(copied, failed);
-
   return (
     <div>
-      <div className="card-head">
-        <h5>In full</h5>
-        {/* The clipboard exists only in secure origins and on localhost. */}
-        {navigator.clipboard && (
-          <button type="button" onClick={copy}>
-            {isCopied ? 'Copied' : 'Copy'}
-          </button>
-        )}
-      </div>
-      <pre>{text}</pre>
+      <h5>In full</h5>
+      <pre>{JSON.stringify(event, null, 2)}</pre>
     </div>
   );
 });

@@ -43,7 +43,7 @@ export function LogList({ filter, children }: { filter: LogFilter; children: Rea
   }
 
   return (
-    <div className="entries" ref={list}>
+    <div className="entries stack" ref={list}>
       {children}
       <div className="entries-head">
         <button type="button" aria-pressed={paused} onClick={() => setPaused(!paused)}>

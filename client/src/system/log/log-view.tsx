@@ -19,7 +19,7 @@ export function LogView() {
   const filter = { type: search.get('type') || undefined, subject: search.get('subject') || undefined };
   const id = useId();
   return (
-    <section className="log card" aria-labelledby={id}>
+    <section className="log card stack" aria-labelledby={id}>
       <div className="card-head">
         <h3 id={id} tabIndex={-1}>
           The log

@@ -25,7 +25,7 @@ export function Subscriptions() {
           Each subscription has its own position in the log. One that is stuck does not delay the others.
         </p>
       )}
-      <ul className="items">
+      <ul className="items stack">
         {subscriptions.map((subscription) => (
           <SubscriptionItem key={subscription.name} subscription={subscription} isStale={isAway} />
         ))}
