@@ -44,7 +44,7 @@ describe('the log', () => {
     system.log = entries(1, 2);
     await openSystem('/system?type=Rare');
     await screen.findByText(/No event in the log matches/);
-    await waitFor(() => expect(screen.getByText('2 events')).toBeTruthy());
+    await waitFor(() => expect(screen.getByText(/^2 events in the log/)).toBeTruthy());
     system.log.push(anEntry(3, { type: 'Rare' }), ...entries(4, 300));
     act(() => system.stream.reset());
     await shows(3);
@@ -54,7 +54,7 @@ describe('the log', () => {
     system.log = entries(1, 5);
     await openSystem();
     await shows(5, 4, 3, 2, 1);
-    await waitFor(() => expect(screen.getByText('5 events')).toBeTruthy());
+    await waitFor(() => expect(screen.getByText(/^5 events in the log/)).toBeTruthy());
     // Some of the events are still to be drawn when the log is wiped.
     for (const position of [6, 7, 8]) publish(anEntry(position));
     system.log = entries(1, 2);
@@ -153,7 +153,7 @@ describe('the log', () => {
     await follow('post-1');
     await shows(1);
     publish(anEntry(3));
-    await waitFor(() => expect(screen.getByText('3 events')).toBeTruthy());
+    await waitFor(() => expect(screen.getByText(/^3 events in the log/)).toBeTruthy());
     await follow('Show all');
     await shows(3, 2, 1);
   });

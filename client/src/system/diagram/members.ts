@@ -82,9 +82,5 @@ function healthOf({ parts, bus, subscriptions }: SystemState, name: string): Hea
   if (part.state === 'away' || (name === 'event-bus' && bus === 'away'))
     return { word: 'away', tone: 'bad', reasons: ['It does not answer.'] };
   if (part.state === 'not ready') return { word: 'not ready', tone: 'bad', reasons: [part.reason] };
-  // The bus's trouble with a subscriber is not its own: the arrow between them shows it.
-  const late = subscriptions.filter(({ state }) => state === 'retrying' || state === 'diverged');
-  const isOwn = (reason: string) => name !== 'event-bus' || !late.some((one) => reason.includes(one.name));
-  const { degraded: reasons } = part;
-  return reasons.some(isOwn) ? { word: 'problem', tone: 'warn', reasons } : { ...GOOD, reasons };
+  return part.degraded.length > 0 ? { word: 'problem', tone: 'warn', reasons: part.degraded } : GOOD;
 }

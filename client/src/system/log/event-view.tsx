@@ -1,5 +1,5 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { memo, useId } from 'react';
+import { useId } from 'react';
 import { Link } from 'wouter';
 import { addressWith, useSearchParams } from '../../shared/addresses.ts';
 import type { LogEntry } from '../bus.ts';
@@ -67,7 +67,12 @@ function Event({ position }: { position: number }) {
         </p>
       )}
       {entry && reached && <Deliveries reached={reached} since={Date.parse(entry.recordedtime ?? '')} />}
-      {entry && <Json entry={entry} />}
+      {entry && (
+        <div>
+          <h5>In full</h5>
+          <pre>{JSON.stringify({ ...entry, position: undefined }, null, 2)}</pre>
+        </div>
+      )}
     </>
   );
 }
@@ -104,12 +109,3 @@ function Deliveries({ reached, since }: { reached: Reached; since: number }) {
 const howLate = (ms: number, attempts: number): string =>
   (Number.isNaN(ms) ? '' : `, ${durationText(Math.max(0, ms))} after it was recorded`) +
   (attempts > 1 ? `, at attempt ${attempts}` : '');
-
-const Json = memo(function Json({ entry: { position, ...event } }: { entry: LogEntry }) {
-  return (
-    <div>
-      <h5>In full</h5>
-      <pre>{JSON.stringify(event, null, 2)}</pre>
-    </div>
-  );
-});
