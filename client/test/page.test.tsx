@@ -41,6 +41,25 @@ describe('reading', () => {
     await screen.findByText(/No posts yet/);
   });
 
+  test('older posts that come after the newest were asked for leave no gap', async () => {
+    blog.pageSize = 2;
+    const some = (count: number) =>
+      Array.from({ length: count }, (_, index) => ({ post: aPost(index + 1), comments: [] }));
+    blog.posts = some(4);
+    await openPage();
+    const older = later<undefined>();
+    blog.onGet = () => older.promise;
+    await userEvent.click(await screen.findByRole('button', { name: 'Show older posts' }));
+    blog.onGet = () => undefined;
+    blog.posts = some(106);
+    send('db-2', ...blog.posts.slice(4).map(({ post }) => aMessage(post)));
+    await userEvent.click(await screen.findByRole('button', { name: 'More than 100 new posts' }));
+    await waitFor(() => expect(titles()).toEqual(['Title 106', 'Title 105']));
+    await act(async () => older.resolve(undefined));
+    await userEvent.click(await screen.findByRole('button', { name: 'Show older posts' }));
+    await waitFor(() => expect(titles()).toEqual([106, 105, 104, 103].map((seq) => `Title ${seq}`)));
+  });
+
   test('older posts come on demand, with the focus, and are live too', async () => {
     blog.pageSize = 2;
     blog.posts = [1, 2, 3].map((seq) => ({ post: aPost(seq), comments: [] }));

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { act, screen, waitFor } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { aComment, aMessage, aPost } from './fake-blog.ts';
-import { article, blog, comment, openPage, post, send, titles } from './page.tsx';
+import { article, blog, comment, later, openPage, post, send, titles } from './page.tsx';
 
 async function openPost(id: string) {
   history.replaceState(null, '', `/p/${id}`);
@@ -84,6 +84,26 @@ describe('a post at its own address', () => {
     blog.onGet = (path) => (path === '/posts' ? undefined : { status: 503 });
     await openPost('post-1');
     await waitFor(() => expect(blog.sent).toMatchObject([{ path: '/posts/post-1/comments', key: 'k', body: texts }]));
+  });
+
+  test('has no gap in its comments if the list began anew while more of them were read', async () => {
+    blog.pageSize = 2;
+    blog.posts = [{ post: aPost(1, { commentCount: 5 }), comments: [1, 2, 3, 4, 5].map((seq) => aComment(seq)) }];
+    await openPost('post-1');
+    await screen.findByText('Text 2');
+    const more = later<undefined>();
+    blog.onGet = () => more.promise;
+    await userEvent.click(screen.getByRole('button', { name: 'Show more comments (3)' }));
+    blog.onGet = () => undefined;
+    for (let seq = 2; seq < 105; seq++) blog.posts.push({ post: aPost(seq), comments: [] });
+    send('db-2', ...blog.posts.slice(1).map(({ post }) => aMessage(post)));
+    await follow('All posts');
+    await userEvent.click(await screen.findByRole('button', { name: 'More than 100 new posts' }));
+    await screen.findByText('Title 104');
+    await act(async () => more.resolve(undefined));
+    act(() => history.back());
+    await screen.findByText('Text 2');
+    expect(screen.queryByText('Text 3')).toBeNull();
   });
 
   test('that was just written is shown while it is on its way', async () => {

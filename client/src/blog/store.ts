@@ -226,15 +226,17 @@ export function createFeedStore() {
       const { oldest } = state.feed;
       await load(
         () => readPosts(oldest),
-        (list) => feeds.withOlder(state.feed, list),
+        // Meanwhile the list may have begun anew, and end elsewhere.
+        (list) => (state.feed.oldest === oldest ? feeds.withOlder(state.feed, list) : state.feed),
       );
     },
     /** Reads the next comments of a post, or the post itself if it is unknown. Throws RequestError. */
     async loadComments(id: string) {
       const cursor = commentsOf(id).at(-1)?.id;
+      const isNext = () => cursor === undefined || commentsOf(id).some((comment) => comment.id === cursor);
       await load(
         () => readPost(id, cursor),
-        (page) => feeds.withPost(state.feed, id, page),
+        (page) => (isNext() ? feeds.withPost(state.feed, id, page) : state.feed),
       ).catch((error) => {
         // The reader waits for this post, so it does not wait for the reader once it arrives.
         if (isMissing(error)) ownIds.add(id);
