@@ -1,5 +1,6 @@
 // The page as a document: accessible, printable, steady while it loads, and right whatever the browser does to it.
 import { expect } from '@jest/globals';
+import type { Page } from 'playwright-core';
 import { loadedAt, openBlog, postOf, sendComment, test } from './browser.ts';
 import { accessibilityViolations } from './lib/axe.ts';
 import { get, post, until } from './lib/http.ts';
@@ -133,6 +134,18 @@ test('a System page that cannot be loaded, as after a deployment, says to reload
   await page.unroute('**/assets/system-*');
   await page.getByRole('button', { name: 'Reload the page' }).click();
   await page.getByRole('heading', { name: 'How events travel' }).waitFor();
+});
+
+test('a link to an event shows it, and does not scroll the blog beside it', async () => {
+  for (let n = 0; n < 6; n++) await blog.post(`Beside ${n}`);
+  const [page] = (await blog.openWindows('/system?event=1')) as [Page];
+  const event = page.getByRole('region', { name: 'Event 1', exact: true });
+  await event.getByText('"PostCreated"').waitFor();
+  await until('it is at the top', async () => {
+    const { y = -1 } = (await event.boundingBox()) ?? {};
+    return y > 0 && y < 200;
+  });
+  expect(await page.evaluate('scrollY')).toBe(0);
 });
 
 test('nothing moves while the page loads, and a narrow phone scrolls in one direction only', async () => {
