@@ -45,7 +45,8 @@ export function System() {
 
 function Sections() {
   const comment = useSearchParams().get('comment');
-  const isForeign = useSystem(({ bus }) => bus === 'foreign');
+  // Shown together once the bus has answered, so that none is pushed down by those above it.
+  const isShown = useSystem(({ bus }) => bus !== 'connecting' && bus !== 'foreign');
   return (
     <section className="system stack" aria-labelledby="system">
       <div className="card-head">
@@ -55,7 +56,7 @@ function Sections() {
         <Bus />
       </div>
       <Diagram />
-      {!isForeign && (
+      {isShown && (
         <>
           {comment && <Journey key={comment} comment={comment} />}
           <Subscriptions />
@@ -70,12 +71,13 @@ function Sections() {
 /** Tells if the page is showing the current state. */
 function Bus() {
   const bus = useSystem((state) => state.bus);
+  const away = useSystem(({ parts }) => (parts.get('client')?.state === 'away' ? 'client' : 'event bus'));
   const head = useSystem((state) => state.head);
   const rate = useSystem(({ history }) => growthRate(history.values().next().value ?? []));
   const text = {
     connecting: 'Asking the event bus…',
     here: `${head.toLocaleString()} events in the log, ${perSecond(rate)}`,
-    away: 'The event bus does not answer: this is the last known state. The page keeps trying.',
+    away: `The ${away} does not answer. The page keeps trying.`,
     foreign:
       'This event bus is a foreign one: like the classic one, it has no positions or subscriptions to show, so only the parts are shown.',
   }[bus];
