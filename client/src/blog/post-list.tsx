@@ -30,7 +30,7 @@ export function PostList() {
   ];
 
   return (
-    <section aria-labelledby="posts" className="feed" aria-busy={phase === 'loading'}>
+    <section aria-labelledby="posts" className="feed stack" aria-busy={phase === 'loading'}>
       <div className="feed-head row">
         <h2 id="posts" tabIndex={-1}>
           Posts

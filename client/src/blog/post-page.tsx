@@ -21,7 +21,7 @@ export function PostPage({ id }: { id: string }) {
   const title = entry ? (entry.post.title ?? 'Untitled') : 'Post';
 
   return (
-    <section className="feed" data-whole aria-busy={!entry && !failure}>
+    <section className="feed stack" data-whole aria-busy={!entry && !failure}>
       <p className="feed-head row">
         <Link href="/">All posts</Link>
       </p>

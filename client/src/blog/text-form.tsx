@@ -44,7 +44,7 @@ export function TextForm({ button, primary, submission }: Props) {
             ) : (
               <input {...attributes} type="text" />
             )}
-            <span className="limit" id={`${id}-${name}-limit`} data-over={length > limit}>
+            <span className="limit" id={`${id}-${name}-limit`}>
               {length === 0 ? 'Up to ' : `${length} of `}
               {limit.toLocaleString()} characters
             </span>
