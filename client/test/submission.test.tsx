@@ -163,10 +163,10 @@ describe('what was not answered, or with a 5xx or 429', () => {
     expect(spoken()).toBe('Your post is on its way.');
   });
 
-  test('a comment is retried after a reload that does not show its post; once the post is shown, its form continues', async () => {
+  test('a comment is retried after a reload that does not show its post; once the post is shown, its form shows that', async () => {
     blog.pageSize = 1;
     blog.posts.push({ post: aPost(2), comments: [] });
-    blog.onPost = () => (blog.sent.length < 4 ? later503 : created);
+    blog.onPost = () => (blog.sent.length < 3 ? later503 : created);
     await openPage();
     await userEvent.click(await screen.findByRole('button', { name: 'Show older posts' }));
     await screen.findByText('Title 1');
@@ -183,11 +183,10 @@ describe('what was not answered, or with a 5xx or 429', () => {
     await waitFor(() => expect(blog.sent).toHaveLength(2));
     expect(titles()).toEqual(['Title 2']);
     await userEvent.click(screen.getByRole('button', { name: 'Show older posts' }));
-    await waitFor(() => expect(blog.sent).toHaveLength(3));
     await userEvent.click(await article('Title 1').findByRole('button', { name: 'Try now' }));
     await article('Title 1').findByText('Stored, on its way…');
     const once = ['/posts/post-1/comments', 'Hello', keys()[0]];
-    expect(blog.sent.map(({ path, body, key }) => [path, body?.content, key])).toEqual([once, once, once, once]);
+    expect(blog.sent.map(({ path, body, key }) => [path, body?.content, key])).toEqual([once, once, once]);
   });
 
   test('a tab that is duplicated while it sends has the same key, so both together store it once', async () => {

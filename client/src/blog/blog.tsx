@@ -2,9 +2,9 @@ import { useEffect } from 'react';
 import { usePathname } from 'wouter/use-browser-location';
 import { postIn } from '../shared/addresses.ts';
 import { useFeedStore } from './feed-context.ts';
-import { PostForm } from './post-form.tsx';
 import { PostList } from './post-list.tsx';
 import { PostPage } from './post-page.tsx';
+import { TextForm } from './text-form.tsx';
 import './blog.css';
 
 /** The blog, live while it is visible: the list of posts, or one post at its own address. */
@@ -19,7 +19,7 @@ export function Blog() {
     <div className="blog stack">
       <section className="composer card stack" aria-labelledby="composer">
         <h2 id="composer">Write a post</h2>
-        <PostForm />
+        <TextForm form="post" button="Post" primary />
       </section>
       {id === undefined ? <PostList /> : <PostPage key={id} id={id} />}
     </div>

@@ -26,13 +26,9 @@ export function loadDraft(form: string): Draft {
 const textsOf = (value: unknown): Texts =>
   Object.fromEntries(Object.entries(fieldsOf(value)).map(([field, text]) => [field, String(text)]));
 
-export const hasDraft = (form: string): boolean => Object.keys(loadDraft(form).texts).length > 0;
-
-/** The forms that were sending when the page was reloaded. */
-export function formsBeingSent(): string[] {
-  const forms = keptNames().filter((key) => key.startsWith(name('')));
-  return forms.map((key) => key.slice(name('').length)).filter((form) => loadDraft(form).sending);
-}
+/** The forms that have a draft. */
+export const draftForms = (): string[] =>
+  keptNames().flatMap((key) => (key.startsWith(name('')) ? key.slice(name('').length) : []));
 
 export const saveDraft = (form: string, draft: Draft): void =>
   keep(name(form), Object.values(draft.texts).every((text) => text === '') ? undefined : draft);

@@ -4,7 +4,6 @@ import { usePathname } from 'wouter/use-browser-location';
 import { More } from '../shared/more.tsx';
 import { Arrival } from '../shared/place.tsx';
 import { useAction } from '../shared/use-action.ts';
-import { CommentsBeingSent } from './comment-form.tsx';
 import { createEntry } from './entry.ts';
 import { useFeedState, useFeedStore } from './feed-context.ts';
 import { KeepPlace } from './keep-place.tsx';
@@ -46,7 +45,6 @@ export function PostList() {
           ))}
         </ol>
       </KeepPlace>
-      {phase !== 'loading' && <CommentsBeingSent shown={items.map(({ entry }) => entry.post.id)} />}
       {phase === 'loading' && <p className="state stack">Loading the posts…</p>}
       {phase === 'failed' && (
         <div className="state stack" role="alert">

@@ -3,7 +3,6 @@ import { Link } from 'wouter';
 import { backoffMs } from '../shared/backoff.ts';
 import { RequestError } from '../shared/http.ts';
 import { Arrival } from '../shared/place.tsx';
-import { CommentsBeingSent } from './comment-form.tsx';
 import { createEntry } from './entry.ts';
 import { useFeedState, useFeedStore } from './feed-context.ts';
 import { KeepPlace } from './keep-place.tsx';
@@ -37,7 +36,6 @@ export function PostPage({ id }: { id: string }) {
           <p role={failure && 'alert'}>{TEXTS[failure ?? 'none']}</p>
         </div>
       )}
-      {(entry || failure) && <CommentsBeingSent shown={entry ? [id] : []} />}
       <Arrival heading="post" title={`${title} · Blog`} ready={entry !== undefined || failure !== undefined} />
     </section>
   );

@@ -9,8 +9,10 @@ import { noteShown } from '../shared/journey-notes.ts';
 import { openLiveStream } from '../shared/live-stream.ts';
 import type { StreamState } from '../shared/source.ts';
 import * as feeds from './feed.ts';
+import { postOf } from './fields.ts';
 import { loadOwn, type Own, saveOwn, settleOwn } from './own.ts';
-import { type Created, parseMessage, readPost, readPosts } from './requests.ts';
+import { parseMessage, readPost, readPosts, sendComment, sendPost } from './requests.ts';
+import { createSubmissions } from './submissions.ts';
 import type { Message } from './types.ts';
 
 /** The interval of batches: at most ten renders per second, however many changes arrive. */
@@ -195,7 +197,23 @@ export function createFeedStore() {
     }, wait);
   }
 
+  /** Sends an own item and keeps showing it until it arrives, which may be before its answer (optimistic update). */
+  const submissions = createSubmissions(async (form, texts, key, signal) => {
+    const postId = postOf(form);
+    const kind = postId === undefined ? 'post' : 'comment';
+    const { id, createdAt } = await (postId ? sendComment(postId, texts, key, signal) : sendPost(texts, key, signal));
+    announce(`Your ${kind} is on its way.`);
+    // Without an id it cannot be matched with an arriving item, so it is shown when it arrives.
+    if (id === undefined) return;
+    ownIds.add(id);
+    const item: Own = { kind, id, postId: postId ?? id, texts, createdAt, sentAt: Date.now(), arrived: false };
+    const own = [...state.own.filter((other) => other.id !== id), item];
+    set({ own, feed: withRecent(feeds.withShown(state.feed, [id])) });
+    seek();
+  });
+
   return {
+    submissions,
     getState: () => state,
     subscribe(listener: () => void) {
       listeners.add(listener);
@@ -204,11 +222,13 @@ export function createFeedStore() {
     /** Reads the list and keeps it live until `stop`. Both may be called again. */
     start() {
       isOn = true;
+      submissions.start();
       void follow();
       seek();
     },
     stop() {
       isOn = false;
+      submissions.stop();
       clearTimeout(seeking);
       end();
     },
@@ -242,18 +262,6 @@ export function createFeedStore() {
         if (isMissing(error)) ownIds.add(id);
         throw error;
       });
-    },
-    /** Sends an own item and keeps showing it until it arrives, which may be before its answer (optimistic update). */
-    async submit(what: Pick<Own, 'kind' | 'texts'> & { postId?: string }, send: () => Promise<Created>) {
-      const { id, createdAt } = await send();
-      announce(`Your ${what.kind} is on its way.`);
-      // Without an id it cannot be matched with an arriving item, so it is shown when it arrives.
-      if (id === undefined) return;
-      ownIds.add(id);
-      const item = { postId: id, ...what, id, createdAt, sentAt: Date.now(), arrived: false };
-      const own = [...state.own.filter((other) => other.id !== id), item];
-      set({ own, feed: withRecent(feeds.withShown(state.feed, [id])) });
-      seek();
     },
   };
 }

@@ -1,11 +1,15 @@
-import { type ChangeEvent, Fragment, type KeyboardEvent, useId } from 'react';
-import type { useSubmission } from './use-submission.ts';
+import { type ChangeEvent, Fragment, type KeyboardEvent, useId, useSyncExternalStore } from 'react';
+import { useFeedStore } from './feed-context.ts';
+import { fieldsOf, lengthOf } from './fields.ts';
 
-type Props = { button: string; primary?: boolean; submission: ReturnType<typeof useSubmission> };
+type Props = { form: string; button: string; primary?: boolean };
 
 /** A form of labelled fields with their limits, an error or status beside them, and a button that shows progress. */
-export function TextForm({ button, primary, submission }: Props) {
-  const { fields, change, submit, busy, again, note, error } = submission;
+export function TextForm({ form, button, primary }: Props) {
+  const { submissions } = useFeedStore();
+  const { draft, busy, note, error } = useSyncExternalStore(submissions.subscribe, () => submissions.of(form));
+  const again = draft.sending && note !== undefined;
+  const submit = () => submissions.submit(form);
   const id = useId();
 
   function onKeyDown(event: KeyboardEvent) {
@@ -22,13 +26,16 @@ export function TextForm({ button, primary, submission }: Props) {
         submit();
       }}
     >
-      {fields.map(({ name, label, text, length, limit, multiline }) => {
+      {fieldsOf(form).map(({ name, label, limit, multiline }) => {
+        const text = draft.texts[name] ?? '';
+        const length = lengthOf(text);
         const isWrong = error?.field === name;
         const described = [isWrong && `${id}-error`, note && `${id}-note`, `${id}-${name}-limit`];
         const attributes = {
           id: `${id}-${name}`,
           value: text,
-          onChange: ({ target }: ChangeEvent<HTMLInputElement | HTMLTextAreaElement>) => change(name, target.value),
+          onChange: ({ target }: ChangeEvent<HTMLInputElement | HTMLTextAreaElement>) =>
+            submissions.change(form, name, target.value),
           // A draft may be edited while its request is retried; editing cancels the retry.
           readOnly: busy && !again,
           'aria-invalid': length > limit || isWrong,
