@@ -1,4 +1,4 @@
-// Times relative to now. One clock ticks for all of them.
+// Times relative to now.
 
 import { useSyncExternalStore } from 'react';
 
@@ -14,23 +14,9 @@ const UNITS = [
 const relative = new Intl.RelativeTimeFormat('en');
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 
-const listeners = new Set<() => void>();
-let timer: ReturnType<typeof setInterval> | undefined;
-let now = Date.now();
-
-function tick() {
-  now = Date.now();
-  for (const listener of listeners) listener();
-}
-
 function subscribe(listener: () => void) {
-  if (listeners.size === 0) timer = setInterval(tick, TICK_MS);
-  listeners.add(listener);
-  now = Date.now();
-  return () => {
-    listeners.delete(listener);
-    if (listeners.size === 0) clearInterval(timer);
-  };
+  const timer = setInterval(listener, TICK_MS);
+  return () => clearInterval(timer);
 }
 
 /** A time of the last 30 days in words. Any other is exact, also one in the future: a clock is wrong. */
@@ -43,7 +29,7 @@ function textOf(at: number, now: number): string {
 
 /** Shows a time, with the exact one on hover; nothing if it is missing or invalid. */
 export function TimeStamp({ value }: { value: string | null }) {
-  const text = useSyncExternalStore(subscribe, () => textOf(Date.parse(value ?? ''), now));
+  const text = useSyncExternalStore(subscribe, () => textOf(Date.parse(value ?? ''), Date.now()));
   const at = new Date(value ?? Number.NaN);
   if (Number.isNaN(at.getTime())) return null;
   // A new element for a new text: a translator would leave the old text in place.
