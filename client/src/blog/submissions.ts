@@ -1,10 +1,10 @@
 // The forms' drafts and their submissions. A submission goes on while its form is not shown.
 
 import { announce } from '../shared/announce.ts';
-import type { RequestError } from '../shared/http.ts';
+import { backoffMs } from '../shared/backoff.ts';
+import { RequestError } from '../shared/http.ts';
 import { type Draft, draftForms, EMPTY, keyedDraft, loadDraft, saveDraft } from './draft.ts';
 import { check, explain, type Mistake } from './fields.ts';
-import { sendUntilAnswered } from './send-until-answered.ts';
 import type { Texts } from './types.ts';
 
 /** After this many milliseconds the reader is told to wait. A comment may wait that long for its post. */
@@ -29,8 +29,8 @@ export function createSubmissions(
   send: (form: string, texts: Texts, key: string, signal: AbortSignal) => Promise<void>,
 ) {
   const known = new Map<string, Submission>();
-  /** Functions that cancel, by form. */
-  const cancels = new Map<string, () => void>();
+  /** Each ends the submission of a form. */
+  const endings = new Map<string, AbortController>();
   const listeners = new Set<() => void>();
 
   function of(form: string): Submission {
@@ -47,37 +47,44 @@ export function createSubmissions(
   }
 
   function begin(form: string) {
+    cancel(form);
+    const ending = new AbortController();
+    endings.set(form, ending);
+    void sendUntilAnswered(form, ending.signal);
+  }
+
+  const cancel = (form: string) => endings.get(form)?.abort();
+
+  /**
+   * Without an answer, or with a 5xx, a request may or may not have been carried out; a 429 says that it was not. It is
+   * repeated with the same Idempotency-Key after `Retry-After` plus jitter, without a limit. `navigator.onLine` is ignored,
+   * because a blog on the same machine works without a network.
+   */
+  async function sendUntilAnswered(form: string, signal: AbortSignal) {
     const { draft } = of(form);
     let said = false;
-    let slow: ReturnType<typeof setTimeout> | undefined;
     function say(why: string) {
       set(form, { note: `${why} ${MEANWHILE}` });
       // Announced once, not for each attempt.
       if (!said) announce(why);
       said = true;
     }
-    const stop = sendUntilAnswered({
-      send: (signal) => send(form, draft.keyOf, draft.key, signal),
-      onTry() {
-        set(form, { busy: true });
-        slow = setTimeout(say, SLOW_MS, 'The blog has not answered yet. Waiting for it…');
-      },
-      onFailure(failure) {
-        clearTimeout(slow);
-        set(form, { busy: false });
-        say(explainWait(failure));
-      },
-      onEnd(refusal) {
-        clearTimeout(slow);
-        if (refusal === undefined) set(form, { ...IDLE, draft: EMPTY });
-        else set(form, { ...IDLE, draft: { ...draft, sending: false }, error: explain(form, refusal) });
-      },
-    });
-    cancels.get(form)?.();
-    cancels.set(form, () => {
+    // React's strict mode runs every effect, cleans it up at once, and runs it again.
+    await pause(0, signal);
+    for (let attempt = 0; ; attempt++) {
+      set(form, { busy: true });
+      const slow = setTimeout(say, SLOW_MS, 'The blog has not answered yet. Waiting for it…');
+      signal.addEventListener('abort', () => clearTimeout(slow));
+      const failure: unknown = await send(form, draft.keyOf, draft.key, signal).catch((error) => error);
       clearTimeout(slow);
-      stop();
-    });
+      if (signal.aborted) return;
+      if (failure === undefined) return set(form, { ...IDLE, draft: EMPTY });
+      const refused = { ...IDLE, draft: { ...draft, sending: false } };
+      if (!mayPass(failure)) return set(form, { ...refused, error: explain(form, failure) });
+      set(form, { busy: false });
+      say(explainWait(failure));
+      await pause((failure.retryAfterMs ?? 0) + backoffMs(attempt), signal);
+    }
   }
 
   return {
@@ -87,7 +94,7 @@ export function createSubmissions(
       return () => void listeners.delete(listener);
     },
     change(form: string, field: string, text: string) {
-      cancels.get(form)?.();
+      cancel(form);
       const { draft, note } = of(form);
       const changed = { ...draft, texts: { ...draft.texts, [field]: text }, sending: false };
       set(form, { ...IDLE, draft: changed, note: draft.sending ? STOPPED : note });
@@ -107,9 +114,22 @@ export function createSubmissions(
       for (const form of draftForms()) if (of(form).draft.sending) begin(form);
     },
     stop() {
-      for (const cancel of cancels.values()) cancel();
+      for (const form of endings.keys()) cancel(form);
     },
   };
+}
+
+/** Waits. Once it is aborted, it ends neither with the time nor with an error. */
+const pause = (ms: number, signal: AbortSignal) =>
+  new Promise<void>((done) => {
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', () => clearTimeout(timer));
+  });
+
+function mayPass(failure: unknown): failure is RequestError {
+  if (!(failure instanceof RequestError)) return false;
+  const { status } = failure;
+  return status === undefined || status === 429 || status >= 500;
 }
 
 const MEANWHILE = 'It is stored at most once. Changing the text cancels it.';

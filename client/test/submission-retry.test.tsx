@@ -1,46 +1,45 @@
 // Retrying a request until it is answered.
 
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
-import { sendUntilAnswered } from '../src/blog/send-until-answered.ts';
+import { createSubmissions } from '../src/blog/submissions.ts';
 import { RequestError } from '../src/shared/http.ts';
 
 const noAnswer = () => new RequestError('no answer');
 const answered = (status: number, retryAfterMs?: number) => new RequestError('', status, retryAfterMs);
 
 let sent: AbortSignal[];
-let ended: unknown[];
 /** The outcomes of the next requests; if there are none, requests hang. */
 let answers: (RequestError | 'acknowledged')[];
-let stop: () => void;
+let submissions: ReturnType<typeof createSubmissions>;
 
 beforeEach(() => {
   jest.useFakeTimers();
   jest.spyOn(Math, 'random').mockReturnValue(0.999);
+  sessionStorage.clear();
   sent = [];
-  ended = [];
   answers = [];
+  submissions = createSubmissions((_form, _texts, _key, signal) => {
+    sent.push(signal);
+    const answer = answers.shift();
+    if (answer === undefined) return new Promise(() => {});
+    return answer === 'acknowledged' ? Promise.resolve() : Promise.reject(answer);
+  });
 });
 
 afterEach(() => {
-  stop();
+  submissions.stop();
   jest.restoreAllMocks();
   jest.useRealTimers();
 });
 
 async function start() {
-  stop = sendUntilAnswered({
-    send(signal) {
-      sent.push(signal);
-      const answer = answers.shift();
-      if (answer === undefined) return new Promise(() => {});
-      return answer === 'acknowledged' ? Promise.resolve() : Promise.reject(answer);
-    },
-    onTry: () => undefined,
-    onFailure: () => undefined,
-    onEnd: (refusal) => ended.push(refusal),
-  });
+  submissions.change('post', 'title', 'Mine');
+  submissions.submit('post');
   await jest.advanceTimersByTimeAsync(0);
 }
+
+const form = () => submissions.of('post');
+const isAcknowledged = () => form().draft.texts.title === undefined;
 
 /** Advances the clock to the next request, and returns the wait in milliseconds. */
 async function nextAfter(atMost = 120_000): Promise<number> {
@@ -54,9 +53,8 @@ test('no answer, a 5xx and a 429 are retried with exponential backoff, up to a m
   answers = [noAnswer(), ...[500, 502, 503, 504, 507, 429].map((status) => answered(status)), 'acknowledged'];
   await start();
   const waits: number[] = [];
-  while (ended.length === 0) waits.push(await nextAfter());
+  while (!isAcknowledged()) waits.push(await nextAfter());
   expect(waits).toEqual([500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000]);
-  expect(ended).toEqual([undefined]);
   expect(jest.getTimerCount()).toBe(0);
 });
 
@@ -68,10 +66,10 @@ test('the backoff has jitter, so that pages do not retry at the same moment', as
 });
 
 test.each([400, 401, 403, 404, 409, 413, 415, 422])('a %d is a refusal and ends it', async (status) => {
-  const refusal = answered(status);
-  answers = [refusal];
+  answers = [answered(status)];
   await start();
-  expect(ended).toEqual([refusal]);
+  expect(form()).toMatchObject({ busy: false, draft: { sending: false, texts: { title: 'Mine' } } });
+  expect(form().error).toBeTruthy();
   expect(jest.getTimerCount()).toBe(0);
 });
 
@@ -98,7 +96,7 @@ test('a hidden tab keeps retrying', async () => {
   await start();
   document.dispatchEvent(new Event('visibilitychange'));
   expect(await nextAfter()).toBe(500);
-  expect(ended).toEqual([undefined]);
+  expect(isAcknowledged()).toBe(true);
 });
 
 test('a request that hangs is not repeated concurrently', async () => {
@@ -115,10 +113,10 @@ test.each([
   answers = first;
   const starting = start();
   if (requests > 0) await starting;
-  stop();
+  submissions.stop();
   await jest.advanceTimersByTimeAsync(600_000);
   expect(sent).toHaveLength(requests);
   expect(sent.every(({ aborted }) => aborted)).toBe(true);
-  expect(ended).toEqual([]);
+  expect(isAcknowledged()).toBe(false);
   expect(jest.getTimerCount()).toBe(0);
 });
