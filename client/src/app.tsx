@@ -1,5 +1,5 @@
 import './app.css';
-import { Activity, lazy, Suspense, useState } from 'react';
+import { Activity, lazy, Suspense, useState, useSyncExternalStore } from 'react';
 import { Link } from 'wouter';
 import { usePathname } from 'wouter/use-browser-location';
 import { Blog } from './blog/blog.tsx';
@@ -7,7 +7,6 @@ import { FeedContext, useFeedState } from './blog/feed-context.ts';
 import { createFeedStore } from './blog/store.ts';
 import { Boundary } from './shared/boundary.tsx';
 import { Arrival } from './shared/place.tsx';
-import { useMedia } from './shared/use-media.ts';
 
 /** Loaded when it is first opened. */
 const System = lazy(() => import('./system/system.tsx').then(({ System }) => ({ default: System })));
@@ -18,7 +17,7 @@ export function App() {
   const path = usePathname();
   const onSystem = /^\/system\/*$/.test(path);
   const isPost = path.startsWith('/p/');
-  const wide = useMedia('(width >= 75rem)');
+  const wide = useSyncExternalStore(watchWidth, isWide);
   const onBlog = !onSystem || wide;
   const [isSystemOpened, setSystemOpened] = useState(onSystem);
   if (onSystem && !isSystemOpened) setSystemOpened(true);
@@ -65,6 +64,15 @@ export function App() {
       <div id="announcements" role="status" aria-live="polite" aria-atomic="false" className="visually-hidden" />
     </FeedContext>
   );
+}
+
+const WIDE = '(width >= 75rem)';
+const isWide = () => window.matchMedia(WIDE).matches;
+
+function watchWidth(listener: () => void) {
+  const media = window.matchMedia(WIDE);
+  media.addEventListener('change', listener);
+  return () => media.removeEventListener('change', listener);
 }
 
 const CONNECTION = { connecting: 'Connecting…', live: 'Live', lost: 'Connection lost, reconnecting…' };

@@ -1,6 +1,6 @@
 import { notifyManager, QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
-import { useSearchParams } from '../shared/addresses.ts';
+import { useSearchParams } from './addresses.ts';
 import { DeadLetters } from './dead-letters/dead-letters.tsx';
 import { Diagram } from './diagram/diagram.tsx';
 import { perSecond } from './format.tsx';

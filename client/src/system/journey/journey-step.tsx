@@ -1,6 +1,6 @@
 import type { CSSProperties } from 'react';
 import { Link } from 'wouter';
-import { addressWith, useSearchParams } from '../../shared/addresses.ts';
+import { addressWith, useSearchParams } from '../addresses.ts';
 import { ClockTime, durationText } from '../format.tsx';
 import { PARTS } from '../requests.ts';
 import { type Step, verdictOf } from './journey-of.ts';

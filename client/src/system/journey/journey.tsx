@@ -1,10 +1,10 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useEffect, useId, useRef, useSyncExternalStore } from 'react';
 import { Link } from 'wouter';
-import { addressWith, useSearchParams } from '../../shared/addresses.ts';
 import { announce } from '../../shared/announce.ts';
 import { noteOf, onNotes } from '../../shared/journey-notes.ts';
 import { fieldsOf, textOf } from '../../shared/parse.ts';
+import { addressWith, useSearchParams } from '../addresses.ts';
 import type { LogEntry } from '../bus.ts';
 import { durationText, eventsText } from '../format.tsx';
 import { readLog } from '../requests.ts';

@@ -1,7 +1,7 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useId } from 'react';
 import { Link } from 'wouter';
-import { addressWith, useSearchParams } from '../../shared/addresses.ts';
+import { addressWith, useSearchParams } from '../addresses.ts';
 import type { LogEntry } from '../bus.ts';
 import { ClockTime, durationText, eventsText } from '../format.tsx';
 import { isEverywhere, missingOf, pollEvery, type Reached, readReached, TIME_UNKNOWN } from '../journey/reached.ts';

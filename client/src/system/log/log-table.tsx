@@ -1,6 +1,6 @@
 import { type ComponentProps, type MouseEvent, memo } from 'react';
 import { navigate } from 'wouter/use-browser-location';
-import { addressWith, shortId, useSearchParams } from '../../shared/addresses.ts';
+import { addressWith, useSearchParams } from '../addresses.ts';
 import type { LogEntry } from '../bus.ts';
 import { ClockTime } from '../format.tsx';
 
@@ -65,3 +65,6 @@ function RowLink({ href, ...rest }: ComponentProps<'a'> & { href: string }) {
   }
   return <a href={href} onClick={follow} {...rest} />;
 }
+
+/** Shortens a long id without spaces to its end, the part by which UUIDv7 ids differ. */
+const shortId = (id: string): string => (id.length > 14 && !id.includes(' ') ? `…${id.slice(-8)}` : id);

@@ -1,7 +1,7 @@
 import { type FormEvent, useId } from 'react';
 import { Link } from 'wouter';
 import { navigate } from 'wouter/use-browser-location';
-import { addressWith, useSearchParams } from '../../shared/addresses.ts';
+import { addressWith, useSearchParams } from '../addresses.ts';
 import type { LogFilter } from '../requests.ts';
 import { EventView } from './event-view.tsx';
 import { LogList } from './log-list.tsx';
