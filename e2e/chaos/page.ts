@@ -77,7 +77,7 @@ export async function openPage(url: string) {
 
   /** The differences between what the windows show and what the parts have. */
   async function differences({ query, log, subscriptions, deadLetters }: Snapshot): Promise<string[]> {
-    await blog.evaluate(`document.querySelector('button.waiting')?.click()`);
+    await blog.evaluate(`document.querySelector('.feed-head button')?.click()`);
     const shown = await blog.evaluate<Shown[]>(POSTS);
     const found = shown.flatMap((post, place) => differenceOf(post, query[place]) ?? []);
     if (shown.length < Math.min(query.length, 50)) found.push(`${shown.length} of ${query.length} posts`);

@@ -3,8 +3,8 @@ import { Link } from 'wouter';
 import { usePathname } from 'wouter/use-browser-location';
 import { More } from '../shared/more.tsx';
 import { Arrival } from '../shared/place.tsx';
-import { useAction } from '../shared/use-action.ts';
 import { createEntry } from './entry.ts';
+import type { Feed } from './feed.ts';
 import { useFeedState, useFeedStore } from './feed-context.ts';
 import { KeepPlace } from './keep-place.tsx';
 import { type Own, ownPost } from './own.ts';
@@ -34,7 +34,9 @@ export function PostList() {
         <h2 id="posts" tabIndex={-1}>
           Posts
         </h2>
-        <WaitingPosts />
+        {(feed.waiting.length > 0 || feed.manyWaiting) && (
+          <More text={waitingText(feed)} load={store.showWaiting} items=".posts h3" primary />
+        )}
       </div>
       <KeepPlace arrivals={arrivals}>
         <ol className="posts stack">
@@ -69,26 +71,9 @@ export function PostList() {
   );
 }
 
-function WaitingPosts() {
-  const { feed } = useFeedState();
-  const store = useFeedStore();
-  const show = useAction(async () => {
-    await store.showWaiting();
-    // The button is gone by then: the focus moves to the first of the new posts.
-    requestAnimationFrame(() => document.querySelector<HTMLElement>('.posts h3')?.focus());
-  });
-  const count = feed.waiting.length;
-  if (count === 0 && !feed.manyWaiting) return null;
-  return (
-    <button type="button" className="primary waiting" onClick={show.run} aria-disabled={show.busy}>
-      {show.failed ? 'Could not be loaded. Try again' : waitingText(count, feed.manyWaiting)}
-    </button>
-  );
-}
-
 const isComment = (item: Own) => item.kind === 'comment';
 
-function waitingText(count: number, many: boolean): string {
-  if (many) return count === 0 ? 'Newer posts' : `More than ${count} new posts`;
-  return count === 1 ? '1 new post' : `${count} new posts`;
+function waitingText({ waiting, manyWaiting }: Feed): string {
+  if (manyWaiting) return waiting.length === 0 ? 'Newer posts' : `More than ${waiting.length} new posts`;
+  return waiting.length === 1 ? '1 new post' : `${waiting.length} new posts`;
 }
