@@ -24,28 +24,23 @@ export async function readPost(id: string, cursor?: string): Promise<PostPage> {
   return { ...page, hasNext: hasNext(headers) };
 }
 
-/** The content of a 201. A foreign service may answer with less, or with something else: then the id is unknown. */
-export type Created = { id: string | undefined; createdAt: string | null };
-
-/** Publishes a post; sending the same key and texts again gives the first answer. */
-export const sendPost = (texts: Texts, key: string, signal: AbortSignal) => send('/posts', texts, key, signal);
-
-/** Publishes a comment; sending the same key and texts again gives the first answer. */
-export async function sendComment(postId: string, texts: Texts, key: string, signal: AbortSignal) {
-  noteSent(key);
-  const created = await send(`/posts/${encodeURIComponent(postId)}/comments`, texts, key, signal);
-  noteAnswered(key, created.id, created.createdAt);
-  return created;
-}
-
-async function send(url: string, body: object, key: string, signal: AbortSignal): Promise<Created> {
+/**
+ * Publishes a post, or a comment on the post `postId`; sending the same key and texts again gives the first answer. A
+ * foreign service may answer with less than an id.
+ */
+export async function publish(postId: string | undefined, texts: Texts, key: string, signal: AbortSignal) {
+  const url = postId === undefined ? '/posts' : `/posts/${encodeURIComponent(postId)}/comments`;
   // Each write has a trace of its own (W3C Trace Context §3.2), and a retry continues it. `01` means sampled.
   const headers = { 'Idempotency-Key': key, traceparent: `00-${key}-${key.slice(16)}-01` };
-  const { data } = await request({ method: 'POST', url, data: body, headers, signal });
+  if (postId !== undefined) noteSent(key);
+  const { data } = await request({ method: 'POST', url, data: texts, headers, signal });
   // Such as the login page of a network or a proxy: no service got what was typed.
   if (typeof data === 'string' && /^\s*<(!doctype|html)/i.test(data)) throw new RequestError('the answer is a page');
-  const { id, createdAt } = fieldsOf(data);
-  return { id: textOf(id) || undefined, createdAt: textOf(createdAt) ?? null };
+  const answer = fieldsOf(data);
+  const id = textOf(answer.id) || undefined;
+  const createdAt = textOf(answer.createdAt) ?? null;
+  if (postId !== undefined) noteAnswered(key, id, createdAt);
+  return { id, createdAt };
 }
 
 /** Parses a message of the stream; undefined if it is none. */

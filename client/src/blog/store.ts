@@ -11,7 +11,7 @@ import type { StreamState } from '../shared/source.ts';
 import * as feeds from './feed.ts';
 import { postOf } from './fields.ts';
 import { loadOwn, type Own, saveOwn, settleOwn } from './own.ts';
-import { parseMessage, readPost, readPosts, sendComment, sendPost } from './requests.ts';
+import { parseMessage, publish, readPost, readPosts } from './requests.ts';
 import { createSubmissions } from './submissions.ts';
 import type { Message } from './types.ts';
 
@@ -201,7 +201,7 @@ export function createFeedStore() {
   const submissions = createSubmissions(async (form, texts, key, signal) => {
     const postId = postOf(form);
     const kind = postId === undefined ? 'post' : 'comment';
-    const { id, createdAt } = await (postId ? sendComment(postId, texts, key, signal) : sendPost(texts, key, signal));
+    const { id, createdAt } = await publish(postId, texts, key, signal);
     announce(`Your ${kind} is on its way.`);
     // Without an id it cannot be matched with an arriving item, so it is shown when it arrives.
     if (id === undefined) return;

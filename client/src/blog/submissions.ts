@@ -20,6 +20,7 @@ export type Submission = {
 };
 
 const IDLE = { busy: false, note: undefined, error: undefined };
+const startOf = (draft: Draft): Submission => ({ ...IDLE, draft, busy: draft.sending });
 
 /**
  * Creates the state of all forms. A submission is retried until it is answered, also after a reload. Editing a text
@@ -34,8 +35,7 @@ export function createSubmissions(
   const listeners = new Set<() => void>();
 
   function of(form: string): Submission {
-    const draft = loadDraft(form);
-    const submission = known.get(form) ?? { ...IDLE, draft, busy: draft.sending };
+    const submission = known.get(form) ?? startOf(loadDraft(form));
     known.set(form, submission);
     return submission;
   }
