@@ -17,8 +17,7 @@ export function Subscriptions() {
       ) : isReadOnly ? (
         <p className="quiet">
           Read-only: the buttons are shown only if the client runs with <code>CONTROL=on</code>, as in{' '}
-          <code>npm start</code> and <code>skaffold dev</code>, and is opened at <code>localhost</code> or an IP
-          address. In production it is off.
+          <code>npm start</code> and <code>skaffold dev</code>. In production it is off.
         </p>
       ) : (
         <p className="quiet">
