@@ -57,10 +57,6 @@ export function createLogTail({ onBegin, onEvents }: Options) {
     arrived.flush();
   }
 
-  return {
-    start: () => void follow(),
-    stop,
-    /** Reads again now instead of waiting for the next try. */
-    retry: () => void follow(),
-  };
+  /** Starts, or reads again now instead of waiting for the next try. */
+  return { start: () => void follow(), stop };
 }

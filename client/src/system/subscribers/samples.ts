@@ -7,9 +7,6 @@ export type Sample = { at: number; position: number; lag: number; lagSeconds: nu
 export type Lag = { events: number; seconds: number };
 
 const KEPT_MS = 5 * 60_000;
-const MOST = 600;
-/** The minimum distance of samples, so that five minutes fit into the maximum number. */
-const APART_MS = 400;
 const RATE_OVER_MS = 5_000;
 /** Lag that is younger than this is not shown: batching makes a short lag normal. */
 const USUAL_MS = 300;
@@ -21,10 +18,7 @@ export function withSample(
   progress: Omit<Sample, 'at'>,
 ): readonly Sample[] {
   const { position, lag, lagSeconds } = progress;
-  // The newest sample always shows the present. It is kept for good only if it is far enough from the one before.
-  const before = samples.at(-2);
-  const kept = before && (samples.at(-1)?.at ?? 0) - before.at < APART_MS ? samples.slice(0, -1) : samples;
-  return [...kept.filter((sample) => at - sample.at < KEPT_MS).slice(1 - MOST), { at, position, lag, lagSeconds }];
+  return [...samples.filter((sample) => at - sample.at < KEPT_MS), { at, position, lag, lagSeconds }];
 }
 
 /** A subscription's consumer lag at its newest sample; 0 if it consists only of events that have just come. */
