@@ -8,6 +8,8 @@ export type Lag = { events: number; seconds: number };
 
 const KEPT_MS = 5 * 60_000;
 const RATE_OVER_MS = 5_000;
+/** A rate is over at least this time: a tab that is shown again gets many events at once, which are no peak. */
+const AT_LEAST_MS = 3_000;
 /** Lag that is younger than this is not shown: batching makes a short lag normal. */
 const USUAL_MS = 300;
 
@@ -38,7 +40,7 @@ function rateOf(samples: readonly Sample[], numberOf: (sample: Sample) => number
   const now = samples.at(-1);
   const first = now && samples.find(({ at }) => now.at - at <= RATE_OVER_MS);
   if (!now || !first) return 0;
-  return Math.max(0, numberOf(now) - numberOf(first)) / Math.max(1, (now.at - first.at) / 1_000);
+  return Math.max(0, numberOf(now) - numberOf(first)) / (Math.max(AT_LEAST_MS, now.at - first.at) / 1_000);
 }
 
 export const lagText = ({ events, seconds }: Lag): string =>
