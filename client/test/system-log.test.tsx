@@ -230,6 +230,22 @@ describe('an event', () => {
     expect(location.search).toBe('?type=PostCreated');
   });
 
+  test.each([
+    ['Copied', () => Promise.resolve()],
+    ['Not allowed by the browser', () => Promise.reject(new DOMException('', 'NotAllowedError'))],
+  ])('is copied, unless the browser forbids it: %p', async (said, writeText) => {
+    Object.defineProperty(navigator, 'clipboard', { configurable: true, value: { writeText } });
+    system.log = [anEntry(1)];
+    await openSystem('/system?event=1');
+    await press('Copy');
+    await screen.findByRole('button', { name: said });
+    Object.defineProperty(navigator, 'clipboard', { configurable: true, value: undefined });
+    await follow('Close');
+    await follow('1');
+    await screen.findByText('In full', {}, { timeout: 5_000 });
+    expect(screen.queryByRole('button', { name: /^Cop/ })).toBeNull();
+  });
+
   test('lists its deliveries with time and attempt, and the missing ones, until there are none', async () => {
     system.log = [anEntry(1, { recordedtime: '2026-01-02T03:04:05.000Z' })];
     system.subscriptions = [

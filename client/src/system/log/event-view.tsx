@@ -1,5 +1,5 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { useId } from 'react';
+import { useId, useState } from 'react';
 import { Link } from 'wouter';
 import { addressWith, useSearchParams } from '../addresses.ts';
 import type { LogEntry } from '../bus.ts';
@@ -67,13 +67,31 @@ function Event({ position }: { position: number }) {
         </p>
       )}
       {entry && reached && <Deliveries reached={reached} since={Date.parse(entry.recordedtime ?? '')} />}
-      {entry && (
-        <div>
-          <h5>In full</h5>
-          <pre>{JSON.stringify({ ...entry, position: undefined }, null, 2)}</pre>
-        </div>
-      )}
+      {entry && <Json key={position} text={JSON.stringify({ ...entry, position: undefined }, null, 2)} />}
     </>
+  );
+}
+
+function Json({ text }: { text: string }) {
+  const [label, setLabel] = useState('Copy');
+  const copy = () =>
+    navigator.clipboard.writeText(text).then(
+      () => setLabel('Copied'),
+      () => setLabel('Not allowed by the browser'),
+    );
+  return (
+    <div>
+      <div className="card-head">
+        <h5>In full</h5>
+        {/* The clipboard exists only in secure origins and on localhost. */}
+        {navigator.clipboard && (
+          <button type="button" aria-live="polite" onClick={copy}>
+            {label}
+          </button>
+        )}
+      </div>
+      <pre>{text}</pre>
+    </div>
   );
 }
 
