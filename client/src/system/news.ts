@@ -3,8 +3,9 @@ import type { SystemState } from './system-store.ts';
 /** Announcements for screen readers: changes of state that the diagram shows, never single events. */
 export function newsOf(before: SystemState, after: SystemState): string[] {
   const news: string[] = [];
-  if (before.bus === 'here' && after.bus === 'away') news.push('The event bus does not answer.');
-  if (before.bus === 'away' && after.bus === 'here') news.push('The event bus answers again.');
+  const isSeen = [before, after].every(({ parts }) => parts.get('client')?.state !== 'away');
+  if (isSeen && before.bus === 'here' && after.bus === 'away') news.push('The event bus does not answer.');
+  if (isSeen && before.bus === 'away' && after.bus === 'here') news.push('The event bus answers again.');
   for (const [name, { state }] of after.parts) {
     const was = before.parts.get(name)?.state;
     if (name === 'event-bus' || was === undefined || was === state) continue;

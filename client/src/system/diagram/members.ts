@@ -77,7 +77,7 @@ function healthOf({ parts, bus, subscriptions }: SystemState, name: string): Hea
     return state === 'live' ? GOOD : { word: state ?? '', tone: 'warn', reasons: [] };
   }
   if (name !== 'client' && parts.get('client')?.state === 'away')
-    return { word: 'unknown', tone: 'none', reasons: ['The gateway does not answer, so it cannot be asked.'] };
+    return { word: 'unknown', tone: 'none', reasons: ['The client does not answer, so it cannot be asked.'] };
   if (!part) return { word: 'asking…', tone: 'none', reasons: [] };
   if (part.state === 'away' || (name === 'event-bus' && bus === 'away'))
     return { word: 'away', tone: 'bad', reasons: ['It does not answer.'] };

@@ -6,6 +6,7 @@ import type { SystemState } from '../system-store.ts';
 export function whyWaiting(name: Step['name'], steps: readonly Step[], system: SystemState): string {
   const isAway = system.bus === 'away';
   if (name === 'written') return 'It was sent and is not answered yet. The page retries until it is.';
+  if (system.parts.get('client')?.state === 'away') return 'The client does not answer, so the parts cannot be asked.';
   if (system.bus === 'connecting') return 'Asking the event bus…';
   if (name === 'logged') {
     const why = isAway ? ': the event bus does not answer' : ' until the event bus has stored it';
