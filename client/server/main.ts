@@ -8,7 +8,7 @@ const ROOT = join(import.meta.dirname, '..');
 const options = { configFile: join(ROOT, 'vite.config.ts'), configLoader: 'native', logLevel: 'warn' } as const;
 const SOURCES = ['src/**/*', 'public/**/*', 'index.html', 'vite.config.ts', 'package.json'];
 
-/** When a file or folder changed; 0 if there is none. */
+/** The time of a file's or folder's last change; 0 if there is none. */
 const changed = (name: string) => statSync(join(ROOT, name), { throwIfNoEntry: false })?.mtimeMs ?? 0;
 
 if (process.argv.includes('--production')) {

@@ -43,7 +43,7 @@ export function check(form: string, texts: Texts): Mistake | undefined {
   }
 }
 
-/** What a service found wrong. */
+/** A sentence about what a service refused. */
 export function explain(form: string, refusal: unknown): Mistake {
   const [{ name, subject }] = fieldsOf(form);
   const message = refusal instanceof RequestError ? refusal.message : '';

@@ -55,7 +55,7 @@ function answerOf(line: string): [name: string | undefined, answer: unknown] {
   return [name, state];
 }
 
-/** What the bus says of its subscribers is shown at their subscriptions: the bus itself works. */
+/** Sentences of the bus about its subscribers. They are shown at the subscriptions: the bus itself works. */
 const OF_SUBSCRIBERS = /^(Delivery to \S+ is being tried again|\S+ is diverged):/;
 
 /** Of a foreign part without `/readyz` only its answering is known. */
