@@ -26,7 +26,7 @@ export const commentForm = (postId: string): string => PREFIX + postId;
 export const postOf = (form: string): string | undefined =>
   form.startsWith(PREFIX) ? form.slice(PREFIX.length) : undefined;
 
-export const fieldsOf = (form: string) => (postOf(form) === undefined ? POST : COMMENT);
+export const formFields = (form: string) => (postOf(form) === undefined ? POST : COMMENT);
 
 /** Counts characters as the services do: code points, without surrounding white space. */
 export const lengthOf = (text = ''): number => [...text.trim()].length;
@@ -35,7 +35,7 @@ export type Mistake = { field: string; text: string };
 
 /** The first field that breaks its rule. */
 export function check(form: string, texts: Texts): Mistake | undefined {
-  for (const { name, subject, limit, optional } of fieldsOf(form)) {
+  for (const { name, subject, limit, optional } of formFields(form)) {
     const length = lengthOf(texts[name]);
     if (length === 0 && !optional) return { field: name, text: `${subject} is empty.` };
     const tooLong = `${subject} may have ${limit} characters at most; this one has ${length}.`;
@@ -45,7 +45,7 @@ export function check(form: string, texts: Texts): Mistake | undefined {
 
 /** A sentence about what a service refused. */
 export function explain(form: string, refusal: unknown): Mistake {
-  const [{ name, subject }] = fieldsOf(form);
+  const [{ name, subject }] = formFields(form);
   const message = refusal instanceof RequestError ? refusal.message : '';
   const text = message.startsWith('must') ? `${subject} ${message.replace(/\.?$/, '.')}` : message;
   return { field: name, text: text || 'The blog did not accept it. What you typed is still here.' };

@@ -10,7 +10,7 @@ import type { Texts } from './types.ts';
 /** After this many milliseconds the reader is told to wait. A comment may wait that long for its post. */
 const SLOW_MS = 2_500;
 
-export type Submission = {
+type Submission = {
   draft: Draft;
   /** A request is in flight. Between the attempts of a retry it is false. */
   busy: boolean;

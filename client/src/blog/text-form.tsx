@@ -1,6 +1,6 @@
 import { type ChangeEvent, Fragment, type KeyboardEvent, useId, useSyncExternalStore } from 'react';
 import { useFeedStore } from './feed-context.ts';
-import { fieldsOf, lengthOf } from './fields.ts';
+import { formFields, lengthOf } from './fields.ts';
 
 type Props = { form: string; button: string; primary?: boolean };
 
@@ -26,7 +26,7 @@ export function TextForm({ form, button, primary }: Props) {
         submit();
       }}
     >
-      {fieldsOf(form).map(({ name, label, limit, multiline }) => {
+      {formFields(form).map(({ name, label, limit, multiline }) => {
         const text = draft.texts[name] ?? '';
         const length = lengthOf(text);
         const isWrong = error?.field === name;

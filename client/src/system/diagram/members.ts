@@ -15,7 +15,7 @@ const ONLY_SEND = { name: OTHERS, place: 'subscribed', word: 'only send', tone: 
 const DETAILS: Record<string, string[]> = { client: ['The page and the gateway, the single way in.'] };
 
 /** A node's state in a word, its severity, and sentences about it. */
-export type Health = { word: string; tone: 'good' | 'warn' | 'bad' | 'none'; reasons: readonly string[] };
+type Health = { word: string; tone: 'good' | 'warn' | 'bad' | 'none'; reasons: readonly string[] };
 
 export type Member = Health & {
   name: string;

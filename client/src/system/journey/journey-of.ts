@@ -6,7 +6,7 @@ import type { LogEntry } from '../bus.ts';
 import type { Reached } from './reached.ts';
 
 /** A side effect of a step: an answer or a delivery. `after`: milliseconds since the step. */
-export type Branch = { who: string; at: number | undefined; after: number | undefined; attempts: number };
+type Branch = { who: string; at: number | undefined; after: number | undefined; attempts: number };
 
 export type Step = {
   name: 'sent' | 'written' | 'logged' | 'judged' | 'updated' | 'readable' | 'shown';
