@@ -140,7 +140,8 @@ describe.each([
   const fileOf = (name: string) => join(system.dataDir, `${name}.db`);
 
   test('a database locked by another process refuses writes, and recovers', async () => {
-    const others = parts.map((name) => new DatabaseSync(fileOf(name)));
+    // Waits for a commit that is under way.
+    const others = parts.map((name) => new DatabaseSync(fileOf(name), { timeout: 5_000 }));
     for (const other of others) other.exec('BEGIN IMMEDIATE');
     await expectHonesty(503, () => {
       for (const other of others) other.close();
