@@ -77,7 +77,8 @@ export const defined = <Settings>(service: Definition<Settings>, env: Record<str
   migrations: service.migrations,
   create({ db, bus: { url, token } }) {
     const settings = service.settings.parse({ EVENT_BUS_URL: url, ...env });
-    return createService(service, { db, log, settings: { ...settings, BUS_TOKEN: token } });
+    const { COPY_NAME } = env;
+    return createService(service, { db, log, settings: { ...settings, COPY_NAME, BUS_TOKEN: token } });
   },
 });
 

@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import type { KnownEvent } from '@blog/common/core/events.ts';
 import type { Bus } from '@blog/common/core/exchange.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
-import { checkpointSchema, Subscriber } from '@blog/common/core/subscriber.ts';
+import { checkpointSchema, type Share, Subscriber } from '@blog/common/core/subscriber.ts';
 import { createApp, eventRoutes } from '@blog/common/http/app.ts';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { at, FakeBus } from './fake-bus.ts';
@@ -17,12 +17,14 @@ const handle = (tx: Tx, { data }: KnownEvent) => {
   if (data.id === 'large') tx.run('INSERT INTO handled VALUES (?)', 'x'.repeat(100_000));
   tx.run('INSERT INTO handled VALUES (?)', data.id);
 };
+let share: () => Share;
 const subscribing = {
   migrations: [`CREATE TABLE handled (id TEXT) STRICT; CREATE TABLE orders (after TEXT) STRICT; ${checkpointSchema}`],
   create: ({ db, bus }: { db: Service['db']; bus: Bus }) => {
     const onReplay = (tx: Tx, after: string) => void tx.run('INSERT INTO orders VALUES (?)', after);
     const frame = frameOf(db);
     const subscriber = new Subscriber({ ...frame, bus, handlers: { PostCreated: handle }, onReplay });
+    share = () => subscriber.share;
     const loops = [subscriber];
     return { app: createApp({ ...frame, routes: [eventRoutes(subscriber, bus.token)], checks: loops }), loops };
   },
@@ -138,6 +140,20 @@ test('a push without checkpoints (a classic bus, a redelivery) is applied and do
   await redelivery.send(JSON.stringify(post('c'))).expect(200);
   expect(await handled()).toEqual(['a', 'b', 'c']);
   expect(await progress()).toMatchObject({ checkpoint: at(1) });
+});
+
+test('its share of the work is the one that the bus named last', async () => {
+  expect(share()).toEqual({ index: 0, count: 1 });
+  await service.http.get('/events').set('event-share', '1/3').expect(200);
+  expect(share()).toEqual({ index: 1, count: 3 });
+  const checkpoints = { 'event-after': at(0), 'event-upto': at(1), 'event-head': at(1) };
+  await service.http.post('/events').set(checkpoints).set('event-share', '1/2').send(post('a')).expect(200);
+  expect(share()).toEqual({ index: 1, count: 2 });
+  for (const wrong of ['0/0', '1', '-1/2', '1/2/3']) {
+    await service.http.get('/events').set('event-share', wrong).expect(400);
+  }
+  await service.http.get('/events').expect(200);
+  expect(share()).toEqual({ index: 1, count: 2 });
 });
 
 describe('a replay order', () => {

@@ -1,7 +1,7 @@
 // The event bus: the log and its routes, one delivery loop a subscription, and the commands of a person.
 import { wholeNumber } from '@blog/common/http/input.ts';
 import { Streams } from '@blog/common/http/streams.ts';
-import { httpUrl, localDefault } from '@blog/common/run/config.ts';
+import { copyName, httpUrl, localDefault } from '@blog/common/run/config.ts';
 import { localUrl, SERVICES } from '@blog/common/run/parts.ts';
 import { defineService } from '@blog/common/run/service.ts';
 import { z } from 'zod';
@@ -28,9 +28,16 @@ export const subscriptionList = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
+/** A second copy would have a log of its own, which nothing joins with the first one's: it does not start. */
+const onlyCopy = copyName.refine((name) => !/-[1-9]\d*$/.test(name), {
+  error: ({ input }) =>
+    `${input} is a second copy of event-bus, whose log would be another one. Run one: kubectl -n blog scale statefulset/event-bus --replicas=1`,
+});
+
 export const eventBus = defineService({
   name: 'event-bus',
   settings: z.object({
+    COPY_NAME: onlyCopy.optional(),
     SUBSCRIPTIONS: localDefault(z.string(), LOCAL).pipe(subscriptionList),
     /** The maximum time in which a subscriber answers, in milliseconds. */
     DELIVERY_TIMEOUT_MS: wholeNumber(100, 600_000).default(10_000),

@@ -1,12 +1,21 @@
 // The parser of the bus's settings.
 
+import { settingsOf } from '@blog/common/run/service.ts';
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { unit } from '../../common/test/requests.ts';
-import { subscriptionList } from '../src/app.ts';
+import { eventBus, subscriptionList } from '../src/app.ts';
 
 /** Includes characters that no text may contain. */
 const text = fc.string({ unit: fc.oneof(unit, fc.constantFrom('\0', '\ud83c', '\udf4a')), maxLength: 12 });
+
+test('a second copy has no log that it could join, and does not start', () => {
+  const settings = (COPY_NAME: string) => settingsOf(eventBus).safeParse({ COPY_NAME });
+  expect(settings('event-bus-0').success).toBe(true);
+  expect(settings('event-bus-1').error?.issues).toMatchObject([
+    { path: ['COPY_NAME'], message: expect.stringMatching(/^event-bus-1 is a second copy .* --replicas=1$/) },
+  ]);
+});
 
 test('a list of subscriptions is parsed as written, and nothing else is accepted', () => {
   const one = fc

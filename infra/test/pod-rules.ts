@@ -108,13 +108,13 @@ export const settings = (project: Project): string[] =>
 /** Without the Secret, or without its key, a pod waits; with `optional`, or by `envFrom`, it would start without a token. */
 const TOKEN = { name: 'BUS_TOKEN', valueFrom: { secretKeyRef: { name: 'bus-token', key: 'token' } } };
 
-/** The name that tells the second pod of a StatefulSet to exit. */
-const POD_NAME = { name: 'POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } };
+/** The name of a copy is that of its pod. */
+const COPY_NAME = { name: 'COPY_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } };
 
 /** The client has neither: it sends no events, does not control the bus, and may have replicas. */
 export const environment = (project: Project): string[] =>
   workloads(project).flatMap(({ name, container }) =>
-    compare(`${name}: env`, container.env, name === 'client' ? undefined : [TOKEN, POD_NAME]),
+    compare(`${name}: env`, container.env, name === 'client' ? undefined : [TOKEN, COPY_NAME]),
   );
 
 /** A server's probe is one command that waits, so that a start logs no warning; nginx's image may lack that shell. */

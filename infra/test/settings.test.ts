@@ -24,7 +24,7 @@ describe('settings', () => {
       const settings = named(readProject(), 'ConfigMap', `${name}-settings`)?.data ?? {};
       expect(schema.safeParse(settings).error?.issues ?? []).toEqual([]);
       // Set from the Secret and from the pod (pod-rules.ts).
-      const given = { ...settings, BUS_TOKEN: 'x'.repeat(16), POD_NAME: `${name}-0` };
+      const given = { ...settings, BUS_TOKEN: 'x'.repeat(16), COPY_NAME: `${name}-0` };
       const known = Object.keys(schema.parse(given));
       expect(Object.keys(given).filter((key) => !known.includes(key))).toEqual([]);
       expect(schema.safeParse({}).success).toBe(false);

@@ -82,6 +82,16 @@ test('taking a replay order puts the events of its posts into the outbox again: 
   ]);
 });
 
+test('each copy names itself with its publications', async () => {
+  await create('alone');
+  const copy = await startPosts({ busUrl: bus.url, env: { COPY_NAME: 'posts-1' } });
+  await copy.http.post('/posts').send({ title: 'of a copy' }).expect(201);
+  await until(() => bus.log.length === 2);
+  await copy.close();
+  const named = bus.publications.map(({ headers, body }) => [body.data.title, headers['event-publisher']]);
+  expect(Object.fromEntries(named)).toEqual({ alone: 'posts', 'of a copy': 'posts-1' });
+});
+
 test('an order to replay only the end of the log forgets no acknowledgement', async () => {
   await create('a');
   await create('b');

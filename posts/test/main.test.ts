@@ -2,7 +2,6 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { connect, createServer, type Server } from 'node:net';
 import { networkInterfaces } from 'node:os';
@@ -56,6 +55,7 @@ test.each([
   ['CORS_ORIGINS', 'blog.example'],
   ['CORS_ORIGINS', 'https://blog.example/'],
   ['ALLOWED_HOSTS', 'http://posts.com'],
+  ['COPY_NAME', 'posts 1'],
 ])('a wrong setting (%s=%s) is named, and ends the process with exit code 78', async (name, value) => {
   const { errors, exit } = start({ [name]: value });
   expect(await exit).toBe(78);
@@ -83,26 +83,6 @@ test('an empty DATA_DIR is refused, so that data is not written to an accidental
   expect(await exit).toBe(78);
   expect(await errors).toBe('Invalid setting DATA_DIR: must be given\n');
 });
-
-test('a second pod of a StatefulSet ends at once, and names why and what to do', async () => {
-  const { errors, said, exit } = start({ POD_NAME: 'posts-1' });
-  expect(await exit).toBe(78);
-  expect(await errors).toMatch(
-    /^Invalid setting POD_NAME: posts-1 is a second copy of posts, .* kubectl -n blog scale statefulset\/posts --replicas=1 .*\n$/,
-  );
-  expect(said.out).toBe('');
-  expect(existsSync(join(folder, 'posts.db'))).toBe(false);
-});
-
-test.each(['posts-0', 'posts-7d4b9c6f5-x2v8k'])(
-  'the first pod of a StatefulSet, or one of a Deployment (%s), starts',
-  async (name) => {
-    const { holder, port } = await take();
-    holder.close();
-    const { said } = start({ PORT: String(port), POD_NAME: name });
-    await until(() => said.out.includes('listening'));
-  },
-);
 
 test('an empty setting counts as not set', async () => {
   const { holder, port } = await take();

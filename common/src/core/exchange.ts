@@ -6,8 +6,8 @@ import type { LookupFunction, Socket } from 'node:net';
 import type { Sending } from './observer.ts';
 import { printable } from './printable.ts';
 
-/** The address of the bus, and the token that the bus and the services know each other by. */
-export type Bus = { url: string; token?: string };
+/** The address of the bus, the token that the bus and the services know each other by, and the name of this copy. */
+export type Bus = { url: string; token?: string; publisher?: string };
 
 /** `body` is `text` parsed as JSON; undefined if it is not JSON, or was too long to be read to its end. */
 export type Answer = { status: number; headers: http.IncomingHttpHeaders; text: string; body: unknown };

@@ -97,7 +97,11 @@ export class Relay extends Loop {
       url: `${bus.url}/events`,
       token: bus.token,
       ending: this.ending,
-      headers: { 'content-type': one ? PLAIN : BATCH, 'event-published': published },
+      headers: {
+        'content-type': one ? PLAIN : BATCH,
+        'event-published': published,
+        'event-publisher': bus.publisher,
+      },
       body: one ? last.event : `[${batch.map(({ event }) => event).join(',')}]`,
     } as const;
     const answer = await carry(request, observer.sending(events, 'event-bus'));

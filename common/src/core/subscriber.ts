@@ -22,12 +22,22 @@ const RECENT = 10_000;
 /** The maximum time in which the bus answers where its log ends, in milliseconds. */
 const QUESTION = 1_000;
 
-/** The headers of a push: the checkpoints before and behind its events, the head of the log, a replay order. */
+/** The share of one copy of a service: it is the copy `index` (from 0) of `count`. */
+export type Share = { index: number; count: number };
+
+const shareText = z
+  .string()
+  .regex(/^\d{1,6}\/[1-9]\d{0,5}$/, 'must be index/count')
+  .transform((text) => text.split('/').map(Number))
+  .transform(([index = 0, count = 1]): Share => ({ index, count }));
+
+/** The headers of a push: the checkpoints before and behind its events, the head of the log, a replay order, a share. */
 export const pushHeaders = z.object({
   'event-after': checkpointText.optional(),
   'event-upto': checkpointText.optional(),
   'event-head': checkpointText.optional(),
   'event-replay': z.string().max(100).optional(),
+  'event-share': shareText.optional(),
 });
 type PushHeaders = z.output<typeof pushHeaders>;
 
@@ -49,6 +59,7 @@ export class Subscriber<Result = void> extends Loop {
   #options: Options<Result>;
   #heardAt = Number.NEGATIVE_INFINITY;
   #isClassic = false;
+  #share: Share = { index: 0, count: 1 };
 
   constructor(options: Options<Result>) {
     super();
@@ -59,6 +70,11 @@ export class Subscriber<Result = void> extends Loop {
   /** True if a bus was heard from lately; a classic one is silent while there is no event. */
   get hearsBus(): boolean {
     return this.#isClassic || performance.now() - this.#heardAt < RECENT;
+  }
+
+  /** The share of this copy among those of its service that answer the bus, by the bus's last word. */
+  get share(): Share {
+    return this.#share;
   }
 
   /** Asks the bus for the head of its log. Undefined: it is away, or its log is another one. A classic bus has no answer. */
@@ -83,7 +99,8 @@ export class Subscriber<Result = void> extends Loop {
   }
 
   /** The answer to the bus's question for the checkpoint. */
-  async progress({ 'event-head': head }: PushHeaders): Promise<Progress> {
+  async progress({ 'event-head': head, 'event-share': share }: PushHeaders): Promise<Progress> {
+    this.#share = share ?? this.#share;
     const progress = await this.#options.db.read(readProgress);
     this.#heard(head);
     return { ...progress, handles: [...this.handles] };
@@ -94,7 +111,8 @@ export class Subscriber<Result = void> extends Loop {
    * @throws Problem 422 for a poison event, 503 or 507 if the database cannot be used
    */
   async receive(body: unknown, headers: PushHeaders, cause?: string): Promise<{ status: 200 | 409; answer: object }> {
-    const { 'event-after': after, 'event-upto': upto, 'event-head': head } = headers;
+    const { 'event-after': after, 'event-upto': upto, 'event-head': head, 'event-share': share } = headers;
+    this.#share = share ?? this.#share;
     const events = this.#parse(Array.isArray(body) ? body : [body], after, upto);
     if (after === undefined || upto === undefined) {
       await this.#apply(events, cause);

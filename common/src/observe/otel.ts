@@ -21,7 +21,7 @@ const UNDER_WAY = 4;
 /** The time for which sending has to have failed before its recovery is logged, in milliseconds: not with every answer. */
 const STEADY = 5_000;
 
-type Settings = { OTEL_TRACES_SAMPLER: string; OTEL_TRACES_SAMPLER_ARG: number };
+type Settings = { COPY_NAME: string; OTEL_TRACES_SAMPLER: string; OTEL_TRACES_SAMPLER_ARG: number };
 
 /**
  * Sends spans by OTLP (HTTP, JSON), beside everything else: at most 2,048 wait, any others are dropped, and so are those that
@@ -33,6 +33,7 @@ export function createTracing(service: string, settings: Settings, log: Log) {
     resource: resourceFromAttributes({
       'service.name': service,
       'service.namespace': 'blog',
+      'service.instance.id': settings.COPY_NAME,
       'service.version': release.version,
     }),
     sampler: createSampler(settings),

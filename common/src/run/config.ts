@@ -29,25 +29,13 @@ export const serverSettings = (defaultPort: number) => ({
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
 });
 
-/**
- * The name of the pod (`query-0`), from Kubernetes. Each pod has a database of its own, but the bus delivers to one of them: a
- * second pod would answer requests and never get an event. So it does not start.
- */
-const podName = z
-  .string()
-  .refine((name) => !/-[1-9]\d*$/.test(name), {
-    error: ({ input }) => {
-      const part = String(input).replace(/-\d+$/, '');
-      return `${input} is a second copy of ${part}, whose database would miss what the first one has. Run one: kubectl -n blog scale statefulset/${part} --replicas=1 (docs/kubernetes.md, "StatefulSet, and never two")`;
-    },
-  })
-  .optional();
+/** The name of this copy of a part (`posts-1`), by which the bus knows it. Alone it is called like the part. */
+export const copyName = z.string().regex(/^[\w.-]{1,50}$/, 'must be 1 to 50 letters, digits, dots or hyphens');
 
 const SAMPLER = /^(parentbased_)?(always_on|always_off|traceidratio)$/;
 
 /** The settings of the five servers besides. `DATA_DIR` is the folder of the database file. */
 export const databaseSettings = {
-  POD_NAME: podName,
   DATA_DIR: localDefault(z.string().min(1, 'must be given'), resolve(import.meta.dirname, '../../../.data')),
   /** The token that the services and the bus know each other by. Without it any caller may publish and deliver. */
   BUS_TOKEN: z

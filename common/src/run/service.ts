@@ -15,13 +15,19 @@ import type { Streams } from '../http/streams.ts';
 import { createLog, type Log } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
 import { createObserver, failpoints, watchRequests } from '../observe/observer.ts';
-import { databaseSettings, parseConfig, serverSettings } from './config.ts';
+import { copyName, databaseSettings, parseConfig, serverSettings } from './config.ts';
 import { openData } from './data.ts';
 import { PORTS, type Server } from './parts.ts';
 import { endOnSignal, listen } from './server.ts';
 
 /** The settings that the frame itself uses, where a service has them. */
-type CommonSettings = { EVENT_BUS_URL?: string; BUS_TOKEN?: string; CORS_ORIGINS?: Origins; FAILPOINT?: string };
+type CommonSettings = {
+  COPY_NAME?: string;
+  EVENT_BUS_URL?: string;
+  BUS_TOKEN?: string;
+  CORS_ORIGINS?: Origins;
+  FAILPOINT?: string;
+};
 
 /** Everything that a service is made from. */
 export type Context<Settings = unknown> = {
@@ -59,7 +65,12 @@ export const defineService = <Settings>(service: Service<Settings>) => service;
 /** The schema of all settings of a service. */
 export const settingsOf = <Settings>({ name, settings }: Service<Settings>) =>
   z
-    .object({ ...serverSettings(PORTS[name]), ...databaseSettings, FAILPOINT: z.enum(failpoints).optional() })
+    .object({
+      ...serverSettings(PORTS[name]),
+      ...databaseSettings,
+      COPY_NAME: copyName.default(name),
+      FAILPOINT: z.enum(failpoints).optional(),
+    })
     .and(settings);
 
 type Given<Settings> = { db: Database; log: Log; settings: Settings & CommonSettings; tracer?: Tracer };
@@ -67,10 +78,11 @@ type Given<Settings> = { db: Database; log: Log; settings: Settings & CommonSett
 /** Makes the app and the loops of a service; nothing runs yet. */
 export function createService<Settings>({ name, create }: Service<Settings>, given: Given<Settings>) {
   const { db, log, settings, tracer } = given;
-  const { EVENT_BUS_URL: url = '', BUS_TOKEN: token, CORS_ORIGINS: origins, FAILPOINT: failpoint } = settings;
+  const { EVENT_BUS_URL: url = '', BUS_TOKEN: token, COPY_NAME: publisher = name } = settings;
+  const { CORS_ORIGINS: origins, FAILPOINT: failpoint } = settings;
   const metrics = new Metrics(db);
   const observer = createObserver({ log, metrics, tracer, failpoint });
-  const parts = create({ db, bus: { url, token }, observer, metrics, settings });
+  const parts = create({ db, bus: { url, token, publisher }, observer, metrics, settings });
   const { routes, relay, subscriber, streams } = parts;
   const loops = [relay, subscriber, ...(parts.loops ?? [])].filter((loop) => loop !== undefined);
   const checks = [...(parts.checks ?? []), ...loops];
