@@ -7,6 +7,7 @@ import * as surroundings from './project-rules.ts';
 const rules: Record<string, (project: Project) => string[]> = {
   'every container has no more rights than Pod Security "restricted" leaves it': (project) => pods.rights(project),
   'names, ports and addresses are those of the list of parts': pods.namesAndPorts,
+  'each copy of a server has a name, before it is ready, too': pods.copiesNames,
   'labels and selectors match': pods.labels,
   'a corrected setting reaches its pods': pods.settings,
   'in production each of the five servers has the token from the Secret and knows its pod, and the client has neither':
@@ -64,6 +65,8 @@ const wrong: Wrong[] = [
   ['a wrong port', 'container ports 0 containerPort', 4009, /posts: ports.* 4009/],
   ['a wrong port of a Service', 'Service spec ports 0 port', 80, /posts-clusterip-srv.ports.* 80/],
   ['a Service that is open to the outside', 'Service spec type', 'NodePort', /posts-clusterip-srv.type is "NodePort"/],
+  ['a copy that is nameless until it is ready', 'headless spec publishNotReadyAddresses', false, /Service posts.pub/],
+  ['a StatefulSet of another Service', 'StatefulSet spec serviceName', 'posts-clusterip-srv', /posts: serviceName/],
   ['an address that is nobody’s', 'ConfigMap data EVENT_BUS_URL', 'http://bus:4005', /no part is at http:..bus/],
   ['an image that is another part’s', 'container image', 'blog-query', /posts: image/],
   ['a label of another version', 'pod-template metadata labels app.kubernetes.io/version', '2', /posts: pod’s labels/],
@@ -190,6 +193,7 @@ function spoil(project: Project, path: string, value: unknown): void {
     client: (find(project, 'Deployment', 'client').spec as typeof template).template.spec.containers[0],
     hooks: project.skaffold.deploy.kubectl.hooks.before,
     profiles: project.skaffold.profiles,
+    headless: project.manifests.find(({ kind, metadata }) => kind === 'Service' && metadata.name === 'posts'),
     budget: find(project, 'PodDisruptionBudget', 'client'),
     dns: find(project, 'NetworkPolicy', 'dns'),
     'default-deny': find(project, 'NetworkPolicy', 'default-deny'),

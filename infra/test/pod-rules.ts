@@ -77,6 +77,20 @@ export function namesAndPorts(project: Project): string[] {
   });
 }
 
+/** Each copy has a name in DNS, `posts-0.posts`: a headless Service, which names pods that are not Ready, too. */
+export const copiesNames = (project: Project): string[] =>
+  parts
+    .filter(({ name }) => name !== 'client')
+    .flatMap(({ name, port }) =>
+      compare(`Service ${name}`, named(project, 'Service', name)?.spec, {
+        type: 'ClusterIP',
+        clusterIP: 'None',
+        publishNotReadyAddresses: true,
+        selector: { 'app.kubernetes.io/name': name, 'app.kubernetes.io/part-of': 'blog' },
+        ports: [{ name: 'http', port, targetPort: 'http' }],
+      }),
+    );
+
 export function labels(project: Project): string[] {
   return workloads(project).flatMap(({ name, manifest, spec }) => {
     const found = { 'app.kubernetes.io/name': name, 'app.kubernetes.io/part-of': 'blog' };
@@ -182,7 +196,7 @@ export const databases = (project: Project): string[] =>
       ...compare(`${name}: kind`, manifest.kind, 'StatefulSet'),
       ...compare(`${name}: replicas`, spec.replicas, 1),
       ...compare(`${name}: podManagementPolicy`, spec.podManagementPolicy, 'Parallel'),
-      ...compare(`${name}: serviceName`, spec.serviceName, parts.find((part) => part.name === name)?.service),
+      ...compare(`${name}: serviceName`, spec.serviceName, name),
       ...compare(`${name}: claims`, claims.length, 1),
       ...claims.flatMap(({ spec: { storageClassName, accessModes } }) => [
         ...compare(`${name}: storageClassName`, storageClassName, undefined),

@@ -44,14 +44,15 @@ const KINDS = ['ConfigMap', 'Deployment', 'NetworkPolicy', 'PodDisruptionBudget'
 
 export const lists = ({ listed, manifests }: Project): string[] => {
   const files = ['network.yaml', ...parts.map(({ name }) => `${name}.yaml`)];
-  const expected = parts.flatMap(({ name, service }) => [name, name, service, `${name}-settings`]);
+  // A server has a workload, a policy and a headless Service of its name, the client a budget.
+  const expected = parts.flatMap(({ name, service }) => [name, name, name, service, `${name}-settings`]);
   return [
     ...compare('resources', listed.toSorted(), files.toSorted()),
     ...manifests.filter(({ kind }) => !KINDS.includes(kind)).map(({ kind }) => `there is a ${kind}`),
     ...compare(
       'names',
       manifests.map(({ metadata }) => metadata.name).toSorted(),
-      [...expected, 'client', 'default-deny', 'dns'].toSorted(),
+      [...expected, 'default-deny', 'dns'].toSorted(),
     ),
   ];
 };
