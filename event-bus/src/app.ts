@@ -7,11 +7,11 @@ import { defineService } from '@blog/common/run/service.ts';
 import { z } from 'zod';
 import { Arrivals } from './arrivals.ts';
 import { controlRoutes } from './control-routes.ts';
-import { Delivery } from './delivery.ts';
 import { Integrity } from './integrity.ts';
 import { logRoutes } from './log-routes.ts';
 import { addMetrics } from './metrics.ts';
 import { migrations } from './schema.ts';
+import { Subscriptions } from './subscriptions.ts';
 import { Tail } from './tail.ts';
 
 const LOCAL = SERVICES.map((name) => `${name}=${localUrl(name)}/events`).join();
@@ -48,11 +48,14 @@ export const eventBus = defineService({
     const arrivals = new Arrivals();
     const tail = new Tail();
     const shared = { db, observer, tail, arrivals, token: context.bus.token, deadline: settings.DELIVERY_TIMEOUT_MS };
-    const loops = settings.SUBSCRIPTIONS.map(({ name, url }) => new Delivery(shared, name, url));
+    const subscriptions = new Subscriptions(shared, settings.SUBSCRIPTIONS);
     const streams = new Streams(db);
     const integrity = new Integrity(db, observer.log);
-    addMetrics(metrics, db, loops);
-    const routes = [logRoutes({ ...shared, loops, streams, integrity }), controlRoutes({ ...shared, loops })];
-    return { routes, loops, streams, checks: [integrity] };
+    addMetrics(metrics, db, subscriptions);
+    const routes = [
+      logRoutes({ ...shared, subscriptions, streams, integrity }),
+      controlRoutes({ ...shared, subscriptions }),
+    ];
+    return { routes, loops: [subscriptions], streams, checks: [integrity] };
   },
 });

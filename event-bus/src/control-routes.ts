@@ -9,10 +9,10 @@ import { BODY_LIMIT, optionalBody, page, parsePage, requestBody, wholeNumber } f
 import { Router } from 'express';
 import { z } from 'zod';
 import { deleteLetter, getLetter, listLetters, unknownLetter } from './dead-letters.ts';
-import type { Delivery } from './delivery.ts';
 import { head } from './log.ts';
 import { failureOf, type Pusher, type Shared } from './pusher.ts';
 import { statusOf } from './standing.ts';
+import type { Subscriptions } from './subscriptions.ts';
 
 const letterPath = z.object({ id: wholeNumber(1) });
 const replayBody = requestBody({
@@ -66,19 +66,18 @@ async function redeliver(pusher: Pusher, db: Database, id: number): Promise<void
   pusher.delivered([letter], 1);
 }
 
-export function controlRoutes({ db, token, loops }: Shared & { loops: Delivery[] }): Router {
+export function controlRoutes({ db, token, subscriptions }: Shared & { subscriptions: Subscriptions }): Router {
   const routes = Router().use(onlyWithToken(token));
   // Also where none is needed: a request whose body turns out to be malformed has changed nothing.
   const body = optionalBody(BODY_LIMIT);
-  const find = (name: unknown) => loops.find(({ subscription }) => subscription.name === name);
 
   routes.get('/subscriptions', async (_req, res) => {
-    res.json(await db.read((tx) => loops.map(({ subscription }) => statusOf(tx, subscription))));
+    res.json(await db.read((tx) => subscriptions.all.map((one) => statusOf(tx, one))));
   });
 
   for (const [name, command] of Object.entries(COMMANDS)) {
     routes.post(`/subscriptions/:name/${name}`, body, async (req, res) => {
-      const loop = find(req.params.name);
+      const loop = subscriptions.find(req.params.name);
       if (!loop) throw fieldProblem(404, 'name', 'must be the name of a subscription');
       await loop.command(command(req.body));
       res.json(await db.read((tx) => statusOf(tx, loop.subscription)));
@@ -95,7 +94,7 @@ export function controlRoutes({ db, token, loops }: Shared & { loops: Delivery[]
   routes.post('/dead-letters/:id/redeliver', body, async (req, res) => {
     const { id } = parse(letterPath, req.params);
     const letter = await db.read((tx) => getLetter(tx, id));
-    const loop = find(letter.subscription);
+    const loop = subscriptions.find(letter.subscription);
     if (!loop) throw new Problem(409, `There is no subscription ${letter.subscription} any more: discard the letter.`);
     await loop.command((pusher) => redeliver(pusher, db, id));
     res.json({ status: 'OK' });

@@ -4,7 +4,7 @@ import { batching, Loop } from '@blog/common/core/loop.ts';
 import type { Observer } from '@blog/common/core/observer.ts';
 import { Problem, unavailable } from '@blog/common/core/problem.ts';
 import { databaseProblem } from '@blog/common/core/sqlite.ts';
-import { Pusher, type Shared } from './pusher.ts';
+import { type Delivering, Pusher } from './pusher.ts';
 import { stateOf } from './standing.ts';
 import type { Subscription } from './subscription.ts';
 
@@ -22,12 +22,16 @@ export class Delivery extends Loop {
   #commands: (() => Promise<void>)[] = [];
   #pushedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(shared: Shared, name: string, url: string) {
+  constructor(shared: Delivering, name: string, url: string) {
     super();
     this.#observer = shared.observer;
     this.#pusher = new Pusher(shared, name, url, this.ending);
     this.subscription = this.#pusher.subscription;
-    shared.tail.onGrowth(() => this.work.raise());
+  }
+
+  /** The log has grown. */
+  wake(): void {
+    this.work.raise();
   }
 
   protected async run(): Promise<void> {
@@ -48,7 +52,7 @@ export class Delivery extends Loop {
     const pusher = this.#pusher;
     if (subscription.paused) return this.interruption.wait();
     if (performance.now() >= pusher.askAt) await pusher.ask();
-    const { order, divergence, failures } = subscription;
+    const { order, divergence } = subscription;
     const batch = divergence && !order ? undefined : await pusher.next();
     const isNew = batch && batch.upto !== batch.after;
     const now = performance.now();
@@ -57,10 +61,10 @@ export class Delivery extends Loop {
     if (batch && (order || (isNew && throttled === 0))) {
       await pusher.push(batch);
       this.#pushedAt = performance.now();
-      failures.end();
+      subscription.succeeded();
       if (batch.upto === batch.head) await this.interruption.wait(batching(batch.events.length));
     } else {
-      failures.end();
+      subscription.succeeded();
       await this.work.wait(throttled || Math.max(0, pusher.askAt - now));
     }
   }
@@ -72,7 +76,7 @@ export class Delivery extends Loop {
     pusher.askAt = 0;
     const known = error instanceof Problem ? error : databaseProblem(error);
     const why = (known?.message ?? reason(error)).replace(/\.$/, '');
-    const pause = this.subscription.failures.add(why, 1_000 * (known?.extra.retryAfter ?? 0));
+    const pause = this.subscription.failed(why, 1_000 * (known?.extra.retryAfter ?? 0));
     await this.interruption.wait(pause);
   }
 

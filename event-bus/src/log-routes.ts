@@ -12,11 +12,11 @@ import { wholeNumber } from '@blog/common/http/input.ts';
 import { message, reset, type Step, type Streams } from '@blog/common/http/streams.ts';
 import { Router } from 'express';
 import { z } from 'zod';
-import type { Delivery } from './delivery.ts';
 import type { Integrity } from './integrity.ts';
 import { append, type Entry, entryJson, firstEntries, head, knows, newest, PAGE, readBehind } from './log.ts';
 import { parsePublication, publicationBody, publicationHeaders } from './publication.ts';
 import type { Shared } from './pusher.ts';
+import type { Subscriptions } from './subscriptions.ts';
 
 const text = z.string({ error: 'must be given once' }).min(1, 'must not be empty').optional();
 const eventsQuery = z
@@ -41,20 +41,23 @@ const MISSED = 10_000;
 const SEARCH = 5_000;
 
 type Filter = { after?: number; before?: number; type?: string; subject?: string };
-type Options = Shared & { loops: Delivery[]; streams: Streams; integrity: Integrity };
+type Options = Shared & { subscriptions: Subscriptions; streams: Streams; integrity: Integrity };
 
-export function logRoutes({ db, observer, token, tail, loops, arrivals, streams, integrity }: Options): Router {
+export function logRoutes({ db, observer, token, tail, subscriptions, arrivals, streams, integrity }: Options): Router {
   const routes = Router().use(onlyWithToken(token));
 
   routes.post('/events', publicationBody, async (req, res) => {
     const events = parsePublication(req);
-    const { 'event-published': published } = parse(publicationHeaders, req.headers);
+    const { 'event-published': published, 'event-publisher': publisher = events[0]?.source ?? '' } = parse(
+      publicationHeaders,
+      req.headers,
+    );
     const circumstances = { cause: res.locals.traceparent, began: performance.now() };
     await integrity.assertSound();
     const appended = await db.write((tx) => (published && !knows(tx, published) ? undefined : append(tx, events)));
 
-    const publisher = loops.find(({ subscription }) => events.some(({ source }) => source === subscription.name));
-    if (published) publisher?.subscription.diverge('publisher', appended ? undefined : `it was told ${published}`);
+    const claim = appended ? undefined : `it was told ${published}`;
+    if (published) subscriptions.ofPublisher(publisher)?.diverge('publisher', claim);
     if (!appended)
       throw new Problem(412, `This log does not have ${published}: it has lost events that it had acknowledged.`);
     const { entries, positions, checkpoint } = appended;

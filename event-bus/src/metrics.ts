@@ -3,12 +3,11 @@ import type { Database } from '@blog/common/core/database.ts';
 import { EVENT_TYPES } from '@blog/common/core/events.ts';
 import type { Metrics } from '@blog/common/observe/metrics.ts';
 import { countLetters } from './dead-letters.ts';
-import type { Delivery } from './delivery.ts';
 import { newest } from './log.ts';
 import { lagOf, STATES, stateOf } from './standing.ts';
+import type { Subscriptions } from './subscriptions.ts';
 
-export function addMetrics(metrics: Metrics, db: Database, loops: Delivery[]): void {
-  const subscriptions = loops.map(({ subscription }) => subscription);
+export function addMetrics(metrics: Metrics, db: Database, { all: subscriptions }: Subscriptions): void {
   const names = subscriptions.map(({ name }) => name);
   metrics.countStep('logged', [...EVENT_TYPES, 'other']);
   for (const step of ['answered', 'parked', 'failed'] as const) metrics.countStep(step, names);

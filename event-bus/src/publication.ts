@@ -120,5 +120,8 @@ export function parsePublication(req: Request): CloudEvent[] {
   });
 }
 
-/** The last checkpoint that this log has acknowledged the publisher's events with, as the publisher says. */
-export const publicationHeaders = z.object({ 'event-published': checkpointText.optional() });
+/** What a publisher says of itself: the last checkpoint that its events were acknowledged with, and the name of its copy. */
+export const publicationHeaders = z.object({
+  'event-published': checkpointText.optional(),
+  'event-publisher': z.string().max(100, 'must have at most 100 characters').optional(),
+});

@@ -45,6 +45,9 @@ export type Shared = {
   deadline: number;
 };
 
+/** The same for one delivery, and its share of the work, for the header `event-share`. */
+export type Delivering = Shared & { shareOf(one: Subscription): string };
+
 export class Pusher {
   readonly subscription: Subscription;
   readonly batches: BatchReader;
@@ -52,12 +55,12 @@ export class Pusher {
   size = PUSH_EVENTS;
   /** The time at which the subscriber is asked next, by `performance.now()`. */
   askAt = 0;
-  #shared: Shared;
+  #shared: Delivering;
   #address: { url: string; token?: string; deadline: number; ending: AbortSignal };
   #handled: Set<string> | undefined;
   #refusals = { position: 0, count: 0 };
 
-  constructor(shared: Shared, name: string, url: string, ending: AbortSignal) {
+  constructor(shared: Delivering, name: string, url: string, ending: AbortSignal) {
     const { token, deadline } = shared;
     this.#shared = shared;
     this.#address = { url, token, deadline, ending };
@@ -77,7 +80,9 @@ export class Pusher {
     const { subscription } = this;
     const { kind, failures } = subscription;
     // A subscriber may close each connection without saying so: after a failure the next push gets a connection of its own.
-    const headers = { 'event-head': await this.#shared.db.read(head), connection: 'close' };
+    const { db, shareOf } = this.#shared;
+    const known = { 'event-head': await db.read(head), 'event-share': shareOf(subscription) };
+    const headers = { ...known, connection: 'close' };
     const answer = await exchange({ ...this.#address, method: 'GET', headers });
     const { status } = answer;
     const progress = progressSchema.safeParse(answer.body).data;
@@ -174,8 +179,10 @@ export class Pusher {
   send(events: Entry[], type: string, more: Record<string, string | undefined>): Promise<Answer> {
     const text = events.map(({ record }) => record).join();
     const body = type === BATCH ? `[${text}]` : text;
-    const request = { ...this.#address, method: 'POST', headers: { ...more, 'content-type': type }, body } as const;
-    return carry(request, this.#shared.observer.sending(events, this.subscription.name, this.#attempt));
+    const { shareOf, observer } = this.#shared;
+    const headers = { ...more, 'event-share': shareOf(this.subscription), 'content-type': type };
+    const request = { ...this.#address, method: 'POST', headers, body } as const;
+    return carry(request, observer.sending(events, this.subscription.name, this.#attempt));
   }
 
   /** The subscriber has taken these events. */

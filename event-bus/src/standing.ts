@@ -4,7 +4,7 @@ import type { Tx } from '@blog/common/core/sqlite.ts';
 import { head, readBehind } from './log.ts';
 import type { Subscription } from './subscription.ts';
 
-export const STATES = ['starting', 'live', 'retrying', 'paused', 'diverged'] as const;
+export const STATES = ['starting', 'live', 'retrying', 'paused', 'diverged', 'gone'] as const;
 
 export function stateOf({ paused, divergence, failures, kind }: Subscription): (typeof STATES)[number] {
   if (paused) return 'paused';
@@ -32,9 +32,9 @@ function timeBehind(tx: Tx, position: number): number {
 
 /** A subscription as `GET /subscriptions` answers it. */
 export function statusOf(tx: Tx, subscription: Subscription): object {
-  const { name, url, kind, order, divergence, failures } = subscription;
+  const { name, service, url, kind, order, divergence, failures } = subscription;
   return {
-    ...{ name, url, kind },
+    ...{ name, service, url, kind },
     ...lagOf(tx, subscription),
     state: stateOf(subscription),
     replay: order ?? null,

@@ -4,6 +4,7 @@ import type { Database } from '@blog/common/core/database.ts';
 import { Failures } from '@blog/common/core/loop.ts';
 import type { Log } from '@blog/common/core/observer.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
+import { copyOf } from './copies.ts';
 
 /** A replay: the first position to push again, under an id that a checkpointed subscriber takes once. */
 export type Order = { id: string; from: number };
@@ -14,6 +15,7 @@ const REPORTED_FROM = 3;
 
 export class Subscription {
   readonly name: string;
+  readonly service: string;
   readonly url: string;
   readonly failures: Failures;
   kind: 'unknown' | 'checkpointed' | 'plain' = 'unknown';
@@ -26,11 +28,14 @@ export class Subscription {
   #db: Database;
   #log: Log;
   #isLoaded = false;
+  /** The first failure since the last success, by `performance.now()`. */
+  #failsSince = Number.POSITIVE_INFINITY;
 
   constructor(db: Database, log: Log, name: string, url: string) {
     this.#db = db;
     this.#log = log;
     this.name = name;
+    this.service = copyOf(name).service;
     this.url = url;
     const messages = { begin: 'delivery failed', end: 'delivering again' };
     this.failures = new Failures({ log, fields: { subscription: name }, from: REPORTED_FROM, ...messages });
@@ -39,6 +44,22 @@ export class Subscription {
   /** The position behind which the next push begins. */
   get after(): number {
     return this.order ? this.order.from - 1 : this.position;
+  }
+
+  /** True while events are delivered to it, with failures for at most so many milliseconds. */
+  answersWithin(limit: number): boolean {
+    return !this.paused && !this.divergence && performance.now() - this.#failsSince < limit;
+  }
+
+  /** Counts a failure. Returns the pause before the next attempt, in milliseconds. */
+  failed(reason: string, atLeast: number): number {
+    this.#failsSince = Math.min(this.#failsSince, performance.now());
+    return this.failures.add(reason, atLeast);
+  }
+
+  succeeded(): void {
+    this.#failsSince = Number.POSITIVE_INFINITY;
+    this.failures.end();
   }
 
   /** Reads it, once; one never seen before begins at position 0. */

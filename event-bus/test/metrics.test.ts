@@ -56,7 +56,14 @@ test('a subscription is in one of its states', async () => {
   const states = async () => {
     const { samples } = await Scrape.of(bus.url);
     const all = samples.filter(({ name }) => name === 'subscription_state');
-    expect(all.map(({ labels }) => labels.state)).toEqual(['starting', 'live', 'retrying', 'paused', 'diverged']);
+    expect(all.map(({ labels }) => labels.state)).toEqual([
+      'starting',
+      'live',
+      'retrying',
+      'paused',
+      'diverged',
+      'gone',
+    ]);
     return all.filter(({ value }) => value === 1).map(({ labels }) => labels.state);
   };
   await until(async () => expect(await states()).toEqual(['live']));
