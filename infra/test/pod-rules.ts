@@ -149,11 +149,14 @@ export const probesAndResources = (project: Project): string[] =>
     ...resources(project, name),
   ]);
 
+/** The longest end of a node of NATS, in seconds: its lame-duck mode, and a second in which it hands over what it leads. */
+const LAME_DUCK = 31;
+
 /** SIGKILL follows at least 2 s after the longest graceful shutdown of a part. */
 export const endings = (project: Project): string[] =>
   workloads(project).flatMap(({ name, pod, container: { lifecycle } }) => {
-    const ends = name === 'client' ? project.gatewayEnds : LONGEST_END / 1000;
-    const needed = (lifecycle?.preStop.sleep.seconds ?? 0) + ends + 2;
+    const ends = name === 'client' ? project.gatewayEnds : name === 'nats' ? LAME_DUCK : LONGEST_END / 1000;
+    const needed = (lifecycle?.preStop.sleep?.seconds ?? 0) + ends + 2;
     const given = pod.terminationGracePeriodSeconds ?? 0;
     return given >= needed ? [] : [`${name}: is killed after ${given} s, and needs ${needed}`];
   });

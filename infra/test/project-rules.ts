@@ -31,7 +31,7 @@ const SECRETS = [
   /\bkind["']?:\s*["']?Secret\b/i,
   /\bname["']?:\s*["']?\w*(?:password|token|secret)\w*["']?,?\s*["']?value["']?:/i,
   /(?:password|passwd|token|secret|credential|api_?key)\w*["']?\s*[:=]\s*["']?(?!(?:false|true|null)\b)[\w+/-]/i,
-  /-----BEGIN|\beyJ[\w-]{10,}\.|\bAKIA\w{12,}|:\/\/[^\s/@]+:[^\s/@]+@/,
+  /-----BEGIN|\beyJ[\w-]{10,}\.|\bAKIA\w{12,}|:\/\/[^\s/@]+:(?!\$\()[^\s/@]+@/,
 ];
 
 export const secrets = ({ texts }: Project): string[] =>
@@ -101,8 +101,8 @@ export const front = ({ optional: [ingress, route] }: Project): string[] => [
 const START = ['label deployment --all skaffold.dev/run-id-', 'scale deployment --all --replicas=1'];
 
 /**
- * The hooks before the deployment: the Namespace, on any system; then in production the token in it, and with the tools
- * their own Namespace. The hook after it, when the blog is ready, starts the tools.
+ * The hooks before the deployment: the Namespace, on any system; then in production the token in it, with copies that of the
+ * quorum, and with the tools their own Namespace. The hook after it, when the blog is ready, starts the tools.
  */
 export function hooks({ skaffold: { deploy, profiles = [] } }: Project): string[] {
   const before = deploy.kubectl.hooks.before.map(({ host }) => host);
@@ -110,17 +110,19 @@ export function hooks({ skaffold: { deploy, profiles = [] } }: Project): string[
     patches.filter(({ path }) => path.startsWith('/deploy')).map((patch) => ({ profile: name, ...patch })),
   );
   const command = ['node', 'scripts/k8s/bus-token.mjs'];
+  const path = '/deploy/kubectl/hooks/before/-';
   return [
     ...compare('hooks: systems', before.flatMap(({ os }) => os ?? 'any').toSorted(), ['darwin', 'linux', 'windows']),
     ...before
       .filter(({ command }) => !/\bapply\b.*namespace\.yaml/.test(command.join(' ')))
       .map(({ command }) => `hooks: ${command.join(' ')} is not for the Namespace`),
     ...compare('hooks of profiles', added, [
-      { profile: 'production', op: 'add', path: '/deploy/kubectl/hooks/before/-', value: { host: { command } } },
+      { profile: 'production', op: 'add', path, value: { host: { command } } },
+      { profile: 'scaled', op: 'add', path, value: { host: { command: [...command, 'nats-token'] } } },
       ...before.map(({ os, command }) => ({
         profile: 'observability',
         op: 'add',
-        path: '/deploy/kubectl/hooks/before/-',
+        path,
         value: { host: { os, command: command.map((word) => word.replace('infra/k8s', 'infra/observability')) } },
       })),
       {
@@ -134,7 +136,7 @@ export function hooks({ skaffold: { deploy, profiles = [] } }: Project): string[
         }),
       },
     ]),
-    ...command.slice(1).flatMap((file) => (existsSync(join(root, file)) ? [] : [`there is no ${file}`])),
+    ...command.slice(1, 2).flatMap((file) => (existsSync(join(root, file)) ? [] : [`there is no ${file}`])),
   ];
 }
 

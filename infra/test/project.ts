@@ -16,6 +16,7 @@ export const parts: { name: string; service: string; port: number; connectsTo: s
 
 // Only the fields of a manifest that the rules read; the rules report missing ones.
 type Probe = { httpGet?: { path: string; port: string }; periodSeconds?: number; failureThreshold?: number };
+type Lifecycle = { preStop: { sleep?: { seconds: number }; exec?: { command: string[] } } };
 type Amounts = { cpu?: string; memory?: string };
 type Container = {
   name: string;
@@ -23,8 +24,8 @@ type Container = {
   imagePullPolicy?: string;
   ports: { name: string; containerPort: number; hostPort?: number }[];
   envFrom?: { configMapRef: { name: string } }[];
-  env?: unknown[];
-  lifecycle?: { preStop: { sleep: { seconds: number } } };
+  env?: { name: string; value?: string; valueFrom?: object }[];
+  lifecycle?: Lifecycle;
   startupProbe?: Probe;
   livenessProbe?: Probe;
   readinessProbe?: Probe;
@@ -63,13 +64,15 @@ export type Artifact = {
   sync?: { manual: { src: string }[] };
 };
 type Skaffold = {
+  metadata: { annotations: { scaled: string } };
+  manifests: { kustomize: { paths: string[] } };
   build: { artifacts: Artifact[] };
   deploy: { kubectl: { hooks: { before: { host: { os?: string[]; command: string[] } }[] } } };
   portForward: { resourceName: string; namespace: string; port: number; localPort: number }[];
   profiles?: {
     name: string;
     manifests?: { kustomize: { paths: string[] } };
-    patches?: { op: string; path: string; value: unknown }[];
+    patches?: { op: string; path: string; from?: string; value: unknown }[];
   }[];
 };
 
@@ -109,7 +112,7 @@ export const readDocuments = (text: string): Manifest[] => parseAllDocuments(tex
 export function readProject(): Project {
   const { resources } = parse(read('infra/k8s/kustomization.yaml')) as { resources: string[] };
   const { version, devDependencies } = JSON.parse(read('package.json'));
-  const files = globSync(['infra/**/*.{yaml,yml,json,md}', 'skaffold.yaml'], { cwd: root });
+  const files = globSync(['infra/**/*.{yaml,yml,json,md,conf}', 'skaffold.yaml'], { cwd: root });
   return {
     listed: resources,
     manifests: resources.flatMap((file) => readDocuments(read(`infra/k8s/${file}`))),

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { differences } from './differences.ts';
 import { NAMESPACE, readTools, servers } from './observability-rules.ts';
-import { rights, totals } from './pod-rules.ts';
+import { endings, rights, totals } from './pod-rules.ts';
 import { type Manifest, parts, readDocuments, readProject, root, workloads } from './project.ts';
 
 const kubectl = (...args: string[]) => spawnSync('kubectl', args, { cwd: root, encoding: 'utf8' });
@@ -149,6 +149,40 @@ const changes = (from: Manifest[], to: Manifest[]) =>
     test('blog and tools together request at most 1.2 CPU and 2.5 GiB', () => {
       const manifests = [...inNamespace('blog'), ...readTools().manifests];
       expect(totals({ manifests }, { cpu: 1.2, memory: 2.5 * 2 ** 30 })).toEqual([]);
+    });
+  });
+
+  describe('copies', () => {
+    const names = servers.map(({ name }) => name).join('|');
+
+    test.each([
+      ['k8s', 'production-scaled'],
+      ['development', 'development-scaled'],
+      ['observability', 'observability-scaled'],
+    ])('%s with copies adds the quorum and budgets, and changes the servers’ copies, settings and ends', (from, to) => {
+      const rendered = render(to);
+      const allowed = [
+        /^(StatefulSet|Service|NetworkPolicy|PodDisruptionBudget) nats$/,
+        /^ConfigMap nats-files-[a-z0-9]{10}$/,
+        new RegExp(`^PodDisruptionBudget (${names})$`),
+        /^NetworkPolicy event-bus-copies$/,
+        /^ConfigMap event-bus-settings\/data\/NATS_URL$/,
+        /^ConfigMap (posts|comments)-settings\/data\/ANSWER_AFTER$/,
+        new RegExp(`^StatefulSet (${names})/spec/(replicas|template/spec/terminationGracePeriodSeconds)$`),
+        new RegExp(`^StatefulSet (${names})(/spec/template/spec/topologySpreadConstraints| container lifecycle)$`),
+        /^StatefulSet event-bus container env\/\d$/,
+      ];
+      const changed = changes(render(from), rendered);
+      expect(changed.filter((path) => !allowed.some((pattern) => pattern.test(path)))).toEqual([]);
+      expect(allowed.filter((pattern) => !changed.some((path) => pattern.test(path)))).toEqual([]);
+      expect(endings({ ...readProject(), manifests: rendered })).toEqual([]);
+      const [, files] = /"configMap":{"name":"(nats-files-[a-z0-9]{10})"/.exec(JSON.stringify(rendered)) ?? [];
+      expect(rendered.filter(({ metadata }) => metadata.name === files)).toHaveLength(1);
+    });
+
+    test('together request at most 1.5 CPU and 2 GiB in production, 1.5 CPU and 3.5 GiB in development', () => {
+      expect(totals({ manifests: render('production-scaled') }, { cpu: 1.5, memory: 2 * 2 ** 30 })).toEqual([]);
+      expect(totals({ manifests: render('development-scaled') }, { cpu: 1.5, memory: 3.5 * 2 ** 30 })).toEqual([]);
     });
   });
 

@@ -26,7 +26,7 @@ if (command === ${JSON.stringify(fails)}) {
   console.error('Unable to connect to the server');
   process.exit(1);
 }
-if (command === 'get' && existsSync(secret)) console.log('secret/bus-token');
+if (command === 'get' && existsSync(secret)) console.log('secret/' + args[args.indexOf('secret') + 1]);
 if (command === 'create') writeFileSync(secret, readFileSync(0), { flag: 'wx' });
 `;
   writeFileSync(join(folder, 'kubectl'), source, { mode: 0o755 });
@@ -42,9 +42,12 @@ const calls = (): string[][] =>
 const secret = () => JSON.parse(readFileSync(join(folder, 'secret'), 'utf8'));
 
 /** Runs it as Skaffold does: with no packages installed, and only Node and kubectl on the PATH. */
-function run(env: NodeJS.ProcessEnv = { SKAFFOLD_KUBE_CONTEXT: 'kind-blog' }): SpawnSyncReturns<string> {
+function run(
+  env: NodeJS.ProcessEnv = { SKAFFOLD_KUBE_CONTEXT: 'kind-blog' },
+  ...args: string[]
+): SpawnSyncReturns<string> {
   const path = [folder, dirname(process.execPath)].join(delimiter);
-  return spawnSync(process.execPath, [script], { env: { PATH: path, ...env }, encoding: 'utf8' });
+  return spawnSync(process.execPath, [script, ...args], { env: { PATH: path, ...env }, encoding: 'utf8' });
 }
 
 // On Windows a script cannot replace kubectl.exe.
@@ -68,6 +71,16 @@ function run(env: NodeJS.ProcessEnv = { SKAFFOLD_KUBE_CONTEXT: 'kind-blog' }): S
     expect(run()).toMatchObject({ status: 0, stdout: 'Secret bus-token: kept.\n', stderr: '' });
     expect(calls().filter((args) => args.includes('create'))).toHaveLength(1);
     expect(secret().stringData.token).toBe(token);
+  });
+
+  test('of the quorum is made by its name, and no other Secret is', () => {
+    createKubectl();
+    expect(run({}, 'nats-token')).toMatchObject({ status: 0, stdout: 'Secret nats-token: created.\n' });
+    expect(secret().metadata.name).toBe('nats-token');
+    expect(calls().at(0)).toEqual(expect.arrayContaining(['get', 'secret', 'nats-token']));
+    expect(run({}, 'x-token')).toMatchObject({ status: 2, stderr: expect.stringMatching(/^Usage: /) });
+    expect(run({}, 'nats-token', 'x')).toMatchObject({ status: 2 });
+    expect(calls()).toHaveLength(2);
   });
 
   test('is another one in each installation', () => {
