@@ -4,6 +4,7 @@ import { copyFileSync, cpSync, mkdirSync, renameSync, rmSync, symlinkSync, write
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type Database, openDatabase } from '@blog/common/core/database.ts';
+import { Problem, unavailable } from '@blog/common/core/problem.ts';
 import { databaseProblem, type Tx } from '@blog/common/core/sqlite.ts';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { newFolder, removeFolders, until } from './service.ts';
@@ -250,4 +251,82 @@ test('a database of a newer version is refused, and an older one is brought to t
   db = openDatabase(file, newer);
   expect(await db.read((tx) => tx.all('SELECT text FROM more'))).toEqual([{ text: 'new' }]);
   expect(() => openDatabase(file, migrations)).toThrow(/newer version/);
+});
+
+describe('a seal', () => {
+  /** Seals with `answer`, given the notes of the group; a group with more than `most` of them is too large. */
+  const sealWith = (answer: (texts: string[]) => Promise<void> | undefined, most = 100) => {
+    let sealed = 0;
+    db.sealWith({
+      prepare: () => {},
+      seal(tx) {
+        const texts = all(tx);
+        if (texts.length === sealed) return undefined;
+        if (texts.length > sealed + most) throw new Problem(413, 'too large');
+        return answer(texts)?.then(() => {
+          sealed = texts.length;
+        });
+      },
+    });
+  };
+  const settled = async (...texts: string[]) =>
+    (await Promise.allSettled(texts.map((text) => db.write(add(text))))).map(({ status }) => status);
+
+  test('comes before the commit: until then nobody reads what the works wrote', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const seals: string[][] = [];
+    sealWith((texts) => {
+      seals.push(texts);
+      return promise;
+    });
+    const writing = settled('a', 'b');
+    await until(() => seals.length === 1);
+    expect([committed(), await db.read(all)]).toEqual([[], []]);
+    resolve();
+    expect(await writing).toEqual(['fulfilled', 'fulfilled']);
+    expect(seals).toEqual([['a', 'b']]);
+    expect(committed()).toEqual(['a', 'b']);
+  });
+
+  test('that is refused undoes the whole group, and the database is well', async () => {
+    let refuses = true;
+    sealWith(() => (refuses ? Promise.reject(unavailable('no quorum')) : Promise.resolve()));
+    await expect(Promise.all([db.write(add('a')), db.write(add('b'))])).rejects.toMatchObject({ status: 503 });
+    expect(committed()).toEqual([]);
+    expect(db.health.trouble).toBeUndefined();
+    refuses = false;
+    expect(await settled('c')).toEqual(['fulfilled']);
+    expect(committed()).toEqual(['c']);
+  });
+
+  test('that is too large for a group takes its works one by one, and refuses only the work that is too large', async () => {
+    sealWith(() => Promise.resolve(), 1);
+    const two = db.write((tx) => [add('x')(tx), add('y')(tx)]);
+    const rest = settled('a', 'b');
+    await expect(two).rejects.toMatchObject({ status: 413 });
+    expect(await rest).toEqual(['fulfilled', 'fulfilled']);
+    expect(committed()).toEqual(['a', 'b']);
+    expect(db.health.trouble).toBeUndefined();
+  });
+
+  test('lets what is sealed already go first, and is not asked for what may be lost', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const seals: string[][] = [];
+    sealWith((texts) => {
+      seals.push(texts);
+      return promise;
+    });
+    const first = db.write(add('first'));
+    await until(() => seals.length === 1);
+    const asked = db.write(add('asked meanwhile'));
+    const brought = db.writeSealed(add('brought'));
+    resolve();
+    await Promise.all([first, asked, brought]);
+    expect(committed()).toEqual(['first', 'brought', 'asked meanwhile']);
+    db.later(add('later'));
+    await until(() => committed().length === 4);
+    expect(seals).toHaveLength(2);
+    db.later(add('sealed later'), { seals: true });
+    await until(() => seals.length === 3);
+  });
 });

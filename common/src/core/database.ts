@@ -3,13 +3,15 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Health } from './health.ts';
-import { Connection, databaseProblem, openWriter, type Tx } from './sqlite.ts';
+import { Problem } from './problem.ts';
+import type { Seal } from './seal.ts';
+import { Connection, databaseProblem, migrate, openWriter, schemaOf, type Tx } from './sqlite.ts';
 
 /** It runs in one go, so that nothing comes between its statements, and changes nothing outside the database. */
 type Work<T> = (tx: Tx) => T;
 /** The number of works that shared a transaction, and the time that it took. */
 type Commit = { works: number; seconds: number };
-type Job = { work: Work<unknown>; resolve: (value: unknown) => void; reject: (error: unknown) => void };
+type Job = { work: Work<unknown>; seals: boolean; resolve: (value: unknown) => void; reject: (error: unknown) => void };
 
 /** The maximum of works in one transaction: bounds how long the first of them waits for its answer. */
 const GROUP = 500;
@@ -33,23 +35,16 @@ export class Database {
   #begin: (() => void) | undefined;
   #listeners: (() => void)[] = [];
   #measured: (commit: Commit) => void = () => {};
+  #seal: Seal | undefined;
 
-  constructor(file: string) {
+  constructor(file: string, migrations: readonly string[]) {
     this.#file = file;
     this.#writer = openWriter(file);
+    migrate(this.#writer, migrations);
     this.#reader = new Connection(file, true);
     // A connection opens the WAL when it first reads.
     this.#reader.exec('PRAGMA user_version');
     this.health.opened(file);
-  }
-
-  /** Brings the file to the newest schema: `user_version` counts the migrations that it has. */
-  migrate(migrations: readonly string[]): void {
-    const has = schemaOf(this.#writer);
-    if (has > migrations.length) throw new Error(`The database was made by a newer version (schema ${has}).`);
-    migrations.slice(has).forEach((sql, i) => {
-      this.#writer.exec(`BEGIN IMMEDIATE; ${sql}; PRAGMA user_version = ${has + i + 1}; COMMIT`);
-    });
   }
 
   /** Changes with every commit, of any process: what was read at another version may be out of date. */
@@ -77,17 +72,32 @@ export class Database {
    * @throws what the work threw; an error of SQLite's if the group could not be committed: then nothing is stored
    */
   write<T>(work: Work<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      this.#jobs.push({ work, resolve: resolve as Job['resolve'], reject });
-      this.#draining ??= this.#drain();
-      if (this.#jobs.length >= GROUP) this.#begin?.();
-    });
+    return this.#queue('push', work, true);
   }
 
-  /** Runs a work with the next commit, or after a second. For what may be lost, because losing it only repeats something. */
-  later(work: Work<unknown>): void {
-    this.#later.push({ work, resolve: () => {}, reject: () => {} });
+  /** Runs a work that needs no seal, because it brings what is sealed, before the works that wait. */
+  writeSealed<T>(work: Work<T>): Promise<T> {
+    return this.#queue('unshift', work, false);
+  }
+
+  #queue<T>(add: 'push' | 'unshift', work: Work<T>, seals: boolean): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    this.#jobs[add]({ work, seals, resolve: resolve as Job['resolve'], reject });
+    this.#draining ??= this.#drain();
+    if (this.#jobs.length >= GROUP) this.#begin?.();
+    return promise;
+  }
+
+  /** Runs a work with the next commit, or after a second: for what may be lost. It asks for no seal, unless it `seals`. */
+  later(work: Work<unknown>, { seals = false } = {}): void {
+    this.#later.push({ work, seals, resolve: () => {}, reject: () => {} });
     this.#timer ??= setTimeout(() => this.#flush(), LATER).unref();
+  }
+
+  /** Commits a group only once it is sealed. */
+  sealWith(seal: Seal): void {
+    seal.prepare(this.#writer);
+    this.#seal = seal;
   }
 
   /** Calls the listener after every commit, when its callers have been answered. */
@@ -127,7 +137,7 @@ export class Database {
     do {
       clearTimeout(this.#timer);
       this.#timer = undefined;
-      this.#commit([...this.#later.splice(0), ...this.#jobs.splice(0, GROUP)]);
+      await this.#commit([...this.#later.splice(0), ...this.#jobs.splice(0, GROUP)]);
       for (const listener of this.#listeners) listener();
       await nextTurn();
       // A `later` work that was queued meanwhile waits for the next group: it is not worth an fsync of its own.
@@ -135,7 +145,7 @@ export class Database {
     this.#draining = undefined;
   }
 
-  #commit(group: Job[]): void {
+  async #commit(group: Job[]): Promise<void> {
     const began = performance.now();
     let answers: (() => void)[];
     try {
@@ -149,13 +159,17 @@ export class Database {
     this.health.failure = undefined;
     try {
       answers = group.map((job) => this.#attempt(job));
+      const sealing = group.some(({ seals }) => seals) ? this.#seal?.seal(this.#writer) : undefined;
+      // Awaited only if there is one: without a seal all of this runs in one go.
+      if (sealing) await sealing;
       this.#writer.run('COMMIT');
       // Once more: an acknowledged write was in the right file after the commit.
       this.health.assertInPlace();
     } catch (error) {
       if (this.#writer.isTransaction) this.#writer.run('ROLLBACK');
-      // One of them may be too much for the disk, and the others not.
-      if (group.length > 1) for (const job of group) this.#commit([job]);
+      const isUnsealed = error instanceof Problem && error.status !== 413;
+      // One of them may be too much for the disk, or for one seal, and the others not.
+      if (group.length > 1 && !isUnsealed) for (const job of group) await this.#commit([job]);
       else this.#failed(group, error);
       return;
     }
@@ -181,13 +195,14 @@ export class Database {
   }
 
   #failed(group: Job[], error: unknown): void {
-    this.health.failed(error);
+    if (!(error instanceof Problem)) this.health.failed(error);
     for (const { reject } of group) reject(error);
   }
 
   /** A connection opened while its file could only be read never writes: a new one does, once the file can be written. */
   #openAgain(): void {
     const writer = openWriter(this.#file);
+    this.#seal?.prepare(writer);
     this.#writer.close();
     this.#writer = writer;
     this.health.opened(this.#file);
@@ -195,12 +210,8 @@ export class Database {
   }
 }
 
-const schemaOf = (tx: Tx): number => tx.get<{ user_version: number }>('PRAGMA user_version')?.user_version ?? 0;
-
 /** Opens the file, makes it and its folder where they are missing, and migrates it. */
 export function openDatabase(file: string, migrations: readonly string[]): Database {
   mkdirSync(dirname(file), { recursive: true });
-  const db = new Database(file);
-  db.migrate(migrations);
-  return db;
+  return new Database(file, migrations);
 }

@@ -54,6 +54,17 @@ export function openWriter(file: string): Connection {
   throw new Error(`The database is not durable here (${journal}, ${synchronous}).`);
 }
 
+export const schemaOf = (tx: Tx): number => tx.get<{ user_version: number }>('PRAGMA user_version')?.user_version ?? 0;
+
+/** Brings the file to the newest schema: `user_version` counts the migrations that it has. */
+export function migrate(writer: Connection, migrations: readonly string[]): void {
+  const has = schemaOf(writer);
+  if (has > migrations.length) throw new Error(`The database was made by a newer version (schema ${has}).`);
+  migrations.slice(has).forEach((sql, i) => {
+    writer.exec(`BEGIN IMMEDIATE; ${sql}; PRAGMA user_version = ${has + i + 1}; COMMIT`);
+  });
+}
+
 /** The file was deleted or replaced after it was opened. SQLite itself looks for that only without a WAL. */
 export class Moved extends Error {
   override message =
