@@ -27,9 +27,12 @@ export async function startPrometheus(ports: Record<string, number>) {
   const folder = mkdtempSync(join(tmpdir(), 'blog prometheus '));
   const config = parse(readFileSync(join(FOLDER, 'prometheus.yml'), 'utf8'));
   Object.assign(config.global, { scrape_interval: INTERVAL, scrape_timeout: INTERVAL, evaluation_interval: INTERVAL });
-  for (const target of config.scrape_configs[0].static_configs) {
-    target.targets = [`127.0.0.1:${ports[target.labels.part]}`];
-  }
+  const [blog, copies] = config.scrape_configs;
+  for (const target of blog.static_configs) target.targets = [`127.0.0.1:${ports[target.labels.part]}`];
+  // In place of DNS.
+  delete copies.dns_sd_configs;
+  delete copies.relabel_configs;
+  copies.static_configs = blog.static_configs;
   writeFileSync(join(folder, 'prometheus.yml'), stringify(config));
   writeFileSync(join(folder, 'rules.yml'), hurry(readFileSync(join(FOLDER, 'rules.yml'), 'utf8')));
 

@@ -36,7 +36,13 @@ export type Tools = {
   blog: Project;
   manifests: Manifest[];
   namespace: Manifest[];
-  prometheus: { scrape_configs: { static_configs: { targets: string[]; labels: { part: string } }[] }[] };
+  prometheus: {
+    scrape_configs: {
+      job_name: string;
+      static_configs?: { targets: string[]; labels: { part: string } }[];
+      dns_sd_configs?: { names: string[] }[];
+    }[];
+  };
   dashboard: {
     panels: { title: string; datasource: { type: string; uid: string }; targets: { refId: string; expr: string }[] }[];
   };
@@ -142,12 +148,19 @@ export const arrows = ({ blog, manifests }: Tools) =>
     tools.flatMap(({ ports }) => Object.values(ports)),
   );
 
-export const scraping = ({ prometheus }: Tools) =>
-  compare(
+/** Each part by its Service, and each copy by the SRV records of the headless one, whose port is named `http`. */
+export const scraping = ({ prometheus: { scrape_configs } }: Tools) => [
+  ...compare(
     'targets',
-    prometheus.scrape_configs.flatMap(({ static_configs }) => static_configs),
+    scrape_configs.find(({ job_name }) => job_name === 'blog')?.static_configs,
     servers.map(({ name, service, port }) => ({ targets: [`${service}.blog.svc:${port}`], labels: { part: name } })),
-  );
+  ),
+  ...compare(
+    'copies',
+    scrape_configs.find(({ job_name }) => job_name === 'copies')?.dns_sd_configs?.[0]?.names,
+    servers.map(({ name }) => `_http._tcp.${name}.blog.svc`),
+  ),
+];
 
 export const addresses = ({ endpoint, datasources: { datasources } }: Tools) => [
   ...compare('endpoint', endpoint, `http://jaeger.${NAMESPACE}.svc:4318`),

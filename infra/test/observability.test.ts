@@ -12,7 +12,7 @@ const titles: Record<string, (tools: Tools) => string[]> = {
   'the tools are in a Namespace of their own, with no rights in the cluster and no Secret': rules.placesAndNames,
   'that Namespace refuses pods with more rights than "restricted"': rules.namespaces,
   'selectors, ports and Services fit': rules.services,
-  'each of the five servers is scraped': rules.scraping,
+  'each of the five servers, and each copy of it, is scraped': rules.scraping,
   'spans and queries go to the right addresses': rules.addresses,
   'Grafana sends no requests outside, and keeps its plugins': rules.grafana,
   'every panel queries an existing data source': rules.dashboard,
@@ -69,6 +69,7 @@ const wrong: [what: string, path: string, value: unknown, found: RegExp][] = [
   ],
   ['a way out', 'egress', { ports: [{ port: 443 }] }, /prometheus → outside:443 is allowed/],
   ['a part that is not scraped', 'prometheus.yml scrape_configs 0 static_configs 3', undefined, /targets.3/],
+  ['copies that are not scraped', 'prometheus.yml scrape_configs 1 dns_sd_configs 0 names 1', undefined, /copies.1 is/],
   ['a target at the wrong port', 'prometheus.yml scrape_configs 0 static_configs 0 targets 0', 'x:1', /targets.0.*x:1/],
   ['spans sent elsewhere', 'endpoint', 'http://jaeger:4318', /^endpoint is/],
   [
