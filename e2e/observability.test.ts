@@ -44,12 +44,13 @@ describePrometheus('the real Prometheus', () => {
       15_000,
     );
 
-  test('scrapes all five servers, and fires no alert while everything works', async () => {
-    const read = async () => {
-      const up = (await prometheus.targets()).filter(({ health }) => health === 'up');
+  test('scrapes all five servers and their copies, and fires no alert while everything works', async () => {
+    const read = async (job: string) => {
+      const up = (await prometheus.targets()).filter(({ labels, health }) => labels.job === job && health === 'up');
       return `${up.map(({ labels }) => labels.part).toSorted()}`;
     };
-    await until('all are read', async () => (await read()) === `${SERVERS.toSorted()}`);
+    for (const job of ['blog', 'copies'])
+      await until('all are read', async () => (await read(job)) === `${SERVERS.toSorted()}`);
     await until('no alert', async () => (await prometheus.alerts()).length === 0);
   });
 
