@@ -95,6 +95,7 @@ test('the journey of a comment written while the bus is down shows that it waits
 });
 
 test('rows stay in place while thousands of events come, and an older event opens by its address', async () => {
+  for (const title of ['The first row', 'The second row']) await blog.post(title);
   const page = await blog.open(undefined, '/system');
   await rows(page).first().waitFor();
   await rows(page).nth(1).hover();

@@ -95,6 +95,24 @@ describe('the log', () => {
     },
   );
 
+  test('rows that are pointed at stay also when the bus is silent for a moment, and its stream breaks', async () => {
+    system.log = entries(1, 2);
+    await openSystem();
+    await shows(2, 1);
+    fireEvent.pointerEnter(frame(), { pointerType: 'mouse' });
+    publish(anEntry(3));
+    await screen.findByRole('button', { name: '1 new event' }, { timeout: 5_000 });
+    for (const breakOff of [() => system.parts.delete('event-bus'), () => system.stopBus()]) {
+      act(() => void breakOff());
+      await screen.findByText('The event bus does not answer. The page keeps trying.', {}, { timeout: 5_000 });
+      system.startBus();
+      await screen.findByText(/^3 events in the log/, {}, { timeout: 5_000 });
+    }
+    publish(anEntry(4));
+    await screen.findByRole('button', { name: '2 new events' }, { timeout: 5_000 });
+    expect(positions()).toEqual([2, 1]);
+  });
+
   test('the number of new events stays right while a browser translates the page', async () => {
     await openSystem();
     await press('Pause');

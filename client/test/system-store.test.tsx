@@ -138,10 +138,12 @@ describe('away and back', () => {
     await waitFor(() => expect(store.getState()).toMatchObject({ bus: 'away' }));
     expect(store.getState().head).toBe(2);
     expect(store.getState().subscriptions).toHaveLength(4);
-    system.log.push(...entries(3, 4));
     system.startBus();
     await waitFor(() => expect(store.getState().bus).toBe('here'), { timeout: 5_000 });
-    await waitFor(() => expect(store.getState()).toMatchObject({ head: 4, begun: 2 }));
+    // The stream continues where it was: nothing is read again.
+    expect(system.stream.url).toContain(`?after=${system.checkpoint(2)}`);
+    system.publish(...entries(3, 4));
+    await waitFor(() => expect(store.getState()).toMatchObject({ head: 4, begun: 1 }));
     expect(spoken()).toEqual(['The event bus does not answer.', 'The event bus answers again.']);
   });
 

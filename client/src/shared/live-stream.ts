@@ -35,8 +35,8 @@ type Options = {
   path: string;
   /** The position of what was read. */
   position: string;
-  /** Takes a message from behind the position. It may come more than once. */
-  onMessage: (data: string) => void;
+  /** Takes a message from behind the position, and the position after it if that is known. It may come more than once. */
+  onMessage: (data: string, id: string) => void;
   /** Messages may be missing: read everything again. The stream is closed by then. */
   onReset: () => void;
   onState: (state: StreamState) => void;
@@ -67,7 +67,7 @@ export function openLiveStream({ path, position, onMessage, onReset, onState }: 
     if (message === 'reset') return reset();
     if (message.state) return onState(message.state);
     position = message.id || position;
-    onMessage(message.data);
+    onMessage(message.data, message.id);
   }
 
   function beat(before: number) {

@@ -99,7 +99,7 @@ export function createSystemStore(client: QueryClient) {
 
   /** Applies the states, requested when the position was `known`. Returns the milliseconds until the next request. */
   function take({ parts, bus, subscriptions, control }: States, known: number): number {
-    if (bus === 'here' && (state.bus === 'away' || state.bus === 'foreign')) tail.start();
+    if (bus === 'here' && (state.bus === 'away' || state.bus === 'foreign')) tail.resume();
     if (bus === 'away') set({ bus, control, parts });
     if (bus === 'foreign') set({ bus, control, parts, subscriptions, head: 0 });
     if (bus === 'here') {

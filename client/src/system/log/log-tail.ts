@@ -24,6 +24,8 @@ export function createLogTail({ onBegin, onEvents }: Options) {
   let timer: ReturnType<typeof setTimeout> | undefined;
   /** The last position that was handed over. */
   let last = 0;
+  /** The checkpoint of the last message: the stream can continue from there. */
+  let checkpoint = '';
 
   const arrived = createBatch<string>(APPLY_EVERY_MS, (messages) => {
     const fresh = messages.flatMap((text) => parseStreamed(text) ?? []).filter(({ position }) => position > last);
@@ -38,11 +40,9 @@ export function createLogTail({ onBegin, onEvents }: Options) {
       const { head, entries } = await readLog({ limit: RECENT });
       if (mine !== runs) return;
       last = entries[0]?.position ?? 0;
+      checkpoint = head;
       onBegin(entries);
-      closeStream = openLiveStream({
-        ...{ path: LOG_STREAM, position: head, onMessage: arrived.add },
-        ...{ onReset: follow, onState: () => undefined },
-      });
+      open();
     } catch {
       if (mine !== runs) return;
       stop();
@@ -50,13 +50,29 @@ export function createLogTail({ onBegin, onEvents }: Options) {
     }
   }
 
+  function open() {
+    closeStream?.();
+    closeStream = openLiveStream({
+      ...{ path: LOG_STREAM, position: checkpoint, onReset: follow, onState: () => undefined },
+      onMessage(text, id) {
+        checkpoint = id || checkpoint;
+        arrived.add(text);
+      },
+    });
+  }
+
   function stop() {
     runs += 1;
     clearTimeout(timer);
     closeStream?.();
+    closeStream = undefined;
     arrived.flush();
   }
 
-  /** Starts, or reads again now instead of waiting for the next try. */
-  return { start: () => void follow(), stop };
+  return {
+    start: () => void follow(),
+    /** Tries now, instead of after the backoff: continues the stream without a gap, or reads again if there is none. */
+    resume: () => (closeStream ? open() : void follow()),
+    stop,
+  };
 }
