@@ -49,48 +49,58 @@ export type NodePorts = { client: number; route: number; monitor: number };
 
 export type NodeSpec = { name: string; folder: string; config: string; ports: NodePorts };
 
-type ClusterOptions = {
-  /** The folder that has a folder for each node: `nats-0`, `nats-1`, … */
-  dataDir: string;
-  ports: NodePorts[];
+type NodeOptions = {
   /** The token that clients name; none: any client of this machine may connect. */
   token?: string;
   /** The time after which a node flushes a write to disk; `always`: before it is acknowledged. */
   syncInterval?: string;
 };
 
+type ClusterOptions = NodeOptions & {
+  /** The number of nodes. */
+  count?: number;
+  /** The folder that has a folder for each node: `nats-0`, `nats-1`, … */
+  dataDir?: string;
+  ports?: NodePorts[];
+};
+
 const HOST = '127.0.0.1';
+
+/** Names the nodes of one cluster, and their files. */
+export const describeNodes = (dataDir: string, ports: NodePorts[]): NodeSpec[] =>
+  ports.map((own, index) => {
+    const name = `nats-${index}`;
+    const folder = join(dataDir, name);
+    return { name, folder, config: join(folder, 'nats.conf'), ports: own };
+  });
 
 /**
  * Writes the configurations of all nodes of one cluster, on loopback only. A single node is no cluster.
  * (docs.nats.io/running-a-nats-service/configuration; every string is quoted, as in JSON)
  */
-export function writeNodes({ dataDir, ports, token, syncInterval = 'always' }: ClusterOptions): NodeSpec[] {
-  return ports.map((own, index) => {
-    const name = `nats-${index}`;
-    const folder = join(dataDir, name);
-    const routes = ports.map(({ route }) => `"nats-route://${HOST}:${route}"`).join(', ');
+export function writeNodes(nodes: NodeSpec[], { token, syncInterval = 'always' }: NodeOptions = {}): void {
+  const routes = nodes.map(({ ports }) => `"nats-route://${HOST}:${ports.route}"`).join(', ');
+  for (const { name, folder, config, ports } of nodes) {
     const lines = [
       '# Written at each start.',
       `server_name: "${name}"`,
-      `listen: "${HOST}:${own.client}"`,
-      `http: "${HOST}:${own.monitor}"`,
+      `listen: "${HOST}:${ports.client}"`,
+      `http: "${HOST}:${ports.monitor}"`,
       `jetstream { store_dir: ${JSON.stringify(folder)}, sync_interval: "${syncInterval}" }`,
+      'logtime: false',
     ];
-    if (ports.length > 1) lines.push(`cluster { name: "blog", listen: "${HOST}:${own.route}", routes: [${routes}] }`);
+    if (nodes.length > 1) lines.push(`cluster { name: "blog", listen: "${HOST}:${ports.route}", routes: [${routes}] }`);
     if (token) lines.push(`authorization { token: ${JSON.stringify(token)} }`);
     mkdirSync(folder, { recursive: true });
-    const config = join(folder, 'nats.conf');
     writeFileSync(config, `${lines.join('\n')}\n`);
-    return { name, folder, config, ports: own };
-  });
+  }
 }
 
 /** The files of a node: its configuration, and what it stores. */
 export const filesOfNode = (folder: string): string[] => [join(folder, 'nats.conf'), join(folder, 'jetstream')];
 
 /** The nodes' addresses for clients: the setting NATS_URL of the bus. */
-export const natsUrl = (nodes: { ports: NodePorts }[]): string =>
+export const natsUrlOf = (nodes: { ports: NodePorts }[]): string =>
   nodes.map(({ ports }) => `nats://${HOST}:${ports.client}`).join(',');
 
 /**
@@ -128,7 +138,7 @@ function createNode(program: string, spec: NodeSpec) {
   return {
     ...spec,
     /** Its address for clients. */
-    url: natsUrl([spec]),
+    url: natsUrlOf([spec]),
     /** All that it has printed. */
     output: () => output,
     pid: () => child?.pid,
@@ -172,7 +182,7 @@ function createNode(program: string, spec: NodeSpec) {
  * data is in a new folder, which is deleted at the end, or in `dataDir`, which is kept.
  * @throws if there is no `nats-server`
  */
-export async function startNats({ count = 3, ...options }: { count?: number } & Partial<ClusterOptions> = {}) {
+export async function startNats({ count = 3, ...options }: ClusterOptions = {}) {
   const program = requireNats();
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'blog nats '));
   const numbers = await freePorts(count * 3);
@@ -182,7 +192,9 @@ export async function startNats({ count = 3, ...options }: { count?: number } & 
     route: routes?.[index] as number,
     monitor: monitors?.[index] as number,
   }));
-  const nodes = writeNodes({ ports: free, ...options, dataDir }).map((spec) => createNode(program, spec));
+  const specs = describeNodes(dataDir, options.ports ?? free);
+  writeNodes(specs, options);
+  const nodes = specs.map((spec) => createNode(program, spec));
 
   const leader = async () => {
     const running = nodes.filter((node) => node.pid() !== undefined);
@@ -209,7 +221,7 @@ export async function startNats({ count = 3, ...options }: { count?: number } & 
     nodes,
     dataDir,
     /** The nodes' addresses for clients: NATS_URL. */
-    url: natsUrl(nodes),
+    url: natsUrlOf(nodes),
     usable,
     /** Ends all nodes. */
     stop,

@@ -1,7 +1,9 @@
-// The process of each part: its files, and the settings that the runner gives it.
+// The processes of each part: their files, and the settings that the runner gives them.
 import { join } from 'node:path';
-import { PARTS, PORTS, SERVERS, SERVICES, urlSetting } from '@blog/common/run/parts.ts';
-import type { PartSpec } from './supervisor.ts';
+import { PORTS, SERVERS, SERVICES, urlSetting } from '@blog/common/run/parts.ts';
+import { copyNames, folderOf, NATS_PORT, partOf, portAbove } from './copies.ts';
+import type { NodeSpec } from './nats.ts';
+import { createTurns, type PartSpec } from './supervisor.ts';
 
 export const root = join(import.meta.dirname, '..', '..');
 export const defaultDataDir = join(root, '.data');
@@ -9,13 +11,29 @@ export const defaultDataDir = join(root, '.data');
 /** Loopback only: not reachable from another machine. */
 export const HOST = '127.0.0.1';
 
-export type Options = { dataDir: string; production: boolean; ports: Map<string, number> };
+export type Options = {
+  dataDir: string;
+  production: boolean;
+  /** The ports that callers use. A part that runs in copies leaves its own to the balancer. */
+  ports: Map<string, number>;
+  /** The number of copies of each part that runs in more than one. */
+  copies?: Map<string, number>;
+  /** The addresses of NATS, behind copies of the bus. */
+  natsUrl?: string;
+};
+
+/** The names of a part's processes. */
+export const processNames = (part: string, { copies }: Options): string[] => copyNames(part, copies?.get(part) ?? 1);
+
+/** The port on which a process listens. */
+export const portOf = (name: string, { ports }: Options): number => portAbove(ports.get(partOf(name)) as number, name);
 
 /** Settings that `npm start` sets itself and refuses in the environment, with the alternative to each. */
 export const decidedSettings = new Map([
   ['HOST', 'the parts listen on this machine only'],
   ['PORT', 'use --port PART=NUMBER'],
   ['DATA_DIR', 'use --data DIR'],
+  ['COPY_NAME', 'use --copies NUMBER'],
   ...SERVERS.map((part): [string, string] => [urlSetting(part), `use --port ${part}=NUMBER`]),
   ...['RATE_WRITES', 'RATE_READS', 'STREAMS', 'TRUSTED_PROXIES'].map((name): [string, string] => [
     name,
@@ -23,12 +41,13 @@ export const decidedSettings = new Map([
   ]),
 ]);
 
-/** The ports of all parts; `moved` overrides some, as `posts=14000`. */
+/** The ports of all parts, and of NATS; `moved` overrides some, as `posts=14000`. */
 export function portsOf(moved: string[]): Map<string, number> {
-  const ports = new Map<string, number>(Object.entries(PORTS));
+  const ports = new Map<string, number>([...Object.entries(PORTS), ['nats', NATS_PORT]]);
   for (const setting of moved) {
     const [name = '', port = ''] = setting.split('=');
-    if (!ports.has(name)) throw new Error(`--port ${setting}: there is no part "${name}" (${PARTS.join(', ')})`);
+    if (!ports.has(name))
+      throw new Error(`--port ${setting}: there is no part "${name}" (${[...ports.keys()].join(', ')})`);
     if (!/^\d+$/.test(port) || Number(port) < 1 || Number(port) > 65_535) {
       throw new Error(`--port ${setting}: expected ${name}=NUMBER, a port from 1 to 65535`);
     }
@@ -51,27 +70,63 @@ export function processOf(name: string, production: boolean) {
  */
 const SMALL_HEAP = '--max-semi-space-size=8 --max-old-space-size=192 --v8-pool-size=1';
 
-export function specOf(name: string, { dataDir, production, ports }: Options): PartSpec {
-  const port = ports.get(name) as number;
+/** For each part: its copies restart one after another. */
+const turns = new Map<string, ReturnType<typeof createTurns>>();
+
+/** The process of a part, or of one of its copies: `posts-1`. */
+export function specOf(name: string, options: Options): PartSpec {
+  const { dataDir, production, ports, natsUrl } = options;
+  const part = partOf(name);
+  const port = portOf(name, options);
   // A swapped-in part may listen on either loopback address.
-  const url = (part: string) => `http://localhost:${ports.get(part)}`;
+  const at = (port: number | undefined) => `http://localhost:${port}`;
+  const url = (part: string) => at(ports.get(part));
   const env: NodeJS.ProcessEnv = {
     HOST,
     PORT: String(port),
-    DATA_DIR: dataDir,
+    DATA_DIR: folderOf(dataDir, name),
     EVENT_BUS_URL: url('event-bus'),
     NODE_ENV: production ? 'production' : 'development',
     // Caches compiled code between runs, because eleven processes start at once.
     NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'compile'),
   };
   if (production && name !== 'client') env.NODE_OPTIONS = [SMALL_HEAP, process.env.NODE_OPTIONS].join(' ');
-  if (name === 'event-bus') {
+  if (part === 'event-bus') {
+    const subscribers = SERVICES.flatMap((service) => processNames(service, options));
     env.SUBSCRIPTIONS =
-      process.env.SUBSCRIPTIONS || SERVICES.map((subscriber) => `${subscriber}=${url(subscriber)}/events`).join(',');
+      process.env.SUBSCRIPTIONS ||
+      subscribers.map((subscriber) => `${subscriber}=${at(portOf(subscriber, options))}/events`).join(',');
+  }
+  if (name !== part) {
+    env.COPY_NAME = name;
+    if (part === 'event-bus') Object.assign(env, { NATS_URL: natsUrl, COPY_URL: at(port) });
+    else env.ANSWER_AFTER = process.env.ANSWER_AFTER || 'log';
   }
   if (name === 'client') {
     for (const part of SERVERS) env[urlSetting(part)] = url(part);
     env.CONTROL = process.env.CONTROL || (production ? 'off' : 'on');
   }
-  return { ...processOf(name, production), port, env };
+  if (name !== part && !turns.has(part)) turns.set(part, createTurns());
+  return { ...processOf(part, production), name, port, env, inTurn: turns.get(part) };
+}
+
+/** The load balancer before the copies; undefined if no part runs in copies. */
+export function balancerOf(options: Options): PartSpec | undefined {
+  const parts = [...(options.copies?.keys() ?? [])];
+  const portsOfCopies = (part: string) => processNames(part, options).map((name) => portOf(name, options));
+  if (parts.length === 0) return undefined;
+  return {
+    name: 'balancer',
+    folder: root,
+    main: join('scripts', 'run', 'balancer.ts'),
+    args: parts.map((part) => `${options.ports.get(part)}=${portsOfCopies(part)}`),
+    port: options.ports.get(parts.at(-1) as string) as number,
+    env: { NODE_OPTIONS: [SMALL_HEAP, process.env.NODE_OPTIONS].join(' ') },
+  };
+}
+
+/** A node of NATS. Of its output only errors are told, and who leads; not that another node does not run (yet). */
+export function nodeSpec({ name, folder, config, ports }: NodeSpec, program: string): PartSpec {
+  const tells = /\[FTL\]|\[ERR\] (?!Error trying to connect to route)|cluster new (metadata|stream) leader/;
+  return { name, folder, main: program, isProgram: true, args: ['-c', config], port: ports.client, env: {}, tells };
 }

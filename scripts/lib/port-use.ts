@@ -32,6 +32,15 @@ export async function freePorts(count: number): Promise<number[]> {
   return [...found];
 }
 
+/** A port from which on those at all these distances are free, also outside of the range for outgoing connections. */
+export async function freeBlock(distances: number[]): Promise<number> {
+  for (;;) {
+    const first = 15_000 + Math.floor(Math.random() * 10_000);
+    const taken = await Promise.all([...new Set(distances)].map((distance) => tryToListen(first + distance)));
+    if (!taken.some(Boolean)) return first;
+  }
+}
+
 /** Resolves to true if a connection to the port is accepted. */
 export function answers(port: number, host: string): Promise<boolean> {
   return new Promise((resolve) => {

@@ -1,11 +1,12 @@
 // Keeps one part alive: starts it, reads its output, and restarts it when it ends.
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
+import { guardChild } from './guard.ts';
 import { answers } from './port-use.ts';
 import { type Watch, watchSources } from './watch.ts';
 
@@ -27,14 +28,29 @@ export type PartSpec = {
   name: string;
   /** The part's working directory. */
   folder: string;
+  /** The main module of a Node process, else the path of a program. */
   main: string;
+  isProgram?: boolean;
   /** The port on loopback at which the part answers once it is ready. */
   port: number;
   args?: string[];
   env: NodeJS.ProcessEnv;
   /** Folders, relative to `folder`, whose edits restart the part; none: no watching. */
   watch?: string[];
+  /** Only lines of output that match are told; none: all. */
+  tells?: RegExp;
+  /** Restarts after an edit happen in turn, so that of several copies one is away at a time. */
+  inTurn?: (restart: () => Promise<void>) => Promise<void>;
 };
+
+/** Runs works one after another. */
+export function createTurns() {
+  let last = Promise.resolve();
+  return (work: () => Promise<void>): Promise<void> => {
+    last = last.then(work, work);
+    return last;
+  };
+}
 
 export type LogRecord = { level: number; time: number; msg?: string; [field: string]: unknown };
 
@@ -87,15 +103,21 @@ export function supervise(spec: PartSpec, tell: Tell) {
   }
 
   function launch(): void {
-    const running = fork(spec.main, spec.args ?? [], {
+    const options = {
       cwd: spec.folder,
       env: { ...process.env, ...spec.env },
-      execArgv: endWithParent,
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       // Ctrl-C or a closed terminal then reaches only the runner, which stops its parts in its own way.
       detached: ownGroup,
       windowsHide: true,
-    });
+    };
+    const running = spec.isProgram
+      ? spawn(spec.main, spec.args ?? [], { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
+      : fork(spec.main, spec.args ?? [], {
+          ...options,
+          execArgv: endWithParent,
+          stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+        });
+    if (spec.isProgram) guardChild(running);
     again = undefined;
     child = running;
     since = undefined;
@@ -128,8 +150,15 @@ export function supervise(spec: PartSpec, tell: Tell) {
     if (state === 'stopping') return; // the next start reads the sources anyway
     tell.note('edited, restarting');
     forget();
-    await end();
-    if (watch && state === 'stopped') launch();
+    const restart = async () => {
+      await end();
+      if (watch && state === 'stopped') launch();
+    };
+    if (!spec.inTurn) return restart();
+    await spec.inTurn(async () => {
+      await restart();
+      while (state === 'starting') await delay(30);
+    });
   }
 
   async function awaitReady(id: number): Promise<void> {
@@ -155,7 +184,7 @@ export function supervise(spec: PartSpec, tell: Tell) {
         if (knownErrors.has(key)) return;
       }
     }
-    tell.line(record ?? line);
+    if (!spec.tells || spec.tells.test(line)) tell.line(record ?? line);
   }
 
   function ended(code: number | null, signal: NodeJS.Signals | null): void {
@@ -194,7 +223,9 @@ export function supervise(spec: PartSpec, tell: Tell) {
       // Not the event 'close', which Node omits after disconnect().
       const streams = [running.stdout, running.stderr].filter((stream) => stream && !stream.closed) as Readable[];
       const closed = Promise.all([once(running, 'exit'), ...streams.map((stream) => once(stream, 'close'))]);
-      if (running.connected) running.disconnect(); // asks it to end, see end-with-parent.ts
+      if (running.connected)
+        running.disconnect(); // asks it to end, see end-with-parent.ts
+      else if (spec.isProgram) running.kill('SIGTERM');
       await closed;
       clearTimeout(deadline);
     }

@@ -1,5 +1,6 @@
 // The commands of the runner: stop, start or kill a part, and the state of all.
 import type { Answer } from '../lib/control.ts';
+import { partOf } from '../lib/copies.ts';
 import type { Part, Status } from '../lib/supervisor.ts';
 
 const usage = 'Commands: stop PART, start PART, kill PART, status';
@@ -12,6 +13,8 @@ export function createCommands(parts: Part[], blocked: (name: string) => Promise
     if (verb === 'status') return { code: 0, text: table(parts.map((part) => part.status())) };
     if (verb !== 'stop' && verb !== 'start' && verb !== 'kill') return { code: 2, text: usage };
     const part = parts.find((candidate) => candidate.name === name);
+    const copies = parts.map((candidate) => candidate.name).filter((candidate) => partOf(candidate) === name);
+    if (!part && copies.length > 0) return { code: 2, text: `${name} runs as ${copies.join(', ')}: name one of them.` };
     if (!part) return { code: 2, text: `There is no part "${name ?? ''}". The parts: ${names}` };
     if (verb === 'stop') {
       await part.stop();

@@ -1,6 +1,7 @@
 // Formats the output of all parts for people: every line names its part.
 import { stripVTControlCharacters, styleText } from 'node:util';
 import { printable } from '@blog/common/core/printable.ts';
+import { partOf } from '../lib/copies.ts';
 import type { LogRecord } from '../lib/supervisor.ts';
 
 const colours = ['magenta', 'blue', 'green', 'cyan', 'yellow', 'gray'] as const;
@@ -10,11 +11,12 @@ const unsaid = new Set(['level', 'time', 'pid', 'hostname', 'name', 'msg', 'err'
 type Style = Parameters<typeof styleText>[0];
 const paint = (style: Style, text: string) => styleText(style, text, { stream: process.stdout }); // respects NO_COLOR
 
-/** Prints lines of the named parts, aligned, each part in its own colour. */
+/** Prints lines of the named processes, aligned, each part in its own colour. */
 export function createPrinter(names: string[]) {
+  const parts = [...new Set(names.map(partOf))];
   const width = Math.max(...names.map((name) => name.length));
   const print = (name: string, text: string, style?: Style) => {
-    const colour = colours[names.indexOf(name) % colours.length] ?? 'white';
+    const colour = colours[parts.indexOf(partOf(name)) % colours.length] ?? 'white';
     const prefix = paint(colour, `${name.padEnd(width)} |`);
     for (const line of text.split('\n')) process.stdout.write(`${prefix} ${style ? paint(style, line) : line}\n`);
   };

@@ -1,16 +1,27 @@
 // `npm start`: runs all parts on this machine until Ctrl-C. See README.md for its options and commands.
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import { printable } from '@blog/common/core/printable.ts';
 import { lockData, whyDenied } from '@blog/common/run/data.ts';
-import { isPart, PARTS } from '@blog/common/run/parts.ts';
+import { isPart, PARTS, SERVERS } from '@blog/common/run/parts.ts';
 import { filesIn } from '../data/data-folder.ts';
 import { listen } from '../lib/control.ts';
-import { decidedSettings, type Options, portsOf, specOf } from '../lib/part-process.ts';
+import { natsPorts, partOf } from '../lib/copies.ts';
+import { describeNodes, findNats, natsUrlOf, writeNodes } from '../lib/nats.ts';
+import {
+  balancerOf,
+  decidedSettings,
+  nodeSpec,
+  type Options,
+  portOf,
+  portsOf,
+  processNames,
+  specOf,
+} from '../lib/part-process.ts';
 import { whyTaken } from '../lib/port-use.ts';
-import { INVALID_SETTING, supervise } from '../lib/supervisor.ts';
+import { INVALID_SETTING, type Part, type PartSpec, supervise } from '../lib/supervisor.ts';
 import { dataDirOf, dataOption, optionsOrUsage } from '../lib/usage.ts';
 import { createCommands } from './commands.ts';
+import { createGreeting } from './greeting.ts';
 import { createPrinter } from './output.ts';
 
 /** The deadline for a part to answer or end; after it, the part is listed as not ready. */
@@ -23,9 +34,15 @@ function fail(message: string, code = 1): never {
   process.exit(code);
 }
 
-const options: Options & { without: string[] } = optionsOrUsage(() => {
+/** More would only take memory. */
+const MOST_COPIES = 5;
+/** A quorum of three survives the loss of one. */
+const NATS_NODES = 3;
+
+const { without, count, ...given } = optionsOrUsage(() => {
   const { values } = parseArgs({
     options: {
+      copies: { type: 'string', default: '1' },
       without: { type: 'string', multiple: true, default: [] },
       port: { type: 'string', multiple: true, default: [] },
       data: dataOption,
@@ -35,23 +52,52 @@ const options: Options & { without: string[] } = optionsOrUsage(() => {
   const without = values.without.flatMap((names) => names.split(','));
   const unknown = without.find((name) => !isPart(name));
   if (unknown !== undefined) throw new Error(`--without ${unknown}: the parts are ${PARTS.join(', ')}`);
-  return { without, ports: portsOf(values.port), dataDir: dataDirOf(values.data), production: values.production };
-}, 'Usage: npm start -- [--without PART] [--port PART=NUMBER] [--data DIR] [--production]');
+  const count = Number(values.copies);
+  if (!Number.isInteger(count) || count < 1 || count > MOST_COPIES) {
+    throw new Error(`--copies ${values.copies}: expected a number from 1 to ${MOST_COPIES}`);
+  }
+  return {
+    without,
+    count,
+    ports: portsOf(values.port),
+    dataDir: dataDirOf(values.data),
+    production: values.production,
+  };
+}, 'Usage: npm start -- [--copies NUMBER] [--without PART] [--port PART=NUMBER] [--data DIR] [--production]');
 for (const [name, instead] of decidedSettings) {
   if (process.env[name]) fail(`npm start does not take ${name} from the environment: ${instead}. Unset it.`, 2);
 }
-if (process.env.NODE_ENV === 'production' && !options.production) {
+if (process.env.NODE_ENV === 'production' && !given.production) {
   fail('npm start does not take NODE_ENV=production from the environment: use --production. Unset it.', 2);
 }
-const printer = createPrinter(PARTS);
-const settled = new Set(options.without); // parts that became ready, failed, or do not run
-const notReady: string[] = []; // since the greeting
-let greeted = false;
+
+const copied = count > 1 ? SERVERS.filter((part) => !without.includes(part)) : [];
+const nats = copied.includes('event-bus') && !process.env.NATS_URL ? findNats() : undefined;
+const nodes =
+  nats && 'program' in nats
+    ? describeNodes(given.dataDir, natsPorts(given.ports.get('nats') as number, NATS_NODES))
+    : [];
+const natsUrl = process.env.NATS_URL || natsUrlOf(nodes);
+// A second copy of the bus needs the quorum.
+const inCopies = copied.filter((part) => part !== 'event-bus' || natsUrl);
+const options: Options = { ...given, natsUrl, copies: new Map(inCopies.map((part) => [part, count])) };
+
+/** In the order of the start. */
+const specs: PartSpec[] = [
+  ...nodes.map((node) => nodeSpec(node, (nats as { program: string }).program)),
+  ...PARTS.flatMap((part) => processNames(part, options)).map((name) => specOf(name, options)),
+];
+const balancer = balancerOf(options);
+if (balancer) specs.unshift(balancer);
+
+const printer = createPrinter(specs.map(({ name }) => name));
+const settled = new Set(without); // processes that became ready, failed, or do not run
 let stopping = false;
 let unwatched = false; // warned once, because the reason is the same for every part
 
-const parts = PARTS.map((name) =>
-  supervise(specOf(name, options), {
+const parts = specs.map((spec) => {
+  const { name } = spec;
+  return supervise(spec, {
     line: (line) => printer.line(name, line),
     note: (text) => printer.note(name, text),
     ready: () => settle(name),
@@ -63,15 +109,19 @@ const parts = PARTS.map((name) =>
       if (!unwatched) console.log(`Edits do not restart the parts: ${reason}`);
       unwatched = true;
     },
-  }),
-);
+  });
+});
 
-const wanted = parts.filter((part) => !options.without.includes(part.name));
+const wanted = parts.filter((part) => !without.includes(part.name));
+const greeting = createGreeting(wanted, options);
 
 async function stop(code: number, why: string): Promise<void> {
   if (stopping) return;
   stopping = true;
   console.log(`\n${why}: stopping …`);
+  const isBehind = ({ name }: Part) => isPart(partOf(name));
+  await Promise.all(parts.filter(isBehind).map((part) => part.stop()));
+  // These last, because the others still use them while they end.
   await Promise.all(parts.map((part) => part.stop()));
   console.log(code === 0 ? 'Stopped. The data is kept; npm run reset deletes it.' : 'Stopped.');
   process.exit(code);
@@ -79,69 +129,25 @@ async function stop(code: number, why: string): Promise<void> {
 
 function settle(name: string): void {
   settled.add(name);
-  const late = notReady.includes(name) && isReady(name);
-  if (late) {
-    notReady.splice(notReady.indexOf(name), 1);
-    printer.note(name, `is ready now: ${addressOf(name)}`);
-  }
-  if (greeted || stopping || settled.size < PARTS.length) return;
-  greeted = true;
-  notReady.push(
-    ...wanted.map((part) => part.name).filter((name) => !['ready', 'stopped'].includes(partOf(name)?.state ?? '')),
-  );
-  const seconds = (performance.now() / 1000).toFixed(1);
-  const lines = [
-    notReady.length === 0
-      ? `Ready after ${seconds} s.`
-      : `Ready after ${seconds} s, except for parts that did not start:`,
-    ...notReady.map((name) => `  ${name.padEnd(12)} ${lastWordOf(name)}`),
-    // The blog comes first here, though the parts are started in the other order.
-    ...wanted
-      .filter(({ name }) => isReady(name))
-      .map(({ name }) => `  ${name.padEnd(12)} ${addressOf(name)}`)
-      .reverse(),
-    '',
-    ...suggestions(),
-    'Commands here, or in another terminal as npm run part -- COMMAND: stop, start, kill PART; status. Ctrl-C stops all.',
-  ];
-  console.log(`\n${lines.map((line) => `  ${line}`.trimEnd()).join('\n')}\n`);
-}
-
-const partOf = (name: string) => parts.find((part) => part.name === name)?.status();
-const isReady = (name: string) => partOf(name)?.state === 'ready';
-
-function lastWordOf(name: string): string {
-  const part = partOf(name);
-  const said = printable(part?.said || 'no output').slice(0, 200);
-  return `${said} (${part?.state === 'starting' && part.restarts === 0 ? 'does not answer yet' : 'keeps restarting'})`;
-}
-
-/** A part's main address for a browser or curl. */
-function addressOf(name: string): string {
-  const origin = `http://localhost:${options.ports.get(name)}`;
-  if (name === 'client') {
-    const api = options.production ? '' : `; its API: ${origin}/docs`;
-    return `${origin}   (the blog; its inner workings: ${origin}/system${api})`;
-  }
-  return origin + ({ posts: '/posts', query: '/posts', 'event-bus': '/events' }[name] ?? '');
-}
-
-/** Suggested experiments with the running parts. */
-function suggestions(): string[] {
-  const canEdit = isReady('posts') && !options.production && !unwatched;
-  return [
-    isReady('moderation') &&
-      'Try: Write a comment with the word "orange". Type "stop moderation", comment again, then "start moderation".',
-    isReady('event-bus') && 'Try: Type "kill event-bus" while you write.',
-    canEdit && 'Try: Edit posts/src while you keep writing.',
-  ].filter((line) => line !== false);
+  const late = greeting.nowReady(name);
+  if (late) printer.note(name, late);
+  if (stopping || settled.size < parts.length) return;
+  greeting.print({ canEdit: !options.production && !unwatched });
 }
 
 /** The reason why a part cannot be started now, if there is one. */
 async function whyBlocked(name: string): Promise<string | undefined> {
-  const port = options.ports.get(name) as number;
-  const taken = await whyTaken(port);
-  return taken && `${name} cannot listen on port ${port}: it is ${taken}.`;
+  for (const port of portsUsed(name)) {
+    const taken = port > 65_535 ? 'too high' : await whyTaken(port);
+    if (taken) return `${name} cannot listen on port ${port}: it is ${taken}.`;
+  }
+}
+
+function portsUsed(name: string): number[] {
+  const node = nodes.find((node) => node.name === name);
+  if (node) return Object.values(node.ports);
+  if (name === 'balancer') return inCopies.map((part) => options.ports.get(part) as number);
+  return [portOf(name, options)];
 }
 
 const obey = createCommands(parts, whyBlocked);
@@ -170,9 +176,12 @@ if (!(await takeFolder())) {
 }
 for (const { name } of wanted) {
   const why = await whyBlocked(name);
-  if (why) fail(`${why} Free it, or choose another: npm start -- --port ${name}=NUMBER`);
+  const part = name === 'balancer' ? 'PART' : partOf(name);
+  if (why) fail(`${why} Free it, or choose another: npm start -- --port ${part}=NUMBER`);
 }
+writeNodes(nodes);
 console.log(`Starting ${wanted.map((part) => part.name).join(', ')} (data in ${options.dataDir}) …\n`);
+if (nats && 'missing' in nats) console.log(`The bus runs once, because its copies need NATS. ${nats.missing}\n`);
 for (const part of wanted) part.start();
 setTimeout(() => {
   for (const { name } of wanted) settle(name);

@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PARTS } from '@blog/common/run/parts.ts';
-import { freePorts } from '../lib/port-use.ts';
+import { freeLayout, partOf, portAbove } from '../lib/copies.ts';
 
 const repository = join(import.meta.dirname, '..', '..');
 
@@ -47,8 +47,7 @@ export async function createCheckout(name = "[100% blög] (it's) + ") {
     mkdirSync(join(mainOf(name), '..'), { recursive: true });
     writeFileSync(mainOf(name), fakePart('first'));
   }
-  const numbers = await freePorts(PARTS.length);
-  const ports = Object.fromEntries(PARTS.map((name, index) => [name, numbers[index] as number]));
+  const ports = await freeLayout(2);
   const runs: Run[] = [];
 
   /** `by`: the command that runs it. */
@@ -74,7 +73,7 @@ export async function createCheckout(name = "[100% blög] (it's) + ") {
   /** The options of `npm start` for only the named parts, at their ports here. */
   const only = (...names: string[]) => [
     ...PARTS.filter((name) => !names.includes(name)).flatMap((name) => ['--without', name]),
-    ...PARTS.flatMap((name) => ['--port', `${name}=${ports[name]}`]),
+    ...Object.entries(ports).flatMap(([name, port]) => ['--port', `${name}=${port}`]),
   ];
 
   return {
@@ -86,10 +85,11 @@ export async function createCheckout(name = "[100% blög] (it's) + ") {
     /** Runs `npm start` with only the named parts. */
     start: (names: string[], args: string[] = [], env: NodeJS.ProcessEnv = {}, by: string[] = []) =>
       run('run/start.ts', [...only(...names), ...args], env, by),
-    /** A fake part's answer, or undefined while it has none. */
+    /** A fake part's answer, or undefined while it has none; of a copy too (`posts-1`). */
     get: async (name: string): Promise<Reply | undefined> => {
+      const port = portAbove(ports[partOf(name)] as number, name);
       try {
-        return (await (await fetch(`http://127.0.0.1:${ports[name]}/`)).json()) as Reply;
+        return (await (await fetch(`http://127.0.0.1:${port}/`)).json()) as Reply;
       } catch {
         return undefined;
       }

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFile
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { PARTS } from '@blog/common/run/parts.ts';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { addressOf } from '../lib/control.ts';
 import { decidedSettings } from '../lib/part-process.ts';
@@ -22,10 +23,11 @@ const occurrences = (text: string, part: string) => text.split(part).length - 1;
 
 describe('npm start', () => {
   test('starts all parts in a folder of any name, prints the addresses, and stops all on SIGINT with exit code 0', async () => {
-    const runner = checkout.start(Object.keys(checkout.ports));
+    const runner = checkout.start([...PARTS]);
     await until('ready', () => runner.output().includes('Ready after'));
     const pids: number[] = [];
-    for (const [name, port] of Object.entries(checkout.ports)) {
+    for (const name of PARTS) {
+      const port = checkout.ports[name];
       pids.push((await until(name, () => checkout.get(name))).pid);
       expect(runner.output()).toContain(`http://localhost:${port}`);
     }

@@ -1,0 +1,89 @@
+// The greeting of `npm start`, once all parts are ready or have failed: addresses, failures, and what to try.
+import { printable } from '@blog/common/core/printable.ts';
+import { PARTS } from '@blog/common/run/parts.ts';
+import { partOf } from '../lib/copies.ts';
+import { type Options, portOf, processNames } from '../lib/part-process.ts';
+import type { Part } from '../lib/supervisor.ts';
+
+/** `wanted`: the processes that are to run. */
+export function createGreeting(wanted: Part[], options: Options) {
+  const notReady: string[] = []; // since the greeting
+  let greeted = false;
+
+  const statusOf = (name: string) => wanted.find((part) => part.name === name)?.status();
+  const isReady = (name: string) => statusOf(name)?.state === 'ready';
+  /** True if at least one process of the part is ready. */
+  const answers = (part: string) => processNames(part, options).some(isReady);
+  const width = Math.max(12, ...wanted.map(({ name }) => name.length));
+
+  function lastWordOf(name: string): string {
+    const status = statusOf(name);
+    const said = printable(status?.said || 'no output').slice(0, 200);
+    return `${said} (${status?.state === 'starting' && status.restarts === 0 ? 'does not answer yet' : 'keeps restarting'})`;
+  }
+
+  /** A part's main address for a browser or curl; with copies the balancer's. */
+  function addressOf(part: string): string {
+    const origin = `http://localhost:${options.ports.get(part)}`;
+    if (part === 'client') {
+      const api = options.production ? '' : `; its API: ${origin}/docs`;
+      return `${origin}   (the blog; its inner workings: ${origin}/system${api})`;
+    }
+    return origin + ({ posts: '/posts', query: '/posts', 'event-bus': '/events' }[part] ?? '');
+  }
+
+  /** The ready copies of a part and their own ports; nothing for a part that runs once. */
+  function copiesOf(part: string): string {
+    const copies = options.copies?.has(part) ? processNames(part, options).filter(isReady) : [];
+    return copies.length > 0 ? `   (${copies.map((name) => `${name} at ${portOf(name, options)}`).join(', ')})` : '';
+  }
+
+  /** Suggested experiments with the running parts. */
+  function suggestions(canEdit: boolean): string[] {
+    const first = (part: string) => processNames(part, options)[0] as string;
+    const inCopies = (options.copies?.size ?? 0) > 0;
+    return [
+      !inCopies &&
+        isReady('moderation') &&
+        'Try: Write a comment with the word "orange". Type "stop moderation", comment again, then "start moderation".',
+      inCopies && 'Try: Type "kill posts-1", "kill query-0" or "stop comments-1" while you write: the others go on.',
+      isReady(first('event-bus')) && `Try: Type "kill ${first('event-bus')}" while you write.`,
+      isReady('nats-1') && 'Try: Type "kill nats-1": the log goes on with two of its three nodes.',
+      answers('posts') && canEdit && 'Try: Edit posts/src while you keep writing.',
+    ].filter((line) => line !== false);
+  }
+
+  return {
+    /** A line for a process that became ready only after the greeting had named it as not ready. */
+    nowReady(name: string): string | undefined {
+      if (!notReady.includes(name) || !isReady(name)) return undefined;
+      notReady.splice(notReady.indexOf(name), 1);
+      return options.ports.has(name) ? `is ready now: ${addressOf(name)}` : 'is ready now';
+    },
+
+    /** Prints the greeting, once. */
+    print({ canEdit }: { canEdit: boolean }): void {
+      if (greeted) return;
+      greeted = true;
+      const late = wanted.filter((part) => !['ready', 'stopped'].includes(part.status().state));
+      notReady.push(...late.map(({ name }) => name));
+      const seconds = (performance.now() / 1000).toFixed(1);
+      const nodes = wanted.filter(({ name }) => partOf(name) === 'nats' && isReady(name));
+      const lines = [
+        notReady.length === 0
+          ? `Ready after ${seconds} s.`
+          : `Ready after ${seconds} s, except for parts that did not start:`,
+        ...notReady.map((name) => `  ${name.padEnd(width)} ${lastWordOf(name)}`),
+        // The blog comes first here, though the parts are started in the other order.
+        ...PARTS.filter(answers)
+          .map((part) => `  ${part.padEnd(width)} ${addressOf(part)}${copiesOf(part)}`)
+          .reverse(),
+        ...(nodes.length > 0 ? [`  ${'nats'.padEnd(width)} ${options.natsUrl?.replaceAll(',', ', ')}`] : []),
+        '',
+        ...suggestions(canEdit),
+        'Commands here, or in another terminal as npm run part -- COMMAND: stop, start, kill PART; status. Ctrl-C stops all.',
+      ];
+      console.log(`\n${lines.map((line) => `  ${line}`.trimEnd()).join('\n')}\n`);
+    },
+  };
+}
