@@ -29,6 +29,7 @@ export default {
     },
     { ...node, displayName: 'e2e', rootDir: './e2e', testMatch: ['**/*.test.ts'] },
   ],
+  testSequencer: './jest.sequencer.js',
   // Ends a test that hangs; no test measures time.
   testTimeout: 120_000,
 };

@@ -63,7 +63,8 @@ if (long) {
   jest('Tests', '--maxWorkers=2', ...given);
 } else {
   jest('Tests of each part', '--maxWorkers=2', '--ignoreProjects', 'scripts', 'e2e');
-  jest('Tests of the whole', '--maxWorkers=2', '--selectProjects', 'scripts', 'e2e');
+  // These mostly wait for processes: with two workers, two cores are half idle.
+  jest('Tests of the whole', '--maxWorkers=3', '--selectProjects', 'scripts', 'e2e');
 }
 if (total.passed + total.failed === before) {
   console.log('No test was run.');
