@@ -20,7 +20,7 @@ export const comments = defineService({
   migrations,
   create(context) {
     const { db, observer } = context;
-    const relay = new Relay(context);
+    const relay = new Relay({ ...context, handlers });
     const subscriber = new Subscriber({
       ...context,
       handlers,

@@ -1,11 +1,10 @@
 // The rules of comments: a comment and its event are one transaction, and the first verdict in the log stands.
-import { randomUUIDv7 } from 'node:crypto';
 import type { Checkpoint } from '@blog/common/core/checkpoint.ts';
-import { createEvent, type Handlers, recordOf } from '@blog/common/core/events.ts';
-import { enqueue, prepareReplay } from '@blog/common/core/outbox.ts';
-import { fillIn, firstOf, lacks, type Rows, seqOf } from '@blog/common/core/rows.ts';
+import { createEvent, type Handlers, isOwn, recordOf } from '@blog/common/core/events.ts';
+import { discard, enqueue, prepareReplay } from '@blog/common/core/outbox.ts';
+import { correction, fillIn, firstOf, lacks, type Rows, seqOf } from '@blog/common/core/rows.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
-import { answerAgain, requestBody, requestText } from '@blog/common/http/input.ts';
+import { answerAgain, newId, requestBody, requestText } from '@blog/common/http/input.ts';
 import type { z } from 'zod';
 
 const SOURCE = 'comments';
@@ -17,12 +16,17 @@ export const newComment = requestBody({ content: requestText(2_000) });
 const FIELDS = ['postId', 'content', 'status', 'createdAt'] as const;
 type Comment = { id: string } & { [field in (typeof FIELDS)[number]]?: string | null };
 
-const STORE = `INSERT INTO comments (id, ${FIELDS}, idempotencyKey, event) VALUES (?, ${FIELDS.map(() => '?')}, ?, ?)
+const STORE = `INSERT INTO comments (id, ${FIELDS}, event) VALUES (?, ${FIELDS.map(() => '?')}, ?)
   ON CONFLICT (id) DO UPDATE SET ${fillIn([...FIELDS, 'event'])} WHERE ${lacks([...FIELDS, 'event'])}`;
 
-function store(tx: Tx, comment: Comment, key: string | null, event: string | null): void {
-  tx.run(STORE, comment.id, ...FIELDS.map((field) => comment[field] ?? null), key, event);
-}
+const CORRECT = correction('comments', FIELDS);
+
+const valuesOf = (comment: Comment) => FIELDS.map((field) => comment[field] ?? null);
+const store = (tx: Tx, comment: Comment, event: string | null) =>
+  tx.run(STORE, comment.id, ...valuesOf(comment), event);
+
+/** The second key is that of comments which are older than ids from keys. */
+const FIND = `SELECT id, ${FIELDS} FROM comments WHERE id = ? OR idempotencyKey = ?`;
 
 /**
  * Stores a comment and its event in one transaction. With the key of an earlier request it answers as that time.
@@ -36,12 +40,13 @@ export function createComment(
   key: string | null,
   traceparent?: string,
 ): Comment | undefined {
-  const earlier = key && tx.get<Comment>(`SELECT id, ${FIELDS} FROM comments WHERE idempotencyKey = ?`, key);
+  const id = newId(SOURCE, key);
+  const earlier = key && tx.get<Comment>(FIND, id, key);
   if (earlier) return { ...answerAgain(earlier, { postId, ...given }), status: 'pending' };
   if (!knowsPost(tx, postId)) return undefined;
-  const comment = { id: randomUUIDv7(), postId, ...given, status: 'pending', createdAt: new Date().toISOString() };
+  const comment = { id, postId, ...given, status: 'pending', createdAt: new Date().toISOString() };
   const event = JSON.stringify(createEvent(SOURCE, 'CommentCreated', comment, traceparent));
-  store(tx, comment, key, event);
+  store(tx, comment, event);
   enqueue(tx, event);
   return comment;
 }
@@ -65,12 +70,17 @@ export const handlers: Handlers = {
   },
   CommentCreated(tx, event) {
     const data = { status: 'pending', ...event.data };
-    store(tx, { ...data, createdAt: data.createdAt ?? event.time }, null, recordOf(SOURCE, event, data));
+    const record = recordOf(SOURCE, event, data);
+    store(tx, { ...data, createdAt: data.createdAt ?? event.time }, record);
+    // The log's word stands: another copy was first with the same key. The status is that of the verdict.
+    if (!isOwn(SOURCE, event)) return;
+    const { changes } = tx.run(CORRECT, data.id, record, ...valuesOf({ ...event.data }));
+    if (changes > 0) discard(tx, SOURCE, event.eventId);
   },
   CommentModerated(tx, { data, traceparent }) {
     if (!data.status) return;
     // The comment, if its verdict has arrived first.
-    store(tx, data, null, null);
+    store(tx, data, null);
     // A later verdict only publishes the first again.
     const judged = tx.get<{ id: string }>(JUDGE, data.status, data.id);
     if (judged) enqueue(tx, createEvent(SOURCE, 'CommentUpdated', judged, traceparent));

@@ -4,7 +4,8 @@ import { checkpointSchema } from '@blog/common/core/subscriber.ts';
 
 /**
  * `event` is the event that announced the comment, as published: a replay puts it into the outbox again. It is missing
- * while only a verdict has arrived. `posts` holds the posts that were heard of.
+ * while only a verdict has arrived. `idempotency_key` is only read: it is that of a comment which is older than ids from
+ * keys (comments.ts). `posts` holds the posts that were heard of.
  */
 const comments = `
   CREATE TABLE comments (

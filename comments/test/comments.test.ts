@@ -1,5 +1,6 @@
 // The routes of the comments service.
 
+import { newId } from '@blog/common/http/input.ts';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { newFolder, removeFolders, type Service } from '../../common/test/service.ts';
 import { postCreated, startComments } from './comments-service.ts';
@@ -116,6 +117,25 @@ describe('with an Idempotency-Key', () => {
     }
     await send('a', 'a b').expect(400);
     expect((await stored()).length).toBe(1);
+  });
+
+  test('the id comes from the key, and is another one than that of a post with the same key', async () => {
+    const { body } = await send('a', 'key').expect(201);
+    expect(body.id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-a/);
+    expect(body.id).toBe(newId('comments', 'key'));
+    expect(body.id).not.toBe(newId('posts', 'key'));
+  });
+
+  test('if another copy was first with this key the log replaces post and content, and the status stays', async () => {
+    const { body: mine } = await send('mine', 'key').expect(201);
+    await service.push({ type: 'CommentModerated', data: { ...mine, status: 'approved' } }).expect(200);
+    const data = { ...mine, postId: 'q', content: 'theirs', createdAt: '2026-01-01T00:00:00.000Z' };
+    const named = { id: `${mine.id}/CommentCreated`, source: 'comments', type: 'CommentCreated' };
+    for (let i = 0; i < 2; i += 1) await service.push({ ...named, data }).expect(200);
+    expect(await list()).toEqual([]);
+    expect(await list('q')).toEqual([{ ...data, status: 'approved', seq: 1 }]);
+    expect((await stored()).map(({ event }) => JSON.parse(event).type)).toEqual(['CommentUpdated']);
+    await send('mine', 'key').expect(422);
   });
 });
 

@@ -17,7 +17,7 @@ export const posts = defineService({
   migrations,
   create(context) {
     const { db, observer } = context;
-    const relay = new Relay(context);
+    const relay = new Relay({ ...context, handlers });
     const subscriber = new Subscriber({ ...context, handlers, onReplay: publishAgain });
     const routes = Router();
 

@@ -1,11 +1,10 @@
 // The rules of posts: a post and the event that announces it are one transaction.
-import { randomUUIDv7 } from 'node:crypto';
 import type { Checkpoint } from '@blog/common/core/checkpoint.ts';
-import { createEvent, type Handlers, recordOf } from '@blog/common/core/events.ts';
-import { enqueue, prepareReplay } from '@blog/common/core/outbox.ts';
-import { fillIn, firstOf, lacks, type Rows, seqOf } from '@blog/common/core/rows.ts';
+import { createEvent, type Handlers, isOwn, recordOf } from '@blog/common/core/events.ts';
+import { discard, enqueue, prepareReplay } from '@blog/common/core/outbox.ts';
+import { correction, fillIn, firstOf, lacks, type Rows, seqOf } from '@blog/common/core/rows.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
-import { answerAgain, requestBody, requestText } from '@blog/common/http/input.ts';
+import { answerAgain, newId, requestBody, requestText } from '@blog/common/http/input.ts';
 import type { z } from 'zod';
 
 const SOURCE = 'posts';
@@ -18,23 +17,28 @@ const FIELDS = ['title', 'createdAt'] as const;
 type Post = { id: string } & { [field in (typeof FIELDS)[number]]?: string | null };
 
 /** `INSERT INTO posts (id, title,createdAt, …) VALUES (…) ON CONFLICT … SET title = coalesce(title, excluded.title), …` */
-const STORE = `INSERT INTO posts (id, ${FIELDS}, idempotencyKey, event) VALUES (?, ${FIELDS.map(() => '?')}, ?, ?)
+const STORE = `INSERT INTO posts (id, ${FIELDS}, event) VALUES (?, ${FIELDS.map(() => '?')}, ?)
   ON CONFLICT (id) DO UPDATE SET ${fillIn(FIELDS)} WHERE ${lacks(FIELDS)}`;
 
-function store(tx: Tx, post: Post, key: string | null, event: string): void {
-  tx.run(STORE, post.id, ...FIELDS.map((field) => post[field] ?? null), key, event);
-}
+const CORRECT = correction('posts', FIELDS);
+
+const valuesOf = (post: Post) => FIELDS.map((field) => post[field] ?? null);
+const store = (tx: Tx, post: Post, event: string) => tx.run(STORE, post.id, ...valuesOf(post), event);
+
+/** The second key is that of posts which are older than ids from keys. */
+const FIND = `SELECT id, ${FIELDS} FROM posts WHERE id = ? OR idempotencyKey = ?`;
 
 /**
  * Stores a post and its event in one transaction. With the key of an earlier request it returns that one's post.
  * @throws Problem 422 if the key was used for another post
  */
 export function createPost(tx: Tx, given: z.output<typeof newPost>, key: string | null, traceparent?: string): Post {
-  const earlier = key && tx.get<Post>(`SELECT id, ${FIELDS} FROM posts WHERE idempotencyKey = ?`, key);
+  const id = newId(SOURCE, key);
+  const earlier = key && tx.get<Post>(FIND, id, key);
   if (earlier) return answerAgain(earlier, given);
-  const post = { id: randomUUIDv7(), ...given, createdAt: new Date().toISOString() };
+  const post = { id, ...given, createdAt: new Date().toISOString() };
   const event = JSON.stringify(createEvent(SOURCE, 'PostCreated', post, traceparent));
-  store(tx, post, key, event);
+  store(tx, post, event);
   enqueue(tx, event);
   return post;
 }
@@ -49,8 +53,12 @@ export function listPosts(tx: Tx, limit: number, cursor?: string): Rows<Post> {
 export const handlers: Handlers = {
   /** Its own event comes back from the log: so a database that was lost, or put back from a backup, gets its posts again. */
   PostCreated(tx, event) {
-    const createdAt = event.data.createdAt ?? event.time;
-    store(tx, { ...event.data, createdAt }, null, recordOf(SOURCE, event));
+    const { data, eventId, time } = event;
+    const record = recordOf(SOURCE, event);
+    store(tx, { ...data, createdAt: data.createdAt ?? time }, record);
+    // The log's word stands: another copy was first with the same key.
+    if (!isOwn(SOURCE, event)) return;
+    if (tx.run(CORRECT, data.id, record, ...valuesOf(data)).changes > 0) discard(tx, SOURCE, eventId);
   },
 };
 

@@ -2,7 +2,10 @@
 import { outboxSchema } from '@blog/common/core/outbox.ts';
 import { checkpointSchema } from '@blog/common/core/subscriber.ts';
 
-/** `event` is the event that announced the post, as published: a replay puts it into the outbox again. */
+/**
+ * `event` is the event that announced the post, as published: a replay puts it into the outbox again.
+ * `idempotency_key` is only read: it is that of a post which is older than ids from keys (posts.ts).
+ */
 const posts = `
   CREATE TABLE posts (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -1,7 +1,7 @@
 // Tells the answers of our bus and of a classic one (an array in memory, no positions) from those of a stranger.
 import type { IncomingHttpHeaders } from 'node:http';
 import { type Checkpoint, checkpointText } from './checkpoint.ts';
-import { type Answer, type Bus, exchange } from './exchange.ts';
+import { type Answer, type Bus, exchange, NoAnswer } from './exchange.ts';
 
 /** The maximum size of a classic bus's whole history, in bytes. */
 const CLASSIC_HISTORY = 64 * 1024 * 1024;
@@ -26,4 +26,27 @@ export async function askForEvents({ url }: Bus, ending: AbortSignal) {
   const [first] = events as { position?: unknown }[];
   const isClassic = events.length > 0 ? typeof first?.position !== 'number' : headers['event-head'] === undefined;
   return { isClassic, events, head: headOf(headers) };
+}
+
+/** An event as the log has it: its source, id, type and subject. */
+type Named = { source?: unknown; id?: unknown; type?: string; subject?: string };
+
+/**
+ * Asks the bus for an event that its log has under this source and id.
+ * @returns undefined if the log does not have it
+ * @throws NoAnswer if the bus does not say
+ */
+export async function askForEvent({ url }: Bus, { source, id, type = '', subject = '' }: Named, ending: AbortSignal) {
+  const query = new URLSearchParams({ type, subject });
+  const { status, body } = await exchange({
+    method: 'GET',
+    url: `${url}/events?${query}`,
+    limit: CLASSIC_HISTORY,
+    ending,
+  });
+  if (status !== 200 || !Array.isArray(body)) throw new NoAnswer(`the bus answered ${status}`, true);
+  const found = (body as Named[]).find((event) => event.source === source && event.id === id);
+  if (!found) return undefined;
+  const { position: _, ...event } = found as Named & { position?: number };
+  return event;
 }

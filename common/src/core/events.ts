@@ -115,6 +115,10 @@ export function createEvent<Data extends { id: string | number; createdAt?: stri
   return { specversion: '1.0', id: `${subject}/${type}`, source, type, subject, time, traceparent, data };
 }
 
+/** True for the event by which this source announced a thing: a log has one, and for the owner its word stands. */
+export const isOwn = (source: string, { published, eventId, type, data }: KnownEvent): boolean =>
+  (published as { source?: unknown } | undefined)?.source === source && eventId === `${data.id}/${type}`;
+
 /** The text of an event as its owner keeps it: as published, or made anew if it is a classic one. */
 export const recordOf = (source: string, event: KnownEvent, data = event.data): string =>
   JSON.stringify(event.published ?? createEvent(source, event.type, data, event.traceparent));

@@ -21,6 +21,10 @@ export type OutboxRow = { seq: number; event: string };
 export const enqueue = (tx: Tx, event: object | string) =>
   tx.run('INSERT INTO outbox (event) VALUES (?)', typeof event === 'string' ? event : JSON.stringify(event));
 
+/** Drops an event that has come back from the log with other content, which stands. Seldom: it searches the outbox. */
+export const discard = (tx: Tx, source: string, id: string | undefined) =>
+  tx.run("DELETE FROM outbox WHERE event ->> 'id' = ? AND event ->> 'source' = ?", id ?? null, source);
+
 /**
  * A replay order was taken: refused events are sent once more. After an order from the start the log is right, whatever the
  * bus had acknowledged; after a later one a loss must still be noticed.
@@ -76,7 +80,7 @@ export function depthOf(tx: Tx, sent: number) {
   const sql = 'SELECT count(*) AS count FROM outbox WHERE seq < ? AND refused IS NOT NULL';
   const age = first ? Date.now() - Date.parse(JSON.parse(first.event).time) : 0;
   return {
-    // Rows follow one another without gaps, so that the ends tell their number.
+    // Rows follow one another with hardly a gap, so that the ends tell their number.
     events: first && last ? last.seq - first.seq + 1 : 0,
     oldestSeconds: Math.max(0, age / 1_000),
     refused: tx.get<{ count: number }>(sql, first?.seq ?? Number.MAX_SAFE_INTEGER)?.count ?? 0,

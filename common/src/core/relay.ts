@@ -1,8 +1,8 @@
 // The relay: sends the outbox to the bus.
-import { askForEvents, isProblem } from './bus-kind.ts';
+import { askForEvent, askForEvents, isProblem } from './bus-kind.ts';
 import { checkpointText } from './checkpoint.ts';
 import type { Database } from './database.ts';
-import { BATCH, PLAIN, parseTraceparent, traceIdOf } from './events.ts';
+import { apply, BATCH, EVENT_TYPES, type Handlers, PLAIN, parseEvent, parseTraceparent, traceIdOf } from './events.ts';
 import { type Answer, type Bus, carry, isSuccess, reason } from './exchange.ts';
 import { batching, Failures, Loop, retryAfter } from './loop.ts';
 import type { Observer } from './observer.ts';
@@ -21,7 +21,13 @@ const LOST = ': its log has lost events that it had acknowledged; replay this se
 /** Any other refusal may be a stranger's. A classic bus never says what is wrong with an event, so it is asked again. */
 const STRANGER = ', and not as a problem document: perhaps something else answers at its address';
 
-type Options = { db: Database; bus: Bus; observer: Observer };
+type Options = {
+  db: Database;
+  bus: Bus;
+  observer: Observer;
+  /** Apply the log's content of an event that this service has published with other content. */
+  handlers?: Handlers<unknown>;
+};
 
 /** Sends the outbox to the bus, in order. A crash at any moment sends some events again; the bus recognises them. */
 export class Relay extends Loop {
@@ -145,14 +151,20 @@ export class Relay extends Loop {
     db.later((tx) => forget(tx, seq, checkpoint));
   }
 
-  /** 409: the log has it with other content, which stands. Any other is kept, and sent again at the next start or replay. */
+  /** 409: the log has it with other content, which is taken over. Any other is kept, and sent again at the next start or replay. */
   async #refused({ seq, event }: OutboxRow, { status, body }: Answer): Promise<void> {
-    const { db, observer } = this.#options;
-    const { id: eventId = 'an event', type, traceparent } = JSON.parse(event);
+    const { bus, db, observer, handlers } = this.#options;
+    const named = JSON.parse(event);
+    const { id: eventId = 'an event', type, traceparent } = named;
     const fields = { eventId, type, traceId: traceIdOf(parseTraceparent(traceparent)) };
     if (status === 409) {
+      const found = handlers && (await askForEvent(bus, named, this.ending));
+      const there = found && parseEvent(found, EVENT_TYPES);
       observer.log.warn(fields, 'the log holds this event with other content, which stands');
-      await db.write((tx) => tx.run('DELETE FROM outbox WHERE seq = ?', seq));
+      await db.write((tx) => {
+        if (there) apply(handlers, tx, there);
+        tx.run('DELETE FROM outbox WHERE seq = ?', seq);
+      });
     } else {
       observer.log.error({ ...fields, status, answer: body }, 'the bus refused an event');
       const text = `${eventId}: ${status} ${JSON.stringify(body ?? '')}`.slice(0, 1_000);

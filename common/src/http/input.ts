@@ -1,5 +1,6 @@
 // Input of requests: bodies, pages of lists, the idempotency key. Each refusal is a Problem that names the field and its rule.
 import { isUtf8 } from 'node:buffer';
+import { hash, randomUUIDv7 } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import { z } from 'zod';
@@ -93,12 +94,22 @@ export function page<Item extends { id: string }>(req: Request, res: Response, {
   return rows;
 }
 
-/** The request's `Idempotency-Key`, or null. It becomes a unique column of the row that the request makes. */
+/** The request's `Idempotency-Key`, or null. */
 export function idempotencyKey(req: Request): string | null {
   const key = req.get('Idempotency-Key');
   if (key === undefined) return null;
   if (/^[\x21-\x7e]{1,255}$/.test(key)) return key;
   throw fieldProblem(400, 'Idempotency-Key', 'must be 1 to 255 visible ASCII characters');
+}
+
+/**
+ * The id of what a request makes. From a key it is derived (UUIDv8, RFC 9562 §5.8), so that the same request makes the same
+ * thing, and the same event, whichever copy of the service takes it.
+ */
+export function newId(source: string, key: string | null): string {
+  if (key === null) return randomUUIDv7();
+  const hex = hash('sha256', `${source} ${key}`, 'hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
 /**
