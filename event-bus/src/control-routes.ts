@@ -56,7 +56,8 @@ const COMMANDS: Record<string, (body: unknown) => (pusher: Pusher) => Promise<vo
 
 /** Delivers a dead letter once more, outside the order; it is deleted after a 2xx. */
 async function redeliver(pusher: Pusher, db: Database, id: number): Promise<void> {
-  const { name } = pusher.subscription;
+  const { name, isGone } = pusher.subscription;
+  if (isGone) throw new Problem(409, `${name} is gone: discard the letter, or forget the subscription.`);
   const letter = await db.read((tx) => getLetter(tx, id));
   const answer = await pusher.send([letter], PLAIN, { 'event-head': await db.read(head) }).catch((error) => {
     throw unavailable(`${name} does not answer: ${reason(error)}.`);
@@ -71,14 +72,27 @@ export function controlRoutes({ db, token, subscriptions }: Shared & { subscript
   // Also where none is needed: a request whose body turns out to be malformed has changed nothing.
   const body = optionalBody(BODY_LIMIT);
 
+  /** The loop of a subscription; if there is none, the answer names the copies of a service of this name. */
+  const find = (name: unknown) => {
+    const copies = subscriptions.all.filter(({ service }) => service === name).map((copy) => copy.name);
+    const rule = copies.length > 0 ? `must be one of ${copies.join(', ')}` : 'must be the name of a subscription';
+    const loop = subscriptions.find(name);
+    if (!loop) throw fieldProblem(404, 'name', rule);
+    return loop;
+  };
+
   routes.get('/subscriptions', async (_req, res) => {
     res.json(await db.read((tx) => subscriptions.all.map((one) => statusOf(tx, one))));
   });
 
+  routes.delete('/subscriptions/:name', body, async (req, res) => {
+    await subscriptions.forget(find(req.params.name));
+    res.status(204).end();
+  });
+
   for (const [name, command] of Object.entries(COMMANDS)) {
     routes.post(`/subscriptions/:name/${name}`, body, async (req, res) => {
-      const loop = subscriptions.find(req.params.name);
-      if (!loop) throw fieldProblem(404, 'name', 'must be the name of a subscription');
+      const loop = find(req.params.name);
       await loop.command(command(req.body));
       res.json(await db.read((tx) => statusOf(tx, loop.subscription)));
     });

@@ -22,7 +22,7 @@ export class Delivery extends Loop {
   #commands: (() => Promise<void>)[] = [];
   #pushedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(shared: Delivering, name: string, url: string) {
+  constructor(shared: Delivering, name: string, url: string | null) {
     super();
     this.#observer = shared.observer;
     this.#pusher = new Pusher(shared, name, url, this.ending);
@@ -32,6 +32,14 @@ export class Delivery extends Loop {
   /** The log has grown. */
   wake(): void {
     this.work.raise();
+  }
+
+  /** Its name has no address any more, or has one again: then it is asked at once. */
+  setGone(isGone: boolean): void {
+    if (isGone === this.subscription.isGone) return;
+    this.subscription.setGone(isGone);
+    this.#pusher.askAt = 0;
+    this.interrupt();
   }
 
   protected async run(): Promise<void> {
@@ -50,7 +58,7 @@ export class Delivery extends Loop {
   async #turn(): Promise<void> {
     const { subscription } = this;
     const pusher = this.#pusher;
-    if (subscription.paused) return this.interruption.wait();
+    if (subscription.paused || subscription.isGone) return this.interruption.wait();
     if (performance.now() >= pusher.askAt) await pusher.ask();
     const { order, divergence } = subscription;
     const batch = divergence && !order ? undefined : await pusher.next();
@@ -93,7 +101,8 @@ export class Delivery extends Loop {
   }
 
   async degraded(): Promise<string[]> {
-    const { name, divergence, failures } = this.subscription;
+    const { name, isGone, divergence, failures } = this.subscription;
+    if (isGone) return [];
     if (divergence) return [`${name} is diverged: ${divergence}.`];
     const isRetrying = stateOf(this.subscription) === 'retrying';
     return isRetrying ? [`Delivery to ${name} is being tried again: ${failures.reason}.`] : [];

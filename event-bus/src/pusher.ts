@@ -45,7 +45,7 @@ export type Shared = {
   deadline: number;
 };
 
-/** The same for one delivery, and its share of the work, for the header `event-share`. */
+/** The same, and the share of each copy for the header `event-share`. */
 export type Delivering = Shared & { shareOf(one: Subscription): string };
 
 export class Pusher {
@@ -60,10 +60,10 @@ export class Pusher {
   #handled: Set<string> | undefined;
   #refusals = { position: 0, count: 0 };
 
-  constructor(shared: Delivering, name: string, url: string, ending: AbortSignal) {
+  constructor(shared: Delivering, name: string, url: string | null, ending: AbortSignal) {
     const { token, deadline } = shared;
     this.#shared = shared;
-    this.#address = { url, token, deadline, ending };
+    this.#address = { url: url ?? '', token, deadline, ending };
     this.subscription = new Subscription(shared.db, shared.observer.log, name, url);
     this.batches = new BatchReader(shared.db, shared.tail, name);
   }
@@ -81,8 +81,7 @@ export class Pusher {
     const { kind, failures } = subscription;
     // A subscriber may close each connection without saying so: after a failure the next push gets a connection of its own.
     const { db, shareOf } = this.#shared;
-    const known = { 'event-head': await db.read(head), 'event-share': shareOf(subscription) };
-    const headers = { ...known, connection: 'close' };
+    const headers = { 'event-head': await db.read(head), 'event-share': shareOf(subscription), connection: 'close' };
     const answer = await exchange({ ...this.#address, method: 'GET', headers });
     const { status } = answer;
     const progress = progressSchema.safeParse(answer.body).data;

@@ -6,7 +6,8 @@ import type { Subscription } from './subscription.ts';
 
 export const STATES = ['starting', 'live', 'retrying', 'paused', 'diverged', 'gone'] as const;
 
-export function stateOf({ paused, divergence, failures, kind }: Subscription): (typeof STATES)[number] {
+export function stateOf({ isGone, paused, divergence, failures, kind }: Subscription): (typeof STATES)[number] {
+  if (isGone) return 'gone';
   if (paused) return 'paused';
   if (divergence) return 'diverged';
   if (failures.count > 0) return 'retrying';

@@ -16,7 +16,8 @@ const REPORTED_FROM = 3;
 export class Subscription {
   readonly name: string;
   readonly service: string;
-  readonly url: string;
+  /** Null if it is not configured any more: then it is gone, and nothing is sent. */
+  readonly url: string | null;
   readonly failures: Failures;
   kind: 'unknown' | 'checkpointed' | 'plain' = 'unknown';
   /** Kept over restarts, in memory as in the database. */
@@ -28,15 +29,18 @@ export class Subscription {
   #db: Database;
   #log: Log;
   #isLoaded = false;
+  #isGone: boolean;
   /** The first failure since the last success, by `performance.now()`. */
   #failsSince = Number.POSITIVE_INFINITY;
 
-  constructor(db: Database, log: Log, name: string, url: string) {
+  constructor(db: Database, log: Log, name: string, url: string | null) {
     this.#db = db;
     this.#log = log;
     this.name = name;
     this.service = copyOf(name).service;
     this.url = url;
+    this.#isGone = url === null;
+    if (this.#isGone) this.#failsSince = Number.NEGATIVE_INFINITY;
     const messages = { begin: 'delivery failed', end: 'delivering again' };
     this.failures = new Failures({ log, fields: { subscription: name }, from: REPORTED_FROM, ...messages });
   }
@@ -62,10 +66,28 @@ export class Subscription {
     this.failures.end();
   }
 
-  /** Reads it, once; one never seen before begins at position 0. */
+  /** True if its name has no address, or is not configured any more: it waits, however long, and keeps its position. */
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
+  setGone(isGone: boolean): void {
+    if (isGone === this.#isGone) return;
+    this.#log.info({ subscription: this.name }, isGone ? 'the copy is gone' : 'the copy is there again');
+    this.#isGone = isGone;
+    if (isGone) this.#failsSince = Math.min(this.#failsSince, performance.now());
+  }
+
+  /**
+   * Reads it, once; one never seen before begins at position 0. One that runs alone now and was a copy, or the other way
+   * round, goes on under its new name: `posts` and `posts-0`.
+   */
   async load(): Promise<void> {
     if (this.#isLoaded) return;
     const row = await this.#db.write((tx) => {
+      const { service, ordinal } = copyOf(this.name);
+      const other = this.name === service ? `${service}-0` : service;
+      if (ordinal === 0) rename(tx, other, this.name);
       tx.run('INSERT OR IGNORE INTO subscriptions (name) VALUES (?)', this.name);
       return tx.get<Row>('SELECT * FROM subscriptions WHERE name = ?', this.name);
     });
@@ -114,8 +136,22 @@ export class Subscription {
   }
 }
 
+export const knownNames = (tx: Tx): string[] =>
+  tx.all<{ name: string }>('SELECT name FROM subscriptions ORDER BY name').map(({ name }) => name);
+
+function rename(tx: Tx, from: string, to: string): void {
+  const { changes } = tx.run('UPDATE OR IGNORE subscriptions SET name = ? WHERE name = ?', to, from);
+  if (changes > 0) tx.run('UPDATE dead_letters SET subscription = ? WHERE subscription = ?', to, from);
+}
+
+/** Removes all that is known of a subscription. */
+export function forget(tx: Tx, name: string): void {
+  tx.run('DELETE FROM subscriptions WHERE name = ?', name);
+  tx.run('DELETE FROM dead_letters WHERE subscription = ?', name);
+}
+
 /** Orders a replay from the start for every subscription: of a log that was put back while nothing ran. */
 export function orderReplays(tx: Tx): void {
-  for (const { name } of tx.all<{ name: string }>('SELECT name FROM subscriptions'))
+  for (const name of knownNames(tx))
     tx.run('UPDATE subscriptions SET replay_id = ?, replay_from = 1 WHERE name = ?', randomUUID(), name);
 }

@@ -12,8 +12,9 @@ import { createLog } from '@blog/common/observe/log.ts';
 import { createService } from '@blog/common/run/service.ts';
 import { afterEach } from '@jest/globals';
 import request from 'supertest';
-import { eventBus } from '../src/app.ts';
+import { createBus } from '../src/app.ts';
 import { migrations } from '../src/schema.ts';
+import type { Dns } from '../src/subscriptions.ts';
 import { Part, type Push } from './subscribers.ts';
 
 export const BATCH = 'application/cloudevents-batch+json';
@@ -33,6 +34,9 @@ export async function startPart(answer: Part['answer']): Promise<Part> {
 
 type Options = {
   subscriptions?: Record<string, Part>;
+  /** More of `SUBSCRIPTIONS`, and DNS for them. */
+  patterns?: { name: string; url: string }[];
+  dns?: Dns;
   deadline?: number;
   folder?: string;
   token?: string;
@@ -40,13 +44,19 @@ type Options = {
 };
 
 /** Starts a bus for this test, stopped at its end; with the `folder` of an earlier one it is a restart. */
-export async function startBus({ subscriptions = {}, deadline = 500, limits, ...options }: Options = {}) {
+export async function startBus({
+  subscriptions = {},
+  patterns = [],
+  deadline = 500,
+  limits,
+  ...options
+}: Options = {}) {
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'event-bus-')));
   if (!options.folder) cleanUps.push(() => rm(folder, { recursive: true }));
   const db = openDatabase(join(folder, 'event-bus.db'), migrations);
   const list = Object.entries(subscriptions).map(([name, { url }]) => ({ name, url }));
-  const settings = { SUBSCRIPTIONS: list, DELIVERY_TIMEOUT_MS: deadline, BUS_TOKEN: options.token };
-  const { app, loops, held } = createService(eventBus, { db, log, settings });
+  const settings = { SUBSCRIPTIONS: [...patterns, ...list], DELIVERY_TIMEOUT_MS: deadline, BUS_TOKEN: options.token };
+  const { app, loops, held } = createService(createBus(options.dns), { db, log, settings });
   const server = createHttpServer(app, { turn: 60_000, ...limits }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   for (const loop of loops) loop.start();

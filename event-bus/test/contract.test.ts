@@ -11,11 +11,16 @@ let subscriber: Part;
 keepsItsContract('event-bus', {
   async start(token) {
     subscriber = await startPart(plain().answer);
-    const bus = await startBus({ subscriptions: { part: subscriber }, token });
+    // Found by a pattern, so that it can be forgotten.
+    const patterns = [{ name: 'part-*', url: subscriber.url.replace('127.0.0.1', 'part-*.localhost') }];
+    const dns = { knows: async (host: string) => host === 'part-0.localhost', every: 50 };
+    const bus = await startBus({ patterns, dns, token });
+    await until(async () => expect(await bus.subscription('part-0')).toBeDefined());
+    await bus.db.write((tx) => tx.run("INSERT INTO subscriptions (name) VALUES ('old')"));
     return { ...bus, close: bus.stop };
   },
-  path: { name: 'part' },
-  known: { name: fc.constantFrom('part', 'nobody'), from: fc.constant(1) },
+  path: { name: 'part-0' },
+  known: { name: fc.constantFrom('part-0', 'nobody'), from: fc.constant(1) },
   inWords: ({ path }) => /cursor=|after=\d+&before=/.test(path),
   async session(ask, running) {
     const position = async (id: string) => (await ask(201, 'POST', '/events', { body: cloudEvent(id) })).json.position;
@@ -34,18 +39,22 @@ keepsItsContract('event-bus', {
 
     await ask(200, 'GET', '/subscriptions');
     for (const command of ['pause', 'resume', 'replay']) {
-      await ask(200, 'POST', `/subscriptions/part/${command}`);
+      await ask(200, 'POST', `/subscriptions/part-0/${command}`);
       await ask(404, 'POST', `/subscriptions/nobody/${command}`);
     }
     await ask(404, 'POST', '/subscriptions/nobody/skip');
-    await ask(400, 'POST', '/subscriptions/part/replay', { body: { from: 100 } });
+    await ask(409, 'DELETE', '/subscriptions/part-0');
+    await ask(404, 'DELETE', '/subscriptions/nobody');
+    await until(async () => expect((await ask(200, 'GET', '/subscriptions')).json[1]?.state === 'gone').toBe(true));
+    await ask(204, 'DELETE', '/subscriptions/old');
+    await ask(400, 'POST', '/subscriptions/part-0/replay', { body: { from: 100 } });
     await until(async () => expect((await ask(200, 'GET', '/subscriptions')).json[0].lag === 0).toBe(true));
-    await ask(409, 'POST', '/subscriptions/part/skip');
+    await ask(409, 'POST', '/subscriptions/part-0/skip');
 
     subscriber.fail((_, res) => json(res, 500, {}));
     for (const id of ['x', 'y', 'z']) {
       await position(id);
-      await ask(200, 'POST', '/subscriptions/part/skip');
+      await ask(200, 'POST', '/subscriptions/part-0/skip');
     }
     const letters = (await ask(200, 'GET', '/dead-letters?limit=2')).json;
     await ask(400, 'GET', '/dead-letters?cursor=unknown');

@@ -10,7 +10,7 @@ const LEARNED = [
   'event-bus/src/{log,publication,delivery,pusher,push-batch,tail,subscription,dead-letters}.ts',
 ];
 /** The frame that a service is put into, and details of the bus that a reader may take on trust. */
-const FRAME = ['common/src/run/', 'common/src/http/', 'event-bus/src/{arrivals,exact-json,standing}.ts'].flatMap(
+const FRAME = ['common/src/run/', 'common/src/http/', 'event-bus/src/{arrivals,copies,exact-json,standing}.ts'].flatMap(
   (path) => (path.endsWith('/') ? [path] : globSync(path, { cwd: root }).map((file) => file.replaceAll('\\', '/'))),
 );
 

@@ -59,10 +59,10 @@ function opensInTime<A extends http.Agent>(agent: A): A {
   return agent;
 }
 
-/** `localhost` is both addresses of loopback (RFC 6761 §6.3), whatever the hosts file says. Node tries them in turn (RFC 8305). */
+/** `localhost`, and any name that ends so, is both addresses of loopback (RFC 6761 §6.3), whatever the hosts file says. Node tries them in turn (RFC 8305). */
 const LOOPBACK = ['127.0.0.1', '::1'].map((address, i) => ({ address, family: i === 0 ? 4 : 6 }));
 const lookup: LookupFunction = (host, options, callback) =>
-  host === 'localhost' && options.all ? callback(null, LOOPBACK) : ask(host, options, callback);
+  /^(.+\.)?localhost$/.test(host) && options.all ? callback(null, LOOPBACK) : ask(host, options, callback);
 
 /** Connections to other parts are kept open between requests. */
 export const agents = {

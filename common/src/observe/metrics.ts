@@ -73,7 +73,7 @@ export class Metrics extends Registry {
   }
 
   /** Counts the events of a step from now on; `values` are those of its label. A step without events counts once. */
-  countStep(step: Step, values: readonly string[] = []): void {
+  countStep(step: Step, values: readonly string[] = []): Counter {
     const [name, help, label = ''] = STEPS[step] ?? [step, ''];
     const counter = this.counter(name, help, label, values);
     const pushes =
@@ -83,6 +83,7 @@ export class Metrics extends Registry {
       if (label !== 'type') counter.inc(label ? { [label]: subscription } : {}, Math.max(1, events.length));
       else for (const { type = '' } of events) counter.inc({ type: values.includes(type) ? type : 'other' });
     });
+    return counter;
   }
 
   step(step: Step, events: readonly Seen[], { subscription = '' }: Circumstances): void {
