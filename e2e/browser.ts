@@ -201,6 +201,7 @@ export const CONTROLS = [
   ['POST', '/subscriptions/query/resume'],
   ['POST', '/subscriptions/query/skip'],
   ['POST', '/subscriptions/query/replay'],
+  ['DELETE', '/subscriptions/query'],
   ['POST', '/dead-letters/1/redeliver'],
   ['DELETE', '/dead-letters/1'],
 ] as const;

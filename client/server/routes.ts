@@ -21,6 +21,7 @@ export const ROUTES = [
   route(READ, `${API}/log/stream`, 'event-bus', '/stream'),
   route(READ, `${API}/log/([0-9]+)/deliveries`, 'event-bus', '/events/$1/deliveries'),
   route(['POST'], `${API}/subscriptions/${ID}/(pause|resume|skip|replay)`, 'event-bus', '/subscriptions/$1/$2'),
+  route(['DELETE'], `${API}/subscriptions/${ID}`, 'event-bus', '/subscriptions/$1'),
   route(['POST'], `${API}/dead-letters/${ID}/redeliver`, 'event-bus', '/dead-letters/$1/redeliver'),
   route(['DELETE'], `${API}/dead-letters/${ID}`, 'event-bus', '/dead-letters/$1'),
   // The gateway's own, and the page's.

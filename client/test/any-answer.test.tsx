@@ -32,14 +32,24 @@ const ANSWERS: Record<string, unknown> = {
   '/posts': { [post.id]: post },
   '/posts/post-1': post,
   subscriptions: [
-    aSubscription('query', {
+    aSubscription('query-1', {
+      service: 'query',
       ...{ position: 1, lag: 2, lagSeconds: 3, state: 'retrying', replay: { id: 'r', from: 1 } },
       ...{ lastError: 'answered 500', nextAttempt: '2026-01-02T03:04:05Z' },
     }),
+    aSubscription('query-0', { service: 'query', state: 'gone' }),
   ],
   '/log': [first],
   '/log/1/deliveries': [{ subscription: 'query', deliveredAt: '2026-01-02T03:04:05Z', attempts: 2 }],
   '/dead-letters': [aLetter(1)],
+  'event-bus': {
+    ...{ status: 'ready', degraded: [] },
+    quorum: {
+      leader: 'event-bus-0',
+      copies: ['event-bus-0'],
+      nodes: [{ name: 'nats-0', leader: true, current: true, offline: false }],
+    },
+  },
   posts: { status: 'ready', degraded: ['The outbox waits.'] },
   client: { status: 'ready', degraded: [], control: true },
 };
@@ -53,7 +63,8 @@ const most = Math.max(...variants.map(({ odd }) => odd.length));
 
 async function openWith(answers: Map<string, unknown>) {
   blog.onGet = (path) => ({ body: answers.get(path), headers: { 'stream-position': 'db-1' } });
-  for (const name of ['subscriptions', 'posts', 'client']) system.raw.set(name, `${JSON.stringify(answers.get(name))}`);
+  for (const name of ['subscriptions', 'posts', 'client', 'event-bus'])
+    system.raw.set(name, `${JSON.stringify(answers.get(name))}`);
   system.onAsk = (_method, path, query) => {
     if (!answers.has(path)) return undefined;
     const isOfComment = path === '/log' && query.has('subject');

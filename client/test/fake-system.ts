@@ -16,7 +16,7 @@ export function anEntry(position: number, more: Partial<LogEntry> = {}): LogEntr
 
 export function aSubscription(name: string, more: Partial<Subscription> = {}): Subscription {
   const kept = { kind: 'checkpointed', position: 0, lag: 0, lagSeconds: 0, state: 'live' } as const;
-  return { name, ...kept, replay: null, lastError: null, nextAttempt: null, ...more };
+  return { name, service: name, ...kept, replay: null, lastError: null, nextAttempt: null, ...more };
 }
 
 export function aLetter(id: number, more: Partial<DeadLetter> = {}): DeadLetter {
@@ -115,6 +115,10 @@ export class FakeSystem {
     if (path === '/dead-letters') return this.readLetters(query.get('cursor'));
     if (method === 'GET' || !this.control) return problem(404, 'There is nothing at this address.');
     const [, kind, name = '', command] = path.split('/');
+    if (kind === 'subscriptions' && method === 'DELETE') {
+      this.subscriptions = this.subscriptions.filter((one) => one.name !== name);
+      return { status: 204 };
+    }
     return kind === 'subscriptions' ? this.command(name, command, body?.from) : this.takeLetter(name);
   }
 

@@ -54,6 +54,7 @@ describe('control of the bus', () => {
     ['POST /api/system/subscriptions/query/replay', 'POST /subscriptions/query/replay'],
     ['POST /api/system/dead-letters/7/redeliver', 'POST /dead-letters/7/redeliver'],
     ['DELETE /api/system/dead-letters/7', 'DELETE /dead-letters/7'],
+    ['DELETE /api/system/subscriptions/posts-1', 'DELETE /subscriptions/posts-1'],
   ] as const;
 
   test.each(lines)('%s works where it is on', async (line, expected) => {

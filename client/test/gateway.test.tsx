@@ -130,6 +130,7 @@ for (const { name, start, describe: describeGateway } of gateways) {
       'POST /api/system/subscriptions/query/replay',
       'POST /api/system/dead-letters/7/redeliver',
       'DELETE /api/system/dead-letters/7',
+      'DELETE /api/system/subscriptions/posts-1',
       'GET /api/system/subscriptions/query/pause',
       'PUT /api/system/dead-letters/7',
     ])('%s reaches no part and is 404, from any client', (line) => expectProblem(line, 404, 'Not Found'));

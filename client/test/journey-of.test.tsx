@@ -46,6 +46,16 @@ const whole = new Map([
 ]);
 const note: Note = { sentAt: START, tries: 1, answeredAt: START + 5, shownAt: START + 26 };
 
+test('of several copies of query the first that has it is the step, and the others follow it', () => {
+  const reached = got(arrival('query-0', 31), arrival('comments-1', 25), arrival('query-1', 24, 2));
+  const steps = journeyOf([created, moderated, updated], new Map([[9, { ...reached, passed: ['query-2'] }]]), note);
+  expect(steps.findLast(({ name }) => name === 'logged')?.branches.map(({ who }) => who)).toEqual(['comments-1']);
+  expect(steps.find(({ name }) => name === 'readable')).toMatchObject({
+    ...{ who: 'query-1', at: START + 24, attempts: 2, passed: ['query-2'] },
+    branches: [{ who: 'query-0', after: 7, attempts: 1 }],
+  });
+});
+
 describe('the way of a comment', () => {
   test('leads from the request over the three events to the page, each step with the time since the one before', () => {
     const steps = journeyOf([updated, created, moderated], whole, note);

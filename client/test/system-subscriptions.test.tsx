@@ -79,7 +79,7 @@ describe('what is shown', () => {
     ['query', /delete its database .* and start it/],
     ['my-own', /if it has data of its own, replay it/],
   ])('what to do with %s when it is diverged', async (name, words) => {
-    system.subscriptions.push({ ...(system.subscriptions[0] as Subscription), name: 'my-own' });
+    system.subscriptions.push({ ...(system.subscriptions[0] as Subscription), name: 'my-own', service: 'my-own' });
     await open({ state: 'diverged', lastError: 'its checkpoint is 9-abc, which this log does not have' }, name);
     row(name).getByText(/its checkpoint is 9-abc, which this log does not have\. One of the two was lost/);
     expect(

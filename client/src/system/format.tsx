@@ -44,5 +44,8 @@ export const perSecond = (rate: number): string => `${rate < 10 ? Number(rate.to
 
 export const eventsText = (count: number): string => (count === 1 ? '1 event' : `${count.toLocaleString()} events`);
 
+/** A service's name, with the number of its copies if there are several. */
+export const nameText = (name: string, copies: number): string => (copies > 1 ? `${name} ×${copies}` : name);
+
 /** The sentence of a text that may lack its full stop. */
 export const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);

@@ -1,4 +1,7 @@
+import { quorumOf } from './diagram/quorum.ts';
 import type { SystemState } from './system-store.ts';
+
+const TOLD = ['diverged', 'paused', 'gone'];
 
 /** Announcements for screen readers: changes of state that the diagram shows, never single events. */
 export function newsOf(before: SystemState, after: SystemState): string[] {
@@ -15,8 +18,10 @@ export function newsOf(before: SystemState, after: SystemState): string[] {
   for (const { name, state } of after.subscriptions) {
     const was = states.get(name);
     if (was === undefined || was === state) continue;
-    if (state === 'diverged' || state === 'paused') news.push(`The subscription ${name} is ${state}.`);
-    else if (was === 'diverged' || was === 'paused') news.push(`The subscription ${name} continues.`);
+    if (TOLD.includes(state)) news.push(`The subscription ${name} is ${state}.`);
+    else if (TOLD.includes(was)) news.push(`The subscription ${name} continues.`);
   }
+  const [led, leads] = [before, after].map(({ parts }) => quorumOf(parts)?.leader);
+  if (led && leads && led !== leads) news.push(`${leads} leads the event bus now.`);
   return news;
 }

@@ -3,16 +3,17 @@
 import { hasNext, RequestError, read, request } from '../shared/http.ts';
 import { fieldsOf, itemsOf, parseJson, textOf } from '../shared/parse.ts';
 import { HAS_NO_SUCH } from '../shared/source.ts';
-import { type Arrival, parseArrival, parseEntry, parseLetter, parseSubscription, type Subscription } from './bus.ts';
+import type { Arrival, Quorum, Subscription } from './bus.ts';
+import { parseArrival, parseEntry, parseLetter, parseQuorum, parseSubscription } from './bus.ts';
 
 /** The parts, by the gateway's names. */
 export const PARTS = ['client', 'posts', 'comments', 'query', 'moderation', 'event-bus'] as const;
 export type PartName = (typeof PARTS)[number];
 
-/** `degraded` lists the problems in words. `away`: the part does not answer. */
+/** `degraded` lists the problems in words. `away`: the part does not answer. `quorum`: of a bus that has one. */
 export type PartState =
-  | { state: 'ready'; degraded: string[] }
-  | { state: 'not ready'; reason: string }
+  | { state: 'ready'; degraded: string[]; quorum?: Quorum | undefined }
+  | { state: 'not ready'; reason: string; quorum?: Quorum | undefined }
   | { state: 'away' };
 
 /** The states of all parts. `foreign`: a bus that has neither subscriptions nor positions, such as the classic one. */
@@ -62,9 +63,10 @@ const OF_SUBSCRIBERS = /^(Delivery to \S+ is being tried again|\S+ is diverged):
 function partState(answer: unknown, name: PartName): PartState {
   if (answer === undefined || answer === null) return { state: 'away' };
   const { status, degraded, detail } = fieldsOf(answer);
-  if (status === 503) return { state: 'not ready', reason: textOf(detail) ?? '' };
-  const reasons = itemsOf(degraded, textOf);
-  return { state: 'ready', degraded: reasons.filter((text) => name !== 'event-bus' || !OF_SUBSCRIBERS.test(text)) };
+  const quorum = parseQuorum(fieldsOf(answer).quorum);
+  if (status === 503) return { state: 'not ready', reason: textOf(detail) ?? '', quorum };
+  const isShown = (text: string) => name !== 'event-bus' || !OF_SUBSCRIBERS.test(text);
+  return { state: 'ready', degraded: itemsOf(degraded, textOf).filter(isShown), quorum };
 }
 
 export type LogFilter = { type?: string | undefined; subject?: string | undefined };
@@ -99,6 +101,10 @@ const post = (path: string, data: object = {}) => request({ method: 'POST', url:
 /** Controls a subscription; `from` is the first position of a replay. Throws RequestError. */
 export const control = (name: string, command: 'pause' | 'resume' | 'skip' | 'replay', from?: number) =>
   post(`subscriptions/${encodeURIComponent(name)}/${command}`, { from });
+
+/** Forgets a subscription whose subscriber is gone for good. Throws RequestError: 409 it answers. */
+export const forget = (name: string) =>
+  request({ method: 'DELETE', url: `${BASE}/subscriptions/${encodeURIComponent(name)}` });
 
 /** Redelivers a dead letter. Throws RequestError: 404 gone, 409 refused again, 503 the subscriber is away. */
 export const redeliver = (id: string) => post(`dead-letters/${encodeURIComponent(id)}/redeliver`);

@@ -5,6 +5,7 @@ import { useSystemState, useSystemStore } from '../system-context.ts';
 import { type Member, membersOf } from './members.ts';
 import { Node } from './node.tsx';
 import { PartsTable } from './parts-table.tsx';
+import { quorumOf, quorumTexts } from './quorum.ts';
 import { LOOKS, showTraffic } from './traffic.ts';
 import './diagram.css';
 
@@ -15,6 +16,7 @@ export function Diagram() {
   useEffect(() => showTraffic(store, picture.current as HTMLElement), [store]);
   const state = useSystemState();
   const members = membersOf(state);
+  const quorum = quorumOf(state.parts);
   const at = (place: Member['place']) => members.filter((member) => member.place === place);
   const [client, eventBus] = at('pillar').map((member) => <Node key={member.name} member={member} />);
   const rows = (place: Member['place']) => at(place).map((member) => <Row key={member.name} member={member} />);
@@ -37,6 +39,12 @@ export function Diagram() {
           </li>
         ))}
       </ul>
+      {quorum &&
+        quorumTexts(quorum).map((text) => (
+          <p className="quiet" key={text}>
+            {text}
+          </p>
+        ))}
       <PartsTable members={members} />
     </section>
   );

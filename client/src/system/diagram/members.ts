@@ -1,8 +1,10 @@
 // The nodes of the diagram: the parts, foreign subscribers and other senders of events, with their health.
 
+import { byService, countOf, type Subscription, slowestOf, worstState } from '../bus.ts';
 import { PARTS, type PartName } from '../requests.ts';
 import { type Lag, lagOf, lagText, takingRate } from '../subscribers/samples.ts';
 import type { SystemState } from '../system-store.ts';
+import { quorumOf, quorumTroubles } from './quorum.ts';
 
 /** The parts that the page sends requests to; those that publish are assumed to. Others are found from the events. */
 const REQUESTED = ['posts', 'comments', 'query'];
@@ -11,7 +13,14 @@ const PUBLISHERS = ['posts', 'comments', 'moderation'];
 export const OTHERS = 'others';
 /** The source by which the bus records an event that names none. */
 const UNNAMED = 'classic';
-const ONLY_SEND = { name: OTHERS, place: 'subscribed', word: 'only send', tone: 'none', reasons: [] } as const;
+const ONLY_SEND = {
+  name: OTHERS,
+  copies: 1,
+  place: 'subscribed',
+  word: 'only send',
+  tone: 'none',
+  reasons: [],
+} as const;
 const DETAILS: Record<string, string[]> = { client: ['The page and the gateway, the single way in.'] };
 
 /** A node's state in a word, its severity, and sentences about it. */
@@ -19,12 +28,14 @@ type Health = { word: string; tone: 'good' | 'warn' | 'bad' | 'none'; reasons: r
 
 export type Member = Health & {
   name: string;
+  /** The number of its copies. */
+  copies: number;
   place: 'pillar' | 'requested' | 'subscribed';
   /** Sentences that the table has as numbers. */
   details: string[];
   /** Events per second; undefined for a node that publishes none. */
   publishing?: number;
-  /** Undefined for a node without a subscription. */
+  /** The worst state and the slowest position of its copies. Undefined for a node without a subscription. */
   taking?: { state: string; position: number; lag: Lag; rate: number };
 };
 
@@ -32,23 +43,33 @@ export type Member = Health & {
 export function membersOf(state: SystemState): Member[] {
   const sources = [...state.sources.keys()];
   const publishing = (source: string) => takingRate(state.sources.get(source) ?? []);
-  const subscribers = state.subscriptions.map(({ name }) => name);
-  const names = [...new Set<string>([...PARTS, ...subscribers])].filter((name) => name !== 'event-bus');
+  const services = byService(state.subscriptions);
+  const names = [...new Set<string>([...PARTS, ...services.keys()])].filter((name) => name !== 'event-bus');
   const others = sources.filter((source) => !names.includes(source));
   const members = names.map((name): Member => {
-    const member: Member = { name, place: placeOf(name), ...healthOf(state, name), details: DETAILS[name] ?? [] };
+    const subscriptions = services.get(name) ?? [];
+    const [health, details] = [healthOf(state, name, subscriptions), DETAILS[name] ?? []];
+    const member: Member = { name, copies: countOf(subscriptions), place: placeOf(name), ...health, details };
     if (sources.includes(name) || PUBLISHERS.includes(name)) member.publishing = publishing(name);
-    const subscription = state.subscriptions.find((one) => one.name === name);
-    if (!subscription) return member;
-    const { replay, position, lastError } = subscription;
-    const samples = state.history.get(name) ?? [];
-    const [lag, delivery] = [lagOf(samples), replay ? 'replaying' : subscription.state];
-    const text = `Delivery: ${delivery}, at position ${position.toLocaleString()}, ${lagText(lag)}.`;
-    const reasons = [...member.reasons, ...(lastError ? [`The bus: ${lastError.replace(/\.$/, '')}.`] : [])];
-    const taking = { state: delivery, position, lag, rate: takingRate(samples) };
-    return { ...member, reasons, details: [text], taking };
+    const slowest = slowestOf(subscriptions);
+    if (!slowest) return member;
+    const lagFor = ({ name }: Subscription) => lagOf(state.history.get(name) ?? []);
+    const about = (copy: Subscription, text: string) => (subscriptions.length > 1 ? `${text} ${copy.name}` : text);
+    const deliveries = subscriptions.map((copy) => {
+      const state = copy.replay ? 'replaying' : copy.state;
+      return `${about(copy, 'Delivery')}: ${state}, at position ${copy.position.toLocaleString()}, ${lagText(lagFor(copy))}.`;
+    });
+    const errors = subscriptions.flatMap((copy) =>
+      copy.lastError ? [`${about(copy, 'The bus')}: ${copy.lastError.replace(/\.$/, '')}.`] : [],
+    );
+    const delivery = subscriptions.some(({ replay }) => replay) ? 'replaying' : worstState(subscriptions);
+    const rate = takingRate(state.history.get(slowest.name) ?? []);
+    const taking = { state: delivery, position: slowest.position, lag: lagFor(slowest), rate };
+    return { ...member, reasons: [...member.reasons, ...errors], details: deliveries, taking };
   });
-  const bus = { name: 'event-bus', place: placeOf('event-bus'), ...healthOf(state, 'event-bus') };
+  const quorum = quorumOf(state.parts);
+  const copies = quorum?.copies.length ?? 1;
+  const bus = { name: 'event-bus', copies, place: placeOf('event-bus'), ...healthOf(state, 'event-bus') };
   const head = state.head > 0 ? [`The newest event in its log is at position ${state.head.toLocaleString()}.`] : [];
   if (others.length > 0) {
     const rate = others.reduce((sum, source) => sum + publishing(source), 0);
@@ -69,11 +90,16 @@ function placeOf(name: string): Member['place'] {
 
 const GOOD: Health = { word: 'ready', tone: 'good', reasons: [] };
 
-/** A part's health by its own readiness, unknown while the gateway is away; a foreign subscriber's by the bus's view. */
-function healthOf({ parts, bus, subscriptions }: SystemState, name: string): Health {
+/**
+ * A part's health by its own readiness, unknown while the gateway is away; a foreign subscriber's by the bus's view. Of
+ * copies only one answers through the gateway: the bus knows the others.
+ */
+function healthOf({ parts, bus }: SystemState, name: string, copies: readonly Subscription[] = []): Health {
   const part = parts.get(name as PartName);
+  const count = countOf(copies);
+  const live = copies.filter(({ state }) => state === 'live').length;
   if (!PARTS.some((known) => known === name)) {
-    const state = subscriptions.find((one) => one.name === name)?.state;
+    const state = worstState(copies);
     return state === 'live' ? GOOD : { word: state ?? '', tone: 'warn', reasons: [] };
   }
   if (name !== 'client' && parts.get('client')?.state === 'away')
@@ -81,6 +107,10 @@ function healthOf({ parts, bus, subscriptions }: SystemState, name: string): Hea
   if (!part) return { word: 'asking…', tone: 'none', reasons: [] };
   if (part.state === 'away' || (name === 'event-bus' && bus === 'away'))
     return { word: 'away', tone: 'bad', reasons: ['It does not answer.'] };
-  if (part.state === 'not ready') return { word: 'not ready', tone: 'bad', reasons: [part.reason] };
-  return part.degraded.length > 0 ? { word: 'problem', tone: 'warn', reasons: part.degraded } : GOOD;
+  const troubles = name === 'event-bus' && part.quorum ? quorumTroubles(part.quorum) : [];
+  if (part.state === 'not ready') return { word: 'not ready', tone: 'bad', reasons: [part.reason, ...troubles] };
+  if (count > 1 && live < count && bus === 'here')
+    return { word: `${live} of ${count} live`, tone: 'warn', reasons: part.degraded };
+  const reasons = [...part.degraded, ...troubles];
+  return reasons.length > 0 ? { word: 'problem', tone: 'warn', reasons } : GOOD;
 }

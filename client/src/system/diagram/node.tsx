@@ -1,4 +1,5 @@
 import { type KeyboardEvent, useEffect, useId, useRef, useState } from 'react';
+import { nameText } from '../format.tsx';
 import type { Member } from './members.ts';
 
 const MARKS = { good: '●', warn: '▲', bad: '✕', none: '○' };
@@ -8,19 +9,24 @@ const BACK_MS = 3_000;
 const leave = (event: KeyboardEvent<HTMLElement>) => event.key === 'Escape' && event.currentTarget.blur();
 
 /** A node of the diagram. The reasons for its state are shown on hover and on focus. */
-export function Node({ member: { name, place, word, tone, reasons, details } }: { member: Member }) {
+export function Node({ member: { name, copies, place, word, tone, reasons, details } }: { member: Member }) {
   const id = useId();
   const isBack = useBack(tone);
   return (
-    <div className={place === 'pillar' ? 'node pillar' : 'node'} data-tone={tone} data-back={isBack}>
+    <div
+      className={place === 'pillar' ? 'node pillar' : 'node'}
+      data-tone={tone}
+      data-back={isBack}
+      data-copies={copies > 1}
+    >
       <button type="button" aria-describedby={id} onKeyDown={leave}>
-        <b>{name}</b>{' '}
+        <b>{nameText(name, copies)}</b>{' '}
         <span>
           <i aria-hidden="true">{MARKS[tone]}</i> {isBack ? 'back' : word}
         </span>
       </button>
       <div role="tooltip" className="card" id={id}>
-        <b aria-hidden="true">{name}</b>
+        <b aria-hidden="true">{nameText(name, copies)}</b>
         {[...reasons, ...details].map((line) => (
           <p key={line}>{line}</p>
         ))}

@@ -1,4 +1,4 @@
-import { ageText, perSecond } from '../format.tsx';
+import { ageText, nameText, perSecond } from '../format.tsx';
 import type { Member } from './members.ts';
 
 const COLUMNS = ['Part', 'State', 'Publishes', 'Delivery', 'Takes', 'Lag', 'Position'];
@@ -21,7 +21,7 @@ export function PartsTable({ members }: { members: Member[] }) {
         <tbody>
           {members.map((member) => (
             <tr key={member.name}>
-              <th scope="row">{member.name}</th>
+              <th scope="row">{nameText(member.name, member.copies)}</th>
               <td>
                 {member.word}
                 {member.reasons.map((reason) => (

@@ -66,9 +66,9 @@ export function showTraffic(store: SystemStore, picture: HTMLElement): () => voi
   }
 
   function moved() {
-    for (const { name, position } of store.getState().subscriptions) {
+    for (const { name, service, position } of store.getState().subscriptions) {
       const before = positions.get(name) ?? position;
-      if (position > before) later(KNOWN_AFTER_MS, () => delivered(`to ${name}`, before, position));
+      if (position > before) later(KNOWN_AFTER_MS, () => delivered(`to ${service}`, before, position));
       positions.set(name, position);
     }
   }

@@ -28,6 +28,9 @@ export type Step = {
 
 const NOBODY: Reached = { arrivals: [], passed: [] };
 
+/** Matches the subscriptions of query: `query`, or those of its copies, `query-0`, `query-1`, … */
+const isQuery = (subscription: string) => /^query(-\d+)?$/.test(subscription);
+
 /** The verdict that an event carries, if any. */
 export function verdictOf({ data }: LogEntry): 'approved' | 'rejected' | undefined {
   return oneOf(fieldsOf(data).status, ['approved', 'rejected'] as const, undefined);
@@ -67,7 +70,7 @@ export function journeyOf(
   const logged = (entry: LogEntry) => {
     const at = timeOf(entry.recordedtime);
     // The read model's delivery of the verdict is a step of its own.
-    const isShown = (name: string) => entry !== updated || name !== 'query';
+    const isShown = (name: string) => entry !== updated || !isQuery(name);
     const { arrivals, passed } = reached.get(entry.position) ?? NOBODY;
     const branches = arrivals
       .filter(({ subscription }) => isShown(subscription))
@@ -93,9 +96,19 @@ export function journeyOf(
     done('updated', updated.source, timeOf(updated.time), { entry: updated });
     logged(updated);
     const { arrivals, passed } = reached.get(updated.position) ?? NOBODY;
-    const arrival = arrivals.find(({ subscription }) => subscription === 'query');
-    const isThere = arrival !== undefined || passed.includes('query') || note.shownAt !== undefined;
-    if (isThere) done('readable', 'query', timeOf(arrival?.deliveredAt), { attempts: arrival?.attempts ?? 1 });
+    const ofQuery = arrivals
+      .filter(({ subscription }) => isQuery(subscription))
+      .toSorted((a, b) => (timeOf(a.deliveredAt) ?? 0) - (timeOf(b.deliveredAt) ?? 0));
+    const past = passed.filter(isQuery);
+    // The first copy that has it is the step, the others follow it.
+    const who = ofQuery[0]?.subscription ?? past[0] ?? 'query';
+    const at = timeOf(ofQuery[0]?.deliveredAt);
+    const branches = ofQuery
+      .slice(1)
+      .map((one) => branchOf(one.subscription, timeOf(one.deliveredAt), at, one.attempts));
+    const isThere = ofQuery.length > 0 || past.length > 0 || note.shownAt !== undefined;
+    const more = { attempts: ofQuery[0]?.attempts ?? 1, branches, passed: past.filter((name) => name !== who) };
+    if (isThere) done('readable', who, at, more);
     else missing('readable', 'query', false);
   } else if (moderated) missing('updated', 'comments', note.shownAt !== undefined);
   if (note.shownAt !== undefined) done('shown', 'client', note.shownAt);

@@ -16,9 +16,12 @@ export async function readReached(position: number, subscriptions: readonly Subs
   return { arrivals, passed: missing.filter((one) => one.position >= position).map(({ name }) => name) };
 }
 
-/** The subscriptions that the event has not reached. */
+/** The subscriptions that the event has not reached, but for those of copies that are gone. */
 export const missingOf = ({ arrivals, passed }: Reached, subscriptions: readonly Subscription[]): Subscription[] =>
-  subscriptions.filter(({ name }) => !passed.includes(name) && !arrivals.some((one) => one.subscription === name));
+  subscriptions.filter(
+    ({ name, state }) =>
+      state !== 'gone' && !passed.includes(name) && !arrivals.some((one) => one.subscription === name),
+  );
 
 export const isEverywhere = (reached: Reached | undefined, subscriptions: readonly Subscription[]): boolean =>
   reached !== undefined && subscriptions.length > 0 && missingOf(reached, subscriptions).length === 0;

@@ -2,7 +2,7 @@ import { useState } from 'react';
 import { announce } from '../../shared/announce.ts';
 import type { Subscription } from '../bus.ts';
 import { type Action, Controls } from '../controls.tsx';
-import { control } from '../requests.ts';
+import { control, forget } from '../requests.ts';
 
 const EFFECTS = {
   checkpointed:
@@ -72,5 +72,24 @@ export function SubscriptionControls({ subscription }: { subscription: Subscript
       },
     },
   ];
+  if (state === 'gone')
+    actions.push({
+      label: 'Forget…',
+      busyLabel: 'Forgetting…',
+      question: {
+        title: `Forget ${name}?`,
+        yes: 'Forget it',
+        text: (
+          <p>
+            The bus deletes its position and its dead letters. If {name} comes back, it is a new subscription. Events in
+            its own outbox that never reached the log are lost unless it comes back.
+          </p>
+        ),
+      },
+      async run() {
+        await forget(name);
+        announce(`${name} is forgotten.`);
+      },
+    });
   return <Controls name={name} actions={actions} />;
 }

@@ -1,48 +1,46 @@
-import { type ReactNode, useId } from 'react';
-import type { Subscription } from '../bus.ts';
-import { ageText, eventsText, sentence } from '../format.tsx';
+import { type ReactNode, useId, useLayoutEffect, useRef } from 'react';
+import { countOf, type Subscription, slowestOf, worstState } from '../bus.ts';
+import { ageText, eventsText, nameText, sentence } from '../format.tsx';
 import { useSystem } from '../system-context.ts';
 import { Sparkline } from './sparkline.tsx';
 import { SubscriptionControls } from './subscription-controls.tsx';
 
-const STATES = { starting: 'Starting', live: 'Live', retrying: 'Retrying', paused: 'Paused', diverged: 'Diverged' };
-const MARKS = { starting: '○', live: '●', retrying: '▲', paused: '❚❚', diverged: '✕' };
+const STATES = {
+  ...{ starting: 'Starting', live: 'Live', retrying: 'Retrying', paused: 'Paused', diverged: 'Diverged', gone: 'Gone' },
+};
+const MARKS = { starting: '○', live: '●', retrying: '▲', paused: '❚❚', diverged: '✕', gone: '○' };
 
 /** The bus's cap on Retry-After. */
 const LONGEST_S = 60;
 
+/** `heading`: the level, lower for a copy of a service that has several. */
+type Props = { subscription: Subscription; isStale: boolean; heading?: 'h4' | 'h5' };
+
 /** One subscription: its position, lag and state, and its buttons. */
-export function SubscriptionItem({ subscription, isStale }: { subscription: Subscription; isStale: boolean }) {
-  const { name, kind, state, position, lag, lagSeconds, lastError } = subscription;
+export function SubscriptionItem({ subscription, isStale, heading: Heading = 'h4' }: Props) {
+  const { name, service, kind, state, position, lag, lagSeconds, lastError } = subscription;
   const id = useId();
+  const item = useRef<HTMLLIElement>(null);
+  // One that is forgotten while it has the focus passes it on.
+  useLayoutEffect(() => {
+    const shown = item.current;
+    return () => void (shown?.contains(document.activeElement) && document.getElementById('subscriptions')?.focus());
+  }, []);
   const samples = useSystem(({ history }) => history.get(name));
   const details = detailsOf(subscription, isStale);
   return (
-    <li className="subscription split card" data-state={state} aria-labelledby={id}>
+    <li className="subscription split card" data-state={state} aria-labelledby={id} ref={item}>
       <div>
         <div className="card-head">
-          <h4 id={id}>{name}</h4>
-          <p className="quiet">
-            <span aria-hidden="true">{MARKS[state]}</span> <span className="subscription-state">{STATES[state]}</span>
-          </p>
+          <Heading id={id}>{name}</Heading>
+          <StateText state={state} />
         </div>
         <dl>
-          <div>
-            <dt>Position</dt>
-            <dd>
-              {position.toLocaleString()} of {(position + lag).toLocaleString()}
-            </dd>
-          </div>
-          <div>
-            <dt>Lag</dt>
-            <dd className="lag">
-              {lag > 0 ? <strong>{`${eventsText(lag)}, ${ageText(lagSeconds)}`}</strong> : eventsText(lag)}
-            </dd>
-          </div>
-          <div>
-            <dt>Kind</dt>
-            <dd>{kind === 'unknown' ? 'not known yet' : kind}</dd>
-          </div>
+          <Figure name="Position">
+            {position.toLocaleString()} of {(position + lag).toLocaleString()}
+          </Figure>
+          <LagFigure lag={lag} lagSeconds={lagSeconds} />
+          <Figure name="Kind">{kind === 'unknown' ? 'not known yet' : kind}</Figure>
         </dl>
         {details && <p className="subscription-details">{details}</p>}
         {state === 'diverged' && (
@@ -53,7 +51,7 @@ export function SubscriptionItem({ subscription, isStale }: { subscription: Subs
               unnoticed.
             </p>
             <p>
-              <strong>What to do:</strong> {repairOf(name)}
+              <strong>What to do:</strong> {repairOf(service)}
             </p>
           </div>
         )}
@@ -64,6 +62,64 @@ export function SubscriptionItem({ subscription, isStale }: { subscription: Subs
   );
 }
 
+/** A service with copies: the worst of their states, and the largest of their lags; each of them on demand. */
+export function ServiceItem({
+  service,
+  copies,
+  isStale,
+}: {
+  service: string;
+  copies: Subscription[];
+  isStale: boolean;
+}) {
+  const id = useId();
+  const state = worstState(copies);
+  const slowest = slowestOf(copies);
+  const samples = useSystem(({ history }) => history.get(slowest?.name ?? ''));
+  const stateOf = (copy: Subscription) => (copy.state === 'live' ? copy.name : `${copy.name} ${copy.state}`);
+  return (
+    <li className="subscription split card" data-state={state} aria-labelledby={id}>
+      <div>
+        <div className="card-head">
+          <h4 id={id}>{nameText(service, countOf(copies))}</h4>
+          <StateText state={state} />
+        </div>
+        <dl>
+          <LagFigure lag={slowest?.lag ?? 0} lagSeconds={slowest?.lagSeconds ?? 0} />
+        </dl>
+      </div>
+      <Sparkline samples={samples} />
+      <details>
+        <summary>Its copies: {copies.map(stateOf).join(', ')}</summary>
+        <ul className="items stack">
+          {copies.map((copy) => (
+            <SubscriptionItem key={copy.name} subscription={copy} isStale={isStale} heading="h5" />
+          ))}
+        </ul>
+      </details>
+    </li>
+  );
+}
+
+const StateText = ({ state }: Pick<Subscription, 'state'>) => (
+  <p className="quiet">
+    <span aria-hidden="true">{MARKS[state]}</span> <span className="subscription-state">{STATES[state]}</span>
+  </p>
+);
+
+const LagFigure = ({ lag, lagSeconds }: Pick<Subscription, 'lag' | 'lagSeconds'>) => (
+  <Figure name="Lag">
+    {lag > 0 ? <strong>{`${eventsText(lag)}, ${ageText(lagSeconds)}`}</strong> : eventsText(lag)}
+  </Figure>
+);
+
+const Figure = ({ name, children }: { name: string; children: ReactNode }) => (
+  <div>
+    <dt>{name}</dt>
+    <dd className={name.toLowerCase()}>{children}</dd>
+  </div>
+);
+
 /** Sentences that explain the state. */
 function detailsOf({ state, lastError, nextAttempt, replay }: Subscription, isStale: boolean): string {
   const failure = `The last attempt failed: ${sentence(lastError ?? 'the bus does not say why')}`;
@@ -73,6 +129,7 @@ function detailsOf({ state, lastError, nextAttempt, replay }: Subscription, isSt
     retrying: isStale ? failure : `${failure} ${nextText(nextAttempt)}`,
     live: '',
     diverged: '',
+    gone: 'It is not found any more. The bus keeps its position, for the case that it comes back.',
   }[state];
   return replay
     ? `${details} Replaying from position ${replay.from.toLocaleString()}, once it can be reached.`.trim()
@@ -87,8 +144,8 @@ function nextText(nextAttempt: string | null): string {
 }
 
 /** The way to repair a diverged subscription: of all data but their own, services have only copies. */
-function repairOf(name: string): ReactNode {
-  switch (name) {
+function repairOf(service: string): ReactNode {
+  switch (service) {
     case 'posts':
     case 'comments':
     case 'moderation':

@@ -1,5 +1,6 @@
+import { byService, type Subscription } from '../bus.ts';
 import { useSystem } from '../system-context.ts';
-import { SubscriptionItem } from './subscription-item.tsx';
+import { ServiceItem, SubscriptionItem } from './subscription-item.tsx';
 import './subscriptions.css';
 
 /** The list of subscriptions, with their lag and their controls. */
@@ -9,7 +10,9 @@ export function Subscriptions() {
   const isReadOnly = useSystem(({ parts, control }) => parts.get('client')?.state === 'ready' && !control);
   return (
     <section aria-labelledby="subscriptions" data-stale={isAway}>
-      <h3 id="subscriptions">Subscriptions</h3>
+      <h3 id="subscriptions" tabIndex={-1}>
+        Subscriptions
+      </h3>
       {isAway ? (
         <p className="waits">
           {subscriptions.length > 0 && 'These are the last known values. '}Nothing can be done until the bus is back.
@@ -25,9 +28,14 @@ export function Subscriptions() {
         </p>
       )}
       <ul className="items stack">
-        {subscriptions.map((subscription) => (
-          <SubscriptionItem key={subscription.name} subscription={subscription} isStale={isAway} />
-        ))}
+        {[...byService(subscriptions)].map(([service, copies]) => {
+          const [first] = copies as [Subscription];
+          return copies.length > 1 ? (
+            <ServiceItem key={`${service} ×`} service={service} copies={copies} isStale={isAway} />
+          ) : (
+            <SubscriptionItem key={first.name} subscription={first} isStale={isAway} />
+          );
+        })}
       </ul>
     </section>
   );

@@ -20,15 +20,20 @@ export function whyWaiting(name: Step['name'], steps: readonly Step[], system: S
 }
 
 function whyNotFrom(part: string, position: number, { subscriptions }: SystemState, next: string): string {
-  const subscription = subscriptions.find(({ name }) => name === part);
+  // Of copies the one that is furthest: one is enough.
+  const [subscription] = subscriptions
+    .filter(({ service, state }) => service === part && state !== 'gone')
+    .toSorted((a, b) => b.position - a.position);
   if (!subscription) return `${part} has no subscription here.`;
-  if (subscription.position >= position) return `${part} has it; ${next}.`;
+  const { name } = subscription;
+  if (subscription.position >= position) return `${name} has it; ${next}.`;
   const why = {
     paused: ', and its subscription is paused',
     diverged: ', and its subscription has diverged',
     retrying: `: it fails (${subscription.lastError ?? 'the bus retries'})`,
     starting: '',
     live: '',
+    gone: '',
   }[subscription.state];
-  return `${part} does not have it yet. Its lag is ${eventsText(subscription.lag)}${why}.`;
+  return `${name} does not have it yet. Its lag is ${eventsText(subscription.lag)}${why}.`;
 }
