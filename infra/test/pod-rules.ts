@@ -57,7 +57,10 @@ export function totals(project: Pick<Project, 'manifests'>, limits: { cpu: numbe
 }
 
 export function namesAndPorts(project: Project): string[] {
-  const addresses = parts.map(({ service, port }) => `http://${service}:${port}`);
+  const addresses = parts.flatMap(({ name, service, port }) => [
+    `http://${service}:${port}`,
+    `http://${name}-*.${name}:${port}`,
+  ]);
   return parts.flatMap(({ name, service, port }) => {
     const container = workloads(project).find((workload) => workload.name === name)?.container;
     const settings = named(project, 'ConfigMap', `${name}-settings`)?.data ?? {};

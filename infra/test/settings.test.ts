@@ -53,13 +53,13 @@ describe('settings', () => {
     expect(JSON.stringify(readProject().manifests)).not.toContain('CONTROL');
   });
 
-  test('the bus delivers to the four services', () => {
+  test('the bus delivers to every copy of the four services', () => {
     const { SUBSCRIPTIONS } = schemas['event-bus'].parse(named(readProject(), 'ConfigMap', 'event-bus-settings')?.data);
     expect(SUBSCRIPTIONS).toEqual([
-      { name: 'posts', url: 'http://posts-clusterip-srv:4000/events' },
-      { name: 'comments', url: 'http://comments-srv:4001/events' },
-      { name: 'query', url: 'http://query-srv:4002/events' },
-      { name: 'moderation', url: 'http://moderation-srv:4003/events' },
+      { name: 'posts-*', url: 'http://posts-*.posts:4000/events' },
+      { name: 'comments-*', url: 'http://comments-*.comments:4001/events' },
+      { name: 'query-*', url: 'http://query-*.query:4002/events' },
+      { name: 'moderation-*', url: 'http://moderation-*.moderation:4003/events' },
     ]);
   });
 });
