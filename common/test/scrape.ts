@@ -10,7 +10,7 @@ const LABEL = /([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)",?/g;
 const PROCESS = /^(nodejs|process)_/;
 
 /** Our own metrics are in base units, which their names end with (prometheus.io/docs/practices/naming). */
-const UNITS = /_(seconds|bytes|events|works|readers|letters|copies|state|degraded)$/;
+const UNITS = /_(seconds|bytes|events|works|readers|letters|copies|comments|state|degraded)$/;
 
 export class Scrape {
   readonly type: string;

@@ -70,7 +70,7 @@ export function removeFolders(): void {
 
 type Part = { app: Express; loops: Loop[]; held?: { end(): void }[] };
 type Options = { migrations: readonly string[]; create: (part: { db: Database; log: Log; bus: Bus }) => Part };
-type Places = { after?: string; upto?: string; head?: string; replay?: string };
+type Places = { after?: string; upto?: string; head?: string; replay?: string; share?: string };
 
 /** A service as its main creates it, with these settings as its environment. */
 export const defined = <Settings>(service: Definition<Settings>, env: Record<string, string> = {}): Options => ({
@@ -118,11 +118,12 @@ export class Service {
   }
 
   /** Pushes events as the bus does; without `after` as a classic bus: one event, without checkpoints. */
-  push(events: object | object[], { after, upto, head = upto, replay }: Places = {}) {
+  push(events: object | object[], { after, upto, head = upto, replay, share }: Places = {}) {
     const push = this.http.post('/events');
     if (after === undefined || upto === undefined) return push.send(events);
     push.set('event-after', after).set('event-upto', upto).set('event-head', String(head));
     if (replay) push.set('event-replay', replay);
+    if (share) push.set('event-share', share);
     return push.type('application/cloudevents-batch+json').send(JSON.stringify(events));
   }
 

@@ -1,11 +1,13 @@
-// The moderation service: it has no routes of its own, only the relay of its outbox and its subscription.
+// The moderation service: it has no routes of its own, only the relay of its outbox, its subscription, and the loop that judges.
 import { prepareReplay } from '@blog/common/core/outbox.ts';
 import { Relay } from '@blog/common/core/relay.ts';
 import { Subscriber } from '@blog/common/core/subscriber.ts';
+import { wholeNumber } from '@blog/common/http/input.ts';
 import { busSettings } from '@blog/common/run/config.ts';
 import { defineService } from '@blog/common/run/service.ts';
 import { z } from 'zod';
-import { createHandlers, normalize } from './moderation.ts';
+import { Judging } from './judging.ts';
+import { createHandlers, isIn, normalize, type Outcome } from './moderation.ts';
 import { migrations } from './schema.ts';
 
 /** `BANNED_WORDS`: separated by commas. */
@@ -17,21 +19,53 @@ const bannedWords = z
 
 export const moderation = defineService({
   name: 'moderation',
-  settings: z.object({ ...busSettings, BANNED_WORDS: bannedWords }),
+  settings: z.object({
+    ...busSettings,
+    BANNED_WORDS: bannedWords,
+    /** The time that a verdict takes, in milliseconds: it stands for a call to some model. */
+    MODERATION_DELAY_MS: wholeNumber(0, 600_000).default(0),
+    /** The maximum of comments that one copy judges at once. */
+    MODERATION_CONCURRENCY: wholeNumber(1, 1_000).default(8),
+  }),
   migrations,
   create(context) {
-    const { metrics, settings } = context;
+    const { db, metrics, settings } = context;
+    const { BANNED_WORDS: bannedWords, MODERATION_DELAY_MS: time, MODERATION_CONCURRENCY: concurrency } = settings;
     const verdicts = metrics.counter('moderation_verdicts_total', 'Verdicts made.', 'status', ['approved', 'rejected']);
+    const takenOver = metrics.counter(
+      'moderation_taken_over_total',
+      'Verdicts made that were the share of another copy.',
+    );
     const relay = new Relay(context);
-    const subscriber = new Subscriber({
+    const subscriber: Subscriber<Outcome> = new Subscriber<Outcome>({
       ...context,
-      handlers: createHandlers(settings.BANNED_WORDS),
+      // A verdict that takes no time needs no note: it is made in the transaction of the push.
+      handlers: createHandlers(bannedWords, (id) => time === 0 && isIn(subscriber.share, id)),
       // The verdicts are published again with the comments that a replay brings.
       onReplay: prepareReplay,
       onApplied: (_events, made) => {
-        for (const status of made) if (status) verdicts.inc({ status });
+        for (const status of made) if (status && status !== 'noted') verdicts.inc({ status });
+        if (made.includes('noted')) judging.noted();
       },
     });
-    return { routes: [], relay, subscriber };
+    const judging = new Judging({
+      ...{ db, bannedWords, time, concurrency },
+      share: () => subscriber.share,
+      onVerdict(status, isTakenOver) {
+        verdicts.inc({ status });
+        if (isTakenOver) takenOver.inc();
+      },
+    });
+    metrics.gauge(
+      'moderation_waiting_comments',
+      'Comments that wait for a verdict.',
+      async () => (await judging.waiting()).comments,
+    );
+    metrics.gauge(
+      'moderation_waiting_seconds',
+      'The time that the first of them has waited; 0 if there is none.',
+      async () => (await judging.waiting()).seconds,
+    );
+    return { routes: [], relay, subscriber, loops: [judging] };
   },
 });

@@ -1,8 +1,13 @@
 // The rules of moderation: a verdict on a comment is made once, and the event that announces it is in the same transaction.
-import { createEvent, type Handlers, recordOf, type Verdict } from '@blog/common/core/events.ts';
+import { hash } from 'node:crypto';
+import { createEvent, type Handlers, type KnownEvent, recordOf, type Verdict } from '@blog/common/core/events.ts';
 import { enqueue } from '@blog/common/core/outbox.ts';
+import type { Tx } from '@blog/common/core/sqlite.ts';
+import type { Share } from '@blog/common/core/subscriber.ts';
 
 const SOURCE = 'moderation';
+
+export type Created = Extract<KnownEvent, { type: 'CommentCreated' }>;
 
 /** Letters that only look different (ｏｒａｎｇｅ, ORANGE) become the same. */
 export const normalize = (text: string): string => text.normalize('NFKC').toLowerCase();
@@ -13,27 +18,52 @@ export function judge(content: string, bannedWords: string[]): Verdict {
   return bannedWords.some((word) => text.includes(word)) ? 'rejected' : 'approved';
 }
 
-const INSERT = 'INSERT OR IGNORE INTO verdicts (id, status, event) VALUES (?, ?, ?)';
+/** The number that decides which copy judges a comment first: the one whose index is its remainder by the count of copies. */
+const numberOf = (id: string): number => hash('sha256', id, 'buffer').readUInt32BE();
 
-/** The handlers return the verdict if it was made now. */
-export const createHandlers = (bannedWords: string[]): Handlers<Verdict | undefined> => ({
-  CommentCreated(tx, { data: { id, content = '' }, given, traceparent }) {
+/** True for a comment in this share. */
+export const isIn = ({ index, count }: Share, id: string): boolean => count === 1 || numberOf(id) % count === index;
+
+/** Stores the verdict on a comment, and puts the event that announces it into the outbox, unless there is a verdict already. */
+export function announce(tx: Tx, { data, given, traceparent }: Created, bannedWords: string[]): Verdict | undefined {
+  const status = judge(data.content ?? '', bannedWords);
+  // A classic service finds its comment by what it called it: a number stays one.
+  const verdict = { id: given.id as string | number, postId: given.postId, content: given.content, status };
+  const event = JSON.stringify(createEvent(SOURCE, 'CommentModerated', verdict, traceparent));
+  if (tx.run(INSERT, data.id, status, event).changes === 0) return;
+  enqueue(tx, event);
+  return status;
+}
+
+const INSERT = 'INSERT OR IGNORE INTO verdicts (id, status, event, logged) VALUES (?, ?, ?, 0)';
+const NOTE = 'INSERT OR IGNORE INTO notes (id, number, event) VALUES (?, ?, ?)';
+export const removeNote = (tx: Tx, id: string) => tx.run('DELETE FROM notes WHERE id = ?', id).changes > 0;
+
+/** The first verdict in the log stands, also where this copy has made another one. */
+const TAKE_OVER = `INSERT INTO verdicts (id, status, event, logged) VALUES (?, ?, ?, 1)
+  ON CONFLICT (id) DO UPDATE SET status = excluded.status, event = excluded.event, logged = 1 WHERE logged = 0`;
+
+/** The outcome of an event: a verdict made now, or a comment that was noted to be judged later. */
+export type Outcome = Verdict | 'noted' | undefined;
+
+/** `isNow`: true for a comment that is judged in the transaction of its delivery. */
+export const createHandlers = (bannedWords: string[], isNow: (id: string) => boolean): Handlers<Outcome> => ({
+  CommentCreated(tx, event) {
+    const { id } = event.data;
     const made = tx.get<{ event: string }>('SELECT event FROM verdicts WHERE id = ?', id);
     if (made) {
       enqueue(tx, made.event);
       return;
     }
-    const status = judge(content, bannedWords);
-    // A classic service finds its comment by what it called it: a number stays one.
-    const verdict = { id: given.id as string | number, postId: given.postId, content: given.content, status };
-    const event = JSON.stringify(createEvent(SOURCE, 'CommentModerated', verdict, traceparent));
-    tx.run(INSERT, id, status, event);
-    enqueue(tx, event);
-    return status;
+    if (isNow(id)) return announce(tx, event, bannedWords);
+    const { type, given: data, traceparent } = event;
+    tx.run(NOTE, id, numberOf(id), JSON.stringify({ type, data, traceparent }));
+    return 'noted';
   },
-  /** A lost or older database gets back from its own event the verdict that it does not have. */
   CommentModerated(tx, event) {
     const { id, status } = event.data;
-    if (status) tx.run(INSERT, id, status, recordOf(SOURCE, event));
+    if (!status) return;
+    tx.run(TAKE_OVER, id, status, recordOf(SOURCE, event));
+    removeNote(tx, id);
   },
 });

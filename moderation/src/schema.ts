@@ -12,4 +12,20 @@ const verdicts = `
   ) STRICT;
 `;
 
-export const migrations = [verdicts + outboxSchema + checkpointSchema];
+/**
+ * The comments that wait for a verdict: `event` is the one that announced the comment. `logged` is 0 while a verdict has not
+ * come back from the log, where another copy's may stand before it; older verdicts were made by the only copy.
+ */
+const notes = `
+  ALTER TABLE verdicts ADD COLUMN logged INTEGER NOT NULL DEFAULT 1;
+  CREATE TABLE notes (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    number INTEGER NOT NULL,
+    event TEXT NOT NULL,
+    notedAt REAL NOT NULL DEFAULT (unixepoch('subsec'))
+  ) STRICT;
+`;
+
+/** Append only: databases out there have run the first ones. */
+export const migrations = [verdicts + outboxSchema + checkpointSchema, notes];
