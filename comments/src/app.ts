@@ -4,7 +4,7 @@ import { parse } from '@blog/common/core/problem.ts';
 import { Relay } from '@blog/common/core/relay.ts';
 import { Subscriber } from '@blog/common/core/subscriber.ts';
 import { BODY_LIMIT, idempotencyKey, jsonBody, page, parsePage } from '@blog/common/http/input.ts';
-import { busSettings, corsSettings } from '@blog/common/run/config.ts';
+import { busSettings, corsSettings, ownerSettings } from '@blog/common/run/config.ts';
 import { defineService } from '@blog/common/run/service.ts';
 import { Router } from 'express';
 import { z } from 'zod';
@@ -16,16 +16,17 @@ const postPath = z.object({ id: entityId });
 
 export const comments = defineService({
   name: 'comments',
-  settings: z.object({ ...busSettings, ...corsSettings }),
+  settings: z.object({ ...busSettings, ...corsSettings, ...ownerSettings }),
   migrations,
   create(context) {
-    const { db, observer } = context;
-    const relay = new Relay({ ...context, handlers });
+    const { db, settings } = context;
+    const relay = new Relay({ ...context, handlers, answerAfter: settings.ANSWER_AFTER });
     const subscriber = new Subscriber({
       ...context,
       handlers,
       onReplay: publishAgain,
       onApplied: (events) => {
+        relay.acknowledgements.arrived(events);
         for (const { type, data } of events) if (type === 'PostCreated') waitingRoom.arrived(data.id);
       },
     });
@@ -36,13 +37,12 @@ export const comments = defineService({
       const { id: postId } = parse(postPath, req.params);
       const given = parse(newComment, req.body);
       const key = idempotencyKey(req);
-      const create = () => db.write((tx) => createComment(tx, postId, given, key, res.locals.traceparent));
+      const create = () => relay.publish((tx) => createComment(tx, postId, given, key, res.locals.traceparent), key);
       let comment = await create();
       while (!comment) {
         await waitingRoom.waitFor(postId);
         comment = await create();
       }
-      observer.step('written', []);
       const location = `/posts/${encodeURIComponent(postId)}/comments#${comment.id}`;
       res.status(201).location(location).json(comment);
     });

@@ -4,7 +4,7 @@ import { parse } from '@blog/common/core/problem.ts';
 import { Relay } from '@blog/common/core/relay.ts';
 import { Subscriber } from '@blog/common/core/subscriber.ts';
 import { BODY_LIMIT, idempotencyKey, jsonBody, page, parsePage } from '@blog/common/http/input.ts';
-import { busSettings, corsSettings } from '@blog/common/run/config.ts';
+import { busSettings, corsSettings, ownerSettings } from '@blog/common/run/config.ts';
 import { defineService } from '@blog/common/run/service.ts';
 import { Router } from 'express';
 import { z } from 'zod';
@@ -13,20 +13,24 @@ import { migrations } from './schema.ts';
 
 export const posts = defineService({
   name: 'posts',
-  settings: z.object({ ...busSettings, ...corsSettings }),
+  settings: z.object({ ...busSettings, ...corsSettings, ...ownerSettings }),
   migrations,
   create(context) {
-    const { db, observer } = context;
-    const relay = new Relay({ ...context, handlers });
-    const subscriber = new Subscriber({ ...context, handlers, onReplay: publishAgain });
+    const { db, settings } = context;
+    const relay = new Relay({ ...context, handlers, answerAfter: settings.ANSWER_AFTER });
+    const subscriber = new Subscriber({
+      ...context,
+      handlers,
+      onReplay: publishAgain,
+      onApplied: (events) => relay.acknowledgements.arrived(events),
+    });
     const routes = Router();
 
     for (const path of ['/posts', '/posts/create']) {
       routes.post(path, jsonBody(BODY_LIMIT), async (req, res) => {
         const given = parse(newPost, req.body);
         const key = idempotencyKey(req);
-        const post = await db.write((tx) => createPost(tx, given, key, res.locals.traceparent));
-        observer.step('written', []);
+        const post = await relay.publish((tx) => createPost(tx, given, key, res.locals.traceparent), key);
         res.status(201).location(`/posts/${post.id}`).json(post);
       });
     }

@@ -1,8 +1,9 @@
 // Two copies of posts on one bus: the same key at both is one post, and the log's word stands.
 
-import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
-import type { Json } from '../../common/test/fake-bus.ts';
-import { defined, NO_BUS, newFolder, removeFolders, Service, until } from '../../common/test/service.ts';
+import { Acknowledgements } from '@blog/common/core/acknowledgements.ts';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { FakeBus, type Json } from '../../common/test/fake-bus.ts';
+import { defined, NO_BUS, newFolder, removeFolders, Service, stays, until } from '../../common/test/service.ts';
 import { eventBus } from '../../event-bus/src/app.ts';
 import { startPosts } from './posts-service.ts';
 
@@ -108,4 +109,96 @@ test('a key of a post from before ids came from keys still answers with that pos
   expect((await send(copy, 'a').expect(201)).body).toEqual({ id: 'old', title: 'a', createdAt: 'then' });
   await send(copy, 'b').expect(422);
   expect(await list(copy)).toHaveLength(1);
+});
+
+describe('with ANSWER_AFTER=log', () => {
+  let fake: FakeBus;
+  beforeEach(async () => {
+    env = { ANSWER_AFTER: 'log' };
+    fake = await new FakeBus().open();
+  });
+  afterEach(() => fake.close());
+
+  /** Sends, and notes the answer once it is there. */
+  const sending = (copy: Service | undefined, title: string, key?: string) => {
+    const sent: { answer?: Json; done: Promise<Json> } = {
+      done: send(copy, title, key).then((a) => (sent.answer = a)),
+    };
+    return sent;
+  };
+
+  test('two copies with the same key at once: the same answer for the same title, else 201 for one and 422 for the other', async () => {
+    const url = await startBus();
+    copies = [await start(url, 'posts-0'), await start(url, 'posts-1')];
+    for (let i = 0; i < 10; i += 1) {
+      const same = await Promise.all(copies.map((copy) => send(copy, 'same', `same-${i}`).expect(201)));
+      expect(same[0]?.body).toEqual(same[1]?.body);
+      const other = await Promise.all(copies.map((copy, j) => send(copy, `other ${j}`, `other-${i}`)));
+      expect(other.map(({ status }) => status).sort()).toEqual([201, 422]);
+      const entry = (await log()).at(-1);
+      expect(other.find(({ status }) => status === 201)?.body).toEqual(entry.data);
+    }
+    expect(await log()).toHaveLength(20);
+    for (const copy of copies) {
+      const titles = (await list(copy)).map(({ id, title, createdAt }) => ({ id, title, createdAt }));
+      expect(titles).toEqual(expect.arrayContaining((await log()).map(({ data }) => data)));
+      expect(titles).toHaveLength(20);
+    }
+  });
+
+  test('201 comes once the bus has the event; a repeated request waits as well', async () => {
+    fake.mode = { status: 503 };
+    copies = [await start(fake.url, 'posts-0')];
+    const first = sending(copies[0], 'a');
+    await until(() => fake.publications.length > 0);
+    const again = sending(copies[0], 'a');
+    expect(await stays(() => !first.answer && !again.answer, 300)).toBe(true);
+    fake.mode = 'ours';
+    const answers = [await first.done, await again.done];
+    expect(answers.map(({ status }) => status)).toEqual([201, 201]);
+    expect(fake.log.map(({ data }) => data)).toEqual([answers[0].body]);
+    expect(answers[1].body).toEqual(answers[0].body);
+  });
+
+  test('after 5 s it is a 503, safe to repeat, also after a restart', async () => {
+    fake.mode = { status: 503 };
+    const folder = newFolder();
+    copies = [await startPosts({ busUrl: fake.url, folder, env })];
+    const began = performance.now();
+    const { headers, body } = await send(copies[0], 'a').expect(503);
+    expect(performance.now() - began).toBeGreaterThanOrEqual(4_900);
+    expect([headers['retry-after'], body.detail]).toEqual(['1', expect.stringContaining('not in the log yet')]);
+    fake.mode = 'ours';
+    const { body: post } = await send(copies[0], 'a').expect(201);
+    await copies[0]?.close();
+    fake.mode = { status: 503 };
+    copies = [await startPosts({ busUrl: fake.url, folder, env })];
+    expect((await send(copies[0], 'a').expect(201)).body).toEqual(post);
+    expect(fake.log).toHaveLength(1);
+  }, 15_000);
+
+  test("an event that comes back from the log before the bus's answer is enough", async () => {
+    fake.mode = 'hangs';
+    copies = [await start(fake.url, 'posts-0')];
+    const sent = sending(copies[0], 'a');
+    const { body } = await until(() => fake.publications[0]);
+    await copies[0]?.push({ ...body, id: 'another' }).expect(200);
+    expect(await stays(() => !sent.answer)).toBe(true);
+    await copies[0]?.history([body]).expect(200);
+    expect((await sent.done).body).toEqual(body.data);
+  });
+
+  test('what the bus refuses is a 503, the first time and repeated', async () => {
+    const headers = { 'content-type': 'application/problem+json' };
+    fake.mode = ({ body }) => (body ? { status: 422, headers, body: { status: 422 } } : 'ours');
+    copies = [await start(fake.url, 'posts-0')];
+    for (let i = 0; i < 2; i += 1) expect((await send(copies[0], 'a').expect(503)).body.detail).toContain('refuses');
+  });
+
+  test('a service that stops answers callers that wait', async () => {
+    const acknowledgements = new Acknowledgements();
+    const waiting = acknowledgements.of('id', 1).catch(({ status }) => status);
+    acknowledgements.end();
+    expect(await waiting).toBe(503);
+  });
 });

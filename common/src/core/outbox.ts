@@ -66,6 +66,14 @@ export function forget(tx: Tx, seq: number, checkpoint: Checkpoint | undefined):
 /** The first row that waits. Refused ones stand before it and none behind it, so that a long outbox is not searched. */
 const firstWaiting = (tx: Tx, sent: number) => nextRows(tx, sent, 1).rows[0];
 
+/** The last row; 0 if there is none. */
+export const lastRow = (tx: Tx): number => tx.get<{ seq: number }>('SELECT max(seq) AS seq FROM outbox')?.seq ?? 0;
+
+/** True if the bus has refused the event of this post or comment. */
+export const isRefused = (tx: Tx, id: string, upto: number): boolean =>
+  tx.get("SELECT 1 FROM outbox WHERE seq <= ? AND refused IS NOT NULL AND event ->> 'subject' = ?", upto, id) !==
+  undefined;
+
 /** The answers of the bus to the first hundred events that it refused. */
 export function refusals(tx: Tx, sent: number): string[] {
   const sql = 'SELECT refused FROM outbox WHERE seq < ? AND refused IS NOT NULL LIMIT 100';
@@ -76,12 +84,11 @@ export function refusals(tx: Tx, sent: number): string[] {
 /** Counts the events that wait and the refused ones; `oldestSeconds` is the age of the first that waits. */
 export function depthOf(tx: Tx, sent: number) {
   const first = firstWaiting(tx, sent);
-  const last = tx.get<{ seq: number }>('SELECT max(seq) AS seq FROM outbox');
   const sql = 'SELECT count(*) AS count FROM outbox WHERE seq < ? AND refused IS NOT NULL';
   const age = first ? Date.now() - Date.parse(JSON.parse(first.event).time) : 0;
   return {
     // Rows follow one another with hardly a gap, so that the ends tell their number.
-    events: first && last ? last.seq - first.seq + 1 : 0,
+    events: first ? lastRow(tx) - first.seq + 1 : 0,
     oldestSeconds: Math.max(0, age / 1_000),
     refused: tx.get<{ count: number }>(sql, first?.seq ?? Number.MAX_SAFE_INTEGER)?.count ?? 0,
   };

@@ -1,4 +1,5 @@
 // The relay: sends the outbox to the bus.
+import { Acknowledgements } from './acknowledgements.ts';
 import { askForEvent, askForEvents, isProblem } from './bus-kind.ts';
 import { checkpointText } from './checkpoint.ts';
 import type { Database } from './database.ts';
@@ -6,7 +7,19 @@ import { apply, BATCH, EVENT_TYPES, type Handlers, PLAIN, parseEvent, parseTrace
 import { type Answer, type Bus, carry, isSuccess, reason } from './exchange.ts';
 import { batching, Failures, Loop, retryAfter } from './loop.ts';
 import type { Observer } from './observer.ts';
-import { depthOf, forget, nextRows, type OutboxRow, publishedUpTo, refusals, sendRefusedAgain } from './outbox.ts';
+import {
+  depthOf,
+  forget,
+  isRefused,
+  lastRow,
+  nextRows,
+  type OutboxRow,
+  publishedUpTo,
+  refusals,
+  sendRefusedAgain,
+} from './outbox.ts';
+import { unavailable } from './problem.ts';
+import type { Tx } from './sqlite.ts';
 
 /** The maximum of events in one request. */
 const BATCH_EVENTS = 1_000;
@@ -27,6 +40,8 @@ type Options = {
   observer: Observer;
   /** Apply the log's content of an event that this service has published with other content. */
   handlers?: Handlers<unknown>;
+  /** Names the moment at which a caller is answered: after the commit here, or once the bus has its event. */
+  answerAfter?: 'commit' | 'log';
 };
 
 /** Sends the outbox to the bus, in order. A crash at any moment sends some events again; the bus recognises them. */
@@ -37,6 +52,7 @@ export class Relay extends Loop {
   #sent = 0;
   /** The maximum of events in the next request: one after a failure, then it grows with each answer that names positions. */
   #limit = 1;
+  readonly acknowledgements = new Acknowledgements();
   /** True once a classic bus was found in the place of one that named positions. */
   #isClassic = false;
 
@@ -52,6 +68,26 @@ export class Relay extends Loop {
   /** True while the last exchange with the bus has failed. */
   get fails(): boolean {
     return this.#failures.count > 0;
+  }
+
+  /**
+   * Stores a post or a comment with its event, and returns it after the commit, or once it is in the log. There another copy
+   * may have been first with the same key: then `make`, run again, finds what the log says.
+   * @throws Problem 503 if it is not in the log in time, and whatever `make` throws
+   */
+  async publish<T extends { id: string } | undefined>(make: (tx: Tx) => T, key: string | null): Promise<T> {
+    const { db, observer, answerAfter } = this.#options;
+    const isAwaited = answerAfter === 'log';
+    const { made, row } = await db.write((tx) => ({ made: make(tx), row: isAwaited ? lastRow(tx) : 0 }));
+    if (!made) return made;
+    observer.step('written', []);
+    if (!isAwaited) return made;
+    await this.acknowledgements.of(made.id, row);
+    return db.read((tx) => {
+      if (isRefused(tx, made.id, row))
+        throw unavailable('It is stored, but the event bus refuses it (see /readyz).', 10);
+      return key === null ? made : make(tx);
+    });
   }
 
   /** The depth of the outbox, for metrics. */
@@ -144,7 +180,7 @@ export class Relay extends Loop {
     const { seq } = batch.at(-1) as OutboxRow;
     const checkpoint = checkpointText.safeParse(said.checkpoint).data;
     observer.step('sent', seen(batch, isPlaced ? positions : []));
-    this.#sent = seq;
+    this.#acknowledged(seq);
     this.#limit = isPlaced ? Math.min(10 * this.#limit, BATCH_EVENTS) : 1;
     if (isPlaced) this.#isClassic = false;
     this.#failures.end();
@@ -170,8 +206,13 @@ export class Relay extends Loop {
       const text = `${eventId}: ${status} ${JSON.stringify(body ?? '')}`.slice(0, 1_000);
       await db.write((tx) => tx.run('UPDATE outbox SET refused = ? WHERE seq = ?', text, seq));
     }
-    this.#sent = seq;
+    this.#acknowledged(seq);
     this.#failures.end();
+  }
+
+  #acknowledged(seq: number): void {
+    this.#sent = seq;
+    this.acknowledgements.upto(seq);
   }
 
   async #failed(why: string, atLeast = 0): Promise<void> {

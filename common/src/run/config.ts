@@ -49,6 +49,9 @@ export const databaseSettings = {
   OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(1),
 };
 
+/** `log`: a request that creates something is answered once the bus has its event. */
+export const ownerSettings = { ANSWER_AFTER: z.enum(['commit', 'log']).default('commit') };
+
 export const busSettings = { EVENT_BUS_URL: localDefault(httpUrl, localUrl('event-bus')) };
 
 const isOrigin = (text: string) => text === '*' || (URL.canParse(text) && new URL(text).origin === text);

@@ -97,7 +97,7 @@ export function createService<Settings>({ name, create }: Service<Settings>, giv
   const openapi = new URL(`../../../${name}/openapi.yaml`, import.meta.url);
   const watch = watchRequests({ log, metrics, tracer });
   const app = createApp({ openapi, db, log, watch, metrics, routes, checks, origins });
-  return { app, loops, held: [streams, parts.held].filter((held) => held !== undefined) };
+  return { app, loops, held: [streams, parts.held, relay?.acknowledgements].filter((held) => held !== undefined) };
 }
 
 function observeRelay(metrics: Metrics, relay: Relay): void {
