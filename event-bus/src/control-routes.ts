@@ -108,9 +108,7 @@ export function controlRoutes({ db, token, subscriptions }: Shared & { subscript
   routes.post('/dead-letters/:id/redeliver', body, async (req, res) => {
     const { id } = parse(letterPath, req.params);
     const letter = await db.read((tx) => getLetter(tx, id));
-    const loop = subscriptions.find(letter.subscription);
-    if (!loop) throw new Problem(409, `There is no subscription ${letter.subscription} any more: discard the letter.`);
-    await loop.command((pusher) => redeliver(pusher, db, id));
+    await find(letter.subscription).command((pusher) => redeliver(pusher, db, id));
     res.json({ status: 'OK' });
   });
 

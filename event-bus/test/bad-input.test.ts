@@ -173,7 +173,8 @@ test('a dead letter of a subscription that is no longer configured can only be d
   const { bus, id } = await parked();
   await bus.stop();
   const without = await startBus({ folder: bus.folder });
+  await until(async () => expect(await without.subscription('a')).toMatchObject({ state: 'gone' }));
   const { body } = await without.http.post(`/dead-letters/${id}/redeliver`).expect(409);
-  expect(body.detail).toBe('There is no subscription a any more: discard the letter.');
+  expect(body.detail).toBe('a is gone: discard the letter, or forget the subscription.');
   await without.http.delete(`/dead-letters/${id}`).expect(204);
 });

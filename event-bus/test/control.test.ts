@@ -14,8 +14,8 @@ test('the list of subscriptions has the name, position and state of each', async
   await until(async () => {
     const { body } = await bus.http.get('/subscriptions').expect(200);
     expect(body).toEqual([
-      { name: 'one', url: one.url, kind: 'checkpointed', ...well },
-      { name: 'two', url: two.url, kind: 'plain', ...well },
+      { name: 'one', service: 'one', url: one.url, kind: 'checkpointed', ...well },
+      { name: 'two', service: 'two', url: two.url, kind: 'plain', ...well },
     ]);
   });
 });

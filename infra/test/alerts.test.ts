@@ -52,6 +52,7 @@ describePrometheus('promtool', () => {
     ['lag that falls', /\n +and subscription_lag_events >= .*/, ''],
     ['lag of a moment', 'subscription_lag_seconds > 10', 'subscription_lag_seconds >= 0'],
     ['no lag', 'offset 1m', 'offset 1h'],
+    ['a copy that is gone', /\n +unless on .*/, ''],
     ['lag too early', 'for: 2m', 'for: 1m'],
     ['an outbox that was just filled', 'outbox_oldest_seconds > 10', 'outbox_oldest_seconds > 1'],
     ['an outbox that empties', /\n +and outbox_events >= .*/, ''],
