@@ -48,7 +48,14 @@ async function follow(db: Database | undefined, handlers: Handlers<unknown>, eve
   return row && JSON.parse(row.event);
 }
 
-const judge = async (comment: KnownEvent) => publish(await follow(moderation, createHandlers(['orange'], () => true), comment));
+const judge = async (comment: KnownEvent) =>
+  publish(
+    await follow(
+      moderation,
+      createHandlers(['orange'], () => true),
+      comment,
+    ),
+  );
 
 async function update(verdict: KnownEvent, comment?: KnownEvent): Promise<void> {
   if (comment) await follow(comments, commentsHandlers, comment);

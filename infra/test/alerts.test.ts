@@ -57,6 +57,10 @@ describePrometheus('promtool', () => {
     ['an outbox that was just filled', 'outbox_oldest_seconds > 10', 'outbox_oldest_seconds > 1'],
     ['an outbox that empties', /\n +and outbox_events >= .*/, ''],
     ['no dead letter', 'dead_letters > 0', 'dead_letters > 5'],
+    ['a change of leaders', 'sum(bus_leader) == 0\n        for: 30s', 'sum(bus_leader) == 0\n        for: 5s'],
+    ['a copy that follows', 'sum(bus_leader) == 0', 'bus_leader == 0'],
+    ['a node that one copy does not see', 'max by (node) (quorum_node_current)', 'min by (node) (quorum_node_current)'],
+    ['no other log', 'bus_diverged == 1', 'bus_diverged == 2'],
     ['every state', 'subscription_state{state="diverged"}', 'subscription_state'],
   ])('would say that the rules report %s', (_, from, to) => {
     const wrong = rules.replace(from, to);
