@@ -1,4 +1,5 @@
 // The query service: the read model that its subscription builds, lists of it, and a stream of its changes.
+import { setTimeout as delay } from 'node:timers/promises';
 import { entityId } from '@blog/common/core/events.ts';
 import type { Sending } from '@blog/common/core/observer.ts';
 import { fieldProblem, parse } from '@blog/common/core/problem.ts';
@@ -9,13 +10,20 @@ import { busSettings, corsSettings } from '@blog/common/run/config.ts';
 import { defineService } from '@blog/common/run/service.ts';
 import { Router } from 'express';
 import { z } from 'zod';
-import { begin, readStep } from './changes.ts';
+import { begin, isBehind, readStep } from './changes.ts';
 import { handlers } from './projection.ts';
-import { EMBEDDED, getPost, type List, readList } from './read-model.ts';
+import { EMBEDDED, getPost, type List, nameModel, readList } from './read-model.ts';
 import { migrations } from './schema.ts';
 
 const postPath = z.object({ id: entityId });
+/** It may be on its way: a post that is stored and not published yet is known to its owner alone. */
+function unknownPost(): never {
+  throw fieldProblem(404, 'id', 'must be the id of a post', 'No post with this id has come here yet.');
+}
 const streamQuery = z.object({ after: z.string({ error: 'must be given once' }).optional() });
+
+/** The pauses after which a copy looks again for what a reader has seen at another one, in milliseconds: 2 s in all. */
+const PAUSES = [50, 100, 150, 200, 500, 1_000];
 
 /** The maximum of pushes that are observed on their way to the readers of the stream. */
 const OBSERVED = 100;
@@ -31,6 +39,9 @@ export const query = defineService({
     const subscriber = new Subscriber({
       ...context,
       handlers,
+      // A replayed log may be another one.
+      onReplay: (tx) => nameModel(tx, undefined, false),
+      onPush: nameModel,
       onApplied: (events) => {
         if (streams.readers === 0) pushing = [];
         else if (pushing.length < OBSERVED) pushing.push(observer.sending(events, 'stream'));
@@ -40,9 +51,26 @@ export const query = defineService({
     const shared = shareReads<List>(db);
     const routes = Router();
 
+    const ending = new AbortController();
+    /** Waits while this copy is behind others. Reads again after each pause; the last answer counts, or its error. */
+    async function patiently<T>(read: () => Promise<T>, isThere = (_answer: T) => true): Promise<T> {
+      for (const pause of PAUSES) {
+        const answer = await read().then(
+          (value) => (isThere(value) ? { value } : undefined),
+          () => undefined,
+        );
+        if (answer) return answer.value;
+        if (ending.signal.aborted) break;
+        await delay(pause, undefined, { signal: ending.signal }).catch(() => {});
+      }
+      return read();
+    }
+    /** A list's item may be known to other copies only. Alone, this one knows what there is. */
+    const find = <T>(read: () => Promise<T>) => (subscriber.share.count > 1 ? patiently(read) : read());
+
     routes.get('/posts', async (req, res) => {
       const { limit = 50, cursor } = parsePage(req);
-      const list = await shared(JSON.stringify([limit, cursor]), (tx) => readList(tx, limit, cursor));
+      const list = await find(() => shared(JSON.stringify([limit, cursor]), (tx) => readList(tx, limit, cursor)));
       page(req, res, list);
       res.set('Stream-Position', list.position).type('json').send(list.json);
     });
@@ -50,21 +78,25 @@ export const query = defineService({
     routes.get('/posts/:id', async (req, res) => {
       const { id } = parse(postPath, req.params);
       const { limit = EMBEDDED, cursor } = parsePage(req);
-      const found = await db.read((tx) => getPost(tx, id, limit, cursor));
-      // It may be on its way: a post that is stored and not published yet is known to its owner alone.
-      if (!found) throw fieldProblem(404, 'id', 'must be the id of a post', 'No post with this id has come here yet.');
+      const found = await find(() => db.read((tx) => getPost(tx, id, limit, cursor) ?? unknownPost()));
       res.set('Stream-Position', found.position);
       res.json({ ...found.post, comments: page(req, res, found.comments) });
     });
 
     routes.get('/stream', async (req, res) => {
       const { after } = parse(streamQuery, req.query);
-      const first = await db.read((tx) => begin(tx, req.get('Last-Event-ID') ?? after));
+      const position = req.get('Last-Event-ID') ?? after;
+      if (position)
+        await patiently(
+          () => db.read((tx) => isBehind(tx, position)),
+          (isBehind) => !isBehind,
+        );
+      const first = await db.read((tx) => begin(tx, position));
       await streams.follow(res, first, readStep, () => {
         for (const { end } of pushing.splice(0)) end();
       });
     });
 
-    return { routes: [routes], subscriber, streams };
+    return { routes: [routes], subscriber, streams, held: { end: () => ending.abort() } };
   },
 });

@@ -11,6 +11,12 @@ const WINDOW_TEXT = 256 * 1024;
 /** A reader that missed more changes than this reads the list again. */
 const MISSED = 5_000;
 
+/** True if this copy has not applied yet what the reader has seen at another one. */
+export function isBehind(tx: Tx, position: string): boolean {
+  const [head, asked] = [parsePosition(streamPosition(tx)), parsePosition(position)];
+  return asked.model === head.model && asked.revision > head.revision;
+}
+
 /** Begins a stream right behind the position that the reader names, or now; with a reset if it cannot. */
 export function begin(tx: Tx, position: string | undefined): Step {
   const now = streamPosition(tx);

@@ -1,4 +1,6 @@
 // The reads of the read model: lists of posts, one post, and the changes in them.
+import { randomUUID } from 'node:crypto';
+import { type Checkpoint, NEW, positionOf } from '@blog/common/core/checkpoint.ts';
 import type { Status } from '@blog/common/core/events.ts';
 import { firstOf, type Rows, seqOf } from '@blog/common/core/rows.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
@@ -19,7 +21,17 @@ const EMBEDDED_TEXT = 640 * 1024;
 const SELECT_POST = `SELECT id, ${POST}, seq, commentCount FROM posts`;
 const SELECT_COMMENT = `SELECT id, postId, ${COMMENT}, seq FROM comments`;
 
-/** The position in this database's history: `<database>-<revision>`. */
+/**
+ * Names the read model after the log (its checksum at position 0), from which it is built: each copy that has applied the same
+ * events in the log's order has the same rows, with the same revisions. One that was changed otherwise gets a name of its own.
+ */
+export function nameModel(tx: Tx, after: Checkpoint | undefined, isInOrder: boolean): void {
+  if (after && positionOf(after) === 0 && after !== NEW)
+    tx.run('UPDATE model SET id = ? WHERE revision = 0', after.slice(after.indexOf('-') + 1));
+  if (!isInOrder) tx.run(`UPDATE model SET id = ? WHERE id NOT LIKE '%-%'`, randomUUID());
+}
+
+/** The position in the history of this read model: `<name>-<revision>`. */
 export function streamPosition(tx: Tx): string {
   const model = tx.get<{ id: string; revision: number }>('SELECT id, revision FROM model');
   return `${model?.id}-${model?.revision}`;

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { checkpointSchema } from '@blog/common/core/subscriber.ts';
 
 /**
- * The read model. `model` names this database and counts its changes; every row carries the revision of its last change,
+ * The read model. `model` names it (read-model.ts) and counts its changes; every row carries the revision of its last change,
  * so that a stream can go on behind any of them. A comment may be here before its post.
  */
 const readModel = `

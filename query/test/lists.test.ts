@@ -82,7 +82,7 @@ test('an answer names the stream position of its own snapshot', async () => {
   for (const id of ['a', 'b']) {
     await apply(post(id));
     const { headers } = await list();
-    expect(headers['stream-position']).toMatch(/^[0-9a-f-]{36}-\d+$/);
+    expect(headers['stream-position']).toMatch(/^[0-9a-f-]{32,36}-\d+$/);
     expect((await service.http.get(`/posts/${id}`)).headers['stream-position']).toBe(headers['stream-position']);
     positions.push(Number(/\d+$/.exec(String(headers['stream-position']))));
   }

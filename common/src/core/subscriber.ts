@@ -49,6 +49,11 @@ type Options<Result> = {
   handlers: Handlers<Result>;
   /** A replay order is being taken that sets the checkpoint to `after`. */
   onReplay?: (tx: Tx, after: Checkpoint) => void;
+  /**
+   * Called in the transaction of a push, before its events are applied. They follow the checkpoint `after`, if any, in the
+   * order of the log, unless `isInOrder` is false: a redelivery, a classic event, or a push that leaves parked events out.
+   */
+  onPush?: (tx: Tx, after: Checkpoint | undefined, isInOrder: boolean) => void;
   /** Called after COMMIT with the applied events, and with what the handlers returned for each. */
   onApplied?: (events: KnownEvent[], results: (Result | undefined)[]) => void;
 };
@@ -120,7 +125,12 @@ export class Subscriber<Result = void> extends Loop {
       this.#isClassic = head === undefined;
       return { status: 200, answer: { status: 'OK' } };
     }
-    const { isJoined, progress } = await this.#apply(events, cause, (tx) => this.#advance(tx, after, upto, headers));
+    const isWhole = positionOf(upto) - positionOf(after) === (Array.isArray(body) ? body.length : 1);
+    const { isJoined, progress } = await this.#apply(events, cause, (tx) => {
+      const isJoined = this.#advance(tx, after, upto, headers);
+      if (isJoined) this.#options.onPush?.(tx, after, isWhole);
+      return isJoined;
+    });
     this.#heard(head);
     return { status: isJoined ? 200 : 409, answer: progress };
   }
@@ -146,12 +156,13 @@ export class Subscriber<Result = void> extends Loop {
   }
 
   /** One transaction: the checkpoint moves and the events are applied, or neither. Without `advance` it stays. */
-  async #apply(parsed: KnownEvent[], cause?: string, advance: (tx: Tx) => boolean = () => true) {
+  async #apply(parsed: KnownEvent[], cause?: string, advance?: (tx: Tx) => boolean) {
     const { db, observer, handlers, onApplied } = this.#options;
     const { events, end } = observer.applying(parsed, cause);
     try {
       const { isJoined, results, progress } = await db.write((tx) => {
-        const isJoined = advance(tx);
+        const isJoined = advance ? advance(tx) : true;
+        if (!advance && events.length > 0) this.#options.onPush?.(tx, undefined, false);
         const results = isJoined ? events.map((event) => apply(handlers, tx, event)) : [];
         return { isJoined, results, progress: readProgress(tx) };
       });
