@@ -9,6 +9,7 @@ import { verifyLog } from '../../event-bus/src/integrity.ts';
 import { migrations } from '../../event-bus/src/schema.ts';
 import { foldersOrUsage } from '../lib/usage.ts';
 import { inBackup } from './data-folder.ts';
+import { longestLog } from './logs.ts';
 import { flush } from './sync.ts';
 
 const USAGE = 'Usage: npm run backup -- DIR [--data DIR]';
@@ -48,7 +49,10 @@ async function backUp(): Promise<void> {
   const partial = join(folder, 'partial');
   mkdirSync(partial);
   try {
-    for (const part of parts) await copy(part, fileOf(dataDir, part), fileOf(partial, part));
+    for (const part of parts) {
+      const source = part === 'event-bus' ? longestLog(dataDir) : fileOf(dataDir, part);
+      await copy(part, source, fileOf(partial, part));
+    }
     for (const part of parts) renameSync(fileOf(partial, part), fileOf(folder, part));
   } finally {
     rmSync(partial, { recursive: true, force: true });

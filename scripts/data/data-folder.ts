@@ -1,8 +1,10 @@
 // The blog's files in a data folder, and the lock for commands that delete or replace them.
-import { mkdtempSync, readdirSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { existsSync, mkdtempSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { filesOf, LOCK_FILE, lockData } from '@blog/common/run/data.ts';
 import { SERVICES } from '@blog/common/run/parts.ts';
+import { NODE_CONFIG, NODE_STORE } from '../lib/nats.ts';
 
 /**
  * The parts whose databases are backed up, in the order of copying. The bus comes last, so that no checkpoint is ahead
@@ -20,33 +22,92 @@ const PARTIAL = 'restore.partial-';
  */
 export const makePartial = (dataDir: string): string => mkdtempSync(join(dataDir, PARTIAL));
 
-/** Recognises the folder that an interrupted restore left. */
-export const isPartial = (path: string): boolean => basename(path).startsWith(PARTIAL);
+const foldersIn = (dataDir: string, pattern: RegExp): string[] =>
+  readdirSync(dataDir, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && pattern.test(entry.name))
+    .map((entry) => join(dataDir, entry.name));
 
-/**
- * The paths of all the blog's files in a folder. The lock comes last, because the others may be deleted only under it.
- */
-export function filesIn(dataDir: string): string[] {
+/** The folders of further copies, `copy-1` …; the first copy's files are in the data folder itself. */
+export const copyFolders = (dataDir: string): string[] => foldersIn(dataDir, /^copy-[1-9]\d*$/);
+
+/** What the nodes of NATS store: the log, until it is published into a new stream from a copy of the bus. */
+export const nodeStores = (dataDir: string): string[] =>
+  foldersIn(dataDir, /^nats-\d+$/).map((folder) => join(folder, NODE_STORE));
+
+/** The databases of all further copies, which they rebuild from the log. */
+export const filesOfCopies = (dataDir: string): string[] =>
+  copyFolders(dataDir).flatMap((folder) => withData.flatMap((part) => filesOf(folder, part)));
+
+/** The paths of everything in a folder that is the blog's, in the order in which it may be deleted. */
+export function contentOf(dataDir: string) {
+  const copies = copyFolders(dataDir);
+  const nodes = nodeStores(dataDir).map(dirname);
   const partial = readdirSync(dataDir).filter((name) => name.startsWith(PARTIAL));
-  return [
-    ...withData.flatMap((part) => filesOf(dataDir, part)),
-    ...partial.map((name) => join(dataDir, name)),
-    join(dataDir, LOCK_FILE),
-  ];
+  return {
+    files: [
+      ...withData.flatMap((part) => filesOf(dataDir, part)),
+      ...filesOfCopies(dataDir),
+      ...nodes.map((folder) => join(folder, NODE_CONFIG)),
+    ],
+    /** Folders of which everything is the blog's. */
+    trees: [...nodeStores(dataDir), ...partial.map((name) => join(dataDir, name))],
+    /** The others may be deleted only under these locks. */
+    locks: [...copies, dataDir].map((folder) => join(folder, LOCK_FILE)),
+    /** Folders that may have files in them that are not the blog's. */
+    folders: [...copies, ...nodes],
+  };
 }
 
+/** The paths of all the blog's files in a folder. */
+export const filesIn = (dataDir: string): string[] => Object.values(contentOf(dataDir)).flat();
+
 /**
- * Locks the data exclusively: no other process has it open, and none can be started meanwhile.
+ * Locks the data exclusively, that of further copies too: no other process has it open, and none can be started meanwhile.
  * @throws if anything runs on this data
  */
 export function lockAlone(dataDir: string, script: string) {
   const lock = lockData(dataDir, 'replace');
-  if (lock) return lock;
-  // Next to parts started by hand a runner could still start, so its lock is taken too.
-  const byHand = lockData(dataDir, 'run');
-  byHand?.close();
-  const what = byHand
-    ? `A part that was started by hand, or a backup, uses the data in ${dataDir}: end it first`
-    : 'The blog is running: stop it first (Ctrl-C in its terminal)';
-  throw new Error(`${what}, then npm run ${script}`);
+  if (!lock) {
+    // Next to parts started by hand a runner could still start, so its lock is taken too.
+    const byHand = lockData(dataDir, 'run');
+    byHand?.close();
+    throw byHand
+      ? usedByHand(dataDir, script)
+      : new Error(`The blog is running: stop it first (Ctrl-C in its terminal), then npm run ${script}`);
+  }
+  const locks = copyFolders(dataDir).map((folder) => {
+    const copy = lockData(folder, 'replace');
+    if (!copy) throw usedByHand(folder, script);
+    return copy;
+  });
+  return {
+    close(): void {
+      for (const held of [...locks, lock]) held.close();
+    },
+  };
+}
+
+const usedByHand = (folder: string, script: string) =>
+  new Error(
+    `A part that was started by hand, or a backup, uses the data in ${folder}: end it first, then npm run ${script}`,
+  );
+
+const SQLITE_BUSY = 5;
+
+/**
+ * Makes sure that no process has the database open, and checkpoints its write-ahead log: SQLite would apply an old one
+ * to the new file.
+ */
+export function release(part: string, file: string): void {
+  if (!existsSync(file)) return;
+  const db = new DatabaseSync(file, { timeout: 0 });
+  try {
+    db.exec('PRAGMA journal_mode = DELETE');
+  } catch (error) {
+    // Other damage does not matter: the file is replaced.
+    if ((error as { errcode?: number }).errcode === SQLITE_BUSY)
+      throw new Error(`${file} is in use: stop ${part}, which was started by hand`);
+  } finally {
+    db.close();
+  }
 }

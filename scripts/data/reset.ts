@@ -3,28 +3,34 @@
 import { existsSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { dataDirOf, dataOption, optionsOrUsage } from '../lib/usage.ts';
-import { filesIn, isPartial, lockAlone } from './data-folder.ts';
+import { contentOf, lockAlone } from './data-folder.ts';
 
 const dataDir = optionsOrUsage(
   () => dataDirOf(parseArgs({ options: { data: dataOption } }).values.data),
   'Usage: npm run reset -- [--data DIR]',
 );
 
+/** Deletes a folder if nothing is left in it. A symbolic link or a mounted disk stays. */
+function removeEmpty(folder: string): void {
+  try {
+    if (readdirSync(folder).length === 0) rmdirSync(folder);
+  } catch {
+    // It stays, empty.
+  }
+}
+
 /** @returns the names left in the folder, because they are not the blog's */
 function reset(): string[] {
-  const files = filesIn(dataDir);
   const lock = lockAlone(dataDir, 'reset');
-  const lockFile = files.pop() as string;
-  for (const file of files) rmSync(file, { recursive: isPartial(file), force: true });
-  // The lock is deleted while it is held, so that nothing can start meanwhile. Windows deletes no open file.
+  const { files, trees, locks, folders } = contentOf(dataDir);
+  for (const file of files) rmSync(file, { force: true });
+  for (const tree of trees) rmSync(tree, { recursive: true, force: true });
+  // The locks are deleted while they are held, so that nothing can start meanwhile. Windows deletes no open file.
   if (process.platform === 'win32') lock.close();
-  rmSync(lockFile, { force: true });
+  for (const file of locks) rmSync(file, { force: true });
+  for (const folder of folders) removeEmpty(folder);
   const left = readdirSync(dataDir);
-  try {
-    if (left.length === 0) rmdirSync(dataDir);
-  } catch {
-    // A symbolic link or a mounted disk stays, empty.
-  }
+  removeEmpty(dataDir);
   return left;
 }
 

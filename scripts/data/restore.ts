@@ -11,11 +11,10 @@ import { orderReplays } from '../../event-bus/src/subscription.ts';
 import { migrations as moderation } from '../../moderation/src/schema.ts';
 import { migrations as posts } from '../../posts/src/schema.ts';
 import { foldersOrUsage } from '../lib/usage.ts';
-import { inBackup, lockAlone, makePartial, withData } from './data-folder.ts';
+import { filesOfCopies, inBackup, lockAlone, makePartial, nodeStores, release, withData } from './data-folder.ts';
 import { flush } from './sync.ts';
 
 const USAGE = 'Usage: npm run restore -- DIR [--data DIR]';
-const SQLITE_BUSY = 5;
 const schemas: Record<string, readonly string[]> = { posts, comments, moderation, 'event-bus': eventBus };
 
 const { folder, dataDir } = foldersOrUsage(USAGE);
@@ -51,25 +50,6 @@ async function prepareLog(copy: string): Promise<number> {
   }
 }
 
-/**
- * Makes sure that no process has the database open, and checkpoints its write-ahead log: SQLite would apply an old one
- * to the new file.
- */
-function release(part: string): void {
-  const file = fileOf(dataDir, part);
-  if (!existsSync(file)) return;
-  const db = new DatabaseSync(file, { timeout: 0 });
-  try {
-    db.exec('PRAGMA journal_mode = DELETE');
-  } catch (error) {
-    // Other damage does not matter: the file is replaced.
-    if ((error as { errcode?: number }).errcode === SQLITE_BUSY)
-      throw new Error(`${file} is in use: stop ${part}, which was started by hand`);
-  } finally {
-    db.close();
-  }
-}
-
 /** Replaces the file by its copy. A part without a copy starts empty, and gets its data back from the log. */
 function replace(part: string, copy: string): void {
   const [file = '', ...journals] = filesOf(dataDir, part);
@@ -95,8 +75,11 @@ async function restore(ready: string): Promise<void> {
   const newest = await prepareLog(copyOf('event-bus'));
   for (const part of parts) flush(copyOf(part));
 
-  for (const part of withData) release(part);
+  for (const part of withData) release(part, fileOf(dataDir, part));
   begun = true;
+  // Further copies, and the nodes of NATS, get everything from the log: the first copy of the bus publishes it again.
+  for (const file of filesOfCopies(dataDir)) rmSync(file, { force: true });
+  for (const store of nodeStores(dataDir)) rmSync(store, { recursive: true, force: true });
   // The bus comes last: until then the old log exists, from which the services get what their copies lack.
   for (const part of withData) replace(part, copyOf(part));
   console.log(`Restored ${parts.join(', ')}, with a log up to position ${newest}; query is rebuilt.`);

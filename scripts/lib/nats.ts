@@ -66,12 +66,16 @@ type ClusterOptions = NodeOptions & {
 
 const HOST = '127.0.0.1';
 
+/** In a node's folder: its configuration, and the folder of what it stores (the second name is NATS's own). */
+export const NODE_CONFIG = 'nats.conf';
+export const NODE_STORE = 'jetstream';
+
 /** Names the nodes of one cluster, and their files. */
 export const describeNodes = (dataDir: string, ports: NodePorts[]): NodeSpec[] =>
   ports.map((own, index) => {
     const name = `nats-${index}`;
     const folder = join(dataDir, name);
-    return { name, folder, config: join(folder, 'nats.conf'), ports: own };
+    return { name, folder, config: join(folder, NODE_CONFIG), ports: own };
   });
 
 /**
@@ -95,9 +99,6 @@ export function writeNodes(nodes: NodeSpec[], { token, syncInterval = 'always' }
     writeFileSync(config, `${lines.join('\n')}\n`);
   }
 }
-
-/** The files of a node: its configuration, and what it stores. */
-export const filesOfNode = (folder: string): string[] => [join(folder, 'nats.conf'), join(folder, 'jetstream')];
 
 /** The nodes' addresses for clients: the setting NATS_URL of the bus. */
 export const natsUrlOf = (nodes: { ports: NodePorts }[]): string =>
@@ -172,7 +173,7 @@ function createNode(program: string, spec: NodeSpec) {
     /** Deletes all that an ended node has stored: it comes back as a new machine would. */
     wipe(): void {
       if (child) throw new Error(`${spec.name} runs: end it before its files are deleted`);
-      rmSync(join(spec.folder, 'jetstream'), { recursive: true, force: true });
+      rmSync(join(spec.folder, NODE_STORE), { recursive: true, force: true });
     },
   };
 }

@@ -8,6 +8,7 @@ import { isPart } from '@blog/common/run/parts.ts';
 import { withData } from '../data/data-folder.ts';
 import { showTables } from '../data/tables.ts';
 import { type Answer, ask } from '../lib/control.ts';
+import { folderOf, ordinalOf, partOf } from '../lib/copies.ts';
 import { dataDirOf, dataOption, optionsOrUsage } from '../lib/usage.ts';
 
 const USAGE = `Usage: npm run part -- COMMAND [--data DIR]
@@ -24,10 +25,10 @@ const [verb = '', name = ''] = command;
 
 /** The newest rows of a part's tables; undefined if there is no database. */
 function tables(): Answer | undefined {
-  if (!withData.includes(name)) {
+  if (!withData.includes(partOf(name))) {
     return { code: 2, text: `There is no part "${name}" with tables. Those that have some: ${withData.join(', ')}` };
   }
-  const file = fileOf(dataDir, name);
+  const file = fileOf(folderOf(dataDir, name), partOf(name));
   if (!existsSync(file)) return undefined;
   try {
     return { code: 0, text: showTables(file) };
@@ -38,13 +39,14 @@ function tables(): Answer | undefined {
 
 /** The same command for a cluster, which `skaffold dev` runs without a runner on this machine. */
 function inCluster(): string {
-  const part = isPart(name) ? name : 'posts';
+  const part = isPart(partOf(name)) ? partOf(name) : 'posts';
+  const pod = ordinalOf(name) === undefined ? `-l app.kubernetes.io/name=${part}` : name;
   const kind = part === 'client' ? 'deployment' : 'statefulset';
   const lines: Record<string, string> = {
     stop: `scale ${kind}/${part} --replicas=0`,
     start: `scale ${kind}/${part} --replicas=1`,
-    kill: `delete pod -l app.kubernetes.io/name=${part} --force`,
-    tables: `exec ${part}-0 -- node /app/scripts/data/tables.ts /data/${part}.db`,
+    kill: `delete pod ${pod} --force`,
+    tables: `exec ${part}-${ordinalOf(name) ?? 0} -- node /app/scripts/data/tables.ts /data/${part}.db`,
   };
   return `kubectl -n blog ${lines[verb] ?? 'get pods'}`;
 }

@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { lockData, whyDenied } from '@blog/common/run/data.ts';
 import { isPart, PARTS, SERVERS } from '@blog/common/run/parts.ts';
 import { filesIn } from '../data/data-folder.ts';
+import { adoptLongestLog } from '../data/logs.ts';
 import { listen } from '../lib/control.ts';
 import { natsPorts, partOf } from '../lib/copies.ts';
 import { describeNodes, findNats, natsUrlOf, writeNodes } from '../lib/nats.ts';
@@ -158,6 +159,7 @@ async function takeFolder(): Promise<boolean> {
     if (!lockData(options.dataDir, 'run')) return false;
     const denied = whyDenied(filesIn(options.dataDir));
     if (denied) throw new Error(denied);
+    if (!natsUrl && !without.includes('event-bus')) adoptLongestLog(options.dataDir);
     await listen(options.dataDir, obey);
     return true;
   } catch (error) {
