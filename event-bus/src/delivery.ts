@@ -19,12 +19,14 @@ export class Delivery extends Loop {
   readonly subscription: Subscription;
   #pusher: Pusher;
   #observer: Observer;
+  #leads: () => boolean;
   #commands: (() => Promise<void>)[] = [];
   #pushedAt = Number.NEGATIVE_INFINITY;
 
   constructor(shared: Delivering, name: string, url: string | null) {
     super();
     this.#observer = shared.observer;
+    this.#leads = shared.leads;
     this.#pusher = new Pusher(shared, name, url, this.ending);
     this.subscription = this.#pusher.subscription;
   }
@@ -45,9 +47,9 @@ export class Delivery extends Loop {
   protected async run(): Promise<void> {
     while (!this.stopped) {
       try {
-        await this.subscription.load();
+        if (this.#leads()) await this.subscription.load();
         for (const command of this.#commands.splice(0)) await command();
-        await this.#turn();
+        await (this.#leads() ? this.#turn() : this.#rest());
       } catch (error) {
         await this.#failed(error);
       }
@@ -67,6 +69,8 @@ export class Delivery extends Loop {
     const isIgnored = isNew && batch.upto === batch.head && !pusher.handles(batch.events);
     const throttled = isIgnored ? Math.max(0, this.#pushedAt + THROTTLE - now) : 0;
     if (batch && (order || (isNew && throttled === 0))) {
+      // Once more: the process may have been stopped meanwhile, for longer than its lease.
+      if (!this.#leads()) return;
       await pusher.push(batch);
       this.#pushedAt = performance.now();
       subscription.succeeded();
@@ -75,6 +79,14 @@ export class Delivery extends Loop {
       subscription.succeeded();
       await this.work.wait(throttled || Math.max(0, pusher.askAt - now));
     }
+  }
+
+  /** Another copy of the bus delivers; begins anew once this one does. */
+  async #rest(): Promise<void> {
+    this.subscription.unload();
+    this.#pusher.askAt = 0;
+    this.#pusher.batches.discard();
+    await this.work.wait();
   }
 
   async #failed(error: unknown): Promise<void> {

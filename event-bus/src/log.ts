@@ -70,18 +70,39 @@ export function append(tx: Tx, events: CloudEvent[]) {
     const largest = LARGEST_OF.get(event.type) ?? LARGEST;
     if (Buffer.byteLength(record) > largest * 1024)
       throw new Problem(413, `An event of type ${event.type} may have at most ${largest} KiB.`);
-    const entry = { position: position + 1, type: event.type, record, checksum: chain(checksum, record) };
-    const { changes } = tx.run(
-      `INSERT INTO events (position, source, id, type, subject, record, checksum) VALUES (?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT (source, id) DO NOTHING`,
-      ...[entry.position, event.source, event.id, event.type, event.subject ?? null, record, entry.checksum],
-    );
+    const { entry, changes } = insert(tx, { position, checksum }, event, record);
     positions.push(changes > 0 ? entry.position : positionOfSame(tx, event));
     if (changes === 0) continue;
     entries.push(entry);
     ({ position, checksum } = entry);
   }
   return { positions, checkpoint: checkpointAt(tx, Math.max(...positions)) ?? NEW, entries };
+}
+
+/** Inserts an event behind a place of the log, unless it is there. */
+function insert(tx: Tx, before: Place, event: CloudEvent, record: string) {
+  const entry: Entry = {
+    position: before.position + 1,
+    type: event.type,
+    record,
+    checksum: chain(before.checksum, record),
+  };
+  const { changes } = tx.run(
+    `INSERT INTO events (position, source, id, type, subject, record, checksum) VALUES (?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (source, id) DO NOTHING`,
+    ...[entry.position, event.source, event.id, event.type, event.subject ?? null, record, entry.checksum],
+  );
+  return { entry, changes };
+}
+
+/** Appends records of another copy's log, as they are. */
+export function appendRecords(tx: Tx, records: string[]): Entry[] {
+  let place = newest(tx);
+  return records.map((record) => {
+    const { entry } = insert(tx, place, JSON.parse(record), record);
+    place = entry;
+    return entry;
+  });
 }
 
 /** The position of an event that the log has already. */

@@ -36,13 +36,13 @@ const rangeOf = ({ after, upto, head }: Batch) => ({ 'event-after': after, 'even
 
 /** The things that the parts of the bus share. */
 export type Shared = {
+  leads(): boolean; // true while this copy of the bus delivers
   db: Database;
   observer: Observer;
   tail: Tail;
   arrivals: Arrivals;
   token?: string;
-  /** The maximum time in which a subscriber answers, in milliseconds. */
-  deadline: number;
+  deadline: number; // the maximum time in which a subscriber answers, in milliseconds
 };
 
 /** The same, and the share of each copy for the header `event-share`. */

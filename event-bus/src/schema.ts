@@ -39,4 +39,14 @@ const log = `
   ) STRICT;
 `;
 
-export const migrations = [log];
+/**
+ * For a log on a quorum (quorum.ts): the last message of the stream that is here, with the position behind it; and when each copy of
+ * the bus began to lead.
+ */
+const quorum = `
+  CREATE TABLE sealed (seq INTEGER NOT NULL, position INTEGER NOT NULL) STRICT;
+  INSERT INTO sealed VALUES (0, 0);
+  CREATE TABLE leaders (name TEXT PRIMARY KEY, since TEXT NOT NULL) STRICT;
+`;
+
+export const migrations = [log, quorum];

@@ -97,11 +97,23 @@ export class Subscription {
     this.#isLoaded = true;
   }
 
+  /** Forgets what it knows: another copy of the bus goes on. */
+  unload(): void {
+    this.#isLoaded = false;
+    this.kind = 'unknown';
+    this.order = undefined;
+    this.#diverged = {};
+    this.succeeded();
+  }
+
   /** Moves the position; it is stored with the next commit, because losing it only repeats a question or an event. */
   advance(position: number): void {
     if (position === this.position) return;
     this.position = position;
-    this.#db.later((tx) => tx.run('UPDATE subscriptions SET position = ? WHERE name = ?', position, this.name));
+    // The position of a plain subscriber is kept nowhere else: other copies of the bus have it, too.
+    const seals = this.kind === 'plain';
+    const sql = 'UPDATE subscriptions SET position = ? WHERE name = ?';
+    this.#db.later((tx) => tx.run(sql, position, this.name), { seals });
   }
 
   async setPaused(paused: boolean): Promise<void> {

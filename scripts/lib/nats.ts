@@ -65,6 +65,8 @@ type ClusterOptions = NodeOptions & {
 };
 
 const HOST = '127.0.0.1';
+/** The monitoring page of a node is at its port for clients plus 4000 (4222 and 8222, by default): there the bus looks for it. */
+const MONITORING = 4_000;
 
 /** In a node's folder: its configuration, and the folder of what it stores (the second name is NATS's own). */
 export const NODE_CONFIG = 'nats.conf';
@@ -186,13 +188,11 @@ function createNode(program: string, spec: NodeSpec) {
 export async function startNats({ count = 3, ...options }: ClusterOptions = {}) {
   const program = requireNats();
   const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'blog nats '));
-  const numbers = await freePorts(count * 3);
-  const [clients, routes, monitors] = [0, 1, 2].map((kind) => numbers.slice(kind * count, (kind + 1) * count));
-  const free = Array.from({ length: count }, (_, index) => ({
-    client: clients?.[index] as number,
-    route: routes?.[index] as number,
-    monitor: monitors?.[index] as number,
-  }));
+  const numbers = await freePorts(count * 2);
+  const free = Array.from({ length: count }, (_, index) => {
+    const [client, route] = [numbers[index], numbers[count + index]] as [number, number];
+    return { client, route, monitor: client + MONITORING };
+  });
   const specs = describeNodes(dataDir, options.ports ?? free);
   writeNodes(specs, options);
   const nodes = specs.map((spec) => createNode(program, spec));

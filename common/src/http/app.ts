@@ -17,7 +17,13 @@ import { notFound, problemHandler, refuseOtherMethods } from './problem.ts';
 type Watch = (req: Request, res: Response) => string | undefined;
 
 /** Something that may work less well than it should, and says why. */
-export type Degradable = { degraded(): Promise<string[]> };
+export type Degradable = {
+  degraded(): Promise<string[]>;
+  /** The reason for which the part is not ready. */
+  unready?(): string | undefined;
+  /** More members of `/readyz`. */
+  details?(): Promise<object>;
+};
 
 type Options = {
   /** The file that describes the routes; served as it is. */
@@ -59,7 +65,10 @@ export function createApp({ openapi, db, log, watch, metrics, routes, checks, or
       throw unavailable(UNREADABLE);
     }
     if (db.health.trouble) await db.probe();
-    res.json({ status: 'ready', degraded: await degradedBy(db, checks) });
+    const why = checks.map((check) => check.unready?.()).find((reason) => reason !== undefined);
+    if (why) throw unavailable(why);
+    const details = await Promise.all(checks.map((check) => check.details?.()));
+    res.json({ status: 'ready', degraded: await degradedBy(db, checks), ...Object.assign({}, ...details) });
   });
   own.get('/metrics', async (_req, res) => {
     res.type(metrics.contentType).send(await metrics.metrics());

@@ -98,6 +98,11 @@ export class Metrics extends Registry {
     this.#requests.observe({ method, route: routeOf(req), status }, seconds);
   }
 
+  /** A histogram of the durations of commits, in seconds. */
+  duration(name: string, help: string): Histogram {
+    return this.#histogram(name, help, COMMIT);
+  }
+
   #histogram(name: string, help: string, buckets: number[], labelNames: string[] = []): Histogram {
     return new Histogram({ name, help, buckets, labelNames, registers: [this] });
   }

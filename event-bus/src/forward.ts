@@ -1,0 +1,58 @@
+// Forwarding: a copy of the bus that does not lead passes on what it is asked, streams included, so that callers need not know who leads.
+import { type ClientRequest, type IncomingHttpHeaders, request } from 'node:http';
+import { agents } from '@blog/common/core/exchange.ts';
+import { unavailable } from '@blog/common/core/problem.ts';
+import { Router } from 'express';
+import type { Leadership } from './leadership.ts';
+
+/** The header of what was passed on once: never twice, also if two copies each believe that the other leads. */
+const FORWARDED = 'event-forwarded';
+
+/** The headers of one connection, not of the message (RFC 9110 §7.6.1); and `expect`, which the server here has answered. */
+const OF_CONNECTION = ['connection', 'keep-alive', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'expect'];
+const endToEnd = (headers: IncomingHttpHeaders) =>
+  Object.fromEntries(Object.entries(headers).filter(([name]) => !OF_CONNECTION.includes(name)));
+
+/** The maximum wait for the head of an answer, in milliseconds. */
+const DEADLINE = 10_000;
+
+export function forwarding(leadership: Leadership, why: () => string | undefined): Router {
+  const open = new Set<ClientRequest>();
+  // A leader that was stopped neither answers nor closes.
+  leadership.onChange(() => {
+    for (const passed of open) passed.destroy();
+  });
+  return Router().use((req, res, next) => {
+    if (leadership.leads) return next();
+    const { leader } = leadership;
+    const isLoop = req.headers[FORWARDED] !== undefined;
+    if (!leader || isLoop) throw unavailable(why() ?? 'No copy of the bus leads at the moment.');
+    const { method, headers } = req;
+    const isSized = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
+    const passed = request(leader.url + req.originalUrl, {
+      method,
+      headers: { ...endToEnd(headers), [FORWARDED]: '1' },
+      agent: agents.http,
+    });
+    open.add(passed);
+    const timer = setTimeout(() => passed.destroy(new Error('no answer in time')), DEADLINE);
+    passed.on('response', (answer) => {
+      clearTimeout(timer);
+      res.writeHead(answer.statusCode ?? 502, endToEnd(answer.headers));
+      res.flushHeaders();
+      answer.pipe(res);
+      answer.on('error', () => res.destroy());
+    });
+    passed.on('error', () => {
+      if (res.headersSent) res.destroy();
+      else next(unavailable('The copy of the bus that leads does not answer.'));
+    });
+    passed.on('close', () => {
+      clearTimeout(timer);
+      open.delete(passed);
+    });
+    res.on('close', () => passed.destroy());
+    if (isSized) req.pipe(passed);
+    else passed.end();
+  });
+}
