@@ -6,20 +6,25 @@ import { cpSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { SERVICES } from '@blog/common/run/parts.ts';
+import { copyNames, partOf } from '../../scripts/lib/copies.ts';
+import { findNats } from '../../scripts/lib/nats.ts';
 import { optionsOrUsage } from '../../scripts/lib/usage.ts';
 import { check, type Snapshot, takeSnapshot, type Write } from '../lib/checker.ts';
+import { differences, oneOfEach, quorum } from '../lib/copies.ts';
 import { get, until } from '../lib/http.ts';
 import { mountSmallDisk } from '../lib/small-disk.ts';
 import { startSystem } from '../lib/system.ts';
 import { startCrowd } from './crowd.ts';
-import { createCauses, startFaults, type Target } from './faults.ts';
+import { createCauses, NODES, startFaults, type Target } from './faults.ts';
 import { startNaive } from './naive.ts';
 import { type OpenPage, openPage } from './page.ts';
 import { printResults } from './report.ts';
-import { createSchedule } from './schedule.ts';
+import { createSchedule, PLAIN, type Targets } from './schedule.ts';
 
-const USAGE = `Usage: npm run chaos -- [--seconds 60] [--every SECONDS] [--seed NUMBER] [--kills-only] [--production] [--naive]
+const USAGE = `Usage: npm run chaos -- [--seconds 60] [--every SECONDS] [--seed NUMBER] [--kills-only] [--production] [--copies NUMBER] [--naive]
 --every: from one fault to the next, on average (1)
+--copies: of each server, and with nats-server of the bus on a quorum of three nodes
 --naive: the classic version in the place of ours, and of the same faults the kills`;
 const QUIET_WITHIN_MS = 120_000;
 /** The size of the disk that is filled, in megabytes: a base, and an addition for each second of the run. */
@@ -37,6 +42,7 @@ function parseOptions() {
       every: { type: 'string', default: '1' },
       'kills-only': { type: 'boolean', default: false },
       production: { type: 'boolean', default: false },
+      copies: { type: 'string', default: '1' },
       naive: { type: 'boolean', default: false },
     },
   });
@@ -45,11 +51,34 @@ function parseOptions() {
   if (!(seconds > 0 && seconds <= 86_400)) throw new Error('--seconds must be a number from 1 to 86400.');
   if (!(every >= 0.05)) throw new Error('--every must be a number of seconds, at least 0.05.');
   const { 'kills-only': killsOnly, production, naive } = values;
-  return { seed, seconds, every, killsOnly, production, naive };
+  const copies = Number(values.copies);
+  if (!(Number.isInteger(copies) && copies >= 1 && copies <= 5))
+    throw new Error('--copies must be a number from 1 to 5.');
+  if (naive && copies > 1) throw new Error('--naive: the classic version cannot run in copies.');
+  return { seed, seconds, every, killsOnly, production, copies, naive };
 }
 
 const options = optionsOrUsage(parseOptions, USAGE);
-const schedule = createSchedule(options).filter(({ kind }) => kind === 'kill' || !options.naive);
+
+/** All processes. Any copy may lose its database, because what it acknowledged is in the log; a lone bus may not. */
+function targetsOf(copies: number): Targets {
+  if (copies === 1) return PLAIN;
+  const hasQuorum = 'program' in findNats();
+  const nodes = hasQuorum ? [0, 1, 2].map((node) => `${NODES}-${node}`) : [];
+  const services = SERVICES.flatMap((part) => copyNames(part, copies));
+  const buses = copyNames('event-bus', hasQuorum ? copies : 1);
+  const servers = [...services, ...buses];
+  return {
+    services,
+    servers,
+    all: [...servers, ...nodes, 'client'],
+    wiped: [...services, ...nodes, ...(hasQuorum ? buses : [])],
+  };
+}
+
+const schedule = createSchedule(options, targetsOf(options.copies)).filter(
+  ({ kind }) => kind === 'kill' || !options.naive,
+);
 const interruption = new AbortController();
 
 /** The system under test: ours, or the classic version. */
@@ -61,6 +90,8 @@ type Blog = Pick<Target, 'isReady' | 'causes'> & {
   /** Resolves once all writes have had all their effects. */
   quiet: () => Promise<void>;
   snapshot: (writes: Write[], seen: Snapshot['seen']) => Promise<Snapshot>;
+  /** The copies that say something else than the others. */
+  differences?: () => Promise<string[]>;
   /** Resolves to the folder of the data, if it is kept. */
   stop: (keep: boolean) => Promise<string | undefined>;
 };
@@ -69,6 +100,7 @@ async function startOurs(): Promise<Blog> {
   const disk = await mountSmallDisk(`${Math.ceil(DISK_MB + DISK_MB_A_SECOND * options.seconds)}m`);
   const system = await startSystem(
     ...(options.production ? ['--production'] : []),
+    ...(options.copies > 1 ? ['--copies', String(options.copies)] : []),
     ...(disk ? ['--data', join(disk.folder, 'data')] : []),
   );
   const opening = interruption.signal.aborted ? undefined : openPage(system.url('client'));
@@ -80,12 +112,16 @@ async function startOurs(): Promise<Blog> {
   return {
     url: system.url,
     page,
-    isReady: async (part) =>
-      (await get(`${system.url(part)}/readyz`)).status === 200 && (await system.pids()).has(part),
+    async isReady(part) {
+      if (!(await system.pids()).has(part)) return false;
+      if (partOf(part) === NODES) return (await quorum(system)) !== undefined;
+      return (await get(`${system.url(part)}/readyz`)).status === 200;
+    },
     causes: createCauses(system, disk, interruption.signal),
     hasDisk: disk !== undefined,
     quiet: () => system.quiet(QUIET_WITHIN_MS),
-    snapshot: (_, seen) => takeSnapshot(system, seen),
+    snapshot: (_, seen) => takeSnapshot(oneOfEach(system), seen),
+    differences: () => differences(system),
     async stop(keep) {
       await page?.close();
       await system.stop({ keep });
@@ -126,7 +162,7 @@ function observeLag(bus: string) {
 }
 
 /** Runs the faults and returns true if all is right afterwards. */
-async function run({ url, isReady, causes, hasDisk, page, quiet, snapshot }: Blog): Promise<boolean> {
+async function run({ url, isReady, causes, hasDisk, page, quiet, snapshot, differences }: Blog): Promise<boolean> {
   const began = performance.now();
   const secondsSince = (start: number) => ((performance.now() - start) / 1_000).toFixed(1);
   const crowd = startCrowd(url, { followsLog: !options.naive });
@@ -162,7 +198,10 @@ async function run({ url, isReady, causes, hasDisk, page, quiet, snapshot }: Blo
   const writes = [...crowd.writes, ...(page?.writes ?? [])];
   const found = await snapshot(writes, crowd.seen);
   const bannedWords = process.env.BANNED_WORDS?.split(',').map((word) => word.trim());
-  const violations = [...check(writes, found, bannedWords), ...((await page?.check(found)) ?? [])];
+  const rules = { bannedWords, oneCopy: options.copies === 1 };
+  const violations = [...check(writes, found, rules), ...((await page?.check(found)) ?? [])];
+  const differ = (await differences?.()) ?? [];
+  if (differ.length > 0) violations.push({ kind: 'copies differ', count: differ.length, at: {}, examples: differ });
   const longest = options.naive ? undefined : lag.longest;
   const { done } = faults;
   const seen = page?.report() ?? (options.naive ? 'not opened' : 'not opened: no browser was found');

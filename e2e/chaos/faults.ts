@@ -1,8 +1,8 @@
 // Injects the faults of a schedule.
-import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as pause } from 'node:timers/promises';
 import { SERVERS } from '@blog/common/run/parts.ts';
+import { partOf } from '../../scripts/lib/copies.ts';
 import { post, until } from '../lib/http.ts';
 import type { System } from '../lib/system.ts';
 import { startLiar } from './liar.ts';
@@ -12,6 +12,9 @@ import { EVERYBODY, type Fault, type FaultKind } from './schedule.ts';
 const REPLAYED = 500;
 /** The time in milliseconds for which a fake subscriber waits to be asked: the bus retries at most every 5 s. */
 const HEARD_WITHIN = 8_000;
+
+/** The part that the nodes of NATS are: `nats-0` and so on. */
+export const NODES = 'nats';
 
 type Disk = { fill(): void; free(): void };
 export type Causes = Record<FaultKind, (fault: Fault) => Promise<unknown>>;
@@ -36,7 +39,7 @@ export function createCauses(system: System, disk: Disk | undefined, signal: Abo
     const locks: DatabaseSync[] = [];
     try {
       for (const part of parts) {
-        const db = new DatabaseSync(join(system.dataDir, `${part}.db`));
+        const db = new DatabaseSync(system.fileOf(part));
         locks.push(db);
         await until(`${part}'s database is locked`, () => db.exec('BEGIN IMMEDIATE') === undefined);
       }
@@ -54,16 +57,17 @@ export function createCauses(system: System, disk: Disk | undefined, signal: Abo
       await lasting(lasts).finally(() => process.kill(pid, 'SIGCONT'));
     },
     stop: ({ part, lasts }) => without(part, () => lasting(lasts)),
-    wipe: ({ part }) => without(part, () => system.deleteDatabase(part)),
+    wipe: ({ part }) =>
+      without(part, () => (partOf(part) === NODES ? system.wipeNode(part) : system.deleteDatabase(part))),
     lie: ({ part, lasts, lie }) =>
       without(part, async () => {
-        const liar = await startLiar(system.ports[part] as number, lie);
+        const liar = await startLiar(system.portOf(part), lie);
         const heard = until('somebody was lied to', () => signal.aborted || liar.told(), HEARD_WITHIN);
         await heard.then(() => lasting(lasts)).finally(liar.close);
       }),
     lock: ({ part, lasts }) => lock([part], lasts),
     async disk({ lasts }) {
-      if (!disk) return lock(SERVERS, lasts);
+      if (!disk) return lock(SERVERS.flatMap(system.copiesOf), lasts);
       disk.fill();
       await lasting(lasts).finally(disk.free);
     },
@@ -117,9 +121,11 @@ export function startFaults(schedule: Fault[], { isReady, causes, inFlight, sign
     for (const fault of schedule) {
       await pause(Math.max(0, began + fault.at - performance.now()), undefined, { signal });
       first.resolve();
+      // Of three nodes with one copy each of the log, one at a time may be away or lose its copy.
+      const lane = partOf(fault.part) === NODES ? NODES : fault.part;
       last.set(
-        fault.part,
-        (last.get(fault.part) ?? Promise.resolve()).then(() => carryOut(fault)),
+        lane,
+        (last.get(lane) ?? Promise.resolve()).then(() => carryOut(fault)),
       );
     }
     await Promise.all(last.values());

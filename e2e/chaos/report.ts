@@ -1,9 +1,10 @@
 // The report at the end of `npm run chaos`.
 import { printable } from '@blog/common/core/printable.ts';
 import { PARTS, SERVERS } from '@blog/common/run/parts.ts';
+import { partOf } from '../../scripts/lib/copies.ts';
 import type { Kind, Violation } from '../lib/checker.ts';
 import type { Crowd } from './crowd.ts';
-import type { Done } from './faults.ts';
+import { type Done, NODES } from './faults.ts';
 import { EVERYBODY, KINDS } from './schedule.ts';
 
 const FIRST_COLUMN = 33;
@@ -34,18 +35,21 @@ export type Results = {
   violations: Violation[];
 };
 
-const hits = (part: string) => (fault: Done) => fault.part === part || (fault.part === EVERYBODY && part !== 'client');
+/** True for faults of a part, or of one of its copies. */
+const hits = (part: string) => (fault: Done) =>
+  partOf(fault.part) === part || (fault.part === EVERYBODY && SERVERS.some((server) => server === part));
 const inFlight = (fault: Done) => fault.kind === 'kill' && fault.inFlight > 0;
 
 /** Prints the faults by kind and by part, and those that could not be injected. */
 function printFaults({ done, hasDisk }: Results): void {
+  const columns = done.some(hits(NODES)) ? [...PARTS, NODES] : PARTS;
   const row = (name: string, cells: (string | number)[]) =>
     console.log(
-      name.padEnd(FIRST_COLUMN) + cells.map((cell, i) => `${cell}`.padStart((PARTS[i] ?? 'all').length + 2)).join(''),
+      name.padEnd(FIRST_COLUMN) + cells.map((cell, i) => `${cell}`.padStart((columns[i] ?? 'all').length + 2)).join(''),
     );
   const caused = done.filter(({ failed }) => failed === undefined);
   const count = (name: string, some: Done[]) =>
-    row(name, [...PARTS.map((part) => some.filter(hits(part)).length), some.length]);
+    row(name, [...columns.map((part) => some.filter(hits(part)).length), some.length]);
   row('fault', [...PARTS, 'all']);
   for (const kind of KINDS) {
     const name = kind === 'disk' && !hasDisk ? 'disk (none to fill: all locked)' : kind;

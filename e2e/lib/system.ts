@@ -1,18 +1,24 @@
 // Runs all parts as real processes, on their own ports and data, independently of `npm start`.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { PARTS, SERVICES } from '../../common/src/run/parts.ts';
 import { ask } from '../../scripts/lib/control.ts';
+import { copyNames, folderOf, freeLayout, partOf, portAbove } from '../../scripts/lib/copies.ts';
+import { findNats } from '../../scripts/lib/nats.ts';
 import { root, specOf } from '../../scripts/lib/part-process.ts';
 import { answers, freePorts } from '../../scripts/lib/port-use.ts';
 import { get, post, until } from './http.ts';
 
-const PUBLISHERS = SERVICES.filter((name) => name !== 'query');
+/** A free port for each part. */
+async function freePlaces(): Promise<Record<string, number>> {
+  const numbers = await freePorts(PARTS.length);
+  return Object.fromEntries(PARTS.map((name, i) => [name, numbers[i] as number]));
+}
 
 export type Subscription = {
   name: string;
@@ -77,17 +83,25 @@ export async function startProcess(file: string, env: NodeJS.ProcessEnv) {
 /**
  * Runs `scripts/run/start.ts` with these options (`--production`, `--without`, `moderation`, …) and waits until every part
  * that it starts is ready and has heard from the bus. The data is in a new folder, or in that of `--data`, and is
- * deleted at the end.
+ * deleted at the end. With `--copies 2` each server is `posts-0` and `posts-1`, and `posts` is the balancer before them.
  */
 export async function startSystem(...options: string[]) {
   const given = options.indexOf('--data');
   const dataDir = given < 0 ? mkdtempSync(join(tmpdir(), 'blog e2e ')) : (options[given + 1] as string);
-  const numbers = await freePorts(PARTS.length);
-  const ports = Object.fromEntries(PARTS.map((name, i) => [name, numbers[i] as number])) as Record<string, number>;
-  const url = (name: string) => `http://127.0.0.1:${ports[name]}`;
-  const moved = PARTS.flatMap((name) => ['--port', `${name}=${ports[name]}`]);
+  const count = options.includes('--copies') ? Number(options[options.indexOf('--copies') + 1]) : 1;
+  const ports = count > 1 ? await freeLayout(count) : await freePlaces();
+  const portOf = (name: string) => portAbove(ports[partOf(name)] as number, name);
+  const url = (name: string) => `http://127.0.0.1:${portOf(name)}`;
+  const moved = Object.entries(ports).flatMap(([name, port]) => ['--port', `${name}=${port}`]);
   const runner = launch('scripts/run/start.ts', ['--data', dataDir, ...moved, ...options]);
-  const wanted = PARTS.filter((name) => !options.includes(name));
+  /** The names of a part's processes: a bus has copies only on a quorum, the client never. */
+  const copiesOf = (part: string): string[] => {
+    const alone = part === 'client' || (part === 'event-bus' && 'missing' in findNats());
+    return options.includes(part) ? [] : copyNames(part, alone ? 1 : count);
+  };
+  const wanted = PARTS.flatMap(copiesOf);
+  const services = SERVICES.flatMap(copiesOf);
+  const publishers = services.filter((name) => partOf(name) !== 'query');
 
   /** Runs `npm run part -- stop posts` or another command; returns its output. */
   async function part(command: string): Promise<string> {
@@ -102,8 +116,7 @@ export async function startSystem(...options: string[]) {
       if (runner.child.exitCode !== null) throw new Error(`the runner ended\n${runner.output()}`);
       const { status, body } = await get(`${url(name)}/readyz`);
       if (status !== 200) return false;
-      if (body.degraded.length === 0 || !SERVICES.some((service) => service === name) || !wanted.includes('event-bus'))
-        return true;
+      if (body.degraded.length === 0 || !services.includes(name) || copiesOf('event-bus').length === 0) return true;
       if (!nudged) await nudge(name);
       nudged = true;
       return false;
@@ -131,9 +144,11 @@ export async function startSystem(...options: string[]) {
     return checkpoint === place || place.startsWith('0-');
   }
 
+  const fileOf = (name: string) => join(folderOf(dataDir, name), `${partOf(name)}.db`);
+
   /** Committed rows of a part's database, whether the part runs or not. */
   function rows(name: string, sql: string): Record<string, SQLOutputValue>[] {
-    const db = new DatabaseSync(join(dataDir, `${name}.db`), { readOnly: true });
+    const db = new DatabaseSync(fileOf(name), { readOnly: true });
     try {
       return db.prepare(sql).all();
     } finally {
@@ -164,6 +179,9 @@ export async function startSystem(...options: string[]) {
   return {
     dataDir,
     ports,
+    portOf,
+    fileOf,
+    copiesOf,
     pids,
     url,
     part,
@@ -208,7 +226,22 @@ export async function startSystem(...options: string[]) {
 
     /** Deletes the database of a stopped part. */
     deleteDatabase(name: string): void {
-      for (const suffix of ['', '-wal', '-shm']) rmSync(join(dataDir, `${name}.db${suffix}`), { force: true });
+      for (const suffix of ['', '-wal', '-shm']) rmSync(fileOf(name) + suffix, { force: true });
+    },
+
+    /** Deletes all that a stopped node of NATS has stored. */
+    wipeNode: (name: string) => rmSync(join(dataDir, name, 'jetstream'), { recursive: true, force: true }),
+
+    /** Overwrites the middle of each file in which a stopped node of NATS has messages. */
+    damageNode(name: string): void {
+      const folder = join(dataDir, name, 'jetstream');
+      const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.blk'));
+      for (const file of files.map((file) => join(folder, file))) {
+        const bytes = readFileSync(file);
+        bytes.fill(0xff, Math.floor(bytes.length / 3), Math.floor(bytes.length / 2));
+        writeFileSync(file, bytes);
+      }
+      if (files.length === 0) throw new Error(`${name} has stored nothing`);
     },
 
     /** Waits until all writes have had all their effects: every subscriber at the head, every outbox empty. */
@@ -218,7 +251,7 @@ export async function startSystem(...options: string[]) {
         async () => {
           const place = await head();
           for (const subscription of await subscriptions()) if (!(await hasReached(subscription, place))) return false;
-          return PUBLISHERS.every(isOutboxEmpty) && (await head()) === place;
+          return publishers.every(isOutboxEmpty) && (await head()) === place;
         },
         within,
       );
@@ -231,8 +264,7 @@ export async function startSystem(...options: string[]) {
       const running = await pids();
       await end(runner.child);
       const left = [...running.values()].filter(isAlive);
-      for (const name of wanted)
-        if (await answers(ports[name] as number, '127.0.0.1')) left.push(ports[name] as number);
+      for (const name of wanted) if (await answers(portOf(name), '127.0.0.1')) left.push(portOf(name));
       if (!keep) forget();
       if (runner.child.exitCode !== 0 || left.length > 0)
         throw new Error(`ended with ${runner.child.exitCode}, left running: ${left}\n${runner.output()}`);

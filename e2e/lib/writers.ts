@@ -29,12 +29,14 @@ export async function writeComment(
   system: System,
   { id: postId, title, comments }: Written,
   refusals: string[] = [],
+  heard?: () => void,
 ): Promise<void> {
   const banned = Math.random() < 0.2;
   const content = `comment ${comments.length} on ${title}${banned ? `, with ${BANNED}` : ''}`;
   const url = `${system.url('comments')}/posts/${postId}/comments`;
   const id = idOf(await acknowledged(url, { content }, refusals), content);
   comments.push({ id, content, status: banned ? 'rejected' : 'approved' });
+  heard?.();
 }
 
 /** Writes one post and its comments. */
@@ -43,10 +45,12 @@ export async function writePost(
   title: string,
   comments = 4,
   refusals: string[] = [],
+  heard?: () => void,
 ): Promise<Written> {
   const { id } = await acknowledged(`${system.url('posts')}/posts`, { title }, refusals);
   const written: Written = { id, title, comments: [] };
-  for (let n = 0; n < comments; n++) await writeComment(system, written, refusals);
+  heard?.();
+  for (let n = 0; n < comments; n++) await writeComment(system, written, refusals, heard);
   return written;
 }
 
@@ -59,15 +63,32 @@ export function startWriters(system: System, count: number) {
   const posts: Written[] = [];
   const refusals: string[] = [];
   let going = true;
+  let acknowledged = 0;
+  let latest = performance.now();
+  let longest = 0;
+  const heard = () => {
+    const now = performance.now();
+    longest = Math.max(longest, now - latest);
+    latest = now;
+    acknowledged += 1;
+  };
   const write = async (writer: number) => {
     for (let n = 0; going; n++)
-      posts.push(await writePost(system, `post ${n} of writer ${writer} in crowd ${crowd}`, 4, refusals));
+      posts.push(await writePost(system, `post ${n} of writer ${writer} in crowd ${crowd}`, 4, refusals, heard));
   };
   const writing = Promise.all(Array.from({ length: count }, (_, writer) => write(writer)));
   writing.catch(() => {}); // reported by stop()
   return {
     posts,
     refusals,
+    /** The number of acknowledged writes. */
+    acknowledgements: () => acknowledged,
+    /** The longest time without an acknowledged write since the last call, in milliseconds. */
+    longestStop(): number {
+      const was = Math.max(longest, performance.now() - latest);
+      longest = 0;
+      return was;
+    },
     async stop(): Promise<void> {
       going = false;
       await writing;

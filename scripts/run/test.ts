@@ -56,7 +56,7 @@ if (long) {
     '--selectProjects',
     'e2e',
     '--testPathPatterns',
-    'faults',
+    'faults|copies',
     ...given,
   );
 } else if (given.length > 0) {
