@@ -7,6 +7,8 @@ import { durability } from './figures/durability.ts';
 import { growth } from './figures/growth.ts';
 import { idle } from './figures/idle.ts';
 import { latency } from './figures/latency.ts';
+import { moderation } from './figures/moderation.ts';
+import { newCopy } from './figures/new-copy.ts';
 import { page } from './figures/page.ts';
 import { publishing } from './figures/publish.ts';
 import { readers } from './figures/readers.ts';
@@ -31,6 +33,8 @@ const FIGURES: Figure[] = [
   durability,
   publishing,
   rebuild,
+  newCopy,
+  moderation,
   readers,
   start,
   idle,
