@@ -123,6 +123,17 @@ test('waiting requests are answered as soon as the post is here; a thousand may 
   await db.close();
 });
 
+test('a post that comes at the very end, with the events up to the head, is never denied', async () => {
+  const db = openDatabase(join(newFolder(), 'comments.db'), migrations);
+  const has = async () => {
+    await db.write((tx) => tx.run("INSERT INTO posts VALUES ('late')"));
+    return true;
+  };
+  const room = createWaitingRoom(db, { ...subscriber, has } as Subscriber, { fails: false } as Relay);
+  await room.waitFor('late');
+  await db.close();
+});
+
 test('when this service stops, waiting and new requests are told at once to try again', async () => {
   const db = openDatabase(join(newFolder(), 'comments.db'), migrations);
   const room = createWaitingRoom(db, subscriber, { fails: false } as Relay);
