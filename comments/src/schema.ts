@@ -1,6 +1,6 @@
 // The tables of comments.
 import { outboxSchema } from '@blog/common/core/outbox.ts';
-import { checkpointSchema } from '@blog/common/core/subscriber.ts';
+import { checkpointSchema, readinessSchema } from '@blog/common/core/subscriber.ts';
 
 /**
  * `event` is the event that announced the comment, as published: a replay puts it into the outbox again. It is missing
@@ -30,4 +30,4 @@ const namedAsFields = `
 `;
 
 /** Append only: databases out there have run the first ones. */
-export const migrations = [comments + outboxSchema + checkpointSchema, namedAsFields];
+export const migrations = [comments + outboxSchema + checkpointSchema, namedAsFields, readinessSchema];

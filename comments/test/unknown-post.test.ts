@@ -129,7 +129,7 @@ test('a post that comes at the very end, with the events up to the head, is neve
     await db.write((tx) => tx.run("INSERT INTO posts VALUES ('late')"));
     return true;
   };
-  const room = createWaitingRoom(db, { ...subscriber, has } as Subscriber, { fails: false } as Relay);
+  const room = createWaitingRoom(db, { ...subscriber, has } as unknown as Subscriber, { fails: false } as Relay);
   await room.waitFor('late');
   await db.close();
 });

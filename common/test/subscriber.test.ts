@@ -2,10 +2,11 @@
 
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { openDatabase } from '@blog/common/core/database.ts';
 import type { KnownEvent } from '@blog/common/core/events.ts';
 import type { Bus } from '@blog/common/core/exchange.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
-import { checkpointSchema, type Share, Subscriber } from '@blog/common/core/subscriber.ts';
+import { checkpointSchema, readinessSchema, type Share, Subscriber } from '@blog/common/core/subscriber.ts';
 import { createApp, eventRoutes } from '@blog/common/http/app.ts';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { at, FakeBus } from './fake-bus.ts';
@@ -19,7 +20,9 @@ const handle = (tx: Tx, { data }: KnownEvent) => {
 };
 let share: () => Share;
 const subscribing = {
-  migrations: [`CREATE TABLE handled (id TEXT) STRICT; CREATE TABLE orders (after TEXT) STRICT; ${checkpointSchema}`],
+  migrations: [
+    `CREATE TABLE handled (id TEXT) STRICT; CREATE TABLE orders (after TEXT) STRICT; ${checkpointSchema} ${readinessSchema}`,
+  ],
   create: ({ db, bus }: { db: Service['db']; bus: Bus }) => {
     const onReplay = (tx: Tx, after: string) => void tx.run('INSERT INTO orders VALUES (?)', after);
     const frame = frameOf(db);
@@ -142,6 +145,38 @@ test('a push without checkpoints (a classic bus, a redelivery) is applied and do
   expect(await progress()).toMatchObject({ checkpoint: at(1) });
 });
 
+test('a new database is not ready until it once stood at the head of the log; this is never forgotten', async () => {
+  const readiness = async () => {
+    const { status, body } = await service.http.get('/readyz');
+    return status === 503 ? body.detail : body.status;
+  };
+  expect(await readiness()).toBe('It has not caught up with the log yet.');
+  await service.push([post('a')], { after: at(0), upto: at(1), head: at(3) }).expect(200);
+  await service.http.get('/events').set('event-head', at(3)).expect(200);
+  await service.close();
+  await start();
+  expect(await readiness()).toBe('It has not caught up with the log yet.');
+  await service.push([post('b'), post('c')], { after: at(1), upto: at(3), head: at(3) }).expect(200);
+  expect(await readiness()).toBe('ready');
+  await service.push([post('d')], { after: at(3), upto: at(4), head: at(9) }).expect(200);
+  await service.push([], { after: at(0), upto: at(0), head: at(9), replay: 'r' }).expect(200);
+  await service.close();
+  await start();
+  expect(await readiness()).toBe('ready');
+});
+
+test('a new database is ready at once where the log is empty, and a database from before that is ready, too', async () => {
+  await service.http.get('/events').set('event-head', at(0)).expect(200);
+  await service.http.get('/readyz').expect(200);
+  const file = join(newFolder(), 'old.db');
+  const before = openDatabase(file, [checkpointSchema]);
+  await before.write((tx) => tx.run('UPDATE stand SET checkpoint = ?', at(7)));
+  await before.close();
+  const old = openDatabase(file, [checkpointSchema, readinessSchema]);
+  expect(await old.read((tx) => tx.get('SELECT caughtUp FROM stand'))).toEqual({ caughtUp: 1 });
+  await old.close();
+});
+
 test('its share of the work is the one that the bus named last', async () => {
   expect(share()).toEqual({ index: 0, count: 1 });
   await service.http.get('/events').set('event-share', '1/3').expect(200);
@@ -226,6 +261,7 @@ describe('once it listens, it asks the bus for its kind:', () => {
     await until(async () => (await handled()).length === 2);
     expect(await handled()).toEqual(['a', 'b']);
     expect(await progress()).toMatchObject({ checkpoint: '0' });
+    await service.http.get('/readyz').expect(200);
   });
 
   test('it asks until it is answered', async () => {

@@ -6,7 +6,7 @@ import type { KnownEvent } from '@blog/common/core/events.ts';
 import { enqueue, outboxSchema } from '@blog/common/core/outbox.ts';
 import { Relay } from '@blog/common/core/relay.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
-import { checkpointSchema, Subscriber } from '@blog/common/core/subscriber.ts';
+import { checkpointSchema, readinessSchema, Subscriber } from '@blog/common/core/subscriber.ts';
 import { createApp, eventRoutes } from '@blog/common/http/app.ts';
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
 import { at, FakeBus } from './fake-bus.ts';
@@ -16,7 +16,7 @@ const TOKEN = 'a-token-of-this-test';
 const BEARER = `Bearer ${TOKEN}`;
 
 const handle = (tx: Tx, { data }: KnownEvent) => void tx.run('INSERT INTO handled VALUES (?)', data.id);
-const migrations = [`CREATE TABLE handled (id TEXT) STRICT; ${checkpointSchema} ${outboxSchema}`];
+const migrations = [`CREATE TABLE handled (id TEXT) STRICT; ${checkpointSchema} ${readinessSchema} ${outboxSchema}`];
 
 let bus: FakeBus;
 let service: Service;

@@ -67,7 +67,7 @@ describe('while a part that was started by hand has it open', () => {
   test('another part may use it too', async () => {
     await startByHand('posts');
     const { url } = await startByHand('comments');
-    expect((await get(`${url}/readyz`)).status).toBe(200);
+    expect((await get(`${url}/healthz`)).status).toBe(200);
   });
 });
 
@@ -88,8 +88,8 @@ test('writes after the folder was deleted are not acknowledged, and every part r
   const { body } = await post(`${posts.url}/posts`, { title: 'stored' });
   rmSync(data, { recursive: true });
   for (const { url } of [posts, query, bus]) {
-    const { status, body } = await get(`${url}/readyz`);
-    expect([status, body.degraded.join()]).toEqual([200, expect.stringContaining('was deleted or replaced')]);
+    const { body } = await get(`${url}/readyz`);
+    expect(body.degraded.join()).toContain('was deleted or replaced');
   }
   expect((await get(`${bus.url}/log/verify`)).status).toBe(503);
   // By then the path leads to another database.

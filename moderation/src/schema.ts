@@ -1,6 +1,6 @@
 // The tables of moderation.
 import { outboxSchema } from '@blog/common/core/outbox.ts';
-import { checkpointSchema } from '@blog/common/core/subscriber.ts';
+import { checkpointSchema, readinessSchema } from '@blog/common/core/subscriber.ts';
 
 /** A verdict is made once. `event` is the event that announced it: whenever the comment is seen again, so is that. */
 const verdicts = `
@@ -28,4 +28,4 @@ const notes = `
 `;
 
 /** Append only: databases out there have run the first ones. */
-export const migrations = [verdicts + outboxSchema + checkpointSchema, notes];
+export const migrations = [verdicts + outboxSchema + checkpointSchema, notes, readinessSchema];

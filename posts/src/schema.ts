@@ -1,6 +1,6 @@
 // The tables of posts.
 import { outboxSchema } from '@blog/common/core/outbox.ts';
-import { checkpointSchema } from '@blog/common/core/subscriber.ts';
+import { checkpointSchema, readinessSchema } from '@blog/common/core/subscriber.ts';
 
 /**
  * `event` is the event that announced the post, as published: a replay puts it into the outbox again.
@@ -24,4 +24,4 @@ const namedAsFields = `
 `;
 
 /** Append only: databases out there have run the first ones. */
-export const migrations = [posts + outboxSchema + checkpointSchema, namedAsFields];
+export const migrations = [posts + outboxSchema + checkpointSchema, namedAsFields, readinessSchema];

@@ -2,7 +2,7 @@
 
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { at } from '../../common/test/fake-bus.ts';
-import { removeFolders, type Service } from '../../common/test/service.ts';
+import { newFolder, removeFolders, type Service } from '../../common/test/service.ts';
 import { startPosts, UUID_V7 } from './posts-service.ts';
 
 let service: Service;
@@ -161,6 +161,12 @@ test('an unknown address is a 404, another method a 405 that names the methods',
 });
 
 test('it is live and ready while the bus is down, and reports that as degraded', async () => {
+  await service.close();
+  const folder = newFolder();
+  service = await startPosts({ folder });
+  await service.history([]).expect(200);
+  await service.close();
+  service = await startPosts({ folder });
   expect((await service.http.get('/healthz').expect(200)).body).toEqual({ status: 'ok', version: '1.0.0' });
   expect((await service.http.get('/readyz').expect(200)).body).toEqual({
     status: 'ready',

@@ -1,6 +1,6 @@
 // The tables of the read model.
 import { randomUUID } from 'node:crypto';
-import { checkpointSchema } from '@blog/common/core/subscriber.ts';
+import { checkpointSchema, readinessSchema } from '@blog/common/core/subscriber.ts';
 
 /**
  * The read model. `model` names it (read-model.ts) and counts its changes; every row carries the revision of its last change,
@@ -40,4 +40,4 @@ const namedAsFields = `
 `;
 
 /** Append only: databases out there have run the first ones. */
-export const migrations = [readModel + checkpointSchema, namedAsFields];
+export const migrations = [readModel + checkpointSchema, namedAsFields, readinessSchema];

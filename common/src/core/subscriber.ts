@@ -16,6 +16,12 @@ export const checkpointSchema = `
   INSERT INTO stand VALUES ('${NEW}', NULL);
 `;
 
+/** A migration: whether this database once stood at the head of the log. One that has a checkpoint counts as one that did. */
+export const readinessSchema = `
+  ALTER TABLE stand ADD COLUMN caughtUp INTEGER NOT NULL DEFAULT 0;
+  UPDATE stand SET caughtUp = 1 WHERE checkpoint <> '${NEW}';
+`;
+
 /** The time for which the bus's last word counts, in milliseconds. */
 const RECENT = 10_000;
 
@@ -103,11 +109,17 @@ export class Subscriber<Result = void> extends Loop {
     return this.hearsBus ? [] : ['The bus was not heard from lately.'];
   }
 
+  /** The reason for which requests should not come here yet: an empty database would answer them as if nothing existed. */
+  async unready(): Promise<string | undefined> {
+    const { caughtUp } = await this.#options.db.read(readStand);
+    return caughtUp || this.#isClassic ? undefined : 'It has not caught up with the log yet.';
+  }
+
   /** The answer to the bus's question for the checkpoint. */
   async progress({ 'event-head': head, 'event-share': share }: PushHeaders): Promise<Progress> {
     this.#share = share ?? this.#share;
     const progress = await this.#options.db.read(readProgress);
-    this.#heard(head);
+    await this.#noteHead(head);
     return { ...progress, handles: [...this.handles] };
   }
 
@@ -136,12 +148,14 @@ export class Subscriber<Result = void> extends Loop {
   }
 
   /** Moves the checkpoint to the end of a push that continues from it. A replay order is taken first, once, only backwards. */
-  #advance(tx: Tx, after: Checkpoint, upto: Checkpoint, { 'event-replay': order }: PushHeaders): boolean {
+  #advance(tx: Tx, after: Checkpoint, upto: Checkpoint, headers: PushHeaders): boolean {
+    const { 'event-replay': order, 'event-head': head } = headers;
     const { checkpoint, replay } = readProgress(tx);
     const isOrdered = order && order !== replay && positionOf(after) <= positionOf(checkpoint);
     if (!isOrdered && !joins(checkpoint, after)) return false;
     if (isOrdered) this.#options.onReplay?.(tx, after);
-    tx.run('UPDATE stand SET checkpoint = ?, replay = ?', upto, (isOrdered ? order : replay) ?? null);
+    const now = [upto, (isOrdered ? order : replay) ?? null, Number(upto === head)];
+    tx.run('UPDATE stand SET checkpoint = ?, replay = ?, caughtUp = max(caughtUp, ?)', ...now);
     return true;
   }
 
@@ -179,6 +193,16 @@ export class Subscriber<Result = void> extends Loop {
     }
   }
 
+  /** The bus has named its head: a database that stands there has caught up, for good. */
+  async #noteHead(head: Checkpoint | undefined): Promise<void> {
+    this.#heard(head);
+    const { db } = this.#options;
+    const { checkpoint, caughtUp } = await db.read(readStand);
+    if (head === undefined || caughtUp || !joins(checkpoint, head)) return;
+    // A failure is in `/readyz`, and the bus asks again.
+    await db.write((tx) => tx.run('UPDATE stand SET caughtUp = 1')).catch(() => {});
+  }
+
   #heard(head: Checkpoint | undefined): void {
     if (head === undefined) return;
     this.#isClassic = false;
@@ -194,7 +218,7 @@ export class Subscriber<Result = void> extends Loop {
         if (answer) {
           this.#isClassic = answer.isClassic;
           if (answer.isClassic) await this.#applyHistory(answer.events);
-          else this.#heard(answer.head);
+          else await this.#noteHead(answer.head);
           return;
         }
         observer.log.debug({}, 'the bus does not answer as a bus');
@@ -222,6 +246,12 @@ export type Receiver = Loop & Pick<Subscriber, 'handles' | 'progress' | 'receive
 /** True if a batch that begins behind `after` continues from this checkpoint. */
 const joins = (checkpoint: Checkpoint, after: Checkpoint) =>
   checkpoint === after || (checkpoint === NEW && positionOf(after) === 0);
+
+const readStand = (tx: Tx) =>
+  tx.get<{ checkpoint: Checkpoint; caughtUp: number }>('SELECT checkpoint, caughtUp FROM stand') ?? {
+    checkpoint: NEW,
+    caughtUp: 0,
+  };
 
 const readProgress = (tx: Tx): Progress =>
   tx.get<Progress>('SELECT checkpoint, replay FROM stand') ?? { checkpoint: NEW, replay: null };

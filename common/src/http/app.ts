@@ -7,7 +7,7 @@ import release from '../../package.json' with { type: 'json' };
 import type { Database } from '../core/database.ts';
 import { BATCH, EVENT, PLAIN } from '../core/events.ts';
 import type { Log } from '../core/observer.ts';
-import { parse, unavailable } from '../core/problem.ts';
+import { Problem, parse, unavailable } from '../core/problem.ts';
 import { pushHeaders, type Receiver } from '../core/subscriber.ts';
 import { crossOrigin, type Origins, onlyAsLocalhost, onlyWithToken, onlyWritesOf } from './access.ts';
 import { EVENTS_LIMIT, jsonBody } from './input.ts';
@@ -19,8 +19,8 @@ type Watch = (req: Request, res: Response) => string | undefined;
 /** Something that may work less well than it should, and says why. */
 export type Degradable = {
   degraded(): Promise<string[]>;
-  /** The reason for which the part is not ready. */
-  unready?(): string | undefined;
+  /** The reason for which the part is not ready: requests should not come here yet. */
+  unready?(): string | undefined | Promise<string | undefined>;
   /** More members of `/readyz`. */
   details?(): Promise<object>;
 };
@@ -65,10 +65,13 @@ export function createApp({ openapi, db, log, watch, metrics, routes, checks, or
       throw unavailable(UNREADABLE);
     }
     if (db.health.trouble) await db.probe();
-    const why = checks.map((check) => check.unready?.()).find((reason) => reason !== undefined);
-    if (why) throw unavailable(why);
+    const degraded = await degradedBy(db, checks);
+    for (const check of checks) {
+      const why = await check.unready?.();
+      if (why) throw new Problem(503, why, { retryAfter: 1, degraded });
+    }
     const details = await Promise.all(checks.map((check) => check.details?.()));
-    res.json({ status: 'ready', degraded: await degradedBy(db, checks), ...Object.assign({}, ...details) });
+    res.json({ status: 'ready', degraded, ...Object.assign({}, ...details) });
   });
   own.get('/metrics', async (_req, res) => {
     res.type(metrics.contentType).send(await metrics.metrics());
