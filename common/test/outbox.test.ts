@@ -14,7 +14,7 @@ import { frameOf, newFolder, removeFolders, Service, stays, until } from './serv
 /** The lines that the relay has logged. */
 let lines: object[] = [];
 const line = (fields: object, message: string) => void lines.push({ ...fields, message });
-const log = { debug: line, info: line, warn: line, error: line };
+const log = { debug: line, info: line, warn: line, error: line, fatal: line };
 
 const publisher = {
   migrations: [outboxSchema],

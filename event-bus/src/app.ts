@@ -50,7 +50,12 @@ export const createBus = (dns?: Dns) =>
         logRoutes({ ...shared, subscriptions, streams, integrity }),
         controlRoutes({ ...shared, subscriptions }),
       ];
-      return { routes, loops: [subscriptions, ...(copy?.loops ?? [])], streams, checks: [integrity] };
+      return {
+        routes,
+        loops: [subscriptions, ...(copy?.loops ?? [])],
+        streams,
+        checks: [integrity, ...(copy?.checks ?? [])],
+      };
     },
   });
 

@@ -41,6 +41,17 @@ export class Leadership extends Loop {
     this.#listeners.push(listener);
   }
 
+  override start(): void {
+    this.#options.quorum.start();
+    super.start();
+  }
+
+  /** The lease is given back before the connection is closed. */
+  override async stop(): Promise<void> {
+    await super.stop();
+    await this.#options.quorum.stop();
+  }
+
   protected async run(): Promise<void> {
     const { log } = this.#options;
     while (!this.stopped) {

@@ -42,7 +42,7 @@ export function createCopy({ db, observer, metrics, tail, settings }: Options) {
   metrics.gauge('quorum_node_current', '1 if the node has the newest of the log.', nodes, ['node']);
 
   const routes = [forwarding(leadership, () => quorum.divergence && quorum.unready())];
-  return { leadership, loops: [quorum, leadership], routes };
+  return { leadership, loops: [leadership], checks: [quorum], routes };
 }
 
 /** A log that goes on without the quorum is compared with the whole stream when it comes back. */

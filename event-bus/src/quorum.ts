@@ -115,7 +115,7 @@ export class Quorum extends Loop {
   #diverge({ message }: Diverged): void {
     this.isCaughtUp = false;
     this.divergence = message;
-    this.#options.log.error({ reason: message }, 'the log is diverged from the stream');
+    this.#options.log.fatal({ reason: message }, 'the log is diverged from the stream');
   }
 
   /**

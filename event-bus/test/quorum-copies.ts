@@ -5,6 +5,8 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
 import request from 'supertest';
 import { freePorts } from '../../scripts/lib/port-use.ts';
 import { cloudEvent, EVENT, until } from './bus.ts';
@@ -76,3 +78,11 @@ export const leaderOf = (...copies: Copy[]): Promise<string> =>
     await copies[0]?.http.get('/events?limit=1').expect(200);
     return first;
   });
+
+/** Deletes the streams of the bus, as if the servers were new. */
+export async function deleteStreams(servers: string): Promise<void> {
+  const connection = await connect({ servers: servers.split(',') });
+  const { streams } = await jetstreamManager(connection);
+  for (const name of ['log', 'lease']) await streams.delete(name).catch(() => {});
+  await connection.close();
+}

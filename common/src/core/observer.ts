@@ -2,7 +2,7 @@
 // observe/ implements it with counters, spans, debug lines and failpoints. Everything works without it.
 
 type Line = (fields: object, message: string) => void;
-export type Log = { debug: Line; info: Line; warn: Line; error: Line };
+export type Log = { debug: Line; info: Line; warn: Line; error: Line; fatal: Line };
 
 /** The steps of an event's way. At the first six a crash comes between two things that belong together. */
 export type Step =
