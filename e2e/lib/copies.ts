@@ -59,24 +59,27 @@ export async function differences(system: System): Promise<string[]> {
   return found;
 }
 
-/** The bus's report on its quorum, by any copy that answers. */
+/** The bus's report on its quorum. */
 export type Quorum = {
   leader: string | null;
   copies: string[];
   nodes: { name: string; leader: boolean; current: boolean; offline: boolean }[];
 };
 
+/** The report of one copy of the bus; undefined if the copy has none. */
+export const quorumBy = async (system: System, copy: string): Promise<Quorum | undefined> =>
+  (await get(`${system.url(copy)}/readyz`)).body?.quorum;
+
 /** Waits until the bus has a leader, and all nodes are current; resolves to the report. */
 export const quorum = (system: System): Promise<Quorum> =>
   until(
     'a leader of the bus, and all nodes current',
     async () => {
-      for (const name of system.copiesOf('event-bus')) {
-        const report: Quorum | undefined = (await get(`${system.url(name)}/readyz`)).body?.quorum;
-        const isWhole = report?.nodes.every(({ current, offline }) => current && !offline);
-        if (report?.leader && isWhole && report.nodes.some(({ leader }) => leader)) return report;
-      }
-      return undefined;
+      const [report, ...others] = await Promise.all(system.copiesOf('event-bus').map((name) => quorumBy(system, name)));
+      if (!report?.leader || others.some((other) => other?.leader !== report.leader)) return undefined;
+      const { nodes } = report;
+      const isWhole = nodes.length === 3 && nodes.every(({ current, offline }) => current && !offline);
+      return isWhole && nodes.some(({ leader }) => leader) && report;
     },
     60_000,
   );
