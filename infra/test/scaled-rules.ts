@@ -137,7 +137,7 @@ export function configuration(scaled: Scaled): string[] {
 }
 
 /** What the component changes of a part: the paths and values of its patches. */
-function changesOf({ component: { patches } }: Scaled, kind: string, of: string) {
+export function changesOf({ component: { patches } }: Scaled, kind: string, of: string) {
   const isTarget = (target: { kind: string; name: string }) =>
     target.kind === kind && new RegExp(`^(${target.name})$`).test(of);
   const operations = patches.filter(({ target }) => isTarget(target)).flatMap(({ patch }) => parse(patch));

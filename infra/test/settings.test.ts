@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { NAMESPACE, readTools } from './observability-rules.ts';
 import { named, readProject, root } from './project.ts';
+import { changesOf, readScaled } from './scaled-rules.ts';
 
 const OTLP = 'OTEL_EXPORTER_OTLP_ENDPOINT';
 
@@ -35,6 +36,28 @@ describe('settings', () => {
     const settings = named(readProject(), 'ConfigMap', `${name}-settings`)?.data ?? {};
     const { data } = schema.safeParse({ ...settings, [OTLP]: readTools().endpoint });
     expect(data).toMatchObject({ [OTLP]: `http://jaeger.${NAMESPACE}.svc:4318` });
+  });
+
+  test.each(Object.entries(schemas))('%s knows all that copies add to its settings', (name, schema) => {
+    const scaled = readScaled();
+    const added = changesOf(scaled, 'ConfigMap', `${name}-settings`).map(([path, value]) => [
+      path.split('/').at(-1),
+      value,
+    ]);
+    const env = changesOf(scaled, 'StatefulSet', name).flatMap(([path, it]) =>
+      path.endsWith('/env/-') ? [it as { name: string; value?: string }] : [],
+    );
+    const copy = `${name}-1`;
+    const given = {
+      ...named(readProject(), 'ConfigMap', `${name}-settings`)?.data,
+      COPY_NAME: copy,
+      ...Object.fromEntries(added),
+      ...Object.fromEntries(
+        env.map(({ name, value }) => [name, value?.replace('$(COPY_NAME)', copy) ?? 'x'.repeat(16)]),
+      ),
+    };
+    const known = Object.keys(schema.parse(given));
+    expect(Object.keys(given).filter((key) => !known.includes(key))).toEqual([]);
   });
 
   test('the client is given what both its servers ask for: nginx in production, Node in development', async () => {
