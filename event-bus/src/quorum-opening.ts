@@ -1,5 +1,6 @@
 // Opening the quorum: the stream is made if it is missing, and refused if it is not this log's or would lose what it has taken.
 import type { Database } from '@blog/common/core/database.ts';
+import type { Log } from '@blog/common/core/observer.ts';
 import { chain, newest } from './log.ts';
 import { placeOf } from './quorum-joining.ts';
 import { LogStream, type Servers, Unusable } from './quorum-stream.ts';
@@ -11,8 +12,8 @@ const MONITORING = 4_000;
  * Connects, and checks the servers and the stream.
  * @throws Unusable if a person has to change something; any other error while the servers are away
  */
-export async function openStream(db: Database, settings: Servers): Promise<LogStream> {
-  await assertDurable(settings.servers);
+export async function openStream(db: Database, settings: Servers, log: Log): Promise<LogStream> {
+  await assertDurable(settings.servers, log);
   const stream = await LogStream.connect(settings);
   try {
     await openLog(stream, db, settings);
@@ -60,13 +61,15 @@ async function openLog(stream: LogStream, db: Database, { name, replicas }: Serv
 
 /**
  * A server that acknowledges before it has fsynced loses acknowledged events with its power. Only the monitoring page says so:
- * one that cannot be reached is not refused.
+ * one that cannot be reached is not refused, but named in the log.
  */
-async function assertDurable(servers: string[]): Promise<void> {
+async function assertDurable(servers: string[], log: Log): Promise<void> {
   await Promise.all(
     servers.map(async (server) => {
       const config = await readConfig(server);
-      if (config && !config.sync_always)
+      if (!config)
+        log.warn({ server }, 'cannot check that this server fsyncs before it acknowledges: no monitoring page');
+      else if (!config.sync_always)
         throw new Unusable(
           `The server ${server} acknowledges before it has fsynced: set sync_interval: always in the jetstream block of its configuration.`,
         );

@@ -99,7 +99,7 @@ export class Quorum extends Loop {
 
   async #open(): Promise<LogStream | undefined> {
     const { db, settings, log } = this.#options;
-    const stream = await openStream(db, settings);
+    const stream = await openStream(db, settings, log);
     stream.onGrown(() => this.work.raise());
     log.info({ servers: settings.servers.length }, 'following the stream');
     return stream;

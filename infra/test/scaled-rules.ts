@@ -185,7 +185,7 @@ export const budgets = ({ manifests }: Scaled) =>
     ]),
   );
 
-const ARROWS = ['event-bus,event-bus,4005', 'event-bus,nats,4222', 'nats,nats,6222'];
+const ARROWS = ['event-bus,event-bus,4005', 'event-bus,nats,4222', 'event-bus,nats,8222', 'nats,nats,6222'];
 
 /** Besides the connections of the blog: the bus to its copies and to the nodes, and the nodes to each other. */
 export function arrows(scaled: Scaled): string[] {
