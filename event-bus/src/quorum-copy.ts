@@ -20,7 +20,8 @@ export function createCopy({ db, observer, metrics, tail, settings }: Options) {
   const { NATS_URL: servers, NATS_TOKEN: token, NATS_REPLICAS: replicas = REPLICAS } = settings;
   const { COPY_NAME: name = 'event-bus', COPY_URL: url = '' } = settings;
   if (!servers) {
-    forgetPlace(db);
+    // A database in trouble is reported elsewhere.
+    forgetPlace(db).catch(() => {});
     return undefined;
   }
   const options = { db, log: observer.log, tail, settings: { servers, token, replicas, name, url } };
@@ -48,5 +49,5 @@ export function createCopy({ db, observer, metrics, tail, settings }: Options) {
 /** A log that goes on without the quorum is compared with the whole stream when it comes back. */
 async function forgetPlace(db: Database): Promise<void> {
   const { seq } = await db.read(placeOf);
-  if (seq > 0) await db.write((tx) => setPlace(tx, { seq: 0, position: 0 })).catch(() => {});
+  if (seq > 0) await db.write((tx) => setPlace(tx, { seq: 0, position: 0 }));
 }
