@@ -29,9 +29,12 @@ export function createCauses(system: System, disk: Disk | undefined, signal: Abo
   /** Stops a part gracefully, and starts it again after `meanwhile`. */
   async function without(part: string, meanwhile: () => unknown): Promise<void> {
     await system.part(`stop ${part}`);
-    await meanwhile();
+    try {
+      await meanwhile();
+    } finally {
+      if (!signal.aborted) await system.part(`start ${part}`);
+    }
     signal.throwIfAborted();
-    await system.part(`start ${part}`);
   }
 
   /** Locks the databases of these parts from another process. */

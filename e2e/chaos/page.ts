@@ -59,7 +59,7 @@ export async function openPage(url: string) {
   }
   const [blog, system] = (await Promise.all([open('/'), open('/system')])) as [Page, Page];
   const field = blog.getByLabel('Title');
-  await Promise.all([field.waitFor(), system.getByRole('listitem', { name: 'query', exact: true }).waitFor()]);
+  await Promise.all([field.waitFor(), system.getByRole('listitem', { name: /^query( ×\d+)?$/ }).waitFor()]);
   reloads = 0;
 
   /** Types posts, each once the blog has taken the one before. */
@@ -82,6 +82,9 @@ export async function openPage(url: string) {
     const found = shown.flatMap((post, place) => differenceOf(post, query[place]) ?? []);
     if (shown.length < Math.min(query.length, 50)) found.push(`${shown.length} of ${query.length} posts`);
     const text = await system.locator('.system').innerText();
+    await system.evaluate(
+      `for (const copies of document.querySelectorAll('.subscription details')) copies.open = true`,
+    );
     const rows = await Promise.all(
       subscriptions.map(({ name }) => system.getByRole('listitem', { name, exact: true }).innerText()),
     );
