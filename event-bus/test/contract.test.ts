@@ -15,8 +15,8 @@ keepsItsContract('event-bus', {
     const patterns = [{ name: 'part-*', url: subscriber.url.replace('127.0.0.1', 'part-*.localhost') }];
     const dns = { knows: async (host: string) => host === 'part-0.localhost', every: 50 };
     const bus = await startBus({ patterns, dns, token });
-    await until(async () => expect(await bus.subscription('part-0')).toBeDefined());
     await bus.db.write((tx) => tx.run("INSERT INTO subscriptions (name) VALUES ('old')"));
+    for (const name of ['part-0', 'old']) await until(async () => expect(await bus.subscription(name)).toBeDefined());
     return { ...bus, close: bus.stop };
   },
   path: { name: 'part-0' },
@@ -45,7 +45,6 @@ keepsItsContract('event-bus', {
     await ask(404, 'POST', '/subscriptions/nobody/skip');
     await ask(409, 'DELETE', '/subscriptions/part-0');
     await ask(404, 'DELETE', '/subscriptions/nobody');
-    await until(async () => expect((await ask(200, 'GET', '/subscriptions')).json[1]?.state === 'gone').toBe(true));
     await ask(204, 'DELETE', '/subscriptions/old');
     await ask(400, 'POST', '/subscriptions/part-0/replay', { body: { from: 100 } });
     await until(async () => expect((await ask(200, 'GET', '/subscriptions')).json[0].lag === 0).toBe(true));
