@@ -45,6 +45,7 @@ export const alike = (text: string) =>
     .replace(/^(\[\d+\]|.*bash: line \d+:).*(Terminated|Stopped).*$/gm, '')
     .trim()
     .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(-\d+)?/g, 'ID')
+    .replace(/^id: [0-9a-f]{32}-\d+$/gm, 'id: ID')
     .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
     .replace(/"position":\d+/g, '"position":N')
     .replace(/"checkpoint":"[^"]*"/g, '"checkpoint":"C"')
