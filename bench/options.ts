@@ -11,6 +11,7 @@ import { moderation } from './figures/moderation.ts';
 import { newCopy } from './figures/new-copy.ts';
 import { page } from './figures/page.ts';
 import { publishing } from './figures/publish.ts';
+import { quorum } from './figures/quorum.ts';
 import { readers } from './figures/readers.ts';
 import { reads } from './figures/reads.ts';
 import { rebuild } from './figures/rebuild.ts';
@@ -40,6 +41,7 @@ const FIGURES: Figure[] = [
   idle,
   page,
   tracing,
+  quorum,
   growth,
 ];
 

@@ -2,15 +2,19 @@
 
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import { startProcess } from '../../e2e/lib/system.ts';
 import { Connection } from '../connection.ts';
-import { type Figure, ratio } from '../figure.ts';
+import { type Figure, NotMeasured, ratio } from '../figure.ts';
+import { quorum } from '../figures/quorum.ts';
 import { percentile } from '../load.ts';
 import { plotOf } from '../plot.ts';
 import { oneLine, resultOf, spreadOf, tableOf } from '../results.ts';
+import { startWriter } from '../retrying-writer.ts';
 
 const figure: Figure = {
   name: 'writes',
@@ -155,4 +159,48 @@ test("the load generator's connection reads an answer that comes in pieces, and 
   expect(connections).toBe(2);
   connection.close();
   server.close();
+});
+
+/** A bus that takes events only while `takes` is set. */
+async function startTaker() {
+  const taker = { takes: true, taken: 0, url: '', close: () => {} };
+  const server = createHttpServer((_req, res) => {
+    taker.taken += Number(taker.takes);
+    res.writeHead(taker.takes ? 201 : 503).end();
+  });
+  server.listen(0, '127.0.0.1').unref();
+  await once(server, 'listening');
+  taker.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  taker.close = () => void server.close();
+  return taker;
+}
+
+test('the retrying writer turns to the other copy, and tells the longest time for which none took anything', async () => {
+  const [a, b] = await Promise.all([startTaker(), startTaker()]);
+  const writer = startWriter([a.url, b.url]);
+  const turned = await writer.longestStop(async () => {
+    a.takes = false;
+  });
+  expect(b.taken).toBeGreaterThan(0);
+  const stopped = await writer.longestStop(async () => {
+    b.takes = false;
+    await pause(600);
+    a.takes = true;
+  });
+  expect(stopped).toBeGreaterThan(0.5);
+  expect(turned).toBeLessThan(stopped);
+  await writer.stop();
+  a.close();
+  b.close();
+});
+
+test('without nats-server the quorum is not measured, with the way to get it', async () => {
+  const { PATH, NATS_SERVER } = process.env;
+  delete process.env.NATS_SERVER;
+  process.env.PATH = '';
+  const measured = quorum.measure({ side: 'quorum', quick: true, directory: '', say: () => {} });
+  Object.assign(process.env, { PATH }, NATS_SERVER && { NATS_SERVER });
+  const error = await measured.catch((error) => error);
+  expect(error).toBeInstanceOf(NotMeasured);
+  expect(error.message).toContain('github.com/nats-io/nats-server');
 });
