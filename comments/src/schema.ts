@@ -1,6 +1,6 @@
 // The tables of comments.
 import { outboxSchema } from '@blog/common/core/outbox.ts';
-import { checkpointSchema, readinessSchema } from '@blog/common/core/subscriber.ts';
+import { checkpointSchema, readinessSchema } from '@blog/common/core/progress.ts';
 
 /**
  * `event` is the event that announced the comment, as published: a replay puts it into the outbox again. It is missing

@@ -2,11 +2,13 @@
 
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import type { Share } from '@blog/common/core/checkpoint.ts';
 import { openDatabase } from '@blog/common/core/database.ts';
 import type { KnownEvent } from '@blog/common/core/events.ts';
 import type { Bus } from '@blog/common/core/exchange.ts';
+import { checkpointSchema, readinessSchema } from '@blog/common/core/progress.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
-import { checkpointSchema, readinessSchema, type Share, Subscriber } from '@blog/common/core/subscriber.ts';
+import { Subscriber } from '@blog/common/core/subscriber.ts';
 import { createApp, eventRoutes } from '@blog/common/http/app.ts';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { at, FakeBus } from './fake-bus.ts';

@@ -1,10 +1,10 @@
 // The loop that judges noted comments, beside the deliveries: a slow verdict holds up no other event.
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Share } from '@blog/common/core/checkpoint.ts';
 import type { Database } from '@blog/common/core/database.ts';
 import { parseEvent, type Verdict } from '@blog/common/core/events.ts';
 import { backoff, Loop } from '@blog/common/core/loop.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
-import type { Share } from '@blog/common/core/subscriber.ts';
 import { announce, type Created, removeNote } from './moderation.ts';
 
 /** A note that is older than this, and the time of a judgement, is judged by any copy; in milliseconds. */

@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import { createEvent, type Handlers, type KnownEvent, recordOf, type Verdict } from '@blog/common/core/events.ts';
 import { enqueue } from '@blog/common/core/outbox.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
-import type { Share } from '@blog/common/core/subscriber.ts';
+import type { Share } from '@blog/common/core/checkpoint.ts';
 
 const SOURCE = 'moderation';
 

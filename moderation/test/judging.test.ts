@@ -3,9 +3,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import type { Share } from '@blog/common/core/checkpoint.ts';
 import { openDatabase } from '@blog/common/core/database.ts';
 import type { Verdict } from '@blog/common/core/events.ts';
-import type { Share } from '@blog/common/core/subscriber.ts';
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
 import { at, FakeBus } from '../../common/test/fake-bus.ts';
 import { Scrape } from '../../common/test/scrape.ts';

@@ -1,6 +1,6 @@
 // The tables of the read model.
 import { randomUUID } from 'node:crypto';
-import { checkpointSchema, readinessSchema } from '@blog/common/core/subscriber.ts';
+import { checkpointSchema, readinessSchema } from '@blog/common/core/progress.ts';
 
 /**
  * The read model. `model` names it (read-model.ts) and counts its changes; every row carries the revision of its last change,

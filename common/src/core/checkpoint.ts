@@ -22,3 +22,22 @@ export const progressSchema = z.object({
   handles: z.array(z.string()).max(100).optional(),
 });
 export type Progress = z.output<typeof progressSchema>;
+
+/** The share of one copy of a service: it is the copy `index` (from 0) of `count`. */
+export type Share = { index: number; count: number };
+
+const shareText = z
+  .string()
+  .regex(/^\d{1,6}\/[1-9]\d{0,5}$/, 'must be index/count')
+  .transform((text) => text.split('/').map(Number))
+  .transform(([index = 0, count = 1]): Share => ({ index, count }));
+
+/** The headers of a push: the checkpoints before and behind its events, the head of the log, a replay order, a share. */
+export const pushHeaders = z.object({
+  'event-after': checkpointText.optional(),
+  'event-upto': checkpointText.optional(),
+  'event-head': checkpointText.optional(),
+  'event-replay': z.string().max(100).optional(),
+  'event-share': shareText.optional(),
+});
+export type PushHeaders = z.output<typeof pushHeaders>;

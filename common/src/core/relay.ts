@@ -120,14 +120,8 @@ export class Relay extends Loop {
   /** Sends the next batch. False when there is nothing to send. */
   async #step(): Promise<boolean> {
     const { db, bus, observer } = this.#options;
-    const {
-      rows: batch,
-      more,
-      published,
-    } = await db.read((tx) => ({
-      ...nextRows(tx, this.#sent, this.#limit),
-      published: publishedUpTo(tx),
-    }));
+    const next = (tx: Tx) => ({ ...nextRows(tx, this.#sent, this.#limit), published: publishedUpTo(tx) });
+    const { rows: batch, more, published } = await db.read(next);
     const last = batch.at(-1);
     if (!last) return false;
 

@@ -1,51 +1,20 @@
 // The subscriber: applies the events that the bus pushes, and moves the checkpoint in the same transaction.
-import { z } from 'zod';
 import { askForEvents, headOf } from './bus-kind.ts';
-import { type Checkpoint, checkpointText, NEW, type Progress, positionOf } from './checkpoint.ts';
+import { type Checkpoint, NEW, type Progress, type PushHeaders, positionOf, type Share } from './checkpoint.ts';
 import type { Database } from './database.ts';
 import { apply, type EventType, type Handlers, type KnownEvent, parseEvent } from './events.ts';
 import { type Bus, exchange, reason } from './exchange.ts';
 import { backoff, Loop } from './loop.ts';
 import type { Observer } from './observer.ts';
 import { Problem } from './problem.ts';
+import { joins, moveTo, noteCaughtUp, readProgress, readStand } from './progress.ts';
 import { databaseProblem, type Tx } from './sqlite.ts';
-
-/** The checkpoint of this service, in its own database: it moves in the transaction of the effects. */
-export const checkpointSchema = `
-  CREATE TABLE stand (checkpoint TEXT NOT NULL, replay TEXT) STRICT;
-  INSERT INTO stand VALUES ('${NEW}', NULL);
-`;
-
-/** A migration: whether this database once stood at the head of the log. One that has a checkpoint counts as one that did. */
-export const readinessSchema = `
-  ALTER TABLE stand ADD COLUMN caughtUp INTEGER NOT NULL DEFAULT 0;
-  UPDATE stand SET caughtUp = 1 WHERE checkpoint <> '${NEW}';
-`;
 
 /** The time for which the bus's last word counts, in milliseconds. */
 const RECENT = 10_000;
 
 /** The maximum time in which the bus answers where its log ends, in milliseconds. */
 const QUESTION = 1_000;
-
-/** The share of one copy of a service: it is the copy `index` (from 0) of `count`. */
-export type Share = { index: number; count: number };
-
-const shareText = z
-  .string()
-  .regex(/^\d{1,6}\/[1-9]\d{0,5}$/, 'must be index/count')
-  .transform((text) => text.split('/').map(Number))
-  .transform(([index = 0, count = 1]): Share => ({ index, count }));
-
-/** The headers of a push: the checkpoints before and behind its events, the head of the log, a replay order, a share. */
-export const pushHeaders = z.object({
-  'event-after': checkpointText.optional(),
-  'event-upto': checkpointText.optional(),
-  'event-head': checkpointText.optional(),
-  'event-replay': z.string().max(100).optional(),
-  'event-share': shareText.optional(),
-});
-type PushHeaders = z.output<typeof pushHeaders>;
 
 type Options<Result> = {
   db: Database;
@@ -154,8 +123,7 @@ export class Subscriber<Result = void> extends Loop {
     const isOrdered = order && order !== replay && positionOf(after) <= positionOf(checkpoint);
     if (!isOrdered && !joins(checkpoint, after)) return false;
     if (isOrdered) this.#options.onReplay?.(tx, after);
-    const now = [upto, (isOrdered ? order : replay) ?? null, Number(upto === head)];
-    tx.run('UPDATE stand SET checkpoint = ?, replay = ?, caughtUp = max(caughtUp, ?)', ...now);
+    moveTo(tx, { checkpoint: upto, replay: isOrdered ? order : replay }, upto === head);
     return true;
   }
 
@@ -200,7 +168,7 @@ export class Subscriber<Result = void> extends Loop {
     const { checkpoint, caughtUp } = await db.read(readStand);
     if (head === undefined || caughtUp || !joins(checkpoint, head)) return;
     // A failure is in `/readyz`, and the bus asks again.
-    await db.write((tx) => tx.run('UPDATE stand SET caughtUp = 1')).catch(() => {});
+    await db.write(noteCaughtUp).catch(() => {});
   }
 
   #heard(head: Checkpoint | undefined): void {
@@ -242,16 +210,3 @@ export class Subscriber<Result = void> extends Loop {
 
 /** A subscriber as its routes see it, whatever its handler returns. */
 export type Receiver = Loop & Pick<Subscriber, 'handles' | 'progress' | 'receive'>;
-
-/** True if a batch that begins behind `after` continues from this checkpoint. */
-const joins = (checkpoint: Checkpoint, after: Checkpoint) =>
-  checkpoint === after || (checkpoint === NEW && positionOf(after) === 0);
-
-const readStand = (tx: Tx) =>
-  tx.get<{ checkpoint: Checkpoint; caughtUp: number }>('SELECT checkpoint, caughtUp FROM stand') ?? {
-    checkpoint: NEW,
-    caughtUp: 0,
-  };
-
-const readProgress = (tx: Tx): Progress =>
-  tx.get<Progress>('SELECT checkpoint, replay FROM stand') ?? { checkpoint: NEW, replay: null };
