@@ -36,11 +36,12 @@ export const moderation = defineService({
       'moderation_taken_over_total',
       'Verdicts made that were the share of another copy.',
     );
-    const relay = new Relay(context);
+    // A verdict that takes no time needs no note: it is made in the transaction of the push.
+    const handlers = createHandlers(bannedWords, (id) => time === 0 && isIn(subscriber.share, id));
+    const relay = new Relay({ ...context, handlers });
     const subscriber: Subscriber<Outcome> = new Subscriber<Outcome>({
       ...context,
-      // A verdict that takes no time needs no note: it is made in the transaction of the push.
-      handlers: createHandlers(bannedWords, (id) => time === 0 && isIn(subscriber.share, id)),
+      handlers,
       // The verdicts are published again with the comments that a replay brings.
       onReplay: prepareReplay,
       onApplied: (_events, made) => {

@@ -1,9 +1,16 @@
 // The rules of moderation: a verdict on a comment is made once, and the event that announces it is in the same transaction.
 import { hash } from 'node:crypto';
-import { createEvent, type Handlers, type KnownEvent, recordOf, type Verdict } from '@blog/common/core/events.ts';
+import type { Share } from '@blog/common/core/checkpoint.ts';
+import {
+  createEvent,
+  type Handlers,
+  isOwn,
+  type KnownEvent,
+  recordOf,
+  type Verdict,
+} from '@blog/common/core/events.ts';
 import { enqueue } from '@blog/common/core/outbox.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
-import type { Share } from '@blog/common/core/checkpoint.ts';
 
 const SOURCE = 'moderation';
 
@@ -35,13 +42,13 @@ export function announce(tx: Tx, { data, given, traceparent }: Created, bannedWo
   return status;
 }
 
-const INSERT = 'INSERT OR IGNORE INTO verdicts (id, status, event, logged) VALUES (?, ?, ?, 0)';
+const INSERT = 'INSERT OR IGNORE INTO verdicts (id, status, event) VALUES (?, ?, ?)';
 const NOTE = 'INSERT OR IGNORE INTO notes (id, number, event) VALUES (?, ?, ?)';
 export const removeNote = (tx: Tx, id: string) => tx.run('DELETE FROM notes WHERE id = ?', id).changes > 0;
 
-/** The first verdict in the log stands, also where this copy has made another one. */
-const TAKE_OVER = `INSERT INTO verdicts (id, status, event, logged) VALUES (?, ?, ?, 1)
-  ON CONFLICT (id) DO UPDATE SET status = excluded.status, event = excluded.event, logged = 1 WHERE logged = 0`;
+/** The log has one verdict of this service on a comment. It stands, also where this copy has made another one. */
+const TAKE_OVER = `INSERT INTO verdicts (id, status, event) VALUES (?, ?, ?)
+  ON CONFLICT (id) DO UPDATE SET status = excluded.status, event = excluded.event WHERE event <> excluded.event`;
 
 /** The outcome of an event: a verdict made now, or a comment that was noted to be judged later. */
 export type Outcome = Verdict | 'noted' | undefined;
@@ -63,7 +70,7 @@ export const createHandlers = (bannedWords: string[], isNow: (id: string) => boo
   CommentModerated(tx, event) {
     const { id, status } = event.data;
     if (!status) return;
-    tx.run(TAKE_OVER, id, status, recordOf(SOURCE, event));
+    tx.run(isOwn(SOURCE, event) ? TAKE_OVER : INSERT, id, status, recordOf(SOURCE, event));
     removeNote(tx, id);
   },
 });

@@ -1,6 +1,6 @@
 // The tables of moderation.
 import { outboxSchema } from '@blog/common/core/outbox.ts';
-import { checkpointSchema, readinessSchema } from '@blog/common/core/subscriber.ts';
+import { checkpointSchema, readinessSchema } from '@blog/common/core/progress.ts';
 
 /** A verdict is made once. `event` is the event that announced it: whenever the comment is seen again, so is that. */
 const verdicts = `
@@ -12,12 +12,8 @@ const verdicts = `
   ) STRICT;
 `;
 
-/**
- * The comments that wait for a verdict: `event` is the one that announced the comment. `logged` is 0 while a verdict has not
- * come back from the log, where another copy's may stand before it; older verdicts were made by the only copy.
- */
+/** The comments that wait for a verdict: `event` is the one that announced the comment. */
 const notes = `
-  ALTER TABLE verdicts ADD COLUMN logged INTEGER NOT NULL DEFAULT 1;
   CREATE TABLE notes (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
