@@ -71,9 +71,12 @@ export const handlers: Handlers = {
   CommentCreated(tx, event) {
     const data = { status: 'pending', ...event.data };
     const record = recordOf(SOURCE, event, data);
+    const own = isOwn(SOURCE, event);
+    // Mostly it is here as it was published.
+    if (own && tx.get('SELECT 1 FROM comments WHERE id = ? AND event = ?', data.id, record)) return;
     store(tx, { ...data, createdAt: data.createdAt ?? event.time }, record);
     // The log's word stands: another copy was first with the same key. The status is that of the verdict.
-    if (!isOwn(SOURCE, event)) return;
+    if (!own) return;
     const { changes } = tx.run(CORRECT, data.id, record, ...valuesOf({ ...event.data }));
     if (changes > 0) discard(tx, SOURCE, event.eventId);
   },

@@ -55,9 +55,12 @@ export const handlers: Handlers = {
   PostCreated(tx, event) {
     const { data, eventId, time } = event;
     const record = recordOf(SOURCE, event);
+    const own = isOwn(SOURCE, event);
+    // Mostly it is here as it was published.
+    if (own && tx.get('SELECT 1 FROM posts WHERE id = ? AND event = ?', data.id, record)) return;
     store(tx, { ...data, createdAt: data.createdAt ?? time }, record);
     // The log's word stands: another copy was first with the same key.
-    if (!isOwn(SOURCE, event)) return;
+    if (!own) return;
     if (tx.run(CORRECT, data.id, record, ...valuesOf(data)).changes > 0) discard(tx, SOURCE, eventId);
   },
 };
