@@ -131,8 +131,9 @@ export class Quorum extends Loop {
       if (messages[0]?.seq !== Math.max(1, place.seq) && place.seq > 0) await this.#missed(place);
       this.#shortSince = undefined;
       const entries = await db.writeSealed((tx) => join(tx, messages));
-      if (entries.length > 0) tail.grow(entries);
       if ((messages.at(-1)?.seq ?? 0) <= place.seq) break;
+      // Also for control state alone.
+      tail.grow(entries);
       place = await db.read(placeOf);
     }
     this.isCaughtUp = true;

@@ -42,6 +42,7 @@ export class Subscriptions extends Loop {
     this.#dns = dns;
     for (const { name, url } of configured.filter((entry) => !isPattern(entry))) this.#add(name, url);
     shared.tail.onGrowth(() => {
+      if (!shared.leads()) this.#dropForgotten().catch(() => {});
       for (const delivery of this.#deliveries) delivery.wake();
     });
   }
@@ -80,11 +81,23 @@ export class Subscriptions extends Loop {
       if (this.#configured.some((entry) => entry.name === name))
         throw new Problem(409, `${name} is in SUBSCRIPTIONS: take it out there, and restart the bus.`);
       await this.#shared.db.write((tx) => forget(tx, name));
-      this.#deliveries = this.#deliveries.filter((other) => other !== delivery);
-      this.#listener('forgotten', name);
-      // Not awaited: this command is a step of that loop.
-      delivery.stop();
+      this.#drop(delivery);
     });
+  }
+
+  #drop(delivery: Delivery): void {
+    this.#deliveries = this.#deliveries.filter((other) => other !== delivery);
+    this.#listener('forgotten', delivery.subscription.name);
+    // Not awaited: a command is a step of that loop.
+    delivery.stop();
+  }
+
+  /** What another copy of the bus has forgotten does not come back when this one leads. */
+  async #dropForgotten(): Promise<void> {
+    const gone = this.#deliveries.filter(({ subscription }) => subscription.isGone);
+    if (gone.length === 0) return;
+    const known = await this.#shared.db.read(knownNames);
+    for (const delivery of gone) if (!known.includes(delivery.subscription.name)) this.#drop(delivery);
   }
 
   #add(name: string, url: string | null): Delivery {

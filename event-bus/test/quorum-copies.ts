@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import request from 'supertest';
@@ -78,6 +79,15 @@ export const leaderOf = (...copies: Copy[]): Promise<string> =>
     await copies[0]?.http.get('/events?limit=1').expect(200);
     return first;
   });
+
+/** The tables in the file of a copy that all copies have alike. */
+export function controlState({ folder }: Copy) {
+  const file = new DatabaseSync(join(folder, 'event-bus.db'), { readOnly: true });
+  const tables = ['subscriptions', 'dead_letters', 'sealed'] as const;
+  const rows = tables.map((table) => [table, file.prepare(`SELECT * FROM ${table} ORDER BY 1`).all()]);
+  file.close();
+  return Object.fromEntries(rows) as Record<(typeof tables)[number], object[]>;
+}
 
 /** Deletes the streams of the bus, as if the servers were new. */
 export async function deleteStreams(servers: string): Promise<void> {
