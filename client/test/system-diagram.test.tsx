@@ -11,7 +11,7 @@ import { anEntry, aSubscription } from './fake-system.ts';
 import { media, openSystem, spoken, system } from './page.tsx';
 
 // The states are read once a second.
-configure({ asyncUtilTimeout: 5_000 });
+configure({ asyncUtilTimeout: 15_000 });
 
 const diagram = () => within(screen.getByRole('region', { name: 'How events travel' }));
 const node = (name: string) => diagram().getByRole('button', { name: new RegExp(`^${name} `) });
