@@ -144,7 +144,7 @@ export const quorum: Figure = {
     const bus = copies[0] ? { url: copies[0].url, pids } : await startBus(directory, subscribers);
     const { publish, published } = createPublishers(bus, subscribers);
     await publish('warm-up', 1, quick ? 300 : 1_000);
-    const ms = quick ? 1_000 : 4_000;
+    const ms = quick ? 1_000 : 3_000;
     const { 'idle p50': p50 = Number.NaN } = await publish('idle', 1, ms, 1);
     const values = {
       ...(await publish('singles', 1, ms)),
