@@ -70,6 +70,13 @@ describe('the posts of the page', () => {
     expect(uncovered(longer, again)).toEqual(['post-5', 'post-4']);
   });
 
+  test('an own post in a list that is read again is no sign that nothing was missed before it', () => {
+    const isOwn = (id: string) => id === 'post-9';
+    const feed = withMessages(fromList(list([2, 1])), arrive(9), isOwn);
+    expect(withReread(feed, list([9, 8], true), isOwn).manyWaiting).toBe(true);
+    expect(withReread(feed, list([9, 8, 2], true), isOwn).manyWaiting).toBe(false);
+  });
+
   test('an own post that is older than the list leaves no gap: older posts continue after the list', () => {
     const feed = withMessages(fromList(list([9, 8], true)), arrive(3), (id) => id === 'post-3');
     expect(feed).toMatchObject({ shown: ['post-9', 'post-8', 'post-3'], oldest: 'post-8' });

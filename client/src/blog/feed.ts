@@ -38,7 +38,8 @@ export function withOlder(feed: Feed, list: PostList): Feed {
 /** Merges the newest posts, read after the stream was interrupted: the posts shown stay where they are, new ones wait. */
 export function withReread(feed: Feed, list: PostList, isOwn: IsOwn): Feed {
   if (feed.shown.length === 0) return fromList(list, feed);
-  const hasGap = list.hasNext && !list.posts.some(({ post }) => feed.entries.has(post.id));
+  // The reader's own posts may stand apart from those that the page has without a gap.
+  const hasGap = list.hasNext && !list.posts.some(({ post }) => feed.entries.has(post.id) && !isOwn(post.id));
   return withList({ ...feed, manyWaiting: feed.manyWaiting || hasGap }, list, isOwn);
 }
 
