@@ -73,7 +73,12 @@ export class Leadership extends Loop {
     if (!this.#lease) stream.onPresent((name) => this.#present.set(name, performance.now()));
     this.#lease ??= new Lease(stream, settings.name, settings.url);
     stream.present(settings.name);
-    await this.#lease.tick((quorum.isCaughtUp || this.#leads) && !quorum.divergence);
+    const isNew = await this.#lease.tick((quorum.isCaughtUp || this.#leads) && !quorum.divergence);
+    // The term ran out while the servers were asked, and began again: all that leads begins anew, too.
+    if (isNew && this.#leads) {
+      this.#leads = false;
+      this.#tell();
+    }
     if (!this.#lease.isHeld || this.#leads) return;
     // The first message of a term is a barrier: behind it the stream takes nothing more from the leader before, and this copy
     // has all that was acknowledged.

@@ -25,21 +25,26 @@ export class Lease {
     return performance.now() < this.#until;
   }
 
-  /** Looks who holds the lease; takes or renews it if this copy may lead. */
-  async tick(mayLead: boolean): Promise<void> {
+  /**
+   * Looks who holds the lease; takes or renews it if this copy may lead.
+   * @returns true if a term began: another copy may have led since the one before
+   */
+  async tick(mayLead: boolean): Promise<boolean> {
     const began = performance.now();
     const found = this.#seq === undefined ? await this.#read() : undefined;
     const isOther = found?.holder && found.holder.id !== this.#own.id;
     if (isOther || !mayLead) {
       this.holder = found?.holder;
-      return;
+      return false;
     }
     const after = this.#seq ?? found?.seq ?? 0;
     this.#seq = undefined;
     this.holder = undefined;
     this.#seq = await this.#stream.setLease(after, JSON.stringify(this.#own));
+    const goesOn = this.isHeld;
     this.#until = began + TERM - MARGIN;
     this.holder = this.#own;
+    return !goesOn;
   }
 
   /** Gives it back: the next one need not wait for the end of the term. */

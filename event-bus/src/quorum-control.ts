@@ -6,7 +6,7 @@ const TABLES = { subscriptions: 'name', dead_letters: 'id', leaders: 'name' };
 type Table = keyof typeof TABLES;
 type Row = Record<string, string | number | null>;
 
-/** The maximum of changes in one message, in characters of their text: more of them take several messages. */
+/** The maximum of changes in one message, in bytes: more of them take several messages. */
 const MOST = 100 * 1024;
 
 /** Notes each row that changes, until it is taken. Temporary: it lasts as long as the connection, and undoes with it. */
@@ -37,7 +37,7 @@ export function takeChanges(tx: Tx): string {
     const row = tx.get<Row>(`SELECT * FROM main.${name} WHERE ${TABLES[name]} = ?`, key);
     const text = JSON.stringify(row ? [name, key, row] : [name, key]);
     taken.push(text);
-    size += text.length;
+    size += Buffer.byteLength(text);
     tx.run('DELETE FROM temp.changed WHERE name = ? AND key = ?', name, key);
   }
   return taken.length > 0 ? `[${taken.join()}]` : '';
