@@ -4,9 +4,9 @@ import { parseArgs } from 'node:util';
 import { lockData, whyDenied } from '@blog/common/run/data.ts';
 import { isPart, PARTS, SERVERS } from '@blog/common/run/parts.ts';
 import { filesIn } from '../data/data-folder.ts';
-import { adoptLongestLog } from '../data/logs.ts';
+import { adoptLongestLog, shareFirstLog } from '../data/logs.ts';
 import { listen } from '../lib/control.ts';
-import { natsPorts, partOf } from '../lib/copies.ts';
+import { folderOf, natsPorts, partOf } from '../lib/copies.ts';
 import { describeNodes, findNats, natsUrlOf, writeNodes } from '../lib/nats.ts';
 import {
   balancerOf,
@@ -157,9 +157,13 @@ const obey = createCommands(parts, whyBlocked);
 async function takeFolder(): Promise<boolean> {
   try {
     if (!lockData(options.dataDir, 'run')) return false;
+    const folders = processNames('event-bus', options).map((name) => folderOf(options.dataDir, name));
     const denied = whyDenied(filesIn(options.dataDir));
     if (denied) throw new Error(denied);
-    if (!natsUrl && !without.includes('event-bus')) adoptLongestLog(options.dataDir);
+    if (!without.includes('event-bus')) {
+      if (!natsUrl) adoptLongestLog(options.dataDir);
+      else shareFirstLog(options.dataDir, folders.slice(1));
+    }
     await listen(options.dataDir, obey);
     return true;
   } catch (error) {
