@@ -25,6 +25,8 @@ const PRESENT = 'bus.present';
 export const TERM = 2_000;
 /** The maximum time of one request, in milliseconds. */
 const DEADLINE = 2_000;
+/** The maximum wait for an acknowledgement, in milliseconds: a message in flight is lost with the stream's leader. */
+const ACKNOWLEDGED_WITHIN = 1_000;
 /** The maximum of one reading, in messages and bytes. */
 const BATCH = { batch: 256, max_bytes: 2 * 1024 * 1024 };
 
@@ -120,7 +122,8 @@ export class LogStream {
     if (control) headers.set('event-control', control);
     // A batch of CloudEvents (JSON format §4). JSON has no line break inside a record, so that it can be split again as it was.
     const body = `[${records.join(',\n')}]`;
-    const { seq } = await bounded(this.#stream.publish(LOG, body, { expect: { lastSequence: after }, headers }));
+    const options = { expect: { lastSequence: after }, headers, timeout: ACKNOWLEDGED_WITHIN };
+    const { seq } = await bounded(this.#stream.publish(LOG, body, options));
     this.#connection.publish(GROWN);
     return seq;
   }
