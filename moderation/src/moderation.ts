@@ -48,7 +48,8 @@ export const removeNote = (tx: Tx, id: string) => tx.run('DELETE FROM notes WHER
 
 /** The log has one verdict of this service on a comment. It stands, also where this copy has made another one. */
 const TAKE_OVER = `INSERT INTO verdicts (id, status, event) VALUES (?, ?, ?)
-  ON CONFLICT (id) DO UPDATE SET status = excluded.status, event = excluded.event WHERE event <> excluded.event`;
+  ON CONFLICT (id) DO UPDATE SET status = excluded.status, event = excluded.event
+  WHERE status <> excluded.status`;
 
 /** The outcome of an event: a verdict made now, or a comment that was noted to be judged later. */
 export type Outcome = Verdict | 'noted' | undefined;
