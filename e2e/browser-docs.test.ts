@@ -17,7 +17,9 @@ test('/docs shows the routes of every server and the events', async () => {
     page.locator(`#${part} .opblock`, { has: page.locator(`[data-path="${name}"]`) }).first();
   const route = show('posts', '/posts');
   await route.getByText('Creates a post').click();
-  await route.getByText('The same key with the same request again is answered as the first time, by every copy').waitFor();
+  await route
+    .getByText('The same key with the same request again is answered as the first time, by every copy')
+    .waitFor();
   await route.getByText('It is stored, and its event will be published whatever dies').waitFor();
 
   const event = show('events', 'PostCreated');
