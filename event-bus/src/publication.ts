@@ -120,7 +120,7 @@ export function parsePublication(req: Request): CloudEvent[] {
   });
 }
 
-/** What a publisher says of itself: the last checkpoint that its events were acknowledged with, and the name of its copy. */
+/** The headers of a publisher: the last checkpoint that its events were acknowledged with, and the name of its copy. */
 export const publicationHeaders = z.object({
   'event-published': checkpointText.optional(),
   'event-publisher': z.string().max(100, 'must have at most 100 characters').optional(),

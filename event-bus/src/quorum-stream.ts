@@ -6,7 +6,7 @@ import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node';
 /** The servers, and the name and the address of this copy. */
 export type Servers = { servers: string[]; token?: string; replicas: number; name: string; url: string };
 
-/** What a commit has added to the log: the records, and the checkpoint behind them; and the changes of the control state. */
+/** The additions of a commit to the log: the records, and the checkpoint behind them; and the changes of the control state. */
 export type Sealed = { records: string[]; upto: Checkpoint; control: string };
 export type Message = Sealed & { seq: number };
 export type Node = { name: string; leader: boolean; current: boolean; offline: boolean };

@@ -92,7 +92,7 @@ export class Subscriptions extends Loop {
     delivery.stop();
   }
 
-  /** What another copy of the bus has forgotten does not come back when this one leads. */
+  /** Leaves out the subscriptions that another copy of the bus has forgotten: they do not come back when this one leads. */
   async #dropForgotten(): Promise<void> {
     const gone = this.#deliveries.filter(({ subscription }) => subscription.isGone);
     if (gone.length === 0) return;

@@ -136,7 +136,7 @@ export function configuration(scaled: Scaled): string[] {
   ];
 }
 
-/** What the component changes of a part: the paths and values of its patches. */
+/** The changes of a part by the component: the paths and values of its patches. */
 export function changesOf({ component: { patches } }: Scaled, kind: string, of: string) {
   const isTarget = (target: { kind: string; name: string }) =>
     target.kind === kind && new RegExp(`^(${target.name})$`).test(of);
