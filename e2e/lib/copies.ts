@@ -21,7 +21,7 @@ async function listAt(first: string): Promise<string> {
   return bytes;
 }
 
-/** What each copy of a part says, in a form that must be the same for all of them. */
+/** The answer of each copy of a part, in a form that must be the same for all of them. */
 const SAYS: Record<string, (system: System, name: string) => Promise<unknown>> = {
   // The read model to the byte, sequence numbers included: they follow the log.
   async query(system, name) {

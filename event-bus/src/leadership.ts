@@ -112,7 +112,7 @@ export class Leadership extends Loop {
     const others = [...this.#present].filter(([, at]) => at > since).map(([name]) => name);
     const info = await quorum.stream?.info().catch(() => undefined);
     if (info) this.#nodes = quorum.stream?.nodesOf(info) ?? [];
-    // What was known, while nobody answers.
+    // The last known state, while nobody answers.
     else this.#nodes = this.#nodes.map((node) => ({ ...node, leader: false, current: false }));
     const leader = this.leads ? settings.name : (this.leader?.name ?? null);
     const copies = [...new Set([settings.name, ...others])].sort();

@@ -30,7 +30,7 @@ const foldersIn = (dataDir: string, pattern: RegExp): string[] =>
 /** The folders of further copies, `copy-1` …; the first copy's files are in the data folder itself. */
 export const copyFolders = (dataDir: string): string[] => foldersIn(dataDir, /^copy-[1-9]\d*$/);
 
-/** What the nodes of NATS store: the log, until it is published into a new stream from a copy of the bus. */
+/** The stores of the nodes of NATS: the log, until it is published into a new stream from a copy of the bus. */
 export const nodeStores = (dataDir: string): string[] =>
   foldersIn(dataDir, /^nats-\d+$/).map((folder) => join(folder, NODE_STORE));
 

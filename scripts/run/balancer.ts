@@ -55,7 +55,7 @@ class Copies {
     this.#turn += 1;
     const inOrder = this.#copies.map((_, index) => this.#copies[(this.#turn + index) % this.#copies.length] as Copy);
     for (const copy of inOrder) if (copy.ready && (await this.#try(copy, req, res))) return;
-    // What is known of the copies is up to a second old: none is refused for that.
+    // The known state of the copies is up to a second old: none is refused for that.
     await Promise.all(inOrder.map((copy) => copy.ask()));
     for (const copy of inOrder) if (copy.ready && (await this.#try(copy, req, res))) return;
     refuse(res, 503, 'No copy is ready at the moment.');

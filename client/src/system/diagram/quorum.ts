@@ -11,7 +11,7 @@ export function quorumOf(parts: SystemState['parts']): Quorum | undefined {
 
 const STATES = { leads: 'leads', current: 'is current', behind: 'is catching up', offline: 'is offline' };
 
-/** Who leads, and the state of each node. */
+/** The leader, and the state of each node. */
 export function quorumTexts({ leader, copies, nodes }: Quorum): string[] {
   const others = copies.filter((name) => name !== leader);
   const follow =
