@@ -26,7 +26,6 @@ export const comments = defineService({
       handlers,
       onReplay: publishAgain,
       onApplied: (events) => {
-        relay.acknowledgements.arrived(events);
         for (const { type, data } of events) if (type === 'PostCreated') waitingRoom.arrived(data.id);
       },
     });

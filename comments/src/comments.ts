@@ -1,8 +1,8 @@
 // The rules of comments: a comment and its event are one transaction, and the first verdict in the log stands.
 import type { Checkpoint } from '@blog/common/core/checkpoint.ts';
 import { createEvent, type Handlers, isOwn, recordOf } from '@blog/common/core/events.ts';
-import { discard, enqueue, prepareReplay } from '@blog/common/core/outbox.ts';
-import { correction, fillIn, firstOf, lacks, type Rows, seqOf } from '@blog/common/core/rows.ts';
+import { enqueue, prepareReplay } from '@blog/common/core/outbox.ts';
+import { differs, fillIn, firstOf, lacks, type Rows, replace, seqOf } from '@blog/common/core/rows.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
 import { answerAgain, newId, requestBody, requestText } from '@blog/common/http/input.ts';
 import type { z } from 'zod';
@@ -16,14 +16,14 @@ export const newComment = requestBody({ content: requestText(2_000) });
 const FIELDS = ['postId', 'content', 'status', 'createdAt'] as const;
 type Comment = { id: string } & { [field in (typeof FIELDS)[number]]?: string | null };
 
-const STORE = `INSERT INTO comments (id, ${FIELDS}, event) VALUES (?, ${FIELDS.map(() => '?')}, ?)
-  ON CONFLICT (id) DO UPDATE SET ${fillIn([...FIELDS, 'event'])} WHERE ${lacks([...FIELDS, 'event'])}`;
+const STORE = `INSERT INTO comments (id, ${FIELDS}, event) VALUES (?, ${FIELDS.map(() => '?')}, ?) ON CONFLICT (id) DO UPDATE SET`;
+const FILL_IN = `${STORE} ${fillIn([...FIELDS, 'event'])} WHERE ${lacks([...FIELDS, 'event'])}`;
+/** The log's word stands: another copy was first with the same key. The status is that of the verdict. */
+const TOLD = FIELDS.filter((field) => field !== 'status');
+const REPLACE = `${STORE} ${replace([...TOLD, 'event'])} WHERE ${differs(TOLD)} OR event IS NULL`;
 
-const CORRECT = correction('comments', FIELDS);
-
-const valuesOf = (comment: Comment) => FIELDS.map((field) => comment[field] ?? null);
-const store = (tx: Tx, comment: Comment, event: string | null) =>
-  tx.run(STORE, comment.id, ...valuesOf(comment), event);
+const store = (tx: Tx, sql: string, comment: Comment, event: string | null) =>
+  tx.run(sql, comment.id, ...FIELDS.map((field) => comment[field] ?? null), event);
 
 /** The second key is that of comments which are older than ids from keys. */
 const FIND = `SELECT id, ${FIELDS} FROM comments WHERE id = ? OR idempotencyKey = ?`;
@@ -46,7 +46,7 @@ export function createComment(
   if (!knowsPost(tx, postId)) return undefined;
   const comment = { id, postId, ...given, status: 'pending', createdAt: new Date().toISOString() };
   const event = JSON.stringify(createEvent(SOURCE, 'CommentCreated', comment, traceparent));
-  store(tx, comment, event);
+  store(tx, FILL_IN, comment, event);
   enqueue(tx, event);
   return comment;
 }
@@ -70,20 +70,14 @@ export const handlers: Handlers = {
   },
   CommentCreated(tx, event) {
     const data = { status: 'pending', ...event.data };
-    const record = recordOf(SOURCE, event, data);
-    const own = isOwn(SOURCE, event);
-    // Mostly it is here as it was published.
-    if (own && tx.get('SELECT 1 FROM comments WHERE id = ? AND event = ?', data.id, record)) return;
-    store(tx, { ...data, createdAt: data.createdAt ?? event.time }, record);
-    // The log's word stands: another copy was first with the same key. The status is that of the verdict.
-    if (!own) return;
-    const { changes } = tx.run(CORRECT, data.id, record, ...valuesOf({ ...event.data }));
-    if (changes > 0) discard(tx, SOURCE, event.eventId);
+    const createdAt = data.createdAt ?? event.time;
+    const sql = isOwn(SOURCE, event) ? REPLACE : FILL_IN;
+    store(tx, sql, { ...data, createdAt }, recordOf(SOURCE, event, data));
   },
   CommentModerated(tx, { data, traceparent }) {
     if (!data.status) return;
     // The comment, if its verdict has arrived first.
-    store(tx, data, null);
+    store(tx, FILL_IN, data, null);
     // A later verdict only publishes the first again.
     const judged = tx.get<{ id: string }>(JUDGE, data.status, data.id);
     if (judged) enqueue(tx, createEvent(SOURCE, 'CommentUpdated', judged, traceparent));

@@ -1,5 +1,4 @@
 // The posts service: its routes, the relay of its outbox, its subscription.
-
 import { parse } from '@blog/common/core/problem.ts';
 import { Relay } from '@blog/common/core/relay.ts';
 import { Subscriber } from '@blog/common/core/subscriber.ts';
@@ -18,12 +17,7 @@ export const posts = defineService({
   create(context) {
     const { db, settings } = context;
     const relay = new Relay({ ...context, handlers, answerAfter: settings.ANSWER_AFTER });
-    const subscriber = new Subscriber({
-      ...context,
-      handlers,
-      onReplay: publishAgain,
-      onApplied: (events) => relay.acknowledgements.arrived(events),
-    });
+    const subscriber = new Subscriber({ ...context, handlers, onReplay: publishAgain });
     const routes = Router();
 
     for (const path of ['/posts', '/posts/create']) {

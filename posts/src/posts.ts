@@ -1,8 +1,8 @@
 // The rules of posts: a post and the event that announces it are one transaction.
 import type { Checkpoint } from '@blog/common/core/checkpoint.ts';
 import { createEvent, type Handlers, isOwn, recordOf } from '@blog/common/core/events.ts';
-import { discard, enqueue, prepareReplay } from '@blog/common/core/outbox.ts';
-import { correction, fillIn, firstOf, lacks, type Rows, seqOf } from '@blog/common/core/rows.ts';
+import { enqueue, prepareReplay } from '@blog/common/core/outbox.ts';
+import { differs, fillIn, firstOf, lacks, type Rows, replace, seqOf } from '@blog/common/core/rows.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
 import { answerAgain, newId, requestBody, requestText } from '@blog/common/http/input.ts';
 import type { z } from 'zod';
@@ -17,13 +17,13 @@ const FIELDS = ['title', 'createdAt'] as const;
 type Post = { id: string } & { [field in (typeof FIELDS)[number]]?: string | null };
 
 /** `INSERT INTO posts (id, title,createdAt, …) VALUES (…) ON CONFLICT … SET title = coalesce(title, excluded.title), …` */
-const STORE = `INSERT INTO posts (id, ${FIELDS}, event) VALUES (?, ${FIELDS.map(() => '?')}, ?)
-  ON CONFLICT (id) DO UPDATE SET ${fillIn(FIELDS)} WHERE ${lacks(FIELDS)}`;
+const STORE = `INSERT INTO posts (id, ${FIELDS}, event) VALUES (?, ${FIELDS.map(() => '?')}, ?) ON CONFLICT (id) DO UPDATE SET`;
+const FILL_IN = `${STORE} ${fillIn(FIELDS)} WHERE ${lacks(FIELDS)}`;
+/** The log's word stands: another copy was first with the same key. */
+const REPLACE = `${STORE} ${replace([...FIELDS, 'event'])} WHERE ${differs(FIELDS)}`;
 
-const CORRECT = correction('posts', FIELDS);
-
-const valuesOf = (post: Post) => FIELDS.map((field) => post[field] ?? null);
-const store = (tx: Tx, post: Post, event: string) => tx.run(STORE, post.id, ...valuesOf(post), event);
+const store = (tx: Tx, sql: string, post: Post, event: string) =>
+  tx.run(sql, post.id, ...FIELDS.map((field) => post[field] ?? null), event);
 
 /** The second key is that of posts which are older than ids from keys. */
 const FIND = `SELECT id, ${FIELDS} FROM posts WHERE id = ? OR idempotencyKey = ?`;
@@ -38,7 +38,7 @@ export function createPost(tx: Tx, given: z.output<typeof newPost>, key: string 
   if (earlier) return answerAgain(earlier, given);
   const post = { id, ...given, createdAt: new Date().toISOString() };
   const event = JSON.stringify(createEvent(SOURCE, 'PostCreated', post, traceparent));
-  store(tx, post, event);
+  store(tx, FILL_IN, post, event);
   enqueue(tx, event);
   return post;
 }
@@ -53,15 +53,9 @@ export function listPosts(tx: Tx, limit: number, cursor?: string): Rows<Post> {
 export const handlers: Handlers = {
   /** Its own event comes back from the log: so a database that was lost, or put back from a backup, gets its posts again. */
   PostCreated(tx, event) {
-    const { data, eventId, time } = event;
-    const record = recordOf(SOURCE, event);
-    const own = isOwn(SOURCE, event);
-    // Mostly it is here as it was published.
-    if (own && tx.get('SELECT 1 FROM posts WHERE id = ? AND event = ?', data.id, record)) return;
-    store(tx, { ...data, createdAt: data.createdAt ?? time }, record);
-    // The log's word stands: another copy was first with the same key.
-    if (!own) return;
-    if (tx.run(CORRECT, data.id, record, ...valuesOf(data)).changes > 0) discard(tx, SOURCE, eventId);
+    const createdAt = event.data.createdAt ?? event.time;
+    const sql = isOwn(SOURCE, event) ? REPLACE : FILL_IN;
+    store(tx, sql, { ...event.data, createdAt }, recordOf(SOURCE, event));
   },
 };
 

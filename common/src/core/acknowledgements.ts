@@ -1,57 +1,37 @@
-// Callers that wait until the bus has acknowledged their event (`ANSWER_AFTER=log`).
-import type { KnownEvent } from './events.ts';
+// The rows of the outbox that the bus has acknowledged, and callers that wait for theirs (`ANSWER_AFTER=log`).
+import { EventEmitter, once } from 'node:events';
 import { unavailable } from './problem.ts';
 
 /** The maximum wait for an acknowledgement, and that of callers still here when this service stops, in milliseconds. */
 const PATIENCE = 5_000;
 const LAST = 1_000;
 
-/** A caller who waits for the event of this post or comment, which is in this row of the outbox or before it. */
-type Caller = { id: string; row: number; resolve: () => void };
-
 export class Acknowledgements {
-  #callers = new Set<Caller>();
-  #upto = 0;
+  /** The last row that the bus has acknowledged since the start. */
+  row = 0;
+  #moves = new EventEmitter().setMaxListeners(0);
   #ending = new AbortController();
 
-  /** The bus has all rows of the outbox up to this one. */
   upto(row: number): void {
-    this.#upto = row;
-    for (const caller of this.#callers) if (caller.row <= row) caller.resolve();
-  }
-
-  /** The log has these events: those of callers have come back before the bus's answer. */
-  arrived(events: readonly KnownEvent[]): void {
-    if (this.#callers.size === 0) return;
-    const known = new Set(events.filter(isCreation).map(({ data }) => data.id));
-    for (const caller of this.#callers) if (known.has(caller.id)) caller.resolve();
-  }
-
-  /** The service stops: whatever is not acknowledged soon is answered with 503. */
-  end(): void {
-    setTimeout(() => this.#ending.abort(), LAST).unref();
+    this.row = row;
+    this.#moves.emit('moved');
   }
 
   /**
-   * Waits for the event of a post or comment.
-   * @throws Problem 503 if that takes too long: it is stored, and will be published
+   * Waits for the acknowledgement of a row.
+   * @throws Problem 503 if that takes too long: the event is stored, and will be published
    */
-  async of(id: string, row: number): Promise<void> {
-    if (row <= this.#upto) return;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const caller = { id, row, resolve };
+  async of(row: number): Promise<void> {
     const signal = AbortSignal.any([AbortSignal.timeout(PATIENCE), this.#ending.signal]);
-    const late = () => reject(unavailable('It is stored, but not in the log yet. Send it again with the same key.'));
-    if (signal.aborted) late();
-    signal.addEventListener('abort', late);
-    this.#callers.add(caller);
     try {
-      await promise;
-    } finally {
-      this.#callers.delete(caller);
-      signal.removeEventListener('abort', late);
+      while (this.row < row) await once(this.#moves, 'moved', { signal });
+    } catch {
+      throw unavailable('It is stored, but not in the log yet. Send it again with the same key.');
     }
   }
-}
 
-const isCreation = ({ eventId, type, data }: KnownEvent) => /Created$/.test(type) && eventId === `${data.id}/${type}`;
+  /** The service stops: callers who would wait for longer are answered. */
+  end(): void {
+    setTimeout(() => this.#ending.abort(), LAST).unref();
+  }
+}

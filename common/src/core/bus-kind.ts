@@ -1,6 +1,7 @@
 // Tells the answers of our bus and of a classic one (an array in memory, no positions) from those of a stranger.
 import type { IncomingHttpHeaders } from 'node:http';
 import { type Checkpoint, checkpointText } from './checkpoint.ts';
+import { type CloudEvent, EVENT_TYPES, parseEvent } from './events.ts';
 import { type Answer, type Bus, exchange, NoAnswer } from './exchange.ts';
 
 /** The maximum size of a classic bus's whole history, in bytes. */
@@ -28,25 +29,16 @@ export async function askForEvents({ url }: Bus, ending: AbortSignal) {
   return { isClassic, events, head: headOf(headers) };
 }
 
-/** An event as the log has it: its source, id, type and subject. */
-type Named = { source?: unknown; id?: unknown; type?: string; subject?: string };
-
 /**
- * Asks the bus for an event that its log has under this source and id.
- * @returns undefined if the log does not have it
+ * Asks the bus for the event that its log has under the source and id of this one.
+ * @returns undefined if there is none of this type and subject
  * @throws NoAnswer if the bus does not say
  */
-export async function askForEvent({ url }: Bus, { source, id, type = '', subject = '' }: Named, ending: AbortSignal) {
+export async function askForEvent({ url }: Bus, { source, id, type, subject = '' }: CloudEvent, ending: AbortSignal) {
   const query = new URLSearchParams({ type, subject });
-  const { status, body } = await exchange({
-    method: 'GET',
-    url: `${url}/events?${query}`,
-    limit: CLASSIC_HISTORY,
-    ending,
-  });
+  const question = { method: 'GET', url: `${url}/events?${query}`, limit: CLASSIC_HISTORY, ending } as const;
+  const { status, body } = await exchange(question);
   if (status !== 200 || !Array.isArray(body)) throw new NoAnswer(`the bus answered ${status}`, true);
-  const found = (body as Named[]).find((event) => event.source === source && event.id === id);
-  if (!found) return undefined;
-  const { position: _, ...event } = found as Named & { position?: number };
-  return event;
+  const { position, ...event } = body.find((there) => there.source === source && there.id === id) ?? {};
+  return position && parseEvent(event, EVENT_TYPES);
 }

@@ -21,10 +21,6 @@ export type OutboxRow = { seq: number; event: string };
 export const enqueue = (tx: Tx, event: object | string) =>
   tx.run('INSERT INTO outbox (event) VALUES (?)', typeof event === 'string' ? event : JSON.stringify(event));
 
-/** Drops an event that has come back from the log with other content, which stands. Seldom: it searches the outbox. */
-export const discard = (tx: Tx, source: string, id: string | undefined) =>
-  tx.run("DELETE FROM outbox WHERE event ->> 'id' = ? AND event ->> 'source' = ?", id ?? null, source);
-
 /**
  * A replay order was taken: refused events are sent once more. After an order from the start the log is right, whatever the
  * bus had acknowledged; after a later one a loss must still be noticed.

@@ -3,7 +3,7 @@ import { Acknowledgements } from './acknowledgements.ts';
 import { askForEvent, askForEvents, isProblem } from './bus-kind.ts';
 import { checkpointText } from './checkpoint.ts';
 import type { Database } from './database.ts';
-import { apply, BATCH, EVENT_TYPES, type Handlers, PLAIN, parseEvent, parseTraceparent, traceIdOf } from './events.ts';
+import { apply, BATCH, type Handlers, PLAIN, parseTraceparent, traceIdOf } from './events.ts';
 import { type Answer, type Bus, carry, isSuccess, reason } from './exchange.ts';
 import { batching, Failures, Loop, retryAfter } from './loop.ts';
 import type { Observer } from './observer.ts';
@@ -48,11 +48,10 @@ type Options = {
 export class Relay extends Loop {
   #options: Options;
   #failures: Failures;
-  /** The last row that the bus has acknowledged: rows up to it are deleted with the next commit. */
-  #sent = 0;
+  /** Rows that the bus has acknowledged are deleted with the next commit. */
+  readonly acknowledgements = new Acknowledgements();
   /** The maximum of events in the next request: one after a failure, then it grows with each answer that names positions. */
   #limit = 1;
-  readonly acknowledgements = new Acknowledgements();
   /** True once a classic bus was found in the place of one that named positions. */
   #isClassic = false;
 
@@ -71,18 +70,16 @@ export class Relay extends Loop {
   }
 
   /**
-   * Stores a post or a comment with its event, and returns it after the commit, or once it is in the log. There another copy
+   * Stores a post or a comment with its event, and returns it after the commit, or once the bus has the event. Another copy
    * may have been first with the same key: then `make`, run again, finds what the log says.
-   * @throws Problem 503 if it is not in the log in time, and whatever `make` throws
+   * @throws Problem 503 if the bus does not have it in time, and whatever `make` throws
    */
   async publish<T extends { id: string } | undefined>(make: (tx: Tx) => T, key: string | null): Promise<T> {
     const { db, observer, answerAfter } = this.#options;
-    const isAwaited = answerAfter === 'log';
-    const { made, row } = await db.write((tx) => ({ made: make(tx), row: isAwaited ? lastRow(tx) : 0 }));
-    if (!made) return made;
-    observer.step('written', []);
-    if (!isAwaited) return made;
-    await this.acknowledgements.of(made.id, row);
+    const { made, row } = await db.write((tx) => ({ made: make(tx), row: lastRow(tx) }));
+    if (made) observer.step('written', []);
+    if (!made || answerAfter !== 'log') return made;
+    await this.acknowledgements.of(row);
     return db.read((tx) => {
       if (isRefused(tx, made.id, row))
         throw unavailable('It is stored, but the event bus refuses it (see /readyz).', 10);
@@ -92,11 +89,11 @@ export class Relay extends Loop {
 
   /** The depth of the outbox, for metrics. */
   depth() {
-    return this.#options.db.read((tx) => depthOf(tx, this.#sent));
+    return this.#options.db.read((tx) => depthOf(tx, this.acknowledgements.row));
   }
 
   async degraded(): Promise<string[]> {
-    const refused = await this.#options.db.read((tx) => refusals(tx, this.#sent));
+    const refused = await this.#options.db.read((tx) => refusals(tx, this.acknowledgements.row));
     const { reason } = this.#failures;
     return [...(reason ? [`Publishing waits: ${reason}.`] : []), ...refused.map((text) => `The bus refused ${text}`)];
   }
@@ -106,7 +103,7 @@ export class Relay extends Loop {
     const { db } = this.#options;
     while (!(this.stopped && this.fails)) {
       try {
-        const isFirst = this.#sent === 0;
+        const isFirst = this.acknowledgements.row === 0;
         if (isFirst && (await db.read((tx) => refusals(tx, 0))).length > 0) await db.write(sendRefusedAgain);
         if (await this.#step()) continue;
         if (this.stopped) return;
@@ -120,7 +117,10 @@ export class Relay extends Loop {
   /** Sends the next batch. False when there is nothing to send. */
   async #step(): Promise<boolean> {
     const { db, bus, observer } = this.#options;
-    const next = (tx: Tx) => ({ ...nextRows(tx, this.#sent, this.#limit), published: publishedUpTo(tx) });
+    const next = (tx: Tx) => ({
+      ...nextRows(tx, this.acknowledgements.row, this.#limit),
+      published: publishedUpTo(tx),
+    });
     const { rows: batch, more, published } = await db.read(next);
     const last = batch.at(-1);
     if (!last) return false;
@@ -174,7 +174,7 @@ export class Relay extends Loop {
     const { seq } = batch.at(-1) as OutboxRow;
     const checkpoint = checkpointText.safeParse(said.checkpoint).data;
     observer.step('sent', seen(batch, isPlaced ? positions : []));
-    this.#acknowledged(seq);
+    this.acknowledgements.upto(seq);
     this.#limit = isPlaced ? Math.min(10 * this.#limit, BATCH_EVENTS) : 1;
     if (isPlaced) this.#isClassic = false;
     this.#failures.end();
@@ -188,8 +188,7 @@ export class Relay extends Loop {
     const { id: eventId = 'an event', type, traceparent } = named;
     const fields = { eventId, type, traceId: traceIdOf(parseTraceparent(traceparent)) };
     if (status === 409) {
-      const found = handlers && (await askForEvent(bus, named, this.ending));
-      const there = found && parseEvent(found, EVENT_TYPES);
+      const there = handlers && (await askForEvent(bus, named, this.ending));
       observer.log.warn(fields, 'the log holds this event with other content, which stands');
       await db.write((tx) => {
         if (there) apply(handlers, tx, there);
@@ -200,13 +199,8 @@ export class Relay extends Loop {
       const text = `${eventId}: ${status} ${JSON.stringify(body ?? '')}`.slice(0, 1_000);
       await db.write((tx) => tx.run('UPDATE outbox SET refused = ? WHERE seq = ?', text, seq));
     }
-    this.#acknowledged(seq);
-    this.#failures.end();
-  }
-
-  #acknowledged(seq: number): void {
-    this.#sent = seq;
     this.acknowledgements.upto(seq);
+    this.#failures.end();
   }
 
   async #failed(why: string, atLeast = 0): Promise<void> {

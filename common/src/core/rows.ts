@@ -38,17 +38,6 @@ export function seqOf(tx: Tx, sql: string, ...ids: string[]): number {
   return item.seq;
 }
 
-/**
- * SQL that gives a stored row the values of another, where they differ. A value that is missing replaces nothing. Its values
- * are the id, the text of the event, and those of the columns.
- */
-export function correction(table: string, columns: readonly string[]): string {
-  const values = columns.map((column, i) => ({ column, value: `coalesce(?${i + 3}, ${column})` }));
-  const set = values.map(({ column, value }) => `${column} = ${value}`);
-  const differs = values.map(({ column, value }) => `${column} IS NOT ${value}`);
-  return `UPDATE ${table} SET ${set}, event = ?2 WHERE id = ?1 AND (${differs.join(' OR ')})`;
-}
-
 /** SQL for the columns that a stored row does not know, in `ON CONFLICT DO UPDATE SET`: they are filled in, never replaced. */
 export const fillIn = (columns: readonly string[]): string =>
   columns.map((column) => `${column} = coalesce(${column}, excluded.${column})`).join(', ');
@@ -56,3 +45,11 @@ export const fillIn = (columns: readonly string[]): string =>
 /** SQL for its `WHERE`: true if there is something to fill in. */
 export const lacks = (columns: readonly string[]): string =>
   columns.map((column) => `${column} IS NULL AND excluded.${column} IS NOT NULL`).join(' OR ');
+
+/** SQL for columns whose new values replace the stored ones; a value that is missing replaces nothing. */
+export const replace = (columns: readonly string[]): string =>
+  columns.map((column) => `${column} = coalesce(excluded.${column}, ${column})`).join(', ');
+
+/** SQL for its `WHERE`: true if there is something to replace. */
+export const differs = (columns: readonly string[]): string =>
+  columns.map((column) => `${column} IS NOT coalesce(excluded.${column}, ${column})`).join(' OR ');
