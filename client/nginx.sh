@@ -51,6 +51,8 @@ COMMENTS_URL=$(address COMMENTS_URL "${COMMENTS_URL-}")
 QUERY_URL=$(address QUERY_URL "${QUERY_URL-}")
 MODERATION_URL=$(address MODERATION_URL "${MODERATION_URL-}")
 EVENT_BUS_URL=$(address EVENT_BUS_URL "${EVENT_BUS_URL-}")
+AUTH_URL=${AUTH_URL:-}
+[ -z "$AUTH_URL" ] || AUTH_URL=$(address AUTH_URL "$AUTH_URL")
 RATE_WRITES=${RATE_WRITES:-50}
 RATE_READS=${RATE_READS:-500}
 check RATE_WRITES "$RATE_WRITES" "$number" 'must be a number of requests per second, from 1 to 9999'
@@ -76,7 +78,7 @@ check PAGE_DIR "$PAGE_DIR" '/[A-Za-z0-9 ._/+~@-]*' 'must be the absolute path of
 
 folder=${TMPDIR:-/tmp}/gateway
 mkdir -p "$folder/temp"
-awk '{
+awk 'ENVIRON["AUTH_URL"] != "" || ! /# with AUTH_URL$/ {
   for (line = ""; match($0, /@[A-Z_]+@/); $0 = substr($0, RSTART + RLENGTH))
     line = line substr($0, 1, RSTART - 1) ENVIRON[substr($0, RSTART + 1, RLENGTH - 2)]
   print line $0

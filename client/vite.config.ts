@@ -80,7 +80,12 @@ const serving = (settings: Settings): CommonServerOptions => ({
   // The guard checks host and origin, by the rules of all parts.
   allowedHosts: true,
   cors: false,
-  proxy: Object.fromEntries(SERVERS.map((part) => [`/@${part}/`, proxyTo(part, `${settings[urlSetting(part)]}`)])),
+  proxy: Object.fromEntries(
+    [...SERVERS, ...(settings.AUTH_URL ? ['auth'] : [])].map((part) => [
+      `/@${part}/`,
+      proxyTo(part, `${settings[urlSetting(part)]}`),
+    ]),
+  ),
 });
 
 /** axios sends with XMLHttpRequest; without its adapter for `fetch` the first load is 4 kB smaller. */

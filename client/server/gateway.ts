@@ -13,11 +13,14 @@ import type { Plugin, PreviewServer, ViteDevServer } from 'vite';
 import { z } from 'zod';
 import release from '../package.json' with { type: 'json' };
 import { findRoute, parseTarget } from './routes.ts';
+import { authorize, builtPage, withSignIn } from './sign-in.ts';
 
 /** The settings, from the environment: among them the addresses of the parts, as `POSTS_URL`. */
 export const settingsSchema = z.object({
   ...serverSettings(PORTS.client),
   CONTROL: z.enum(['on', 'off']).default('off'),
+  /** The address of auth. Without it there is no sign-in, and anyone may write. */
+  AUTH_URL: httpUrl.optional(),
   ...Object.fromEntries(SERVERS.map((part) => [urlSetting(part), localDefault(httpUrl, localUrl(part))])),
 });
 export type Settings = z.output<typeof settingsSchema> & { [url: string]: unknown };
@@ -25,7 +28,8 @@ export type Settings = z.output<typeof settingsSchema> & { [url: string]: unknow
 /** All that the page is loaded from. Other addresses of Vite have side effects: one starts an editor. */
 const FILES = /^\/((src|docs|node_modules|assets|@vite|@id|@fs)\/|@react-refresh$|[\w-]+\.(svg|html)$)/;
 /** Hop-by-hop headers (RFC 9110 §7.6.1), and what parts need neither of the page nor of the client. */
-const NOT_PASSED_ON = /^(connection|keep-alive|proxy-.*|te|trailer|upgrade|http2-.*|expect|origin|authorization)$/;
+const NOT_PASSED_ON =
+  /^(connection|keep-alive|proxy-.*|te|trailer|upgrade|http2-.*|expect|origin|authorization|cookie)$/;
 
 /** The path and the protocol of Vite's own WebSocket (RFC 9110 §7.8), which only `vite` has. */
 const SOCKET = /^\/(\?\S*)? vite-(hmr|ping)$/;
@@ -38,6 +42,7 @@ export const gateway = (settings: Settings): Plugin => ({
   name: 'gateway',
   configureServer: (vite) => guard(vite, settings),
   configurePreviewServer: (vite) => guard(vite, settings, vite.config.preview.headers),
+  transformIndexHtml: (html, { path }) => (settings.AUTH_URL && path === '/index.html' ? withSignIn(html) : html),
 });
 
 /** Refuses every request that is not in the table, and answers those to the gateway itself. */
@@ -65,15 +70,22 @@ function guard(vite: Vite, settings: Settings, headers = {}) {
     if (!isSafe(req) && !isOwnOrigin(req)) return problem(res, 403, 'Other origins cannot change anything here.');
 
     const { path, query } = target;
+    const { AUTH_URL } = settings;
     const control = settings.CONTROL === 'on';
-    const { part, to, isControl, allow } = findRoute(method, path, control);
+    const { part, to, isControl, allow } = findRoute(method, path, control, AUTH_URL !== undefined);
     if (!part && allow) return problem(res, 405, `Only ${allow} can be used here.`, { Allow: allow });
     if (isControl && !isJsonOrNothing(req)) return problem(res, 415, 'The body must be application/json.');
     if (part && part !== 'client') {
-      for (const name of Object.keys(req.headers)) if (NOT_PASSED_ON.test(name)) delete req.headers[name];
-      req.headers['x-forwarded-for'] = req.socket.remoteAddress;
+      const { headers } = req;
+      const { cookie } = headers;
+      for (const name of Object.keys(headers)) if (NOT_PASSED_ON.test(name)) delete headers[name];
+      headers['x-forwarded-for'] = req.socket.remoteAddress;
       req.url = `/@${part}${to}${query}`;
-      return next();
+      if (part === 'auth' && cookie) headers.cookie = cookie;
+      if (!AUTH_URL || part === 'auth' || method !== 'POST' || isControl) return next();
+      return void authorize(headers, cookie, AUTH_URL, part).then((refusal) =>
+        refusal ? problem(res, refusal.status, refusal.detail, refusal.headers) : next(),
+      );
     }
     const ready = { status: 'ready', degraded: [] };
     if (path === '/healthz') return send(res, 200, 'json', JSON.stringify({ status: 'ok', version: release.version }));
@@ -82,7 +94,10 @@ function guard(vite: Vite, settings: Settings, headers = {}) {
     const isPage = part || req.headers.accept?.includes('text/html');
     if (path.startsWith('/api/') || !isSafe(req) || !(isPage || FILES.test(path))) return problem(res, 404, NOTHING);
     req.url = FILES.test(path) ? path + query : '/index.html';
-    next();
+    if (!AUTH_URL || 'ws' in vite || !req.url.startsWith('/index.html')) return next();
+    res
+      .writeHead(200, { 'Content-Type': 'text/html; charset=utf-8', 'Cache-Control': 'no-cache' })
+      .end(builtPage(vite));
   });
 }
 

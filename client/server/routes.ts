@@ -7,8 +7,8 @@ const API = '/api/system';
 const ID = '([^/]+)';
 
 /** `part`: the one that answers. `to`: the path there, with the groups of `path`; by default the path itself. */
-const route = (methods: string[], path: string, part: Part, to = '$&') => {
-  return { methods, path: new RegExp(`^${path}$`), part, to, isControl: part === 'event-bus' && methods !== READ };
+const route = (methods: string[], path: string, part: Part | 'auth', to = '$&') => {
+  return { methods, path: new RegExp(`^(?:${path})$`), part, to, isControl: part === 'event-bus' && methods !== READ };
 };
 
 export const ROUTES = [
@@ -29,9 +29,13 @@ export const ROUTES = [
   route(READ, `/(?:system|p/${ID})?`, 'client', '/index.html'),
 ];
 
+/** Only with `AUTH_URL`. */
+const SIGN_IN = [route(READ, '/login(?:/callback)?|/me', 'auth'), route(['POST'], '/logout', 'auth')];
+
 /** Finds the route of a request, and all methods that its address has. */
-export function findRoute(method: string, path: string, mayControl: boolean) {
-  const there = ROUTES.filter((one) => one.path.test(path) && (mayControl || !one.isControl));
+export function findRoute(method: string, path: string, mayControl: boolean, maySignIn = false) {
+  const routes = maySignIn ? [...ROUTES, ...SIGN_IN] : ROUTES;
+  const there = routes.filter((one) => one.path.test(path) && (mayControl || !one.isControl));
   const allow = [...new Set(there.flatMap(({ methods }) => methods))].join(', ');
   const { part, to = '', isControl, path: pattern = '' } = there.find((one) => one.methods.includes(method)) ?? {};
   return { part, to: path.replace(pattern, to), isControl, allow };

@@ -1,0 +1,36 @@
+// Sign-in at the gateway: writes are checked at auth first, and the page is told that there is sign-in.
+
+import { readFileSync } from 'node:fs';
+import type { IncomingHttpHeaders } from 'node:http';
+import { resolve } from 'node:path';
+import { exchange, isSuccess } from '@blog/common/core/exchange.ts';
+import type { PreviewServer } from 'vite';
+
+type Refusal = { status: number; detail: string; headers: Record<string, string> };
+
+const AWAY = { status: 503, detail: 'auth is not answering. Try again in a moment.', headers: { 'Retry-After': '1' } };
+
+/**
+ * Exchanges the session that a cookie names for a token for one part, which is then the `Authorization` of the headers. Takes
+ * at most five seconds.
+ * @returns the answer to the client if there is no token: 401 without a session, 503 while auth is away
+ */
+export async function authorize(headers: IncomingHttpHeaders, cookie: string | undefined, url: string, part: string) {
+  const { traceparent } = headers as Record<string, string | undefined>;
+  const asked = { url: new URL(`/token?audience=${part}`, url).href, headers: { cookie, traceparent } };
+  const answer = await exchange({ method: 'GET', ...asked, deadline: 5_000 }).catch(() => undefined);
+  const { authorization, 'www-authenticate': challenge } = answer?.headers ?? {};
+  if (answer?.status === 401) {
+    const detail = 'Sign in to write. What you read needs no sign-in.';
+    return { status: 401, detail, headers: challenge ? { 'WWW-Authenticate': challenge } : {} } as Refusal;
+  }
+  if (!answer || !isSuccess(answer)) return AWAY;
+  if (authorization) headers.authorization = authorization;
+}
+
+/** The page's document, marked so that the page offers sign-in. */
+export const withSignIn = (html: string) => html.replace('<title>', '<meta name="sign-in" content="/login"><title>');
+
+/** The built document, marked. Vite's preview would send the file, with validators that know nothing of settings. */
+export const builtPage = ({ config: { root, build } }: PreviewServer) =>
+  withSignIn(readFileSync(resolve(root, build.outDir, 'index.html'), 'utf8'));
