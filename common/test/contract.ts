@@ -115,7 +115,7 @@ export class Contract {
   get #problem(): Json {
     return this.operations
       .flatMap(({ responses }) => Object.values<Json>(responses))
-      .find(({ content }) => content?.['application/problem+json']);
+      .find(({ content, headers }) => content?.['application/problem+json'] && !headers);
   }
 
   #wrongHeaders(documented: Json, headers: IncomingHttpHeaders): string[] {

@@ -8,7 +8,7 @@ import { expect, test } from '@jest/globals';
 type Files = Record<string, string>;
 
 const ROOT = join(import.meta.dirname, '..', '..');
-const SERVERS = '{common,posts,comments,query,moderation,event-bus}/src/**/*.ts';
+const SERVERS = '{common,posts,comments,query,moderation,event-bus,auth,auth/issuer}/src/**/*.ts';
 const TOOLS = '{scripts,e2e,bench}/**/*.{ts,mjs}';
 const CLIENT = 'client/{src,server}/**/*.{ts,tsx}';
 

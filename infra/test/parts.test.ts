@@ -4,16 +4,20 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { parse } from 'yaml';
-import { localUrl, PARTS, PORTS, SERVERS } from '../../common/src/run/parts.ts';
+import { localUrl, PARTS, PORTS, SERVERS, SIGN_IN_PORTS } from '../../common/src/run/parts.ts';
 import { root } from './project.ts';
 
 const read = (file: string) => readFileSync(join(root, file), 'utf8');
 
-test.each(SERVERS)('the contract of %s and its classic version, if there is one, have its port', (name) => {
-  expect(parse(read(`${name}/openapi.yaml`)).servers).toEqual([{ url: localUrl(name) }]);
-  const classic = `bench/naive/${name}.ts`;
-  if (existsSync(join(root, classic))) expect(read(classic)).toContain(`process.env.PORT ?? ${PORTS[name]})`);
-});
+test.each([...SERVERS, 'auth'] as const)(
+  'the contract of %s and its classic version, if there is one, have its port',
+  (name) => {
+    expect(parse(read(`${name}/openapi.yaml`)).servers).toEqual([{ url: localUrl(name) }]);
+    const classic = `bench/naive/${name}.ts`;
+    if (existsSync(join(root, classic)))
+      expect(read(classic)).toContain(`process.env.PORT ?? ${new URL(localUrl(name)).port})`);
+  },
+);
 
 test('the contract of the events has the port of the bus', () => {
   const { servers } = parse(read('event-bus/asyncapi.yaml'));
@@ -25,7 +29,9 @@ test('nginx listens on the port of the client', () => {
 });
 
 test('the table of settings has every port', () => {
-  const ports = PARTS.map((name) => `${name} ${PORTS[name]}`).join(', ');
+  const ports = Object.entries({ ...PORTS, ...SIGN_IN_PORTS })
+    .map(([name, port]) => `${name} ${port}`)
+    .join(', ');
   expect(read('docs/settings.md')).toContain(`| \`PORT\` | all | ${ports} |`);
 });
 
@@ -34,6 +40,8 @@ test('CI builds and scans the image of every part', () => {
 });
 
 test('every part is a workspace and is sent to the Docker engine', () => {
-  expect(JSON.parse(read('package.json')).workspaces).toEqual(['common', ...PARTS, 'scripts']);
-  for (const name of PARTS) expect(read('.dockerignore').split('\n')).toContain(`!${name}`);
+  expect(JSON.parse(read('package.json')).workspaces).toEqual([
+    ...['common', ...SERVERS, 'auth', 'auth/issuer', 'client', 'scripts'],
+  ]);
+  for (const name of [...PARTS, 'auth']) expect(read('.dockerignore').split('\n')).toContain(`!${name}`);
 });

@@ -54,6 +54,9 @@ export const ownerSettings = { ANSWER_AFTER: z.enum(['commit', 'log']).default('
 
 export const busSettings = { EVENT_BUS_URL: localDefault(httpUrl, localUrl('event-bus')) };
 
+/** The address of auth. With it a request that creates something needs a token of auth; without it there is no sign-in. */
+export const identitySettings = { AUTH_URL: httpUrl.optional() };
+
 const isOrigin = (text: string) => text === '*' || (URL.canParse(text) && new URL(text).origin === text);
 
 /** The origins of pages that may call from a browser, separated by commas, or `*`; loopback unless set. */

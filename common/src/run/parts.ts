@@ -22,8 +22,15 @@ export const SERVERS = PARTS.filter((part): part is Server => part !== 'client')
 /** The subscribers of the bus, unless `SUBSCRIPTIONS` names others. */
 export const SERVICES = SERVERS.filter((part): part is Service => part !== 'event-bus');
 
+/**
+ * The parts of sign-in and their ports. They are optional: without them everything else runs as it does, and nothing asks for
+ * them. They are no subscribers of the bus.
+ */
+export const SIGN_IN_PORTS = { auth: 4004, issuer: 4006 } as const;
+export type SignInPart = keyof typeof SIGN_IN_PORTS;
+
 /** The address of a part on one machine, as `npm start` runs it. */
-export const localUrl = (part: Part) => `http://localhost:${PORTS[part]}`;
+export const localUrl = (part: Part | SignInPart) => `http://localhost:${{ ...PORTS, ...SIGN_IN_PORTS }[part]}`;
 
 /** `EVENT_BUS_URL`: the setting that says where a part is. */
 export const urlSetting = (part: string): string => `${part.toUpperCase().replace('-', '_')}_URL`;

@@ -17,7 +17,7 @@ import { Metrics } from '../observe/metrics.ts';
 import { createObserver, failpoints, watchRequests } from '../observe/observer.ts';
 import { copyName, databaseSettings, parseConfig, serverSettings } from './config.ts';
 import { openData } from './data.ts';
-import { PORTS, type Server } from './parts.ts';
+import { PORTS, type Server, SIGN_IN_PORTS } from './parts.ts';
 import { endOnSignal, listen } from './server.ts';
 
 /** The settings that the frame itself uses, where a service has them. */
@@ -52,7 +52,7 @@ type Parts = {
 };
 
 export type Service<Settings> = {
-  name: Server;
+  name: Server | 'auth';
   /** The schema of its settings, besides those of every server. */
   settings: z.ZodType<Settings>;
   migrations: readonly string[];
@@ -66,7 +66,7 @@ export const defineService = <Settings>(service: Service<Settings>) => service;
 export const settingsOf = <Settings>({ name, settings }: Service<Settings>) =>
   z
     .object({
-      ...serverSettings(PORTS[name]),
+      ...serverSettings({ ...PORTS, ...SIGN_IN_PORTS }[name]),
       ...databaseSettings,
       COPY_NAME: copyName.default(name),
       FAILPOINT: z.enum(failpoints).optional(),

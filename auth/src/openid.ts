@@ -1,0 +1,127 @@
+// The OpenID Connect client: finds the issuer, sends a person there, and exchanges the code that comes back for a user.
+
+import { Problem, unavailable } from '@blog/common/core/problem.ts';
+import { isLoopback } from '@blog/common/http/access.ts';
+import type { Author } from '@blog/common/http/identity.ts';
+import { newId } from '@blog/common/http/input.ts';
+import * as client from 'openid-client';
+import type { Login } from './sessions.ts';
+
+/** The maximum time of an exchange with the issuer, in seconds. */
+const TIMEOUT = 5;
+
+/** The maximum length of a name, in characters. */
+const NAME = 100;
+const NAMELESS = 'No name';
+
+export type OpenIdSettings = {
+  OIDC_ISSUER: string;
+  OIDC_CLIENT_ID: string;
+  OIDC_CLIENT_SECRET: string;
+  PUBLIC_URL: string;
+};
+
+/** True for an address over which nobody can listen: TLS, or this machine. */
+export const isPrivate = (url: string): boolean =>
+  url.startsWith('https:') || isLoopback(new URL(url).hostname) || new URL(url).hostname.endsWith('.localhost');
+
+/** The name that an issuer gives: it may send anything. Without control and direction characters, and not too long. */
+export function parseName(...given: unknown[]): string {
+  for (const text of given) {
+    if (typeof text !== 'string') continue;
+    const shown = text
+      .toWellFormed()
+      .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ' ')
+      .replace(/\s+/g, ' ')
+      .trim();
+    if (shown) return [...shown].slice(0, NAME).join('').trim();
+  }
+  return NAMELESS;
+}
+
+export class OpenIdClient {
+  #settings: OpenIdSettings;
+  #redirect: string;
+  #asking: Promise<client.Configuration> | undefined;
+  #found: client.Configuration | undefined;
+  /** The reason for which the last exchange with the issuer failed. */
+  failure: string | undefined;
+
+  constructor(settings: OpenIdSettings) {
+    this.#settings = settings;
+    this.#redirect = new URL('/login/callback', settings.PUBLIC_URL).href;
+  }
+
+  /** The address at the issuer to which a person is sent. Asks for its configuration each time: nobody is sent to one that is away. */
+  async addressFor({ state, nonce, verifier }: Login): Promise<string> {
+    this.#asking ??= this.#discover().finally(() => {
+      this.#asking = undefined;
+    });
+    return client.buildAuthorizationUrl(await this.#asking, {
+      redirect_uri: this.#redirect,
+      scope: 'openid profile',
+      state,
+      nonce,
+      code_challenge: await client.calculatePKCECodeChallenge(verifier),
+      code_challenge_method: 'S256',
+    }).href;
+  }
+
+  /**
+   * Exchanges the code in the query of a callback for the user (OpenID Connect Core §3.1.3). The ID token's signature, issuer,
+   * audience, time and nonce are checked.
+   * @throws Problem 400 if the answer is not the one to this login; 503 if the issuer is away
+   */
+  async userOf(query: URLSearchParams, { state, nonce, verifier }: Login): Promise<Author> {
+    const config = this.#found ?? (await this.#discover());
+    try {
+      const url = new URL(`${this.#redirect}?${query}`);
+      const checks = { expectedState: state, expectedNonce: nonce, pkceCodeVerifier: verifier };
+      const tokens = await client.authorizationCodeGrant(config, url, checks);
+      const { iss, sub, name, preferred_username } = tokens.claims() as client.IDToken;
+      // Many issuers name a person only there.
+      const more = name ? {} : await this.#more(config, tokens.access_token, sub);
+      this.failure = undefined;
+      return { id: newId(iss, sub), name: parseName(name, more.name, preferred_username, more.preferred_username) };
+    } catch (error) {
+      if (isRefusal(error)) throw new Problem(400, 'The issuer has not confirmed this sign-in. Sign in again.');
+      throw this.#away(error);
+    }
+  }
+
+  async #more(config: client.Configuration, token: string, sub: string): Promise<Partial<client.UserInfoResponse>> {
+    return config.serverMetadata().userinfo_endpoint ? client.fetchUserInfo(config, token, sub) : {};
+  }
+
+  async #discover(): Promise<client.Configuration> {
+    const { OIDC_ISSUER: issuer, OIDC_CLIENT_ID: id, OIDC_CLIENT_SECRET: secret } = this.#settings;
+    // openid-client trusts TLS alone for the ID token that comes with a code; its signature is checked here, too.
+    const execute = [client.enableNonRepudiationChecks];
+    if (!issuer.startsWith('https:')) execute.push(client.allowInsecureRequests);
+    try {
+      this.#found = await client.discovery(new URL(issuer), id, secret, undefined, { timeout: TIMEOUT, execute });
+      this.failure = undefined;
+      return this.#found;
+    } catch (error) {
+      throw this.#away(error);
+    }
+  }
+
+  #away(error: unknown): Problem {
+    const { code, cause } = error as { code?: string; cause?: { code?: string } };
+    this.failure = `The issuer ${this.#settings.OIDC_ISSUER} does not answer as it should: ${cause?.code ?? code ?? error}.`;
+    return unavailable(
+      'Nobody can sign in at the moment: the issuer does not answer. Those who are signed in stay so.',
+      5,
+    );
+  }
+}
+
+/** True if the issuer, or the check of its answer, says that this sign-in is none; false if nothing can be said. */
+function isRefusal(error: unknown): boolean {
+  if (error instanceof client.ResponseBodyError) return error.error === 'invalid_grant';
+  if (error instanceof client.AuthorizationResponseError) return true;
+  return error instanceof client.ClientError && !AWAY.test(error.code ?? '');
+}
+
+const AWAY = /^OAUTH_(TIMEOUT|ABORT|RESPONSE_IS_NOT_CONFORM|RESPONSE_IS_NOT_JSON|PARSE_ERROR)$/;
