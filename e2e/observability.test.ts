@@ -57,6 +57,7 @@ describePrometheus('the real Prometheus', () => {
   test('fires each alert for the part or subscription concerned', async () => {
     await post(`${system.url('event-bus')}/events`, { type: 'CommentCreated', data: {} });
     await fires('DeadLetters', 'subscription', 'comments', 'moderation', 'query');
+    await fires('ErrorLines', 'part', 'event-bus'); // which says why it parked the event
 
     await system.part('stop moderation');
     await writeComment(system, written);

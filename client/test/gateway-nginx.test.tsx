@@ -256,7 +256,7 @@ describeNginx('nginx: answers', () => {
     const lines = linesOf(gateway);
     const traceId = TRACEPARENT.slice(3, 35);
     const times = { ms: expect.any(Number), time: expect.any(Number) };
-    const common = { level: 30, name: 'client', msg: 'request', address: '127.0.0.1', ...times };
+    const common = { level: 30, service: 'client', msg: 'request', address: '127.0.0.1', ...times };
     expect(lines).toEqual([
       expect.objectContaining({ ...common, method: 'PUT', path: '/posts/a%22b', status: 405, part: '', traceId: '' }),
       expect.objectContaining({ ...common, method: 'POST', path: '/posts', status: 200, part: 'posts', traceId }),

@@ -57,6 +57,8 @@ describePrometheus('promtool', () => {
     ['an outbox that was just filled', 'outbox_oldest_seconds > 10', 'outbox_oldest_seconds > 1'],
     ['an outbox that empties', /\n +and outbox_events >= .*/, ''],
     ['no dead letter', 'dead_letters > 0', 'dead_letters > 5'],
+    ['no error line', 'increase(log_errors_total[5m]) > 0', 'increase(log_errors_total[5m]) > 5'],
+    ['an error line from long ago', 'increase(log_errors_total[5m]) > 0', 'log_errors_total > 0'],
     ['a change of leaders', 'sum(bus_leader) == 0\n        for: 30s', 'sum(bus_leader) == 0\n        for: 5s'],
     ['a copy that follows', 'sum(bus_leader) == 0', 'bus_leader == 0'],
     ['a node that one copy does not see', 'max by (node) (quorum_node_current)', 'min by (node) (quorum_node_current)'],

@@ -6,7 +6,7 @@ import type { LogRecord } from '../lib/supervisor.ts';
 
 const colours = ['magenta', 'blue', 'green', 'cyan', 'yellow', 'gray'] as const;
 const levels: Record<number, string> = { 40: 'WARN', 50: 'ERROR', 60: 'FATAL' };
-const unsaid = new Set(['level', 'time', 'pid', 'hostname', 'name', 'msg', 'err']);
+const unsaid = new Set(['level', 'time', 'pid', 'hostname', 'service', 'msg', 'err']);
 
 type Style = Parameters<typeof styleText>[0];
 const paint = (style: Style, text: string) => styleText(style, text, { stream: process.stdout }); // respects NO_COLOR

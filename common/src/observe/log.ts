@@ -1,13 +1,28 @@
 // The lines that a process prints.
 import { pino } from 'pino';
 
-export type Log = pino.Logger;
+const ERROR = 50;
 
-/** JSON lines on stdout, one name per part; readable text when stdout is a terminal. */
-export function createLog(name: string, level = 'info'): Log {
-  const options = { name, level, base: { name } };
-  if (!process.stdout.isTTY) return pino(options);
-  return pino({ ...options, transport: { target: 'pino-pretty', options: { ignore: 'pid,hostname' } } });
+/** `errors`: the number of lines at level `error` or `fatal` so far. */
+export type Log = pino.Logger & { errors(): number };
+
+/** JSON lines on stdout, each with the name of its service; readable text when stdout is a terminal. */
+export function createLog(service: string, level = 'info'): Log {
+  let errors = 0;
+  const options: pino.LoggerOptions = {
+    level,
+    base: { service },
+    hooks: {
+      logMethod(args, method, level) {
+        if (level >= ERROR) errors += 1;
+        method.apply(this, args);
+      },
+    },
+  };
+  const pretty = { target: 'pino-pretty', options: { messageFormat: '{service}: {msg}', ignore: 'service' } };
+  return Object.assign(pino(process.stdout.isTTY ? { ...options, transport: pretty } : options), {
+    errors: () => errors,
+  });
 }
 
 /** Requests that are asked all the time have no line. */

@@ -58,6 +58,17 @@ export class Metrics extends Registry {
     return counter;
   }
 
+  /** A counter whose value `read` gives when it is asked for. */
+  count(name: string, help: string, read: () => number): void {
+    new Counter({
+      ...{ name, help, registers: [this] },
+      collect() {
+        this.reset();
+        this.inc(read());
+      },
+    });
+  }
+
   /** A gauge that `read` gives when it is asked for; left out of the answer if `read` throws. */
   gauge(name: string, help: string, read: () => Value | Promise<Value>, labelNames: string[] = []): void {
     new Gauge({

@@ -88,6 +88,7 @@ export function createService<Settings>({ name, create }: Service<Settings>, giv
   const checks = [...(parts.checks ?? []), ...loops];
   const reasons = async () => (await degradedBy(db, checks)).length;
   metrics.gauge('part_degraded', 'The number of reasons in `/readyz`.', reasons);
+  metrics.count('log_errors_total', 'Log lines at level `error` or `fatal`.', log.errors);
   if (streams) metrics.gauge('stream_readers', 'Readers of the stream.', () => streams.readers);
   if (relay) observeRelay(metrics, relay);
   if (subscriber) {
