@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { entityId } from '@blog/common/core/events.ts';
 import type { Sending } from '@blog/common/core/observer.ts';
 import { fieldProblem, parse } from '@blog/common/core/problem.ts';
+import type { Tx } from '@blog/common/core/sqlite.ts';
 import { Subscriber } from '@blog/common/core/subscriber.ts';
 import { page, parsePage } from '@blog/common/http/input.ts';
 import { Streams, shareReads } from '@blog/common/http/streams.ts';
@@ -12,14 +13,10 @@ import { Router } from 'express';
 import { z } from 'zod';
 import { begin, isBehind, readStep } from './changes.ts';
 import { handlers } from './projection.ts';
-import { EMBEDDED, getPost, type List, nameModel, readList } from './read-model.ts';
+import { EMBEDDED, getPost, hasItem, type List, nameModel, readList } from './read-model.ts';
 import { migrations } from './schema.ts';
 
 const postPath = z.object({ id: entityId });
-/** It may be on its way: a post that is stored and not published yet is known to its owner alone. */
-function unknownPost(): never {
-  throw fieldProblem(404, 'id', 'must be the id of a post', 'No post with this id has come here yet.');
-}
 const streamQuery = z.object({ after: z.string({ error: 'must be given once' }).optional() });
 
 /** The pauses after which a copy looks again for what a reader has seen at another one, in milliseconds: 2 s in all. */
@@ -51,26 +48,22 @@ export const query = defineService({
     const shared = shareReads<List>(db);
     const routes = Router();
 
-    const ending = new AbortController();
-    /** Waits while this copy is behind others. Reads again after each pause; the last answer counts, or its error. */
-    async function patiently<T>(read: () => Promise<T>, isThere = (_answer: T) => true): Promise<T> {
+    /** Waits while this copy is behind another one, at which the reader has seen what it names. */
+    async function catchUp(isBehind: (tx: Tx) => boolean): Promise<void> {
       for (const pause of PAUSES) {
-        const answer = await read().then(
-          (value) => (isThere(value) ? { value } : undefined),
-          () => undefined,
-        );
-        if (answer) return answer.value;
-        if (ending.signal.aborted) break;
-        await delay(pause, undefined, { signal: ending.signal }).catch(() => {});
+        if (!(await db.read(isBehind))) return;
+        await delay(pause);
       }
-      return read();
     }
-    /** A list's item may be known to other copies only. Alone, this one knows what there is. */
-    const find = <T>(read: () => Promise<T>) => (subscriber.share.count > 1 ? patiently(read) : read());
+    /** Alone, this copy knows what there is. */
+    const findItem = async (id = '') => {
+      if (id && subscriber.share.count > 1) await catchUp((tx) => !hasItem(tx, id));
+    };
 
     routes.get('/posts', async (req, res) => {
       const { limit = 50, cursor } = parsePage(req);
-      const list = await find(() => shared(JSON.stringify([limit, cursor]), (tx) => readList(tx, limit, cursor)));
+      await findItem(cursor);
+      const list = await shared(JSON.stringify([limit, cursor]), (tx) => readList(tx, limit, cursor));
       page(req, res, list);
       res.set('Stream-Position', list.position).type('json').send(list.json);
     });
@@ -78,7 +71,10 @@ export const query = defineService({
     routes.get('/posts/:id', async (req, res) => {
       const { id } = parse(postPath, req.params);
       const { limit = EMBEDDED, cursor } = parsePage(req);
-      const found = await find(() => db.read((tx) => getPost(tx, id, limit, cursor) ?? unknownPost()));
+      await findItem(cursor ?? id);
+      const found = await db.read((tx) => getPost(tx, id, limit, cursor));
+      // It may be on its way: a post that is stored and not published yet is known to its owner alone.
+      if (!found) throw fieldProblem(404, 'id', 'must be the id of a post', 'No post with this id has come here yet.');
       res.set('Stream-Position', found.position);
       res.json({ ...found.post, comments: page(req, res, found.comments) });
     });
@@ -86,17 +82,13 @@ export const query = defineService({
     routes.get('/stream', async (req, res) => {
       const { after } = parse(streamQuery, req.query);
       const position = req.get('Last-Event-ID') ?? after;
-      if (position)
-        await patiently(
-          () => db.read((tx) => isBehind(tx, position)),
-          (isBehind) => !isBehind,
-        );
+      if (position) await catchUp((tx) => isBehind(tx, position));
       const first = await db.read((tx) => begin(tx, position));
       await streams.follow(res, first, readStep, () => {
         for (const { end } of pushing.splice(0)) end();
       });
     });
 
-    return { routes: [routes], subscriber, streams, held: { end: () => ending.abort() } };
+    return { routes: [routes], subscriber, streams };
   },
 });

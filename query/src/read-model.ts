@@ -62,6 +62,10 @@ export function getPost(tx: Tx, id: string, limit: number, cursor?: string) {
   return { post, comments: firstOf(commentsOf(tx, id, after, limit + 1), limit), position: streamPosition(tx) };
 }
 
+/** True if this is the id of a post or of a comment that is here. */
+export const hasItem = (tx: Tx, id: string): boolean =>
+  tx.get('SELECT 1 FROM posts WHERE id = ?1 UNION ALL SELECT 1 FROM comments WHERE id = ?1', id) !== undefined;
+
 const findPost = (tx: Tx, id: string) => tx.get<Post>(`${SELECT_POST} WHERE id = ?`, id);
 
 const commentsOf = (tx: Tx, postId: string, after: number, limit: number) =>
