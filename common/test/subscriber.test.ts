@@ -147,11 +147,12 @@ test('a push without checkpoints (a classic bus, a redelivery) is applied and do
   expect(await progress()).toMatchObject({ checkpoint: at(1) });
 });
 
+const readiness = async () => {
+  const { status, body } = await service.http.get('/readyz');
+  return status === 503 ? body.detail : body.status;
+};
+
 test('a new database is not ready until it once stood at the head of the log; this is never forgotten', async () => {
-  const readiness = async () => {
-    const { status, body } = await service.http.get('/readyz');
-    return status === 503 ? body.detail : body.status;
-  };
   expect(await readiness()).toBe('It has not caught up with the log yet.');
   await service.push([post('a')], { after: at(0), upto: at(1), head: at(3) }).expect(200);
   await service.http.get('/events').set('event-head', at(3)).expect(200);
@@ -164,7 +165,47 @@ test('a new database is not ready until it once stood at the head of the log; th
   await service.push([], { after: at(0), upto: at(0), head: at(9), replay: 'r' }).expect(200);
   await service.close();
   await start();
-  expect(await readiness()).toBe('ready');
+  await until(async () => (await readiness()) === 'ready');
+});
+
+describe('a database that has missed events while it was not open', () => {
+  let bus: FakeBus;
+  beforeEach(async () => {
+    bus = await new FakeBus().open();
+    await service.history([post('a')]).expect(200);
+    expect(await readiness()).toBe('ready');
+    await service.close();
+    bus.log = [post('a'), post('b'), post('c')];
+  });
+  afterEach(() => bus.close());
+
+  test('is not ready while events come, until it stands at the head; from then on it stays ready', async () => {
+    await start(bus.url);
+    expect(await readiness()).toBe('It has not caught up with the log yet.');
+    await until(() => bus.questions === 1);
+    await service.push([post('b')], { after: at(1), upto: at(2), head: at(3) }).expect(200);
+    expect(await readiness()).toBe('It has not caught up with the log yet.');
+    await service.push([post('c')], { after: at(2), upto: at(3), head: at(3) }).expect(200);
+    expect(await readiness()).toBe('ready');
+    await service.push([post('d')], { after: at(3), upto: at(4), head: at(9) }).expect(200);
+    expect(await readiness()).toBe('ready');
+  });
+
+  test('is ready while the bus is away, and not when it is there again', async () => {
+    bus.mode = { status: 503 };
+    await start(bus.url);
+    await until(async () => (await readiness()) === 'ready');
+    bus.mode = 'ours';
+    await until(async () => (await readiness()) === 'It has not caught up with the log yet.');
+    await service.push([post('b'), post('c')], { after: at(1), upto: at(3), head: at(3) }).expect(200);
+    expect(await readiness()).toBe('ready');
+  });
+
+  test('is ready at once if the head is where it stands', async () => {
+    bus.log = [post('a')];
+    await start(bus.url);
+    await until(async () => (await readiness()) === 'ready');
+  });
 });
 
 test('a new database is ready at once where the log is empty, and a database from before that is ready, too', async () => {

@@ -11,7 +11,8 @@ import { text } from 'node:stream/consumers';
 import { openDatabase } from '@blog/common/core/database.ts';
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
 import request from 'supertest';
-import { NO_BUS, newFolder, removeFolders, until } from '../../common/test/service.ts';
+import { defined, NO_BUS, newFolder, removeFolders, Service, until } from '../../common/test/service.ts';
+import { eventBus } from '../../event-bus/src/app.ts';
 import { migrations } from '../src/schema.ts';
 
 const main = join(import.meta.dirname, '../src/main.ts');
@@ -89,6 +90,30 @@ test('an empty setting counts as not set', async () => {
   holder.close();
   const { said } = start({ PORT: String(port), LOG_LEVEL: '', CORS_ORIGINS: '' });
   await until(() => said.out.includes('listening'));
+});
+
+test('after events were missed it is ready once it has them; while the bus is away, with what it has', async () => {
+  const { holder, port } = await take();
+  holder.close();
+  const settings = { SUBSCRIPTIONS: `posts=http://127.0.0.1:${port}/events` };
+  const bus = await new Service(defined(eventBus, settings), '', newFolder()).open();
+  const posts = request(`http://127.0.0.1:${port}`);
+  const answers = async (status: number) => (await posts.get('/readyz').catch(() => undefined))?.status === status;
+  const restart = async (EVENT_BUS_URL: string, status: number) => {
+    children.at(-1)?.kill('SIGKILL');
+    const { said } = start({ PORT: String(port), EVENT_BUS_URL });
+    await until(() => said.out.includes('listening'));
+    await until(() => answers(status));
+  };
+  await restart(bus.url, 200);
+  await bus.http.post('/subscriptions/posts/pause').expect(200);
+  await bus.push({ type: 'PostCreated', data: { id: 'missed' } }).expect(201);
+  await restart(NO_BUS, 200);
+  await restart(bus.url, 503);
+  await bus.http.post('/subscriptions/posts/resume').expect(200);
+  await until(() => answers(200));
+  expect(Object.keys((await posts.get('/posts').expect(200)).body)).toEqual(['missed']);
+  await bus.close();
 });
 
 test('on loopback it answers only to localhost; if other machines reach it, to any name', async () => {

@@ -8,7 +8,7 @@ export const checkpointSchema = `
   INSERT INTO stand VALUES ('${NEW}', NULL);
 `;
 
-/** A migration: whether this database once stood at the head of the log. One that has a checkpoint counts as one that did. */
+/** A migration: true if this database once stood at the head of the log. One that has a checkpoint counts as one that did. */
 export const readinessSchema = `
   ALTER TABLE stand ADD COLUMN caughtUp INTEGER NOT NULL DEFAULT 0;
   UPDATE stand SET caughtUp = 1 WHERE checkpoint <> '${NEW}';

@@ -39,7 +39,12 @@ export class Subscriber<Result = void> extends Loop {
   #options: Options<Result>;
   #heardAt = Number.NEGATIVE_INFINITY;
   #isClassic = false;
-  #share: Share = { index: 0, count: 1 };
+  /** The share of this copy among those of its service that answer the bus, by the bus's last word. */
+  share: Share = { index: 0, count: 1 };
+  /** True once the database has stood at the head of the log since the start. */
+  #hasCaughtUp = false;
+  /** The last time that events were pushed, or were to be expected. */
+  #fedAt = performance.now();
 
   constructor(options: Options<Result>) {
     super();
@@ -50,11 +55,6 @@ export class Subscriber<Result = void> extends Loop {
   /** True if a bus was heard from lately; a classic one is silent while there is no event. */
   get hearsBus(): boolean {
     return this.#isClassic || performance.now() - this.#heardAt < RECENT;
-  }
-
-  /** The share of this copy among those of its service that answer the bus, by the bus's last word. */
-  get share(): Share {
-    return this.#share;
   }
 
   /** Asks the bus for the head of its log. Undefined: it is away, or its log is another one. A classic bus has no answer. */
@@ -78,15 +78,20 @@ export class Subscriber<Result = void> extends Loop {
     return this.hearsBus ? [] : ['The bus was not heard from lately.'];
   }
 
-  /** The reason for which requests should not come here yet: an empty database would answer them as if nothing existed. */
+  /**
+   * The reason for which requests should not come here yet: the database would answer with what was. While no events come (the
+   * bus is away, a person has paused the deliveries) that is the best there is, unless it was empty at first.
+   */
   async unready(): Promise<string | undefined> {
+    if (this.#isClassic || this.#hasCaughtUp) return undefined;
     const { caughtUp } = await this.#options.db.read(readStand);
-    return caughtUp || this.#isClassic ? undefined : 'It has not caught up with the log yet.';
+    const isFed = performance.now() - this.#fedAt < RECENT;
+    return caughtUp && !isFed ? undefined : 'It has not caught up with the log yet.';
   }
 
   /** The answer to the bus's question for the checkpoint. */
   async progress({ 'event-head': head, 'event-share': share }: PushHeaders): Promise<Progress> {
-    this.#share = share ?? this.#share;
+    this.share = share ?? this.share;
     const progress = await this.#options.db.read(readProgress);
     await this.#noteHead(head);
     return { ...progress, handles: [...this.handles] };
@@ -98,41 +103,41 @@ export class Subscriber<Result = void> extends Loop {
    */
   async receive(body: unknown, headers: PushHeaders, cause?: string): Promise<{ status: 200 | 409; answer: object }> {
     const { 'event-after': after, 'event-upto': upto, 'event-head': head, 'event-share': share } = headers;
-    this.#share = share ?? this.#share;
-    const events = this.#parse(Array.isArray(body) ? body : [body], after, upto);
+    this.share = share ?? this.share;
+    const inputs = Array.isArray(body) ? body : [body];
     if (after === undefined || upto === undefined) {
-      await this.#apply(events, cause);
+      await this.#apply(this.#parse(inputs), cause);
       // Only a classic bus never names its head: a redelivery does.
       this.#isClassic = head === undefined;
       return { status: 200, answer: { status: 'OK' } };
     }
-    const isWhole = positionOf(upto) - positionOf(after) === (Array.isArray(body) ? body.length : 1);
-    const { isJoined, progress } = await this.#apply(events, cause, (tx) => {
-      const isJoined = this.#advance(tx, after, upto, headers);
-      if (isJoined) this.#options.onPush?.(tx, after, isWhole);
-      return isJoined;
-    });
+    // Parked events are left out of a push. If none is, the positions follow from where it begins.
+    const isWhole = positionOf(upto) - positionOf(after) === inputs.length;
+    const events = this.#parse(inputs, isWhole ? positionOf(after) : undefined);
+    const advance = (tx: Tx) => this.#advance(tx, after, upto, headers, isWhole);
+    const { isJoined, progress } = await this.#apply(events, cause, advance);
     this.#heard(head);
+    if (isJoined) this.#fedAt = performance.now();
+    if (isJoined && upto === head) this.#hasCaughtUp = true;
     return { status: isJoined ? 200 : 409, answer: progress };
   }
 
   /** Moves the checkpoint to the end of a push that continues from it. A replay order is taken first, once, only backwards. */
-  #advance(tx: Tx, after: Checkpoint, upto: Checkpoint, headers: PushHeaders): boolean {
+  #advance(tx: Tx, after: Checkpoint, upto: Checkpoint, headers: PushHeaders, isInOrder: boolean): boolean {
     const { 'event-replay': order, 'event-head': head } = headers;
     const { checkpoint, replay } = readProgress(tx);
     const isOrdered = order && order !== replay && positionOf(after) <= positionOf(checkpoint);
     if (!isOrdered && !joins(checkpoint, after)) return false;
     if (isOrdered) this.#options.onReplay?.(tx, after);
     moveTo(tx, { checkpoint: upto, replay: isOrdered ? order : replay }, upto === head);
+    this.#options.onPush?.(tx, after, isInOrder);
     return true;
   }
 
-  #parse(inputs: unknown[], after?: Checkpoint, upto?: Checkpoint): KnownEvent[] {
-    // Parked events are left out of a push. If none is, the positions follow from where it begins.
-    const isWhole = after && upto && positionOf(upto) - positionOf(after) === inputs.length;
+  #parse(inputs: unknown[], after?: number): KnownEvent[] {
     return inputs.flatMap((input, i) => {
       const event = parseEvent(input, this.handles);
-      if (event && isWhole) event.position = positionOf(after) + i + 1;
+      if (event && after !== undefined) event.position = after + i + 1;
       return event ?? [];
     });
   }
@@ -161,14 +166,15 @@ export class Subscriber<Result = void> extends Loop {
     }
   }
 
-  /** The bus has named its head: a database that stands there has caught up, for good. */
+  /** The bus has named its head: a database that stands there has caught up. */
   async #noteHead(head: Checkpoint | undefined): Promise<void> {
     this.#heard(head);
-    const { db } = this.#options;
-    const { checkpoint, caughtUp } = await db.read(readStand);
-    if (head === undefined || caughtUp || !joins(checkpoint, head)) return;
-    // A failure is in `/readyz`, and the bus asks again.
-    await db.write(noteCaughtUp).catch(() => {});
+    if (head === undefined || this.#hasCaughtUp) return;
+    const { checkpoint, caughtUp } = await this.#options.db.read(readStand);
+    if (!joins(checkpoint, head)) return;
+    this.#hasCaughtUp = true;
+    // A failure is in `/readyz`, and the next push that ends at the head stores it as well.
+    if (!caughtUp) await this.#options.db.write(noteCaughtUp).catch(() => {});
   }
 
   #heard(head: Checkpoint | undefined): void {
@@ -187,12 +193,14 @@ export class Subscriber<Result = void> extends Loop {
           this.#isClassic = answer.isClassic;
           if (answer.isClassic) await this.#applyHistory(answer.events);
           else await this.#noteHead(answer.head);
+          this.#fedAt = performance.now();
           return;
         }
         observer.log.debug({}, 'the bus does not answer as a bus');
       } catch (error) {
         observer.log.debug({ reason: reason(error) }, 'the bus does not answer yet');
       }
+      if (attempt === 1) this.#fedAt = Number.NEGATIVE_INFINITY;
       await this.interruption.wait(backoff(attempt));
     }
   }
