@@ -11,8 +11,8 @@ import { subscriptionList } from './copies.ts';
 import { Integrity } from './integrity.ts';
 import { logRoutes } from './log-routes.ts';
 import { addMetrics } from './metrics.ts';
-import { createCopy } from './quorum-copy.ts';
-import { assertCopies, quorumSettings } from './quorum-settings.ts';
+import { createCopy } from './quorum/copy.ts';
+import { assertCopies, quorumSettings } from './quorum/settings.ts';
 import { migrations } from './schema.ts';
 import { type Dns, Subscriptions } from './subscriptions.ts';
 import { Tail } from './tail.ts';
@@ -37,25 +37,22 @@ export const createBus = (dns?: Dns) =>
       const { db, observer, metrics, settings } = context;
       const arrivals = new Arrivals();
       const tail = new Tail();
-      const copy = createCopy({ ...context, tail });
-      const leads = () => copy?.leadership.leads ?? true;
       const given = { token: context.bus.token, deadline: settings.DELIVERY_TIMEOUT_MS };
+      const leads = (): boolean => copy?.leadership.leads ?? true;
       const shared = { leads, db, observer, tail, arrivals, ...given };
       const subscriptions = new Subscriptions(shared, settings.SUBSCRIPTIONS, dns);
+      const copy = createCopy({ ...context, tail, work: subscriptions });
       const streams = new Streams(db);
       const integrity = new Integrity(db, observer.log);
-      addMetrics(metrics, db, subscriptions, leads);
+      addMetrics(metrics, db, subscriptions);
       const routes = [
-        ...(copy?.routes ?? []),
         logRoutes({ ...shared, subscriptions, streams, integrity }),
         controlRoutes({ ...shared, subscriptions }),
       ];
-      return {
-        routes,
-        loops: [subscriptions, ...(copy?.loops ?? [])],
-        streams,
-        checks: [integrity, ...(copy?.checks ?? [])],
-      };
+      if (!copy) return { routes, loops: [subscriptions], streams, checks: [integrity] };
+      const { leadership, quorum } = copy;
+      const checks = [integrity, subscriptions, quorum];
+      return { routes: [copy.routes, ...routes], loops: [leadership], streams, checks };
     },
   });
 

@@ -8,6 +8,7 @@ import { onlyWithToken } from '@blog/common/http/access.ts';
 import { BODY_LIMIT, optionalBody, page, parsePage, requestBody, wholeNumber } from '@blog/common/http/input.ts';
 import { Router } from 'express';
 import { z } from 'zod';
+import { copyOf } from './copies.ts';
 import { deleteLetter, getLetter, listLetters, unknownLetter } from './dead-letters.ts';
 import { head } from './log.ts';
 import { failureOf, type Pusher, type Shared } from './pusher.ts';
@@ -74,7 +75,7 @@ export function controlRoutes({ db, token, subscriptions }: Shared & { subscript
 
   /** The loop of a subscription; if there is none, the answer names the copies of a service of this name. */
   const find = (name: unknown) => {
-    const copies = subscriptions.all.filter(({ service }) => service === name).map((copy) => copy.name);
+    const copies = subscriptions.all.map((one) => one.name).filter((one) => copyOf(one).service === name);
     const rule = copies.length > 0 ? `must be one of ${copies.join(', ')}` : 'must be the name of a subscription';
     const loop = subscriptions.find(name);
     if (!loop) throw fieldProblem(404, 'name', rule);

@@ -20,26 +20,29 @@ export type Configured = { name: string; url: string };
 
 export const isPattern = ({ name }: Configured): boolean => name.endsWith('-*');
 
-/** The copy of a pattern with this ordinal. */
+/** The copy of a pattern with this ordinal; any other entry as it is. */
 export const copyAt = ({ name, url }: Configured, ordinal: number): Configured => ({
   name: name.replace('*', `${ordinal}`),
   url: url.replaceAll('*', `${ordinal}`),
 });
 
-/** True if the subscription of this name, or of another name of that copy, is configured by this entry. */
-export const covers = (entry: Configured, name: string): boolean =>
-  isSameCopy(isPattern(entry) ? copyAt(entry, copyOf(name).ordinal).name : entry.name, name);
+/** The copy of this name, or of another name of that copy, as an entry configures it; undefined if it does not. */
+export function configuredBy(entry: Configured, name: string): Configured | undefined {
+  const copy = copyAt(entry, copyOf(name).ordinal);
+  return isSameCopy(copy.name, name) ? copy : undefined;
+}
 
 const isValid = (entry: Configured): boolean =>
   /^[\w.-]{1,50}$/.test(entry.name.replace(/-\*$/, '-0')) &&
   httpUrl.safeParse(copyAt(entry, 0).url).success &&
   (!isPattern(entry) || /^https?:\/\/[^:/?#]*\*/.test(entry.url));
 
-/** True if two entries name the same copy or the same address. */
-const isTwice = (a: Configured, b: Configured): boolean => {
-  const { ordinal } = copyOf(b.name);
-  return covers(a, copyAt(b, 0).name) || new URL(copyAt(a, ordinal).url).href === new URL(copyAt(b, ordinal).url).href;
-};
+/** True if two entries have the same copy, or the same address, at an ordinal that one of them names. */
+const isTwice = (a: Configured, b: Configured): boolean =>
+  [a, b].some(({ name }) => {
+    const [one, other] = [a, b].map((entry) => copyAt(entry, copyOf(name).ordinal)) as [Configured, Configured];
+    return isSameCopy(one.name, other.name) || new URL(one.url).href === new URL(other.url).href;
+  });
 
 /** `SUBSCRIPTIONS`: `name=url,name=url`, never taken from a request; names and addresses are unique. */
 export const subscriptionList = z.string().transform((text, context) => {
@@ -47,7 +50,7 @@ export const subscriptionList = z.string().transform((text, context) => {
     const at = entry.indexOf('=');
     return { name: entry.slice(0, at).trim(), url: entry.slice(at + 1).trim() };
   });
-  if (list.every(isValid) && !list.some((a) => list.some((b) => a !== b && isTwice(a, b)))) return list;
+  if (list.every(isValid) && !list.some((a, i) => list.slice(i + 1).some((b) => isTwice(a, b)))) return list;
   context.addIssue({
     code: 'custom',
     message:

@@ -38,8 +38,11 @@ export class Delivery extends Loop {
 
   /** Its name has no address any more, or has one again: then it is asked at once. */
   setGone(isGone: boolean): void {
-    if (isGone === this.subscription.isGone) return;
-    this.subscription.setGone(isGone);
+    const { subscription } = this;
+    if (isGone === subscription.isGone) return;
+    const { log } = this.#observer;
+    log.info({ subscription: subscription.name }, isGone ? 'the copy is gone' : 'the copy is there again');
+    subscription.setGone(isGone);
     this.#pusher.askAt = 0;
     this.interrupt();
   }
@@ -47,9 +50,9 @@ export class Delivery extends Loop {
   protected async run(): Promise<void> {
     while (!this.stopped) {
       try {
-        if (this.#leads()) await this.subscription.load();
+        await this.subscription.load();
         for (const command of this.#commands.splice(0)) await command();
-        await (this.#leads() ? this.#turn() : this.#rest());
+        await this.#turn();
       } catch (error) {
         await this.#failed(error);
       }
@@ -60,33 +63,23 @@ export class Delivery extends Loop {
   async #turn(): Promise<void> {
     const { subscription } = this;
     const pusher = this.#pusher;
-    if (subscription.paused || subscription.isGone) return this.interruption.wait();
+    if (subscription.paused || subscription.isGone || !this.#leads()) return this.interruption.wait();
     if (performance.now() >= pusher.askAt) await pusher.ask();
-    const { order, divergence } = subscription;
+    const { order, divergence, failures } = subscription;
     const batch = divergence && !order ? undefined : await pusher.next();
     const isNew = batch && batch.upto !== batch.after;
     const now = performance.now();
     const isIgnored = isNew && batch.upto === batch.head && !pusher.handles(batch.events);
     const throttled = isIgnored ? Math.max(0, this.#pushedAt + THROTTLE - now) : 0;
     if (batch && (order || (isNew && throttled === 0))) {
-      // Once more: the process may have been stopped meanwhile, for longer than its lease.
-      if (!this.#leads()) return;
       await pusher.push(batch);
       this.#pushedAt = performance.now();
-      subscription.succeeded();
+      failures.end();
       if (batch.upto === batch.head) await this.interruption.wait(batching(batch.events.length));
     } else {
-      subscription.succeeded();
+      failures.end();
       await this.work.wait(throttled || Math.max(0, pusher.askAt - now));
     }
-  }
-
-  /** Another copy of the bus delivers; begins anew once this one does. */
-  async #rest(): Promise<void> {
-    this.subscription.unload();
-    this.#pusher.askAt = 0;
-    this.#pusher.batches.discard();
-    await this.work.wait();
   }
 
   async #failed(error: unknown): Promise<void> {
@@ -96,7 +89,7 @@ export class Delivery extends Loop {
     pusher.askAt = 0;
     const known = error instanceof Problem ? error : databaseProblem(error);
     const why = (known?.message ?? reason(error)).replace(/\.$/, '');
-    const pause = this.subscription.failed(why, 1_000 * (known?.extra.retryAfter ?? 0));
+    const pause = this.subscription.failures.add(why, 1_000 * (known?.extra.retryAfter ?? 0));
     await this.interruption.wait(pause);
   }
 

@@ -2,14 +2,13 @@
 import type { Database } from '@blog/common/core/database.ts';
 import { EVENT_TYPES } from '@blog/common/core/events.ts';
 import type { Metrics } from '@blog/common/observe/metrics.ts';
+import { copyOf } from './copies.ts';
 import { countLetters } from './dead-letters.ts';
 import { newest } from './log.ts';
 import { lagOf, STATES, stateOf } from './standing.ts';
 import type { Subscriptions } from './subscriptions.ts';
 
-export function addMetrics(metrics: Metrics, db: Database, subscriptions: Subscriptions, leads: () => boolean): void {
-  /** Only the copy of the bus that delivers knows how its subscribers are. */
-  const delivered = () => (leads() ? subscriptions.all : []);
+export function addMetrics(metrics: Metrics, db: Database, subscriptions: Subscriptions): void {
   metrics.countStep('logged', [...EVENT_TYPES, 'other']);
   const counters = (['answered', 'parked', 'failed'] as const).map((step) => metrics.countStep(step));
   subscriptions.onChange((event, subscription) => {
@@ -18,16 +17,17 @@ export function addMetrics(metrics: Metrics, db: Database, subscriptions: Subscr
   });
 
   const lags = <K extends 'lag' | 'lagSeconds'>(key: K) =>
-    db.read((tx) => delivered().map((one) => [{ subscription: one.name }, lagOf(tx, one)[key]] as const));
+    db.read((tx) => subscriptions.all.map((one) => [{ subscription: one.name }, lagOf(tx, one)[key]] as const));
   const letters = () =>
-    db.read((tx) => delivered().map(({ name }) => [{ subscription: name }, countLetters(tx, name)] as const));
+    db.read((tx) => subscriptions.all.map(({ name }) => [{ subscription: name }, countLetters(tx, name)] as const));
   const states = () =>
-    delivered().flatMap((one) =>
+    subscriptions.all.flatMap((one) =>
       STATES.map((state) => [{ subscription: one.name, state }, Number(state === stateOf(one))] as const),
     );
   const copies = () =>
-    Object.entries(Object.groupBy(delivered(), ({ service }) => service)).flatMap(([service, all = []]) =>
-      STATES.map((state) => [{ service, state }, all.filter((one) => stateOf(one) === state).length] as const),
+    Object.entries(Object.groupBy(subscriptions.all, ({ name }) => copyOf(name).service)).flatMap(
+      ([service, all = []]) =>
+        STATES.map((state) => [{ service, state }, all.filter((one) => stateOf(one) === state).length] as const),
     );
   const labels = ['subscription'];
   metrics.gauge('log_events', 'The newest position of the log.', async () => (await db.read(newest)).position);

@@ -40,7 +40,7 @@ const log = `
 `;
 
 /**
- * For a log on a quorum (quorum.ts): the last message of the stream that is here, with the position behind it; and when each copy of
+ * For a log on a quorum (quorum/): the last message of the stream that is here, with the position behind it; and when each copy of
  * the bus began to lead.
  */
 const quorum = `

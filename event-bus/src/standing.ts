@@ -1,6 +1,7 @@
 // The standing of a subscription, as a person and the metrics see it: its state and its lag.
 import { positionOf } from '@blog/common/core/checkpoint.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
+import { copyOf } from './copies.ts';
 import { head, readBehind } from './log.ts';
 import type { Subscription } from './subscription.ts';
 
@@ -33,9 +34,9 @@ function timeBehind(tx: Tx, position: number): number {
 
 /** A subscription as `GET /subscriptions` answers it. */
 export function statusOf(tx: Tx, subscription: Subscription): object {
-  const { name, service, url, kind, order, divergence, failures } = subscription;
+  const { name, url, kind, order, divergence, failures } = subscription;
   return {
-    ...{ name, service, url, kind },
+    ...{ name, service: copyOf(name).service, url, kind },
     ...lagOf(tx, subscription),
     state: stateOf(subscription),
     replay: order ?? null,

@@ -4,7 +4,7 @@ import type { Database } from '@blog/common/core/database.ts';
 import { Failures } from '@blog/common/core/loop.ts';
 import type { Log } from '@blog/common/core/observer.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
-import { copyOf } from './copies.ts';
+import { isSameCopy } from './copies.ts';
 
 /** A replay: the first position to push again, under an id that a checkpointed subscriber takes once. */
 export type Order = { id: string; from: number };
@@ -15,7 +15,6 @@ const REPORTED_FROM = 3;
 
 export class Subscription {
   readonly name: string;
-  readonly service: string;
   /** Null if it is not configured any more: then it is gone, and nothing is sent. */
   readonly url: string | null;
   readonly failures: Failures;
@@ -29,18 +28,15 @@ export class Subscription {
   #db: Database;
   #log: Log;
   #isLoaded = false;
-  #isGone: boolean;
-  /** The first failure since the last success, by `performance.now()`. */
-  #failsSince = Number.POSITIVE_INFINITY;
+  /** The time since which it is gone, by `performance.now()`. */
+  #goneSince = Number.POSITIVE_INFINITY;
 
   constructor(db: Database, log: Log, name: string, url: string | null) {
     this.#db = db;
     this.#log = log;
     this.name = name;
-    this.service = copyOf(name).service;
     this.url = url;
-    this.#isGone = url === null;
-    if (this.#isGone) this.#failsSince = Number.NEGATIVE_INFINITY;
+    this.setGone(url === null);
     const messages = { begin: 'delivery failed', end: 'delivering again' };
     this.failures = new Failures({ log, fields: { subscription: name }, from: REPORTED_FROM, ...messages });
   }
@@ -50,32 +46,21 @@ export class Subscription {
     return this.order ? this.order.from - 1 : this.position;
   }
 
-  /** True while events are delivered to it, with failures for at most so many milliseconds. */
-  answersWithin(limit: number): boolean {
-    return !this.paused && !this.divergence && performance.now() - this.#failsSince < limit;
-  }
-
-  /** Counts a failure. Returns the pause before the next attempt, in milliseconds. */
-  failed(reason: string, atLeast: number): number {
-    this.#failsSince = Math.min(this.#failsSince, performance.now());
-    return this.failures.add(reason, atLeast);
-  }
-
-  succeeded(): void {
-    this.#failsSince = Number.POSITIVE_INFINITY;
-    this.failures.end();
-  }
-
   /** True if its name has no address, or is not configured any more: it waits, however long, and keeps its position. */
   get isGone(): boolean {
-    return this.#isGone;
+    return this.#goneSince < Number.POSITIVE_INFINITY;
   }
 
   setGone(isGone: boolean): void {
-    if (isGone === this.#isGone) return;
-    this.#log.info({ subscription: this.name }, isGone ? 'the copy is gone' : 'the copy is there again');
-    this.#isGone = isGone;
-    if (isGone) this.#failsSince = Math.min(this.#failsSince, performance.now());
+    // One that was never there is gone for long.
+    const since = this.kind === 'unknown' ? Number.NEGATIVE_INFINITY : performance.now();
+    this.#goneSince = isGone ? since : Number.POSITIVE_INFINITY;
+  }
+
+  /** True while events are delivered to it, or have not been for less than so many milliseconds. */
+  answersWithin(limit: number): boolean {
+    const fails = performance.now() - Math.min(this.failures.since, this.#goneSince);
+    return !this.paused && !this.divergence && fails < limit;
   }
 
   /**
@@ -85,9 +70,8 @@ export class Subscription {
   async load(): Promise<void> {
     if (this.#isLoaded) return;
     const row = await this.#db.write((tx) => {
-      const { service, ordinal } = copyOf(this.name);
-      const other = this.name === service ? `${service}-0` : service;
-      if (ordinal === 0) rename(tx, other, this.name);
+      const other = knownNames(tx).find((name) => name !== this.name && isSameCopy(name, this.name));
+      if (other) rename(tx, other, this.name);
       tx.run('INSERT OR IGNORE INTO subscriptions (name) VALUES (?)', this.name);
       return tx.get<Row>('SELECT * FROM subscriptions WHERE name = ?', this.name);
     });
@@ -97,20 +81,11 @@ export class Subscription {
     this.#isLoaded = true;
   }
 
-  /** Forgets what it knows: another copy of the bus goes on. */
-  unload(): void {
-    this.#isLoaded = false;
-    this.kind = 'unknown';
-    this.order = undefined;
-    this.#diverged = {};
-    this.succeeded();
-  }
-
   /** Moves the position; it is stored with the next commit, because losing it only repeats a question or an event. */
   advance(position: number): void {
     if (position === this.position) return;
     this.position = position;
-    // The position of a plain subscriber is kept nowhere else: other copies of the bus have it, too.
+    // The position of a plain subscriber is kept nowhere else.
     const seals = this.kind === 'plain';
     const sql = 'UPDATE subscriptions SET position = ? WHERE name = ?';
     this.#db.later((tx) => tx.run(sql, position, this.name), { seals });

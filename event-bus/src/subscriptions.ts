@@ -3,7 +3,7 @@
 import { lookup } from 'node:dns/promises';
 import { Loop } from '@blog/common/core/loop.ts';
 import { Problem } from '@blog/common/core/problem.ts';
-import { type Configured, copyAt, copyOf, covers, isPattern, isSameCopy } from './copies.ts';
+import { type Configured, configuredBy, copyAt, copyOf, isPattern, isSameCopy } from './copies.ts';
 import { Delivery } from './delivery.ts';
 import type { Shared } from './pusher.ts';
 import { stateOf } from './standing.ts';
@@ -33,6 +33,7 @@ export class Subscriptions extends Loop {
   #shared: Shared;
   #configured: Configured[];
   #dns: Dns;
+  #looking: Promise<void> | undefined;
   #listener: Listener = () => {};
 
   constructor(shared: Shared, configured: Configured[], dns = DNS) {
@@ -40,17 +41,14 @@ export class Subscriptions extends Loop {
     this.#shared = shared;
     this.#configured = configured;
     this.#dns = dns;
-    for (const { name, url } of configured.filter((entry) => !isPattern(entry))) this.#add(name, url);
     shared.tail.onGrowth(() => {
-      if (!shared.leads()) this.#dropForgotten().catch(() => {});
       for (const delivery of this.#deliveries) delivery.wake();
     });
   }
 
-  /** Calls the listener for each subscription, now and when one comes or goes. */
+  /** Calls the listener for each subscription that comes or goes. */
   onChange(listener: Listener): void {
     this.#listener = listener;
-    for (const { name } of this.all) listener('known', name);
   }
 
   get all(): Subscription[] {
@@ -81,35 +79,11 @@ export class Subscriptions extends Loop {
       if (this.#configured.some((entry) => entry.name === name))
         throw new Problem(409, `${name} is in SUBSCRIPTIONS: take it out there, and restart the bus.`);
       await this.#shared.db.write((tx) => forget(tx, name));
-      this.#drop(delivery);
+      this.#deliveries = this.#deliveries.filter((other) => other !== delivery);
+      this.#listener('forgotten', name);
+      // Not awaited: a command is a step of that loop.
+      delivery.stop();
     });
-  }
-
-  #drop(delivery: Delivery): void {
-    this.#deliveries = this.#deliveries.filter((other) => other !== delivery);
-    this.#listener('forgotten', delivery.subscription.name);
-    // Not awaited: a command is a step of that loop.
-    delivery.stop();
-  }
-
-  /** Leaves out the subscriptions that another copy of the bus has forgotten: they do not come back when this one leads. */
-  async #dropForgotten(): Promise<void> {
-    const gone = this.#deliveries.filter(({ subscription }) => subscription.isGone);
-    if (gone.length === 0) return;
-    const known = await this.#shared.db.read(knownNames);
-    for (const delivery of gone) if (!known.includes(delivery.subscription.name)) this.#drop(delivery);
-  }
-
-  #add(name: string, url: string | null): Delivery {
-    const shareOf = (one: Subscription) => this.#shareOf(one);
-    const added = new Delivery({ ...this.#shared, shareOf }, name, url);
-    const rank = (one: Subscription) => this.#configured.findIndex((entry) => covers(entry, one.name)) >>> 0;
-    this.#deliveries = [...this.#deliveries, added].sort(
-      ({ subscription: a }, { subscription: b }) =>
-        rank(a) - rank(b) || copyOf(a.name).ordinal - copyOf(b.name).ordinal,
-    );
-    this.#listener('known', name);
-    return added;
   }
 
   /**
@@ -118,17 +92,28 @@ export class Subscriptions extends Loop {
    */
   #shareOf(one: Subscription): string {
     const { deadline } = this.#shared;
+    const { service, ordinal: own } = copyOf(one.name);
     const ordinals = this.all
-      .filter((other) => other === one || (other.service === one.service && other.answersWithin(deadline)))
-      .map(({ name }) => copyOf(name).ordinal)
+      .filter((other) => other === one || other.answersWithin(deadline))
+      .map(({ name }) => copyOf(name))
+      .filter((copy) => copy.service === service)
+      .map(({ ordinal }) => ordinal)
       .sort((a, b) => a - b);
-    return `${ordinals.indexOf(copyOf(one.name).ordinal)}/${ordinals.length}`;
+    return `${ordinals.indexOf(own)}/${ordinals.length}`;
+  }
+
+  /** Begins, also once more after `stop`: with what the database says, and nothing in memory. */
+  override start(): void {
+    this.stopped = false;
+    for (const entry of this.#configured) if (!isPattern(entry)) this.#add(entry.name, entry.url);
+    super.start();
   }
 
   protected async run(): Promise<void> {
-    for (const delivery of this.#deliveries) delivery.start();
     // Not awaited: a name that DNS does not answer for must not hold up the end.
-    this.#lookOut();
+    this.#looking ??= this.#lookOut().finally(() => {
+      this.#looking = undefined;
+    });
   }
 
   async #lookOut(): Promise<void> {
@@ -147,9 +132,8 @@ export class Subscriptions extends Loop {
   /** A subscription of the database that is not configured any more is gone. */
   #remember(known: string): void {
     if (this.ofPublisher(known)) return;
-    const entry = this.#configured.find((entry) => covers(entry, known));
-    const { name, url } = entry ? copyAt(entry, copyOf(known).ordinal) : { name: known, url: null };
-    this.#add(name, url).start();
+    const [copy] = this.#configured.flatMap((entry) => configuredBy(entry, known) ?? []);
+    this.#add(copy?.name ?? known, copy?.url ?? null);
   }
 
   /**
@@ -157,25 +141,41 @@ export class Subscriptions extends Loop {
    * names up in two threads, which deliveries need, too.
    */
   async #look(pattern: Configured): Promise<void> {
-    const known = this.all.filter(({ name }) => covers(pattern, name)).map(({ name }) => copyOf(name).ordinal);
+    const known = this.all.filter(({ name }) => configuredBy(pattern, name)).map(({ name }) => copyOf(name).ordinal);
     const most = Math.min(Math.max(-1, ...known) + AHEAD, COPIES - 1);
     for (let ordinal = 0; ordinal <= most; ordinal += 1) {
       const { name, url } = copyAt(pattern, ordinal);
       const there = await this.#dns.knows(new URL(url).hostname);
       if (this.stopped) return;
-      if (there && !this.find(name)) this.#add(name, url).start();
+      if (there) this.#add(name, url);
       if (there !== undefined) this.find(name)?.setGone(!there);
     }
   }
 
+  /** Adds a subscription, unless it is there: in the order of the configuration, copies by their ordinals. */
+  #add(name: string, url: string | null): void {
+    if (this.find(name)) return;
+    const shareOf = (one: Subscription) => this.#shareOf(one);
+    const added = new Delivery({ ...this.#shared, shareOf }, name, url);
+    const rank = (one: Subscription) => this.#configured.findIndex((entry) => configuredBy(entry, one.name)) >>> 0;
+    this.#deliveries = [...this.#deliveries, added].sort(
+      ({ subscription: a }, { subscription: b }) =>
+        rank(a) - rank(b) || copyOf(a.name).ordinal - copyOf(b.name).ordinal,
+    );
+    this.#listener('known', name);
+    added.start();
+  }
+
   override async stop(): Promise<void> {
     await Promise.all([super.stop(), ...this.#deliveries.map((delivery) => delivery.stop())]);
+    this.#deliveries = [];
   }
 
   async degraded(): Promise<string[]> {
     const missing = this.#configured
-      .filter((entry) => isPattern(entry) && !this.all.some((one) => !one.isGone && covers(entry, one.name)))
+      .filter((entry) => isPattern(entry) && !this.all.some((one) => !one.isGone && configuredBy(entry, one.name)))
       .map(({ name }) => `No copy of ${name} is found.`);
-    return [...missing, ...(await Promise.all(this.#deliveries.map((delivery) => delivery.degraded()))).flat()];
+    const troubles = await Promise.all(this.#deliveries.map((delivery) => delivery.degraded()));
+    return [...missing, ...troubles.flat()];
   }
 }

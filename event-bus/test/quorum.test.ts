@@ -116,7 +116,7 @@ describe('copies of their own', () => {
     b.start();
     const answer = await until(() => b.http.get('/readyz').expect(/diverged/));
     expect(answer.status).toBe(503);
-    expect(b.output()).toMatch(/"level":60.*diverged/);
+    await until(() => expect(b.output()).toMatch(/"level":60.*diverged/));
     expect((await b.http.get('/metrics').expect(200)).text).toMatch(/bus_diverged 1/);
     await a.kill();
     await until(() =>
@@ -125,6 +125,12 @@ describe('copies of their own', () => {
         .expect(503)
         .expect(/diverged/),
     );
+  });
+
+  natsTest('a copy is ready once it takes events, not before', async () => {
+    const copy = await start();
+    await until(() => copy.http.get('/readyz').expect(200));
+    await copy.publish('r1').expect(201);
   });
 
   natsTest('wrong settings, and a stream that is of another log or has too few replicas, end the start', async () => {
@@ -262,7 +268,7 @@ describe('two copies', () => {
             .expect(503)
             .expect(/diverged/),
         );
-        expect(copy.output()).toMatch(/"level":60.*diverged/);
+        await until(() => expect(copy.output()).toMatch(/"level":60.*diverged/));
         expect((await copy.http.get('/metrics').expect(200)).text).toMatch(/bus_diverged 1/);
         await until(() =>
           copy

@@ -6,7 +6,7 @@ import { openDatabase } from '@blog/common/core/database.ts';
 import { fileOf, filesOf } from '@blog/common/run/data.ts';
 import { migrations as comments } from '../../comments/src/schema.ts';
 import { verifyLog } from '../../event-bus/src/integrity.ts';
-import { setPlace } from '../../event-bus/src/quorum-joining.ts';
+import { forgetPlace } from '../../event-bus/src/quorum/joining.ts';
 import { migrations as eventBus } from '../../event-bus/src/schema.ts';
 import { orderReplays } from '../../event-bus/src/subscription.ts';
 import { migrations as moderation } from '../../moderation/src/schema.ts';
@@ -44,11 +44,9 @@ async function prepareLog(copy: string): Promise<number> {
   try {
     const verdict = await verifyLog(db);
     if (!verdict.ok) throw new Error(`the copied log is damaged at position ${verdict.position}: ${verdict.reason}`);
-    await db.write((tx) => {
-      orderReplays(tx);
-      // Its place in a stream that is no longer there; the first copy makes a new one.
-      setPlace(tx, { seq: 0, position: 0 });
-    });
+    await db.write(orderReplays);
+    // Its place in a stream that is no longer there; the first copy makes a new one.
+    await forgetPlace(db);
     return verdict.events;
   } finally {
     await db.close();

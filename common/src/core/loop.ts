@@ -79,6 +79,8 @@ type Reports = { log: Log; begin: string; end: string; fields?: object; from?: n
 export class Failures {
   count = 0;
   reason: string | undefined;
+  /** The time of the first of them, by `performance.now()`. */
+  since = Number.POSITIVE_INFINITY;
   /** The time of the next attempt, in RFC 3339. */
   nextAttempt: string | undefined;
   #reported: string | undefined;
@@ -93,6 +95,7 @@ export class Failures {
   add(reason: string, atLeast = 0): number {
     const { log, begin, fields, from = 1, longest } = this.#reports;
     this.count += 1;
+    this.since = Math.min(this.since, performance.now());
     this.reason = reason;
     if (this.count >= from && reason !== this.#reported) {
       log.warn({ ...fields, reason }, begin);
@@ -108,6 +111,7 @@ export class Failures {
     if (this.#reported) this.#reports.log.info({ ...this.#reports.fields }, this.#reports.end);
     this.count = 0;
     this.reason = undefined;
+    this.since = Number.POSITIVE_INFINITY;
     this.nextAttempt = undefined;
     this.#reported = undefined;
   }

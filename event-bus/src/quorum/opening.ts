@@ -1,9 +1,10 @@
 // Opening the quorum: the stream is made if it is missing, and refused if it is not this log's or would lose what it has taken.
 import type { Database } from '@blog/common/core/database.ts';
 import type { Log } from '@blog/common/core/observer.ts';
-import { chain, newest } from './log.ts';
-import { placeOf } from './quorum-joining.ts';
-import { LogStream, type Servers, Unusable } from './quorum-stream.ts';
+import { chain, newest } from '../log.ts';
+import { placeOf } from './joining.ts';
+import type { CopySettings } from './settings.ts';
+import { LogStream, Unusable } from './stream.ts';
 
 /** The monitoring pages of a server, by NATS' usual ports (4222 and 8222), from the port for clients. */
 const MONITORING = 4_000;
@@ -12,9 +13,9 @@ const MONITORING = 4_000;
  * Connects, and checks the servers and the stream.
  * @throws Unusable if a person has to change something; any other error while the servers are away
  */
-export async function openStream(db: Database, settings: Servers, log: Log): Promise<LogStream> {
-  await assertDurable(settings.servers, log);
-  const stream = await LogStream.connect(settings);
+export async function openStream(db: Database, settings: CopySettings, log: Log): Promise<LogStream> {
+  await Promise.all(settings.servers.map((server) => assertDurable(server, log)));
+  const stream = await LogStream.connect(settings, settings.name);
   try {
     await openLog(stream, db, settings);
     await stream.createLease(settings.replicas);
@@ -25,7 +26,7 @@ export async function openStream(db: Database, settings: Servers, log: Log): Pro
   }
 }
 
-async function openLog(stream: LogStream, db: Database, { name, replicas }: Servers): Promise<void> {
+async function openLog(stream: LogStream, db: Database, { name, replicas }: CopySettings): Promise<void> {
   const own = await db.read((tx) => ({
     id: tx.get<{ id: string }>('SELECT id FROM log')?.id ?? '',
     isEmpty: newest(tx).position === 0,
@@ -40,14 +41,13 @@ async function openLog(stream: LogStream, db: Database, { name, replicas }: Serv
     // The copy that has the log, or the first of several new ones: else an empty copy could be faster than one that has events.
     if (own.isEmpty && !/(^|[^\d-]|-0)$/.test(name))
       throw new Error('there is no stream yet, and a copy with another name makes it');
-    await stream.create(own.id, replicas);
+    await stream.createLog(own.id, replicas);
     info = await stream.info();
   }
-  const { metadata, num_replicas, deny_delete, deny_purge } = info?.config ?? {};
+  const { metadata, num_replicas = 1, deny_delete, deny_purge } = info?.config ?? {};
   const log = metadata?.log;
-  if (!info || !log || !deny_delete || !deny_purge)
-    throw new Unusable('The stream "log" at NATS_URL was not made by this bus.');
-  if ((num_replicas ?? 1) < replicas)
+  if (!log || !deny_delete || !deny_purge) throw new Unusable('The stream "log" at NATS_URL was not made by this bus.');
+  if (num_replicas < replicas)
     throw new Unusable(
       `The stream "log" at NATS_URL has ${num_replicas} replicas, fewer than NATS_REPLICAS (${replicas}).`,
     );
@@ -63,28 +63,16 @@ async function openLog(stream: LogStream, db: Database, { name, replicas }: Serv
  * A server that acknowledges before it has fsynced loses acknowledged events with its power. Only the monitoring page says so:
  * one that cannot be reached is not refused, but named in the log.
  */
-async function assertDurable(servers: string[], log: Log): Promise<void> {
-  await Promise.all(
-    servers.map(async (server) => {
-      const config = await readConfig(server);
-      if (!config)
-        log.warn({ server }, 'cannot check that this server fsyncs before it acknowledges: no monitoring page');
-      else if (!config.sync_always)
-        throw new Unusable(
-          `The server ${server} acknowledges before it has fsynced: set sync_interval: always in the jetstream block of its configuration.`,
-        );
-    }),
-  );
-}
-
-async function readConfig(server: string): Promise<{ sync_always?: boolean } | undefined> {
+async function assertDurable(server: string, log: Log): Promise<void> {
   const { hostname, port } = new URL(server);
-  try {
-    const answer = await fetch(`http://${hostname}:${Number(port) + MONITORING}/jsz`, {
-      signal: AbortSignal.timeout(1_000),
-    });
-    return ((await answer.json()) as { config?: { sync_always?: boolean } }).config;
-  } catch {
-    return undefined;
-  }
+  const page = `http://${hostname}:${Number(port) + MONITORING}/jsz`;
+  const answer = await fetch(page, { signal: AbortSignal.timeout(1_000) })
+    .then((response) => response.json() as Promise<{ config?: { sync_always?: boolean } }>)
+    .catch(() => undefined);
+  if (!answer?.config)
+    log.warn({ server }, 'cannot check that this server fsyncs before it acknowledges: no monitoring page');
+  else if (!answer.config.sync_always)
+    throw new Unusable(
+      `The server ${server} acknowledges before it has fsynced: set sync_interval: always in the jetstream block of its configuration.`,
+    );
 }

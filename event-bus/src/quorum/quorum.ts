@@ -4,33 +4,38 @@ import { Failures, Loop } from '@blog/common/core/loop.ts';
 import type { Log } from '@blog/common/core/observer.ts';
 import { Problem, unavailable } from '@blog/common/core/problem.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
-import { checkpointOf, head, newest } from './log.ts';
-import { hasChanges, noteAll, takeChanges, trackChanges } from './quorum-control.ts';
-import { Diverged, join, type Place, placeOf, setPlace, unsealed } from './quorum-joining.ts';
-import { openStream } from './quorum-opening.ts';
-import { type LogStream, type Servers, Unusable } from './quorum-stream.ts';
-import type { Tail } from './tail.ts';
+import { newest } from '../log.ts';
+import type { Tail } from '../tail.ts';
+import { noteAll, trackChanges } from './control.ts';
+import { Diverged, join, nextMessage, placeOf, setPlace } from './joining.ts';
+import { openStream } from './opening.ts';
+import type { CopySettings } from './settings.ts';
+import { type LogStream, Unusable } from './stream.ts';
 
 /** The pause between two looks at the stream, in milliseconds: hints come earlier. */
 const LOOK = 1_000;
 /** A stream that ends before the place of this copy is not this log's. A new leader of the stream may show less for a moment. */
 const SHORT_FOR = 5_000;
 
-type Options = { db: Database; log: Log; tail: Tail; settings: Servers; measured: (seconds: number) => void };
+type Options = {
+  db: Database;
+  log: Log;
+  tail: Tail;
+  settings: CopySettings;
+  /** Takes the duration of each commit in the quorum, in seconds. */
+  measured: (seconds: number) => void;
+};
 
 /**
  * Seals what is written here, and follows the stream. The stream takes a message only behind the last one that this copy has: so
- * there is one order, whichever copy writes, and also if two of them believe to lead.
+ * there is one order, whichever copy writes, and also if two of them believe to lead (fencing).
  */
 export class Quorum extends Loop {
-  /** The reason for which log and stream are not of one history: a person has to decide. */
-  divergence: string | undefined;
   stream: LogStream | undefined;
   /** True once all of the stream is here, until a message of this copy may be there without its ack. */
   isCaughtUp = false;
-  #hasCaughtUp = false;
-  /** Says if this copy may add to the log: set by the leader election. */
-  mayWrite = () => false;
+  /** Log and stream are not of one history: the reason, for a person, who has to decide. */
+  divergence: string | undefined;
   #options: Options;
   #isMoving = false;
   #shortSince: number | undefined;
@@ -40,38 +45,28 @@ export class Quorum extends Loop {
     super();
     this.#options = options;
     const { db, log } = options;
-    this.#failures = new Failures({
-      log,
-      begin: 'cannot follow the stream',
-      end: 'following the stream again',
-      longest: 500,
-    });
+    const messages = { begin: 'cannot follow the stream', end: 'following the stream again' };
+    this.#failures = new Failures({ log, ...messages, longest: 500 });
     db.sealWith({ prepare: trackChanges, seal: (tx) => this.#seal(tx) });
   }
 
   #seal(tx: Tx): Promise<void> | undefined {
-    const { rows, more } = unsealed(tx, placeOf(tx).position);
-    if (rows.length === 0 && !hasChanges(tx)) return undefined;
-    if (more && !this.#isMoving) throw new Problem(413, 'The events are too large for one message of the log.');
-    return this.#publish(tx);
+    const message = nextMessage(tx);
+    if (message?.more && !this.#isMoving)
+      throw new Problem(413, 'The events are too large for one message of the log.');
+    return message && this.#publish(tx, message);
   }
 
   /** One message; more of them only for a log that moves, and for much control state. */
-  async #publish(tx: Tx): Promise<void> {
+  async #publish(tx: Tx, first: ReturnType<typeof nextMessage>): Promise<void> {
     const { stream } = this;
-    const mayWrite = this.isCaughtUp && !this.divergence && (this.#isMoving || this.mayWrite());
-    if (!stream || !mayWrite) throw unavailable('This copy of the bus cannot add to the log at the moment.');
+    if (!stream || !this.isCaughtUp) throw unavailable('This copy of the bus cannot add to the log at the moment.');
     const began = performance.now();
     try {
-      for (;;) {
+      for (let message = first; message; message = nextMessage(tx)) {
         const place = placeOf(tx);
-        const { rows } = unsealed(tx, place.position);
-        if (rows.length === 0 && !hasChanges(tx)) break;
-        const last = rows.at(-1);
-        const upto = last ? checkpointOf(last) : head(tx);
-        const records = rows.map(({ record }) => record);
-        const seq = await stream.append(place.seq, { records, upto, control: takeChanges(tx) });
-        setPlace(tx, { seq, position: place.position + rows.length });
+        const seq = await stream.append(place.seq, message);
+        setPlace(tx, { seq, position: place.position + message.records.length });
       }
     } catch (error) {
       // It may be in the stream, or another copy's message is: nothing more is added before that is known.
@@ -86,7 +81,7 @@ export class Quorum extends Loop {
     while (!this.stopped) {
       try {
         this.stream ??= await this.#open();
-        if (!this.divergence) await this.follow();
+        if (!this.divergence) await this.#follow(this.stream);
         this.#failures.end();
         await this.work.wait(LOOK);
       } catch (error) {
@@ -97,7 +92,7 @@ export class Quorum extends Loop {
     }
   }
 
-  async #open(): Promise<LogStream | undefined> {
+  async #open(): Promise<LogStream> {
     const { db, settings, log } = this.#options;
     const stream = await openStream(db, settings, log);
     stream.onGrown(() => this.work.raise());
@@ -114,35 +109,30 @@ export class Quorum extends Loop {
   /** Stays, and says so: a process that ends would tell less. Nothing is written here, delivered or led by this copy any more. */
   #diverge({ message }: Diverged): void {
     this.isCaughtUp = false;
-    this.divergence = message;
+    this.divergence = `The log of this copy is diverged from the stream of the quorum: ${message}.`;
     this.#options.log.fatal({ reason: message }, 'the log is diverged from the stream');
   }
 
-  /**
-   * Takes what the stream has, to its end; then adds what only the log here has: it ran without a quorum.
-   * @throws Diverged if log and stream are not of one history
-   */
-  async follow(): Promise<void> {
+  /** Takes what the stream has, to its end; then adds what only the log here has: it ran without a quorum. */
+  async #follow(stream: LogStream): Promise<void> {
     const { db, tail } = this.#options;
-    const stream = this.stream as LogStream;
-    for (let place = await db.read(placeOf); ; ) {
+    for (;;) {
+      const { seq } = await db.read(placeOf);
       // Begins with the last one that is here, to know that the stream is still the same.
-      const messages = await stream.read(Math.max(1, place.seq));
-      if (messages[0]?.seq !== Math.max(1, place.seq) && place.seq > 0) await this.#missed(place);
+      const messages = await stream.read(Math.max(1, seq));
+      if (seq > 0 && messages[0]?.seq !== seq) await this.#assertLonger(stream, seq);
       this.#shortSince = undefined;
       const entries = await db.writeSealed((tx) => join(tx, messages));
-      if ((messages.at(-1)?.seq ?? 0) <= place.seq) break;
-      // Also for control state alone.
-      tail.grow(entries);
-      place = await db.read(placeOf);
+      if (entries.length > 0) tail.grow(entries);
+      if ((messages.at(-1)?.seq ?? 0) <= seq) break;
     }
     this.isCaughtUp = true;
-    this.#hasCaughtUp = true;
     await this.#move();
   }
 
-  async #missed({ seq }: Place): Promise<never> {
-    const last = (await this.stream?.info())?.state.last_seq ?? 0;
+  /** The last message that is here cannot be read. */
+  async #assertLonger(stream: LogStream, seq: number): Promise<never> {
+    const last = (await stream.info())?.state.last_seq ?? 0;
     if (last >= seq) throw new Error(`message ${seq} of the stream cannot be read`);
     this.isCaughtUp = false;
     this.#shortSince ??= performance.now();
@@ -169,15 +159,10 @@ export class Quorum extends Loop {
     await this.stream?.close();
   }
 
-  /** The reason for which this copy is not ready; a new one is ready once it has all of the log. */
-  unready(): string | undefined {
-    if (this.divergence) return `The log of this copy is diverged from the stream of the quorum: ${this.divergence}.`;
-    return this.#hasCaughtUp ? undefined : 'It has not caught up with the log yet.';
-  }
-
   async degraded(): Promise<string[]> {
-    if (this.divergence) return [this.unready() ?? ''];
-    if (!this.stream) return [`The quorum is not there: ${this.#failures.reason ?? 'connecting'}.`];
-    return this.#failures.count > 0 ? [`The stream of the quorum cannot be followed: ${this.#failures.reason}.`] : [];
+    const { count, reason } = this.#failures;
+    if (this.divergence) return [this.divergence];
+    if (!this.stream) return [`The quorum is not there: ${reason ?? 'connecting'}.`];
+    return count > 0 ? [`The stream of the quorum cannot be followed: ${reason}.`] : [];
   }
 }

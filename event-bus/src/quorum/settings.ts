@@ -1,6 +1,7 @@
 // The settings of a log on a quorum.
 import { wholeNumber } from '@blog/common/http/input.ts';
 import { z } from 'zod';
+import type { Servers } from './stream.ts';
 
 const serverUrl = z.url({ protocol: /^nats$/, hostname: /./ });
 
@@ -23,13 +24,10 @@ export const quorumSettings = {
   COPY_URL: z.url({ protocol: /^http$/, error: 'must be an http:// address' }).optional(),
 };
 
-export type QuorumSettings = {
-  NATS_URL?: string[];
-  NATS_REPLICAS?: number;
-  NATS_TOKEN?: string;
-  COPY_URL?: string;
-  COPY_NAME?: string;
-};
+export type QuorumSettings = z.infer<z.ZodObject<typeof quorumSettings>> & { COPY_NAME?: string };
+
+/** The servers; the number of those that hold the log; and the name and the address of this copy. */
+export type CopySettings = Servers & { replicas: number; name: string; url: string };
 
 /**
  * Without a quorum a second copy would have a log of its own, which nothing joins with the first one's; with one the others have to

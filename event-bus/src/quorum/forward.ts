@@ -2,8 +2,9 @@
 import { type ClientRequest, type IncomingHttpHeaders, request } from 'node:http';
 import { agents } from '@blog/common/core/exchange.ts';
 import { unavailable } from '@blog/common/core/problem.ts';
-import { Router } from 'express';
-import type { Leadership } from './leadership.ts';
+import { type Response, Router } from 'express';
+
+type Leadership = { leads: boolean; leader: { url: string } | undefined; onChange(listener: () => void): void };
 
 /** The header of what was passed on once: never twice, also if two copies each believe that the other leads. */
 const FORWARDED = 'event-forwarded';
@@ -16,6 +17,7 @@ const endToEnd = (headers: IncomingHttpHeaders) =>
 /** The maximum wait for the head of an answer, in milliseconds. */
 const DEADLINE = 10_000;
 
+/** `why` is the reason for which no copy leads, if this one knows it. */
 export function forwarding(leadership: Leadership, why: () => string | undefined): Router {
   const open = new Set<ClientRequest>();
   // A leader that was stopped neither answers nor closes.
@@ -23,17 +25,15 @@ export function forwarding(leadership: Leadership, why: () => string | undefined
     for (const passed of open) passed.destroy();
   });
   return Router().use((req, res, next) => {
-    if (leadership.leads) return next();
+    if (leadership.leads) {
+      onlyWhile(() => leadership.leads, res);
+      return next();
+    }
     const { leader } = leadership;
     const isLoop = req.headers[FORWARDED] !== undefined;
     if (!leader || isLoop) throw unavailable(why() ?? 'No copy of the bus leads at the moment.');
-    const { method, headers } = req;
-    const isSized = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
-    const passed = request(leader.url + req.originalUrl, {
-      method,
-      headers: { ...endToEnd(headers), [FORWARDED]: '1' },
-      agent: agents.http,
-    });
+    const headers = { ...endToEnd(req.headers), [FORWARDED]: '1' };
+    const passed = request(leader.url + req.originalUrl, { method: req.method, headers, agent: agents.http });
     open.add(passed);
     const timer = setTimeout(() => passed.destroy(new Error('no answer in time')), DEADLINE);
     passed.on('response', (answer) => {
@@ -52,7 +52,15 @@ export function forwarding(leadership: Leadership, why: () => string | undefined
       open.delete(passed);
     });
     res.on('close', () => passed.destroy());
-    if (isSized) req.pipe(passed);
+    const hasBody = req.headers['content-length'] !== undefined || req.headers['transfer-encoding'] !== undefined;
+    if (hasBody) req.pipe(passed);
     else passed.end();
   });
+}
+
+/** Breaks an answer off that was made while this copy led, and would leave later: another copy may have written since. */
+function onlyWhile(leads: () => boolean, res: Response): void {
+  const { writeHead } = res;
+  res.writeHead = ((...args: Parameters<typeof writeHead>) =>
+    leads() ? writeHead.apply(res, args) : res.destroy()) as typeof writeHead;
 }
