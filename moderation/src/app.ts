@@ -1,4 +1,5 @@
 // The moderation service: it has no routes of its own, only the relay of its outbox, its subscription, and the loop that judges.
+import type { Verdict } from '@blog/common/core/events.ts';
 import { prepareReplay } from '@blog/common/core/outbox.ts';
 import { Relay } from '@blog/common/core/relay.ts';
 import { Subscriber } from '@blog/common/core/subscriber.ts';
@@ -7,7 +8,7 @@ import { busSettings } from '@blog/common/run/config.ts';
 import { defineService } from '@blog/common/run/service.ts';
 import { z } from 'zod';
 import { Judging } from './judging.ts';
-import { createHandlers, isIn, normalize, type Outcome } from './moderation.ts';
+import { createHandlers, isIn, normalize } from './moderation.ts';
 import { migrations } from './schema.ts';
 
 /** `BANNED_WORDS`: separated by commas. */
@@ -32,41 +33,21 @@ export const moderation = defineService({
     const { db, metrics, settings } = context;
     const { BANNED_WORDS: bannedWords, MODERATION_DELAY_MS: time, MODERATION_CONCURRENCY: concurrency } = settings;
     const verdicts = metrics.counter('moderation_verdicts_total', 'Verdicts made.', 'status', ['approved', 'rejected']);
-    const takenOver = metrics.counter(
-      'moderation_taken_over_total',
-      'Verdicts made that were the share of another copy.',
-    );
+    const count = (status: Verdict | undefined) => status && verdicts.inc({ status });
     // A verdict that takes no time needs no note: it is made in the transaction of the push.
     const handlers = createHandlers(bannedWords, (id) => time === 0 && isIn(subscriber.share, id));
     const relay = new Relay({ ...context, handlers });
-    const subscriber: Subscriber<Outcome> = new Subscriber<Outcome>({
+    const subscriber: Subscriber<Verdict | undefined> = new Subscriber({
       ...context,
       handlers,
       // The verdicts are published again with the comments that a replay brings.
       onReplay: prepareReplay,
-      onApplied: (_events, made) => {
-        for (const status of made) if (status && status !== 'noted') verdicts.inc({ status });
-        if (made.includes('noted')) judging.noted();
-      },
+      onApplied: (_events, made) => made.forEach(count),
     });
-    const judging = new Judging({
-      ...{ db, bannedWords, time, concurrency },
-      share: () => subscriber.share,
-      onVerdict(status, isTakenOver) {
-        verdicts.inc({ status });
-        if (isTakenOver) takenOver.inc();
-      },
-    });
-    metrics.gauge(
-      'moderation_waiting_comments',
-      'Comments that wait for a verdict.',
-      async () => (await judging.waiting()).comments,
-    );
-    metrics.gauge(
-      'moderation_waiting_seconds',
-      'The time that the first of them has waited; 0 if there is none.',
-      async () => (await judging.waiting()).seconds,
-    );
+    const share = () => subscriber.share;
+    const judging = new Judging({ db, bannedWords, time, concurrency, share, onVerdict: count });
+    const waiting = async () => (await judging.waiting()).comments;
+    metrics.gauge('moderation_waiting_comments', 'Comments that wait for a verdict.', waiting);
     return { routes: [], relay, subscriber, loops: [judging] };
   },
 });

@@ -3,14 +3,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Share } from '@blog/common/core/checkpoint.ts';
 import type { Database } from '@blog/common/core/database.ts';
 import { parseEvent, type Verdict } from '@blog/common/core/events.ts';
-import { backoff, Loop } from '@blog/common/core/loop.ts';
+import { Loop } from '@blog/common/core/loop.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
 import { announce, type Created, removeNote } from './moderation.ts';
 
 /** A note that is older than this, and the time of a judgement, is judged by any copy; in milliseconds. */
 const PAUSE = 5_000;
-/** The intervals at which notes are looked at anyway, in milliseconds: shares move, and an older process may have left some. */
-const LOOK = { waiting: 1_000, idle: 5_000 };
+/** The interval at which notes are looked at anyway, in milliseconds: they age, shares move, a judgement may have failed. */
+const LOOK = 1_000;
 /** The age of the oldest note from which this service is degraded, in seconds. */
 const LONG = 60;
 
@@ -23,7 +23,7 @@ type Options = {
   concurrency: number;
   pause?: number;
   share: () => Share;
-  onVerdict: (status: Verdict, isTakenOver: boolean) => void;
+  onVerdict: (status: Verdict) => void;
 };
 
 /**
@@ -35,26 +35,19 @@ export class Judging extends Loop {
   /** The judgements under way, by the note. */
   #judgements = new Map<number, Promise<void>>();
   #end = new AbortController();
-  #failures = 0;
   /** Notes up to `old` were there at least a pause ago: numbers instead of times, because a clock may jump. */
   #marks = { old: 0, newest: 0, next: 0 };
 
   constructor(options: Options) {
     super();
     this.#options = options;
-  }
-
-  /** Comments have been noted. */
-  noted(): void {
-    this.work.raise();
+    options.db.onCommit(() => this.work.raise());
   }
 
   /** The number of notes, and the age of the oldest in seconds. */
   waiting() {
     const sql = `SELECT count(*) AS comments, max(0, coalesce(unixepoch('subsec') - min(notedAt), 0)) AS seconds FROM notes`;
-    return this.#options.db.read(
-      (tx) => tx.get<{ comments: number; seconds: number }>(sql) ?? { comments: 0, seconds: 0 },
-    );
+    return this.#options.db.read((tx) => tx.get(sql) as { comments: number; seconds: number });
   }
 
   async degraded(): Promise<string[]> {
@@ -64,66 +57,53 @@ export class Judging extends Loop {
 
   protected async run(): Promise<void> {
     while (!this.stopped) {
-      if (this.#failures > 0) await this.interruption.wait(backoff(this.#failures));
-      try {
-        const isWaiting = await this.#turn();
-        await this.work.wait(isWaiting ? LOOK.waiting : LOOK.idle);
-      } catch {
-        // The database's trouble is in `/readyz`.
-        this.#failures += 1;
-      }
+      // The database's trouble is in `/readyz`.
+      await this.#turn().catch(() => {});
+      await this.work.wait(LOOK);
     }
     // Their notes stay: they are judged after the next start, or by another copy.
     this.#end.abort();
     await Promise.all(this.#judgements.values());
   }
 
-  /** Begins the next judgements. False if no comment waits. */
-  async #turn(): Promise<boolean> {
+  /** Begins the next judgements. */
+  async #turn(): Promise<void> {
     const { db, time, pause = PAUSE } = this.#options;
-    const { notes, isTakenOver, newest } = await db.read((tx) => this.#next(tx));
-    for (const note of notes) this.#judgements.set(note.seq, this.#judge(note, isTakenOver));
+    const { notes, newest } = await db.read((tx) => this.#next(tx));
+    for (const note of notes) this.#judgements.set(note.seq, this.#judge(note));
     const now = performance.now();
-    if (now >= this.#marks.next) {
-      // With jitter, so that copies do not all take over at once.
-      const next = now + (pause + time) * (1 + Math.random() / 2);
-      this.#marks = { old: this.#marks.newest, newest, next };
-    }
-    return newest > 0;
+    if (now < this.#marks.next) return;
+    // With jitter, so that copies do not all take over at once.
+    const next = now + (pause + time) * (1 + Math.random() / 2);
+    this.#marks = { old: this.#marks.newest, newest, next };
   }
 
-  /** The notes to judge next, as many as may be judged at once. */
-  #next(tx: Tx) {
+  /** The notes to judge next, as many as may be judged at once, and the number of the newest. */
+  #next(tx: Tx): { notes: Note[]; newest: number } {
     const { share, concurrency } = this.#options;
     const { index, count } = share();
-    const seq = (which: 'min' | 'max', upto = Number.MAX_SAFE_INTEGER) =>
-      tx.get<{ seq: number | null }>(`SELECT ${which}(seq) AS seq FROM notes WHERE seq <= ?`, upto)?.seq ?? 0;
-    const pick = (where: string, ...values: number[]) =>
+    const find = (where: string, ...values: number[]) =>
       tx
         .all<Note>(`SELECT seq, id, event FROM notes WHERE ${where} ORDER BY seq LIMIT ?`, ...values, concurrency)
-        .filter(({ seq }) => !this.#judgements.has(seq))
-        .slice(0, concurrency - this.#judgements.size);
-    const newest = seq('max');
-    const own = pick('number % ? = ?', count, index);
-    if (own.length > 0 || count === 1) return { notes: own, isTakenOver: false, newest };
-    const { old } = this.#marks;
-    const [first, last] = [seq('min', old), seq('max', old)];
-    // From anywhere among the old ones: so copies that take over at the same time seldom judge the same.
-    const from = first + Math.floor(Math.random() * (last - first + 1));
-    return { notes: pick('seq BETWEEN ? AND ?', from, old), isTakenOver: true, newest };
+        .filter(({ seq }) => !this.#judgements.has(seq));
+    const own = find('number % ? = ?', count, index);
+    const notes = own.length > 0 ? own : find('seq <= ?', this.#marks.old);
+    const newest = tx.get<{ seq: number | null }>('SELECT max(seq) AS seq FROM notes')?.seq ?? 0;
+    return { notes: notes.slice(0, concurrency - this.#judgements.size), newest };
   }
 
   /** Judges a comment. The note goes with the verdict; if it is gone by then, a verdict has come from the log. */
-  async #judge({ seq, id, event }: Note, isTakenOver: boolean): Promise<void> {
+  async #judge({ seq, id, event }: Note): Promise<void> {
     const { db, bannedWords, time, onVerdict } = this.#options;
+    const { signal } = this.#end;
     try {
-      if (time > 0) await delay(time, undefined, { signal: this.#end.signal });
+      await delay(time, undefined, { signal });
       const comment = parseEvent(JSON.parse(event), ['CommentCreated']) as Created;
       const status = await db.write((tx) => (removeNote(tx, id) ? announce(tx, comment, bannedWords) : undefined));
-      if (status) onVerdict(status, isTakenOver);
-      this.#failures = 0;
+      if (status) onVerdict(status);
     } catch {
-      if (!this.stopped) this.#failures += 1;
+      // The note is still there.
+      await delay(LOOK, undefined, { signal }).catch(() => {});
     }
     this.#judgements.delete(seq);
     this.work.raise();

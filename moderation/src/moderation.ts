@@ -43,7 +43,11 @@ export function announce(tx: Tx, { data, given, traceparent }: Created, bannedWo
 }
 
 const INSERT = 'INSERT OR IGNORE INTO verdicts (id, status, event) VALUES (?, ?, ?)';
-const NOTE = 'INSERT OR IGNORE INTO notes (id, number, event) VALUES (?, ?, ?)';
+/** Notes a comment, to be judged later. */
+function note(tx: Tx, { type, data: { id }, given: data, traceparent }: Created): void {
+  const sql = 'INSERT OR IGNORE INTO notes (id, number, event) VALUES (?, ?, ?)';
+  tx.run(sql, id, numberOf(id), JSON.stringify({ type, data, traceparent }));
+}
 export const removeNote = (tx: Tx, id: string) => tx.run('DELETE FROM notes WHERE id = ?', id).changes > 0;
 
 /** The log has one verdict of this service on a comment. It stands, also where this copy has made another one. */
@@ -51,22 +55,17 @@ const TAKE_OVER = `INSERT INTO verdicts (id, status, event) VALUES (?, ?, ?)
   ON CONFLICT (id) DO UPDATE SET status = excluded.status, event = excluded.event
   WHERE status <> excluded.status`;
 
-/** The outcome of an event: a verdict made now, or a comment that was noted to be judged later. */
-export type Outcome = Verdict | 'noted' | undefined;
-
-/** `isNow`: true for a comment that is judged in the transaction of its delivery. */
-export const createHandlers = (bannedWords: string[], isNow: (id: string) => boolean): Handlers<Outcome> => ({
+/** The verdict that was made with an event, if any. `isNow`: true for a comment that is judged in the transaction of its delivery. */
+export const createHandlers = (
+  bannedWords: string[],
+  isNow: (id: string) => boolean,
+): Handlers<Verdict | undefined> => ({
   CommentCreated(tx, event) {
     const { id } = event.data;
     const made = tx.get<{ event: string }>('SELECT event FROM verdicts WHERE id = ?', id);
-    if (made) {
-      enqueue(tx, made.event);
-      return;
-    }
-    if (isNow(id)) return announce(tx, event, bannedWords);
-    const { type, given: data, traceparent } = event;
-    tx.run(NOTE, id, numberOf(id), JSON.stringify({ type, data, traceparent }));
-    return 'noted';
+    if (made) enqueue(tx, made.event);
+    else if (isNow(id)) return announce(tx, event, bannedWords);
+    else note(tx, event);
   },
   CommentModerated(tx, event) {
     const { id, status } = event.data;
