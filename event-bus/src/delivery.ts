@@ -36,6 +36,11 @@ export class Delivery extends Loop {
     this.work.raise();
   }
 
+  /** Its subscriber has started: it does not wait for the next attempt. */
+  hurry(): void {
+    this.interrupt();
+  }
+
   /** Its name has no address any more, or has one again: then it is asked at once. */
   setGone(isGone: boolean): void {
     const { subscription } = this;

@@ -70,6 +70,8 @@ export function logRoutes({ db, observer, token, tail, subscriptions, arrivals, 
   // All of the log, however long: page by page, and only as fast as it is read (backpressure).
   routes.get('/events', async (req, res) => {
     const { limit, ...asked } = parse(eventsQuery, req.query);
+    const { 'event-publisher': starting } = parse(publicationHeaders, req.headers);
+    if (starting) subscriptions.started(starting);
     const pieces = Readable.from(jsonArray(db, asked, req.method === 'HEAD' ? 0 : limit, () => res.destroyed));
     // An error of the first page gets an answer. Later the answer can only break off.
     await once(pieces, 'readable');

@@ -64,6 +64,11 @@ export class Subscriptions extends Loop {
     return this.all.find((one) => isSameCopy(one.name, name));
   }
 
+  /** A subscriber has started, and names its copy. */
+  started(name: string): void {
+    this.#deliveries.find(({ subscription }) => isSameCopy(subscription.name, name))?.hurry();
+  }
+
   /**
    * Forgets what is known of a subscription, its dead letters included. If it comes back it begins at the start of the log.
    * @throws Problem 409 if it answers, or is configured by its name

@@ -24,6 +24,19 @@ const failures: [string, Answer][] = [
   ],
 ];
 
+test('a subscriber that asks for events as it starts does not wait for the next attempt', async () => {
+  const a = checkpointed();
+  const part = await startPart((_push, res) => void res.writeHead(503, { 'retry-after': '60' }).end());
+  const bus = await startBus({ subscriptions: { a: part } });
+  await bus.publish('e1');
+  await until(() => expect(part.asked).toBe(1));
+  part.answer = a.answer;
+  const began = performance.now();
+  await bus.http.get('/events?limit=1').set('event-publisher', 'a').expect(200);
+  await until(() => expect(a.applied).toEqual(['e1']));
+  expect(performance.now() - began).toBeLessThan(9_000);
+});
+
 describe('a subscriber that fails', () => {
   test.each([
     ...failures.map(([what, answer]) => [what, answer, checkpointed()] as const),

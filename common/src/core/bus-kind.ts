@@ -16,12 +16,13 @@ export const headOf = (headers: IncomingHttpHeaders): Checkpoint | undefined =>
   checkpointText.safeParse(headers['event-head']).data;
 
 /**
- * Asks the bus for its events, and so for its kind: a classic one names no positions, and answers with all that it has.
+ * Asks the bus for its events, and so for its kind: a classic one names no positions, and answers with all that it has. Ours
+ * delivers at once to the copy that asks.
  * @returns undefined if this is not the answer of a bus
  */
-export async function askForEvents({ url }: Bus, ending: AbortSignal) {
+export async function askForEvents({ url, publisher }: Bus, ending: AbortSignal) {
   const question = { method: 'GET', url: `${url}/events?limit=1`, limit: CLASSIC_HISTORY, ending } as const;
-  const { status, headers, body } = await exchange(question);
+  const { status, headers, body } = await exchange({ ...question, headers: { 'event-publisher': publisher } });
   if (status !== 200 || !Array.isArray(body)) return undefined;
   const events: unknown[] = body;
   const [first] = events as { position?: unknown }[];
