@@ -62,9 +62,8 @@ if (long) {
 } else if (given.length > 0) {
   jest('Tests', '--maxWorkers=2', ...given);
 } else {
-  jest('Tests of each part', '--maxWorkers=2', '--ignoreProjects', 'scripts', 'e2e');
-  // These mostly wait for processes: with two workers, two cores are half idle.
-  jest('Tests of the whole', '--maxWorkers=3', '--selectProjects', 'scripts', 'e2e');
+  // Most tests wait for processes and for timers: with a worker for each core, two cores were half idle.
+  jest('Tests', '--maxWorkers=5');
 }
 if (total.passed + total.failed === before) {
   console.log('No test was run.');
