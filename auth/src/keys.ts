@@ -1,7 +1,8 @@
 // The keys that sign tokens, their rotation, and the tokens.
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import type { Author } from '@blog/common/core/events.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
-import { type Author, CLOCK_TOLERANCE, TOKEN_ISSUER } from '@blog/common/http/identity.ts';
+import { CLOCK_TOLERANCE, TOKEN_ISSUER } from '@blog/common/http/identity.ts';
 import { type JWK, SignJWT } from 'jose';
 
 const MINUTE = 60_000;

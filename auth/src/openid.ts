@@ -1,8 +1,8 @@
 // The OpenID Connect client: finds the issuer, sends a person there, and exchanges the code that comes back for a user.
 
+import type { Author } from '@blog/common/core/events.ts';
 import { Problem, unavailable } from '@blog/common/core/problem.ts';
 import { isLoopback } from '@blog/common/http/access.ts';
-import type { Author } from '@blog/common/http/identity.ts';
 import { newId } from '@blog/common/http/input.ts';
 import * as client from 'openid-client';
 import type { Login } from './sessions.ts';

@@ -1,7 +1,7 @@
 // The rules of sessions, and of the logins that lead to them: plain functions on the tables.
 import { hash, randomBytes } from 'node:crypto';
+import type { Author } from '@blog/common/core/events.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
-import type { Author } from '@blog/common/http/identity.ts';
 
 const MINUTE = 60_000;
 

@@ -3,8 +3,9 @@ import { entityId } from '@blog/common/core/events.ts';
 import { parse } from '@blog/common/core/problem.ts';
 import { Relay } from '@blog/common/core/relay.ts';
 import { Subscriber } from '@blog/common/core/subscriber.ts';
+import { onlySignedIn } from '@blog/common/http/identity.ts';
 import { BODY_LIMIT, idempotencyKey, jsonBody, page, parsePage } from '@blog/common/http/input.ts';
-import { busSettings, corsSettings, ownerSettings } from '@blog/common/run/config.ts';
+import { busSettings, corsSettings, identitySettings, ownerSettings } from '@blog/common/run/config.ts';
 import { defineService } from '@blog/common/run/service.ts';
 import { Router } from 'express';
 import { z } from 'zod';
@@ -16,7 +17,7 @@ const postPath = z.object({ id: entityId });
 
 export const comments = defineService({
   name: 'comments',
-  settings: z.object({ ...busSettings, ...corsSettings, ...ownerSettings }),
+  settings: z.object({ ...busSettings, ...corsSettings, ...ownerSettings, ...identitySettings }),
   migrations,
   create(context) {
     const { db, settings } = context;
@@ -31,12 +32,13 @@ export const comments = defineService({
     });
     const waitingRoom = createWaitingRoom(db, subscriber, relay);
     const routes = Router();
+    const signedIn = onlySignedIn(settings.AUTH_URL, 'comments');
 
-    routes.post('/posts/:id/comments', jsonBody(BODY_LIMIT), async (req, res) => {
+    routes.post('/posts/:id/comments', signedIn, jsonBody(BODY_LIMIT), async (req, res) => {
       const { id: postId } = parse(postPath, req.params);
       const given = parse(newComment, req.body);
       const key = idempotencyKey(req);
-      const create = () => relay.publish((tx) => createComment(tx, postId, given, key, res.locals.traceparent), key);
+      const create = () => relay.publish((tx) => createComment(tx, postId, given, key, res.locals), key);
       let comment = await create();
       while (!comment) {
         await waitingRoom.waitFor(postId);

@@ -1,8 +1,18 @@
 // The rules of comments: a comment and its event are one transaction, and the first verdict in the log stands.
 import type { Checkpoint } from '@blog/common/core/checkpoint.ts';
-import { createEvent, type Handlers, isOwn, recordOf } from '@blog/common/core/events.ts';
+import { type Author, createEvent, type Handlers, isOwn, recordOf } from '@blog/common/core/events.ts';
 import { enqueue, prepareReplay } from '@blog/common/core/outbox.ts';
-import { differs, fillIn, firstOf, lacks, type Rows, replace, seqOf } from '@blog/common/core/rows.ts';
+import {
+  differs,
+  fillIn,
+  firstOf,
+  lacks,
+  type Rows,
+  replace,
+  seqOf,
+  valuesOf,
+  withAuthor,
+} from '@blog/common/core/rows.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
 import { answerAgain, newId, requestBody, requestText } from '@blog/common/http/input.ts';
 import type { z } from 'zod';
@@ -13,8 +23,10 @@ const SOURCE = 'comments';
 export const newComment = requestBody({ content: requestText(2_000) });
 
 /** The fields of a comment besides its id, as they are stored, answered and published. An event may lack any of them. */
-const FIELDS = ['postId', 'content', 'status', 'createdAt'] as const;
-type Comment = { id: string } & { [field in (typeof FIELDS)[number]]?: string | null };
+const FIELDS = ['postId', 'content', 'status', 'createdAt', 'author'] as const;
+type Comment = { id: string; author?: Author } & {
+  [field in Exclude<(typeof FIELDS)[number], 'author'>]?: string | null;
+};
 
 const STORE = `INSERT INTO comments (id, ${FIELDS}, event) VALUES (?, ${FIELDS.map(() => '?')}, ?) ON CONFLICT (id) DO UPDATE SET`;
 const FILL_IN = `${STORE} ${fillIn([...FIELDS, 'event'])} WHERE ${lacks([...FIELDS, 'event'])}`;
@@ -23,7 +35,7 @@ const TOLD = FIELDS.filter((field) => field !== 'status');
 const REPLACE = `${STORE} ${replace([...TOLD, 'event'])} WHERE ${differs(TOLD)} OR event IS NULL`;
 
 const store = (tx: Tx, sql: string, comment: Comment, event: string | null) =>
-  tx.run(sql, comment.id, ...FIELDS.map((field) => comment[field] ?? null), event);
+  tx.run(sql, comment.id, ...valuesOf(FIELDS, comment), event);
 
 /** The second key is that of comments which are older than ids from keys. */
 const FIND = `SELECT id, ${FIELDS} FROM comments WHERE id = ? OR idempotencyKey = ?`;
@@ -31,20 +43,20 @@ const FIND = `SELECT id, ${FIELDS} FROM comments WHERE id = ? OR idempotencyKey 
 /**
  * Stores a comment and its event in one transaction. With the key of an earlier request it answers as that time.
  * @returns undefined if the post is not known
- * @throws Problem 422 if the key was used for another comment
+ * @throws Problem 422 if the key was used for another comment, or by another author
  */
 export function createComment(
   tx: Tx,
   postId: string,
   given: z.output<typeof newComment>,
   key: string | null,
-  traceparent?: string,
+  { author, traceparent }: { author?: Author; traceparent?: string },
 ): Comment | undefined {
   const id = newId(SOURCE, key);
   const earlier = key && tx.get<Comment>(FIND, id, key);
-  if (earlier) return { ...answerAgain(earlier, { postId, ...given }), status: 'pending' };
+  if (earlier) return { ...answerAgain(withAuthor(earlier), { postId, ...given }, author), status: 'pending' };
   if (!knowsPost(tx, postId)) return undefined;
-  const comment = { id, postId, ...given, status: 'pending', createdAt: new Date().toISOString() };
+  const comment = { id, postId, ...given, status: 'pending', createdAt: new Date().toISOString(), author };
   const event = JSON.stringify(createEvent(SOURCE, 'CommentCreated', comment, traceparent));
   store(tx, FILL_IN, comment, event);
   enqueue(tx, event);
@@ -57,7 +69,7 @@ export const knowsPost = (tx: Tx, id: string): boolean => tx.get('SELECT 1 FROM 
 export function listComments(tx: Tx, postId: string, limit: number, cursor?: string): Rows<Comment> {
   const after = cursor ? seqOf(tx, 'SELECT seq FROM comments WHERE id = ? AND postId = ?', cursor, postId) : 0;
   const sql = `SELECT id, ${FIELDS}, seq FROM comments WHERE postId = ? AND seq > ? ORDER BY seq LIMIT ?`;
-  return firstOf(tx.each(sql, postId, after, limit + 1), limit);
+  return firstOf(tx.each<Comment>(sql, postId, after, limit + 1).map(withAuthor), limit);
 }
 
 /** The first verdict in the log stands. Sets also a status that stays, so that RETURNING yields the row. */

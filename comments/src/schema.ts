@@ -29,5 +29,8 @@ const namedAsFields = `
   ALTER TABLE comments RENAME COLUMN idempotency_key TO idempotencyKey;
 `;
 
+/** The author as JSON: `{"id", "name"}`; NULL where there was no sign-in. */
+const withAuthor = 'ALTER TABLE comments ADD COLUMN author TEXT;';
+
 /** Append only: databases out there have run the first ones. */
-export const migrations = [comments + outboxSchema + checkpointSchema, namedAsFields, readinessSchema];
+export const migrations = [comments + outboxSchema + checkpointSchema, namedAsFields, readinessSchema, withAuthor];

@@ -3,7 +3,7 @@ import { defined, NO_BUS, newFolder, Service } from '../../common/test/service.t
 import { comments } from '../src/app.ts';
 
 /** The comments service, with or without a bus. */
-export const startComments = ({ busUrl = NO_BUS, folder = newFolder() } = {}) =>
-  new Service(defined(comments), busUrl, folder).open();
+export const startComments = ({ busUrl = NO_BUS, folder = newFolder(), env = {} } = {}) =>
+  new Service(defined(comments, env), busUrl, folder).open();
 
 export const postCreated = (id: string) => ({ type: 'PostCreated', data: { id, title: 't' } });

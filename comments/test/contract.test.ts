@@ -1,6 +1,7 @@
 // The comments service and its openapi.yaml agree.
 import { afterAll } from '@jest/globals';
 import { keepsItsContract, takesEvents } from '../../common/test/contract-suite.ts';
+import { refusesStrangers } from '../../common/test/fake-auth.ts';
 import { at, FakeBus } from '../../common/test/fake-bus.ts';
 import { defined, NO_BUS, newFolder, removeFolders, Service, until } from '../../common/test/service.ts';
 import { comments } from '../src/app.ts';
@@ -33,6 +34,8 @@ keepsItsContract('comments', {
     await ask(200, 'GET', '/posts/p1/comments?limit=1');
     await ask(400, 'GET', '/posts/p1/comments?cursor=unknown');
 
+    const strict = (env: Record<string, string>) => new Service(defined(comments, env), NO_BUS, newFolder()).open();
+    await refusesStrangers(['/posts/p1/comments'], ask, 'comments', strict);
     const bus = await new FakeBus().open();
     const informed = await new Service(defined(comments), bus.url, newFolder()).open();
     await informed.push([], { after: at(0), upto: at(0) }).expect(200);

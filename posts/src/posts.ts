@@ -1,8 +1,18 @@
 // The rules of posts: a post and the event that announces it are one transaction.
 import type { Checkpoint } from '@blog/common/core/checkpoint.ts';
-import { createEvent, type Handlers, isOwn, recordOf } from '@blog/common/core/events.ts';
+import { type Author, createEvent, type Handlers, isOwn, recordOf } from '@blog/common/core/events.ts';
 import { enqueue, prepareReplay } from '@blog/common/core/outbox.ts';
-import { differs, fillIn, firstOf, lacks, type Rows, replace, seqOf } from '@blog/common/core/rows.ts';
+import {
+  differs,
+  fillIn,
+  firstOf,
+  lacks,
+  type Rows,
+  replace,
+  seqOf,
+  valuesOf,
+  withAuthor,
+} from '@blog/common/core/rows.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
 import { answerAgain, newId, requestBody, requestText } from '@blog/common/http/input.ts';
 import type { z } from 'zod';
@@ -13,8 +23,8 @@ const SOURCE = 'posts';
 export const newPost = requestBody({ title: requestText(200) });
 
 /** The fields of a post besides its id, as they are stored, answered and published. An event may lack any of them. */
-const FIELDS = ['title', 'createdAt'] as const;
-type Post = { id: string } & { [field in (typeof FIELDS)[number]]?: string | null };
+const FIELDS = ['title', 'createdAt', 'author'] as const;
+type Post = { id: string; title?: string | null; createdAt?: string | null; author?: Author };
 
 /** `INSERT INTO posts (id, title,createdAt, …) VALUES (…) ON CONFLICT … SET title = coalesce(title, excluded.title), …` */
 const STORE = `INSERT INTO posts (id, ${FIELDS}, event) VALUES (?, ${FIELDS.map(() => '?')}, ?) ON CONFLICT (id) DO UPDATE SET`;
@@ -23,20 +33,25 @@ const FILL_IN = `${STORE} ${fillIn(FIELDS)} WHERE ${lacks(FIELDS)}`;
 const REPLACE = `${STORE} ${replace([...FIELDS, 'event'])} WHERE ${differs(FIELDS)}`;
 
 const store = (tx: Tx, sql: string, post: Post, event: string) =>
-  tx.run(sql, post.id, ...FIELDS.map((field) => post[field] ?? null), event);
+  tx.run(sql, post.id, ...valuesOf(FIELDS, post), event);
 
 /** The second key is that of posts which are older than ids from keys. */
 const FIND = `SELECT id, ${FIELDS} FROM posts WHERE id = ? OR idempotencyKey = ?`;
 
 /**
  * Stores a post and its event in one transaction. With the key of an earlier request it returns that one's post.
- * @throws Problem 422 if the key was used for another post
+ * @throws Problem 422 if the key was used for another post, or by another author
  */
-export function createPost(tx: Tx, given: z.output<typeof newPost>, key: string | null, traceparent?: string): Post {
+export function createPost(
+  tx: Tx,
+  given: z.output<typeof newPost>,
+  key: string | null,
+  { author, traceparent }: { author?: Author; traceparent?: string },
+): Post {
   const id = newId(SOURCE, key);
   const earlier = key && tx.get<Post>(FIND, id, key);
-  if (earlier) return answerAgain(earlier, given);
-  const post = { id, ...given, createdAt: new Date().toISOString() };
+  if (earlier) return answerAgain(withAuthor(earlier), given, author);
+  const post = { id, ...given, createdAt: new Date().toISOString(), author };
   const event = JSON.stringify(createEvent(SOURCE, 'PostCreated', post, traceparent));
   store(tx, FILL_IN, post, event);
   enqueue(tx, event);
@@ -47,7 +62,7 @@ export function createPost(tx: Tx, given: z.output<typeof newPost>, key: string 
 export function listPosts(tx: Tx, limit: number, cursor?: string): Rows<Post> {
   const after = cursor ? seqOf(tx, 'SELECT seq FROM posts WHERE id = ?', cursor) : 0;
   const sql = `SELECT id, ${FIELDS}, seq FROM posts WHERE seq > ? ORDER BY seq LIMIT ?`;
-  return firstOf(tx.each(sql, after, limit + 1), limit);
+  return firstOf(tx.each<Post>(sql, after, limit + 1).map(withAuthor), limit);
 }
 
 export const handlers: Handlers = {

@@ -23,5 +23,8 @@ const namedAsFields = `
   ALTER TABLE posts RENAME COLUMN idempotency_key TO idempotencyKey;
 `;
 
+/** The author as JSON: `{"id", "name"}`; NULL where there was no sign-in. */
+const withAuthor = 'ALTER TABLE posts ADD COLUMN author TEXT;';
+
 /** Append only: databases out there have run the first ones. */
-export const migrations = [posts + outboxSchema + checkpointSchema, namedAsFields, readinessSchema];
+export const migrations = [posts + outboxSchema + checkpointSchema, namedAsFields, readinessSchema, withAuthor];

@@ -1,6 +1,6 @@
 // The projection: builds the read model from events.
 import type { Handlers } from '@blog/common/core/events.ts';
-import { fillIn, lacks } from '@blog/common/core/rows.ts';
+import { fillIn, lacks, valuesOf } from '@blog/common/core/rows.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
 import { COMMENT, POST } from './read-model.ts';
 
@@ -33,22 +33,20 @@ export const handlers: Handlers = {
   },
 };
 
-type PostData = { id: string } & { [field in (typeof POST)[number]]?: string };
-type CommentData = { id: string; postId: string } & { [field in (typeof COMMENT)[number]]?: string };
+type PostData = { id: string } & { [field in (typeof POST)[number]]?: unknown };
+type CommentData = { id: string; postId: string } & { [field in (typeof COMMENT)[number]]?: unknown };
 
 function storePost(tx: Tx, post: PostData): void {
   const known = tx.get<{ seq: number }>('SELECT seq FROM posts WHERE id = ?', post.id);
   // Comments that were here first are shown from now on, so they count as changed.
   const early = known ? [] : tx.all<{ seq: number }>('SELECT seq FROM comments WHERE postId = ? ORDER BY seq', post.id);
-  const values = POST.map((field) => post[field] ?? null);
-  change(tx, STORE_POST, known?.seq ?? null, post.id, ...values, early.length);
+  change(tx, STORE_POST, known?.seq ?? null, post.id, ...valuesOf(POST, post), early.length);
   for (const { seq } of early) change(tx, `UPDATE comments SET revision = ${NEXT} WHERE seq = ?`, seq);
 }
 
 function storeComment(tx: Tx, comment: CommentData): void {
   const known = tx.get<{ seq: number }>('SELECT seq FROM comments WHERE id = ?', comment.id);
-  const values = COMMENT.map((field) => comment[field] ?? null);
-  change(tx, STORE_COMMENT, known?.seq ?? null, comment.id, comment.postId, ...values);
+  change(tx, STORE_COMMENT, known?.seq ?? null, comment.id, comment.postId, ...valuesOf(COMMENT, comment));
   if (!known) tx.run('UPDATE posts SET commentCount = commentCount + 1 WHERE id = ?', comment.postId);
 }
 

@@ -1,15 +1,17 @@
 // The reads of the read model: lists of posts, one post, and the changes in them.
 import { randomUUID } from 'node:crypto';
 import { type Checkpoint, NEW, positionOf } from '@blog/common/core/checkpoint.ts';
-import type { Status } from '@blog/common/core/events.ts';
-import { firstOf, type Rows, seqOf } from '@blog/common/core/rows.ts';
+import type { Author, Status } from '@blog/common/core/events.ts';
+import { firstOf, type Rows, seqOf, withAuthor } from '@blog/common/core/rows.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
 
 /** The fields that events tell of a post and of a comment, besides the ids: columns, and what is answered. */
-export const POST = ['title', 'createdAt'] as const;
-export const COMMENT = ['content', 'status', 'createdAt'] as const;
+export const POST = ['title', 'createdAt', 'author'] as const;
+export const COMMENT = ['content', 'status', 'createdAt', 'author'] as const;
 
-type Told<Field extends string> = { id: string; seq: number } & { [field in Field]: string | null };
+type Told<Field extends string> = { id: string; seq: number; author?: Author } & {
+  [field in Exclude<Field, 'author'>]: string | null;
+};
 export type Post = Told<(typeof POST)[number]> & { commentCount: number };
 export type Comment = Told<(typeof COMMENT)[number]> & { postId: string; status: Status };
 type FullPost = Post & { comments: Comment[] };
@@ -43,7 +45,8 @@ export type List = Rows<FullPost> & { json: Buffer; position: string };
 /** A page of posts, newest first, behind the post `cursor`; each with its first comments. */
 export function readList(tx: Tx, limit: number, cursor?: string): List {
   const before = cursor ? seqOf(tx, 'SELECT seq FROM posts WHERE id = ?', cursor) : Number.MAX_SAFE_INTEGER;
-  const found = tx.each<Post>(`${SELECT_POST} WHERE seq < ? ORDER BY seq DESC LIMIT ?`, before, limit + 1);
+  const sql = `${SELECT_POST} WHERE seq < ? ORDER BY seq DESC LIMIT ?`;
+  const found = tx.each<Post>(sql, before, limit + 1).map(withAuthor);
   const list = firstOf(withComments(tx, found), limit);
   const byId = Object.fromEntries(list.rows.map((post) => [post.id, post]));
   return { ...list, json: Buffer.from(JSON.stringify(byId)), position: streamPosition(tx) };
@@ -66,10 +69,15 @@ export function getPost(tx: Tx, id: string, limit: number, cursor?: string) {
 export const hasItem = (tx: Tx, id: string): boolean =>
   tx.get('SELECT 1 FROM posts WHERE id = ?1 UNION ALL SELECT 1 FROM comments WHERE id = ?1', id) !== undefined;
 
-const findPost = (tx: Tx, id: string) => tx.get<Post>(`${SELECT_POST} WHERE id = ?`, id);
+function findPost(tx: Tx, id: string): Post | undefined {
+  const post = tx.get<Post>(`${SELECT_POST} WHERE id = ?`, id);
+  return post && withAuthor(post);
+}
 
 const commentsOf = (tx: Tx, postId: string, after: number, limit: number) =>
-  tx.each<Comment>(`${SELECT_COMMENT} WHERE postId = ? AND seq > ? ORDER BY seq LIMIT ?`, postId, after, limit);
+  tx
+    .each<Comment>(`${SELECT_COMMENT} WHERE postId = ? AND seq > ? ORDER BY seq LIMIT ?`, postId, after, limit)
+    .map(withAuthor);
 
 const CHANGED = `SELECT revision, id AS postId, NULL AS comment FROM posts WHERE revision > ?
   UNION ALL SELECT revision, postId, seq FROM comments WHERE revision > ?
@@ -83,6 +91,6 @@ export function* changesAfter(tx: Tx, revision: number) {
     revision,
   )) {
     const comment = row.comment === null ? undefined : tx.get<Comment>(`${SELECT_COMMENT} WHERE seq = ?`, row.comment);
-    yield { revision: row.revision, post: findPost(tx, row.postId), comment };
+    yield { revision: row.revision, post: findPost(tx, row.postId), comment: comment && withAuthor(comment) };
   }
 }

@@ -39,5 +39,11 @@ const namedAsFields = `
   ALTER TABLE comments RENAME COLUMN created_at TO createdAt;
 `;
 
+/** The author as JSON: `{"id", "name"}`; NULL where there was no sign-in. */
+const withAuthors = `
+  ALTER TABLE posts ADD COLUMN author TEXT;
+  ALTER TABLE comments ADD COLUMN author TEXT;
+`;
+
 /** Append only: databases out there have run the first ones. */
-export const migrations = [readModel + checkpointSchema, namedAsFields, readinessSchema];
+export const migrations = [readModel + checkpointSchema, namedAsFields, readinessSchema, withAuthors];

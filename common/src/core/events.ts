@@ -44,10 +44,14 @@ const verdict = z.enum(['approved', 'rejected']).optional().catch(undefined);
 export type Verdict = 'approved' | 'rejected';
 export type Status = 'pending' | Verdict;
 
+/** The author of a post or a comment: the id that stays, and a name to show. Without sign-in there is none. */
+export type Author = { id: string; name: string };
+const author = z.object({ id: idInData, name: z.string() }).optional().catch(undefined);
+
 /** The data of each type. */
 const data = {
-  PostCreated: z.object({ id: idInData, title: shown, createdAt: text }),
-  CommentCreated: z.object({ id: idInData, postId: idInData, content: shown, createdAt: text }),
+  PostCreated: z.object({ id: idInData, title: shown, createdAt: text, author }),
+  CommentCreated: z.object({ id: idInData, postId: idInData, content: shown, createdAt: text, author }),
   CommentModerated: z.object({ id: idInData, postId: idInData, content: shown, status: verdict }),
   CommentUpdated: z.object({ id: idInData, postId: idInData, content: shown, status: verdict }),
 };

@@ -1,4 +1,5 @@
 // Rows of a service's tables: pages of them, and the SQL that fills in what a row does not know.
+import type { Author } from './events.ts';
 import { unknownCursor } from './problem.ts';
 import type { Tx } from './sqlite.ts';
 
@@ -36,6 +37,20 @@ export function seqOf(tx: Tx, sql: string, ...ids: string[]): number {
   const item = tx.get<{ seq: number }>(sql, ...ids);
   if (!item) throw unknownCursor();
   return item.seq;
+}
+
+/** The values for the columns of a row: an object is stored as JSON, and NULL what is missing. */
+export const valuesOf = (columns: readonly string[], row: { [column: string]: unknown }) =>
+  columns.map((column) => {
+    const value = row[column] ?? null;
+    return (typeof value === 'object' && value !== null ? JSON.stringify(value) : value) as string | null;
+  });
+
+/** A row as it is answered: with its author, which is stored as JSON, or without that member. Changes the row itself. */
+export function withAuthor<Row extends { author?: Author }>(row: Row): Row {
+  const stored = row.author as unknown as string | null;
+  row.author = stored === null ? undefined : JSON.parse(stored);
+  return row;
 }
 
 /** SQL for the columns that a stored row does not know, in `ON CONFLICT DO UPDATE SET`: they are filled in, never replaced. */

@@ -1,11 +1,9 @@
 // Identity: verifies the token by which auth names the author of a request. Each service does so itself, with auth's public keys.
 import type { RequestHandler } from 'express';
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTPayload, jwtVerify } from 'jose';
+import type { Author } from '../core/events.ts';
 import { exchange } from '../core/exchange.ts';
 import { Problem, unavailable } from '../core/problem.ts';
-
-/** A person, as a token names them: by the id that stays, and a name to show. */
-export type Author = { id: string; name: string };
 
 /** The issuer (`iss`) of the tokens. */
 export const TOKEN_ISSUER = 'blog-auth';

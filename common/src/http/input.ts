@@ -4,7 +4,7 @@ import { hash, randomUUIDv7 } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import express, { type Request, type RequestHandler, type Response } from 'express';
 import { z } from 'zod';
-import { PLAIN } from '../core/events.ts';
+import { type Author, PLAIN } from '../core/events.ts';
 import { fieldProblem, Problem, parse } from '../core/problem.ts';
 import type { Rows } from '../core/rows.ts';
 
@@ -114,11 +114,12 @@ export function newId(source: string, key: string | null): string {
 
 /**
  * The row that an earlier request with the same key has made: the answer to this one, too.
- * @throws Problem 422 if this request gives other values
+ * @throws Problem 422 if this request gives other values, or is another author's
  */
-export function answerAgain<Row extends object>(earlier: Row, given: object): Row {
+export function answerAgain<Row extends { author?: Author }>(earlier: Row, given: object, author?: Author): Row {
   const stored = new Map(Object.entries(earlier));
   const isSame = Object.entries(given).every(([field, value]) => stored.get(field) === value);
-  if (!isSame) throw fieldProblem(422, 'Idempotency-Key', 'was used for another request');
+  if (!isSame || earlier.author?.id !== author?.id)
+    throw fieldProblem(422, 'Idempotency-Key', 'was used for another request');
   return earlier;
 }
