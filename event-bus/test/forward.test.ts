@@ -7,7 +7,7 @@ import express from 'express';
 import { forwarding } from '../src/quorum/forward.ts';
 
 test('an answer that was made while this copy led does not leave when it leads no more', async () => {
-  const leadership = { leads: true, leader: undefined, onChange: () => {} };
+  const leadership = { leads: true, leader: undefined };
   const app = express().use(forwarding(leadership, () => undefined));
   app.get('/events', (req, res) => {
     // As a process that is stopped between the question and the answer, and woken.

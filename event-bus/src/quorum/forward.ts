@@ -1,10 +1,10 @@
 // Forwarding: a copy of the bus that does not lead passes on what it is asked, streams included, so that callers need not know who leads.
-import { type ClientRequest, type IncomingHttpHeaders, request } from 'node:http';
+import { type IncomingHttpHeaders, request } from 'node:http';
 import { agents } from '@blog/common/core/exchange.ts';
 import { unavailable } from '@blog/common/core/problem.ts';
 import { type Response, Router } from 'express';
 
-type Leadership = { leads: boolean; leader: { url: string } | undefined; onChange(listener: () => void): void };
+type Leadership = { leads: boolean; leader: { url: string } | undefined };
 
 /** The header of what was passed on once: never twice, also if two copies each believe that the other leads. */
 const FORWARDED = 'event-forwarded';
@@ -16,14 +16,11 @@ const endToEnd = (headers: IncomingHttpHeaders) =>
 
 /** The maximum wait for the head of an answer, in milliseconds. */
 const DEADLINE = 10_000;
+/** The interval at which it is checked that the leader is still the same, in milliseconds. */
+const WATCH = 500;
 
 /** `why` is the reason for which no copy leads, if this one knows it. */
 export function forwarding(leadership: Leadership, why: () => string | undefined): Router {
-  const open = new Set<ClientRequest>();
-  // A leader that was stopped neither answers nor closes.
-  leadership.onChange(() => {
-    for (const passed of open) passed.destroy();
-  });
   return Router().use((req, res, next) => {
     if (leadership.leads) {
       onlyWhile(() => leadership.leads, res);
@@ -34,10 +31,13 @@ export function forwarding(leadership: Leadership, why: () => string | undefined
     if (!leader || isLoop) throw unavailable(why() ?? 'No copy of the bus leads at the moment.');
     const headers = { ...endToEnd(req.headers), [FORWARDED]: '1' };
     const passed = request(leader.url + req.originalUrl, { method: req.method, headers, agent: agents.http });
-    open.add(passed);
-    const timer = setTimeout(() => passed.destroy(new Error('no answer in time')), DEADLINE);
+    const began = performance.now();
+    // A leader that was stopped neither answers nor closes.
+    const watch = setInterval(() => {
+      const isLate = !res.headersSent && performance.now() - began > DEADLINE;
+      if (isLate || leadership.leader?.url !== leader.url) passed.destroy(new Error('no answer'));
+    }, WATCH);
     passed.on('response', (answer) => {
-      clearTimeout(timer);
       res.writeHead(answer.statusCode ?? 502, endToEnd(answer.headers));
       res.flushHeaders();
       answer.pipe(res);
@@ -47,10 +47,7 @@ export function forwarding(leadership: Leadership, why: () => string | undefined
       if (res.headersSent) res.destroy();
       else next(unavailable('The copy of the bus that leads does not answer.'));
     });
-    passed.on('close', () => {
-      clearTimeout(timer);
-      open.delete(passed);
-    });
+    passed.on('close', () => clearInterval(watch));
     res.on('close', () => passed.destroy());
     const hasBody = req.headers['content-length'] !== undefined || req.headers['transfer-encoding'] !== undefined;
     if (hasBody) req.pipe(passed);

@@ -11,6 +11,9 @@ type Holder = { name: string; url: string };
 /** The part of the term that is not used: clocks of two machines do not run equally fast. */
 const MARGIN = 100;
 
+/** The interval at which it is checked that the stream is open, in milliseconds. */
+const OPENING = 20;
+
 /** Two clocks, in milliseconds: one stands still while the machine is suspended, the other one can be set. */
 const now = () => [performance.now(), Date.now()];
 
@@ -38,7 +41,6 @@ export class Leadership extends Loop {
   #work = Promise.resolve();
   #known: string | undefined;
   #wasReady = false;
-  #listeners: (() => void)[] = [];
 
   constructor(options: Options) {
     super();
@@ -60,11 +62,6 @@ export class Leadership extends Loop {
     return isOwn && !this.leads ? undefined : this.#holder;
   }
 
-  /** Calls the listener when another copy leads, or none. */
-  onChange(listener: () => void): void {
-    this.#listeners.push(listener);
-  }
-
   override start(): void {
     this.#options.quorum.start();
     super.start();
@@ -80,7 +77,7 @@ export class Leadership extends Loop {
       }
       if (!this.leads) this.#cease();
       this.#tell();
-      await this.interruption.wait(TERM / (this.#leads ? 4 : 8));
+      await this.interruption.wait(quorum.stream ? TERM / (this.#leads ? 4 : 8) : OPENING);
     }
   }
 
@@ -131,7 +128,6 @@ export class Leadership extends Loop {
     if (leader?.url === this.#known) return;
     this.#known = leader?.url;
     this.#options.log.info({ leader: leader?.name ?? null, leads }, 'leader changed');
-    for (const listener of this.#listeners) listener();
   }
 
   /** Gives the lease back before the connection is closed: the next one need not wait for the end of the term. */

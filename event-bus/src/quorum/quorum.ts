@@ -8,9 +8,9 @@ import { newest } from '../log.ts';
 import type { Tail } from '../tail.ts';
 import { noteAll, trackChanges } from './control.ts';
 import { Diverged, join, nextMessage, placeOf, setPlace } from './joining.ts';
-import { openStream } from './opening.ts';
+import { openStream, Unusable } from './opening.ts';
 import type { CopySettings } from './settings.ts';
-import { type LogStream, Unusable } from './stream.ts';
+import type { LogStream } from './stream.ts';
 
 /** The pause between two looks at the stream, in milliseconds: hints come earlier. */
 const LOOK = 1_000;
@@ -132,7 +132,7 @@ export class Quorum extends Loop {
 
   /** The last message that is here cannot be read. */
   async #assertLonger(stream: LogStream, seq: number): Promise<never> {
-    const last = (await stream.info())?.state.last_seq ?? 0;
+    const { last_seq: last } = (await stream.info()).state;
     if (last >= seq) throw new Error(`message ${seq} of the stream cannot be read`);
     this.isCaughtUp = false;
     this.#shortSince ??= performance.now();

@@ -1,7 +1,6 @@
 // The settings of a log on a quorum.
 import { wholeNumber } from '@blog/common/http/input.ts';
 import { z } from 'zod';
-import type { Servers } from './stream.ts';
 
 const serverUrl = z.url({ protocol: /^nats$/, hostname: /./ });
 
@@ -27,7 +26,7 @@ export const quorumSettings = {
 export type QuorumSettings = z.infer<z.ZodObject<typeof quorumSettings>> & { COPY_NAME?: string };
 
 /** The servers; the number of those that hold the log; and the name and the address of this copy. */
-export type CopySettings = Servers & { replicas: number; name: string; url: string };
+export type CopySettings = { servers: string[]; token?: string; replicas: number; name: string; url: string };
 
 /**
  * Without a quorum a second copy would have a log of its own, which nothing joins with the first one's; with one the others have to

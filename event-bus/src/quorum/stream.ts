@@ -3,18 +3,13 @@ import type { Checkpoint } from '@blog/common/core/checkpoint.ts';
 import type { JetStreamClient, JetStreamManager, StoredMsg, StreamInfo } from '@nats-io/jetstream';
 import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node';
 
-export type Servers = { servers: string[]; token?: string };
-
 /** The additions of a commit to the log: the records, and the checkpoint behind them; and the changes of the control state. */
 export type Sealed = { records: string[]; upto: Checkpoint; control: string };
 export type Message = Sealed & { seq: number };
 export type Node = { name: string; leader: boolean; current: boolean; offline: boolean };
 
-/** A setting of the bus or of the servers is wrong: only a person can mend it. */
-export class Unusable extends Error {}
-
-const LOG = 'log';
-const LEASE = 'lease';
+export const LOG = 'log';
+export const LEASE = 'lease';
 /** Core NATS, not stored: only hints. (A subscription to the stream's own subject would hide that nobody has stored it.) */
 const GROWN = 'bus.grown';
 const PRESENT = 'bus.present';
@@ -24,26 +19,24 @@ export const TERM = 2_000;
 /** The time after which a copy that says nothing is no longer there, in milliseconds. */
 const PRESENT_FOR = 3 * TERM;
 /** The maximum time of one request, in milliseconds. */
-const DEADLINE = 2_000;
+export const DEADLINE = 2_000;
 /** The maximum wait for an acknowledgement, in milliseconds: a message in flight is lost with the stream's leader. */
 const ACKNOWLEDGED_WITHIN = 1_000;
 /** The maximum of one reading, in messages and bytes. */
 const BATCH = { batch: 256, max_bytes: 2 * 1024 * 1024 };
 
-/** Error codes of JetStream's API. */
-const NOT_FOUND = 10_059;
+/** JetStream's error code for a message that is not there. */
 const NO_MESSAGE = 404;
-const codeOf = (error: unknown): number | undefined => (error as { code?: number }).code;
 
 /** The client's own timeouts do not hold while it reconnects. */
-function bounded<T>(work: Promise<T>, milliseconds = DEADLINE + 500): Promise<T> {
+export function bounded<T>(work: Promise<T>, milliseconds = DEADLINE + 500): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(new Error('the servers do not answer in time')), milliseconds);
   work.catch(() => {}).finally(() => clearTimeout(timer));
   return Promise.race([work, promise]);
 }
 
-type Client = {
+export type Client = {
   connection: NatsConnection;
   manager: JetStreamManager;
   jetstream: JetStreamClient;
@@ -55,59 +48,11 @@ export class LogStream {
   #heard = new Map<string, number>();
   #nodes: Node[] = [];
 
-  private constructor(client: Client) {
+  constructor(client: Client) {
     this.#client = client;
     client.connection.subscribe(PRESENT, {
       callback: (_, message) => void this.#heard.set(message.string(), performance.now()),
     });
-  }
-
-  /**
-   * Connects, once.
-   * @throws Unusable if the token is wrong; any other error while the servers are away
-   */
-  static async connect({ servers, token }: Servers, name: string): Promise<LogStream> {
-    // Loaded only where there is a quorum.
-    const { connect, headers } = await import('@nats-io/transport-node');
-    const { jetstream, jetstreamManager } = await import('@nats-io/jetstream');
-    const connection = await connect({
-      ...{ servers, token, name, timeout: DEADLINE, ignoreClusterUpdates: true },
-      ...{ maxReconnectAttempts: -1, reconnectTimeWait: 100, pingInterval: 2_000, maxPingOut: 2 },
-    }).catch((error) => {
-      throw error.name === 'AuthorizationError' ? new Unusable('The servers at NATS_URL refuse NATS_TOKEN.') : error;
-    });
-    try {
-      const options = { timeout: DEADLINE };
-      const manager = await bounded(jetstreamManager(connection, options));
-      return new LogStream({ connection, manager, jetstream: jetstream(connection, options), headers });
-    } catch (error) {
-      await connection.close();
-      throw error;
-    }
-  }
-
-  /** The state of the stream; undefined if there is no such stream. */
-  async info(): Promise<StreamInfo | undefined> {
-    return bounded(this.#client.manager.streams.info(LOG)).catch((error) => {
-      if (codeOf(error) !== NOT_FOUND) throw error;
-      return undefined;
-    });
-  }
-
-  /** Makes the stream of this log, in which nothing ever changes. */
-  createLog(log: string, num_replicas: number): Promise<void> {
-    const kept = { deny_delete: true, deny_purge: true, discard: 'new' as const };
-    return this.#create(LOG, { num_replicas, ...kept, metadata: { log } });
-  }
-
-  /** Makes the stream of the lease: one message, which the servers forget after the term. */
-  createLease(num_replicas: number): Promise<void> {
-    return this.#create(LEASE, { num_replicas, max_msgs: 1, max_age: TERM * 1_000_000 });
-  }
-
-  async #create(name: string, config: object): Promise<void> {
-    const stored = { name, subjects: [name], storage: 'file' as const, allow_direct: true };
-    await bounded(this.#client.manager.streams.add({ ...stored, ...config }), 10_000);
   }
 
   /**
@@ -133,7 +78,7 @@ export class LogStream {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const callback = (done: { err?: Error } | null, message: StoredMsg) => {
       if (!done) messages.push(message);
-      else if (done.err && codeOf(done.err) !== NO_MESSAGE) reject(done.err);
+      else if (done.err && (done.err as { code?: number }).code !== NO_MESSAGE) reject(done.err);
       else resolve();
     };
     const reading = await this.#client.manager.direct.getBatch(LOG, { seq, ...BATCH, callback });
@@ -172,6 +117,10 @@ export class LogStream {
   get copies(): string[] {
     const since = performance.now() - PRESENT_FOR;
     return [...this.#heard].filter(([, at]) => at > since).map(([name]) => name);
+  }
+
+  info(): Promise<StreamInfo> {
+    return bounded(this.#client.manager.streams.info(LOG));
   }
 
   /** The nodes that hold the stream; as they were last known, and not current, while none answers. */
