@@ -43,6 +43,19 @@ type Options = {
   limits?: Partial<typeof LIMITS>;
 };
 
+/** The quorum that has the log; without one, a file of the bus's own has it. */
+type Quorum = { servers: string[]; clear(): Promise<void> };
+let quorum: Quorum | undefined;
+
+/** Starts all buses of this test file on a quorum, each but a restart on an empty one. */
+export function useQuorum(used: Quorum): void {
+  quorum = used;
+}
+const quorumSettings = ({ servers: NATS_URL }: Quorum) => ({
+  ...{ NATS_URL, NATS_REPLICAS: 1 },
+  ...{ COPY_NAME: 'event-bus-0', COPY_URL: 'http://127.0.0.1:9' },
+});
+
 /** Starts a bus for this test, stopped at its end; with the `folder` of an earlier one it is a restart. */
 export async function startBus({
   subscriptions = {},
@@ -55,7 +68,11 @@ export async function startBus({
   if (!options.folder) cleanUps.push(() => rm(folder, { recursive: true }));
   const db = openDatabase(join(folder, 'event-bus.db'), migrations);
   const list = Object.entries(subscriptions).map(([name, { url }]) => ({ name, url }));
-  const settings = { SUBSCRIPTIONS: [...patterns, ...list], DELIVERY_TIMEOUT_MS: deadline, BUS_TOKEN: options.token };
+  if (quorum && !options.folder) await quorum.clear();
+  const settings = {
+    ...{ SUBSCRIPTIONS: [...patterns, ...list], DELIVERY_TIMEOUT_MS: deadline, BUS_TOKEN: options.token },
+    ...(quorum && quorumSettings(quorum)),
+  };
   const { app, loops, held } = createService(createBus(options.dns), { db, log, settings });
   const server = createHttpServer(app, { turn: 60_000, ...limits }).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -77,6 +94,7 @@ export async function startBus({
     return stopped;
   };
   cleanUps.push(stop);
+  if (quorum) await until(() => http.get('/readyz').expect(200));
 
   return {
     app,
