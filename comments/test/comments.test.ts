@@ -135,6 +135,16 @@ describe('with an Idempotency-Key', () => {
     expect(await list()).toEqual([]);
     expect(await list('q')).toEqual([{ ...data, status: 'approved', seq: 1 }]);
     await send('mine', 'key').expect(422);
+    const [row] = await service.rows<{ event: string }>('SELECT event FROM comments');
+    expect(JSON.parse(row?.event ?? '')).toEqual({ ...named, data });
+  });
+
+  test('a key of a comment from before ids came from keys still answers with that comment', async () => {
+    await service.db.write((tx) =>
+      tx.run("INSERT INTO comments (id, postId, content, idempotencyKey) VALUES ('old', 'p', 'a', 'key')"),
+    );
+    expect((await send('a', 'key').expect(201)).body).toMatchObject({ id: 'old', content: 'a' });
+    await send('b', 'key').expect(422);
   });
 });
 

@@ -22,8 +22,9 @@ export class FakeBus {
   /** All `POST /events` in order; and the accepted events, each once. */
   publications: Publication[] = [];
   log: Json[] = [];
-  /** The number of `GET /events`; and the history to which its checkpoints belong. */
+  /** The number of `GET /events`, the copies that have asked, and the history to which its checkpoints belong. */
   questions = 0;
+  askedBy: unknown[] = [];
   history = 'a';
   #server: Server;
 
@@ -33,6 +34,7 @@ export class FakeBus {
       const publication = { headers: req.headers, body };
       if (req.method === 'POST') this.publications.push(publication);
       else this.questions += 1;
+      if (req.method === 'GET') this.askedBy.push(req.headers['event-publisher']);
       const mode = typeof this.mode === 'function' ? this.mode(publication) : this.mode;
       if (mode === 'hangs') return;
       const { status, headers, body: answer } = this.#answer(mode, req.method === 'POST', body);

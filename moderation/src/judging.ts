@@ -7,7 +7,7 @@ import { Loop } from '@blog/common/core/loop.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
 import { announce, type Created, removeNote } from './moderation.ts';
 
-/** A note that is older than this, and the time of a judgement, is judged by any copy; in milliseconds. */
+/** A note that is older than this, and the time of a judgement, is judged by the first copy; in milliseconds. */
 const PAUSE = 5_000;
 /** The interval at which notes are looked at anyway, in milliseconds: they age, shares move, a judgement may have failed. */
 const LOOK = 1_000;
@@ -35,8 +35,6 @@ export class Judging extends Loop {
   /** The judgements under way, by the note. */
   #judgements = new Map<number, Promise<void>>();
   #end = new AbortController();
-  /** Notes up to `old` were there at least a pause ago: numbers instead of times, because a clock may jump. */
-  #marks = { old: 0, newest: 0, next: 0 };
 
   constructor(options: Options) {
     super();
@@ -58,7 +56,8 @@ export class Judging extends Loop {
   protected async run(): Promise<void> {
     while (!this.stopped) {
       // The database's trouble is in `/readyz`.
-      await this.#turn().catch(() => {});
+      const notes = await this.#options.db.read((tx) => this.#next(tx)).catch(() => []);
+      for (const note of notes) this.#judgements.set(note.seq, this.#judge(note));
       await this.work.wait(LOOK);
     }
     // Their notes stay: they are judged after the next start, or by another copy.
@@ -66,30 +65,19 @@ export class Judging extends Loop {
     await Promise.all(this.#judgements.values());
   }
 
-  /** Begins the next judgements. */
-  async #turn(): Promise<void> {
-    const { db, time, pause = PAUSE } = this.#options;
-    const { notes, newest } = await db.read((tx) => this.#next(tx));
-    for (const note of notes) this.#judgements.set(note.seq, this.#judge(note));
-    const now = performance.now();
-    if (now < this.#marks.next) return;
-    // With jitter, so that copies do not all take over at once.
-    const next = now + (pause + time) * (1 + Math.random() / 2);
-    this.#marks = { old: this.#marks.newest, newest, next };
-  }
-
-  /** The notes to judge next, as many as may be judged at once, and the number of the newest. */
-  #next(tx: Tx): { notes: Note[]; newest: number } {
-    const { share, concurrency } = this.#options;
+  /** The notes to judge next, as many as may be judged at once. */
+  #next(tx: Tx): Note[] {
+    const { share, concurrency, time, pause = PAUSE } = this.#options;
     const { index, count } = share();
     const find = (where: string, ...values: number[]) =>
       tx
         .all<Note>(`SELECT seq, id, event FROM notes WHERE ${where} ORDER BY seq LIMIT ?`, ...values, concurrency)
         .filter(({ seq }) => !this.#judgements.has(seq));
     const own = find('number % ? = ?', count, index);
-    const notes = own.length > 0 ? own : find('seq <= ?', this.#marks.old);
-    const newest = tx.get<{ seq: number | null }>('SELECT max(seq) AS seq FROM notes')?.seq ?? 0;
-    return { notes: notes.slice(0, concurrency - this.#judgements.size), newest };
+    // One copy after the other, so that they do not all take over at once.
+    const age = ((pause + time) / 1_000) * (1 + index / 2);
+    const notes = own.length > 0 ? own : find("notedAt < unixepoch('subsec') - ?", age);
+    return notes.slice(0, concurrency - this.#judgements.size);
   }
 
   /** Judges a comment. The note goes with the verdict; if it is gone by then, a verdict has come from the log. */

@@ -185,7 +185,9 @@ describe('with ANSWER_AFTER=log', () => {
   test('a service that stops answers callers that wait', async () => {
     const acknowledgements = new Acknowledgements();
     const waiting = acknowledgements.of(1).catch(({ status }: { status: number }) => status);
+    const began = performance.now();
     acknowledgements.end();
     expect(await waiting).toBe(503);
+    expect(performance.now() - began).toBeLessThan(4_900);
   });
 });

@@ -82,13 +82,14 @@ test('taking a replay order puts the events of its posts into the outbox again: 
   ]);
 });
 
-test('each copy names itself with its publications', async () => {
+test('each copy names itself with its question at the start and with its publications', async () => {
   await create('alone');
   const copy = await startPosts({ busUrl: bus.url, env: { COPY_NAME: 'posts-1' } });
   await copy.http.post('/posts').send({ title: 'of a copy' }).expect(201);
-  await until(() => bus.log.length === 2);
+  await until(() => bus.log.length === 2 && bus.askedBy.length === 2);
   await copy.close();
   const named = bus.publications.map(({ headers, body }) => [body.data.title, headers['event-publisher']]);
+  expect(bus.askedBy).toEqual(['posts', 'posts-1']);
   expect(Object.fromEntries(named)).toEqual({ alone: 'posts', 'of a copy': 'posts-1' });
 });
 

@@ -18,21 +18,13 @@ export const readinessSchema = `
 export const joins = (checkpoint: Checkpoint, after: Checkpoint) =>
   checkpoint === after || (checkpoint === NEW && positionOf(after) === 0);
 
-export const readStand = (tx: Tx) =>
-  tx.get<{ checkpoint: Checkpoint; caughtUp: number }>('SELECT checkpoint, caughtUp FROM stand') ?? {
-    checkpoint: NEW,
-    caughtUp: 0,
-  };
+export const readProgress = (tx: Tx) => tx.get('SELECT checkpoint, replay FROM stand') as Progress;
 
-export const readProgress = (tx: Tx): Progress =>
-  tx.get<Progress>('SELECT checkpoint, replay FROM stand') ?? { checkpoint: NEW, replay: null };
+export const hasCaughtUp = (tx: Tx): boolean => tx.get('SELECT 1 FROM stand WHERE caughtUp = 1') !== undefined;
 
-export const moveTo = (tx: Tx, { checkpoint, replay }: Progress, isHead: boolean) =>
-  tx.run(
-    'UPDATE stand SET checkpoint = ?, replay = ?, caughtUp = max(caughtUp, ?)',
-    checkpoint,
-    replay ?? null,
-    Number(isHead),
-  );
+export function moveTo(tx: Tx, { checkpoint, replay = null }: Progress, isHead: boolean): void {
+  const sql = 'UPDATE stand SET checkpoint = ?, replay = ?, caughtUp = max(caughtUp, ?)';
+  tx.run(sql, checkpoint, replay, Number(isHead));
+}
 
 export const noteCaughtUp = (tx: Tx) => tx.run('UPDATE stand SET caughtUp = 1');

@@ -7,7 +7,7 @@ import { type Bus, exchange, reason } from './exchange.ts';
 import { backoff, Loop } from './loop.ts';
 import type { Observer } from './observer.ts';
 import { Problem } from './problem.ts';
-import { joins, moveTo, noteCaughtUp, readProgress, readStand } from './progress.ts';
+import { hasCaughtUp, joins, moveTo, noteCaughtUp, readProgress } from './progress.ts';
 import { databaseProblem, type Tx } from './sqlite.ts';
 
 /** The time for which the bus's last word counts, in milliseconds. */
@@ -84,7 +84,7 @@ export class Subscriber<Result = void> extends Loop {
    */
   async unready(): Promise<string | undefined> {
     if (this.#isClassic || this.#hasCaughtUp) return undefined;
-    const { caughtUp } = await this.#options.db.read(readStand);
+    const caughtUp = await this.#options.db.read(hasCaughtUp);
     const isFed = performance.now() - this.#fedAt < RECENT;
     return caughtUp && !isFed ? undefined : 'It has not caught up with the log yet.';
   }
@@ -170,11 +170,11 @@ export class Subscriber<Result = void> extends Loop {
   async #noteHead(head: Checkpoint | undefined): Promise<void> {
     this.#heard(head);
     if (head === undefined || this.#hasCaughtUp) return;
-    const { checkpoint, caughtUp } = await this.#options.db.read(readStand);
+    const { checkpoint } = await this.#options.db.read(readProgress);
     if (!joins(checkpoint, head)) return;
     this.#hasCaughtUp = true;
     // A failure is in `/readyz`, and the next push that ends at the head stores it as well.
-    if (!caughtUp) await this.#options.db.write(noteCaughtUp).catch(() => {});
+    await this.#options.db.write(noteCaughtUp).catch(() => {});
   }
 
   #heard(head: Checkpoint | undefined): void {
