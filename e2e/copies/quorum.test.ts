@@ -7,12 +7,14 @@ import { withNats } from '../../scripts/lib/nats.ts';
 import { quorum, quorumBy } from '../lib/copies.ts';
 import { createFaults } from '../lib/faults.ts';
 import { get, post, until } from '../lib/http.ts';
+import { mountSmallDisk } from '../lib/small-disk.ts';
 import { type System, startSystem } from '../lib/system.ts';
 
 /** The number of kills of each. */
 const ROUNDS = process.env.LONG ? 10 : 1;
 const NODES = ['nats-0', 'nats-1', 'nats-2'];
 
+let disk: Awaited<ReturnType<typeof mountSmallDisk>>;
 let system: System;
 let faults: ReturnType<typeof createFaults>;
 
@@ -22,12 +24,15 @@ const node = async (leads: boolean) => (await quorum(system)).nodes.find((one) =
 
 withNats(describe)('the bus on a quorum', () => {
   beforeAll(async () => {
-    system = await startSystem('--production', '--without', 'client', '--copies', '2');
+    disk = await mountSmallDisk('128m');
+    const data = disk ? ['--data', join(disk.folder, 'data')] : [];
+    system = await startSystem('--production', '--without', 'client', '--copies', '2', ...data);
     faults = createFaults(system);
     await quorum(system);
   }, 90_000);
   afterAll(async () => {
     await system?.stop();
+    await disk?.unmount();
     console.log(`Writes stopped for at most\n${faults?.stops.join('\n')}`);
   });
 
@@ -101,6 +106,23 @@ withNats(describe)('the bus on a quorum', () => {
       const { status, body } = await write();
       expect(status).toBe(201);
       faults.written.push({ id: body.id, title, comments: [] });
+    });
+  }, 120_000);
+
+  test('after a full disk, once there is space, the nodes and the bus go on by themselves', async () => {
+    if (!disk) return console.log('Skipped: no disk can be mounted here.');
+    const { fill, free } = disk;
+    await faults.underLoad(async (fault) => {
+      await fault('the disk full, and free once each node had given up', async () => {
+        const before = await system.pids();
+        const hasGivenUp = async () => {
+          const now = await system.pids();
+          return NODES.every((name) => now.get(name) !== before.get(name));
+        };
+        fill();
+        await until('each node has given up', hasGivenUp, 60_000).finally(free);
+        await quorum(system);
+      });
     });
   }, 120_000);
 

@@ -47,7 +47,8 @@ export const withNats = <T extends { skip: unknown }>(test: T): T =>
 /** Ports of a node: for clients, for the other nodes, and for its monitoring pages (HTTP). */
 export type NodePorts = { client: number; route: number; monitor: number };
 
-export type NodeSpec = { name: string; folder: string; config: string; ports: NodePorts };
+/** `host`: its address, if not loopback. */
+export type NodeSpec = { name: string; folder: string; config: string; ports: NodePorts; host?: string };
 
 type NodeOptions = {
   /** The token that clients name; none: any client of this machine may connect. */
@@ -65,6 +66,8 @@ type ClusterOptions = NodeOptions & {
 };
 
 const HOST = '127.0.0.1';
+/** Else a node that starts while the disk is full would keep what was free then as its limit. The disk itself is the limit. */
+const LIMIT = '1TB';
 /** The monitoring page of a node is at its port for clients plus 4000 (4222 and 8222, by default): there the bus looks for it. */
 const MONITORING = 4_000;
 
@@ -81,21 +84,21 @@ export const describeNodes = (dataDir: string, ports: NodePorts[]): NodeSpec[] =
   });
 
 /**
- * Writes the configurations of all nodes of one cluster, on loopback only. A single node is no cluster.
+ * Writes the configurations of all nodes of one cluster, on loopback unless told. A single node is no cluster.
  * (docs.nats.io/running-a-nats-service/configuration; every string is quoted, as in JSON)
  */
 export function writeNodes(nodes: NodeSpec[], { token, syncInterval = 'always' }: NodeOptions = {}): void {
-  const routes = nodes.map(({ ports }) => `"nats-route://${HOST}:${ports.route}"`).join(', ');
-  for (const { name, folder, config, ports } of nodes) {
+  const routes = nodes.map(({ host = HOST, ports }) => `"nats-route://${host}:${ports.route}"`).join(', ');
+  for (const { name, folder, config, ports, host = HOST } of nodes) {
     const lines = [
       '# Written at each start.',
       `server_name: "${name}"`,
-      `listen: "${HOST}:${ports.client}"`,
-      `http: "${HOST}:${ports.monitor}"`,
-      `jetstream { store_dir: ${JSON.stringify(folder)}, sync_interval: "${syncInterval}" }`,
+      `listen: "${host}:${ports.client}"`,
+      `http: "${host}:${ports.monitor}"`,
+      `jetstream { store_dir: ${JSON.stringify(folder)}, sync_interval: "${syncInterval}", max_file_store: ${LIMIT} }`,
       'logtime: false',
     ];
-    if (nodes.length > 1) lines.push(`cluster { name: "blog", listen: "${HOST}:${ports.route}", routes: [${routes}] }`);
+    if (nodes.length > 1) lines.push(`cluster { name: "blog", listen: "${host}:${ports.route}", routes: [${routes}] }`);
     if (token) lines.push(`authorization { token: ${JSON.stringify(token)} }`);
     mkdirSync(folder, { recursive: true });
     writeFileSync(config, `${lines.join('\n')}\n`);
@@ -103,8 +106,8 @@ export function writeNodes(nodes: NodeSpec[], { token, syncInterval = 'always' }
 }
 
 /** The nodes' addresses for clients: the setting NATS_URL of the bus. */
-export const natsUrlOf = (nodes: { ports: NodePorts }[]): string =>
-  nodes.map(({ ports }) => `nats://${HOST}:${ports.client}`).join(',');
+export const natsUrlOf = (nodes: { ports: NodePorts; host?: string }[]): string =>
+  nodes.map(({ ports, host = HOST }) => `nats://${host}:${ports.client}`).join(',');
 
 /**
  * The name of the node that leads the cluster, by this node's monitoring page (`/jsz`); of a single node, its own.

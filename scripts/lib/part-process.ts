@@ -125,8 +125,22 @@ export function balancerOf(options: Options): PartSpec | undefined {
   };
 }
 
-/** A node of NATS. Of its output only errors are told, and who leads; not that another node does not run (yet). */
+/**
+ * A node of NATS. Of its output only errors are told, and who leads; not that another node does not run (yet). After a full
+ * disk it takes part in nothing until it is started again, also when there is space.
+ */
 export function nodeSpec({ name, folder, config, ports }: NodeSpec, program: string): PartSpec {
   const tells = /\[FTL\]|\[ERR\] (?!Error trying to connect to route)|cluster new (metadata|stream) leader/;
-  return { name, folder, main: program, isProgram: true, args: ['-c', config], port: ports.client, env: {}, tells };
+  const failsWith = /will be DISABLED|critical write error/i;
+  return {
+    name,
+    folder,
+    main: program,
+    isProgram: true,
+    args: ['-c', config],
+    port: ports.client,
+    env: {},
+    tells,
+    failsWith,
+  };
 }

@@ -39,6 +39,8 @@ export type PartSpec = {
   watch?: string[];
   /** Only lines of output that match are told; none: all. */
   tells?: RegExp;
+  /** A line of output that matches says that the process is of no use until it is started again: it is killed. */
+  failsWith?: RegExp;
   /** Restarts after an edit happen in turn, so that of several copies one is away at a time. */
   inTurn?: (restart: () => Promise<void>) => Promise<void>;
 };
@@ -123,7 +125,11 @@ export function supervise(spec: PartSpec, tell: Tell) {
     since = undefined;
     state = 'starting';
     for (const stream of [running.stdout, running.stderr]) {
-      if (stream) createInterface({ input: stream }).on('line', (line) => hear(line, stream === running.stderr));
+      if (!stream) continue;
+      createInterface({ input: stream }).on('line', (line) => {
+        hear(line, stream === running.stderr);
+        if (spec.failsWith?.test(line)) kill(running);
+      });
     }
     running.once('spawn', () => started(running.pid as number));
     running.on('error', (error) => {

@@ -92,9 +92,10 @@ async function assertDurable(server: string, log: Log): Promise<void> {
   const { hostname, port } = new URL(server);
   const page = `http://${hostname}:${Number(port) + MONITORING}/jsz`;
   const answer = await fetch(page, { signal: AbortSignal.timeout(1_000) })
-    .then((response) => response.json() as Promise<{ config?: { sync_always?: boolean } }>)
+    .then((response) => response.json() as Promise<{ disabled?: boolean; config?: { sync_always?: boolean } }>)
     .catch(() => undefined);
-  if (!answer?.config)
+  // A server whose disk is full takes nothing, and names an empty configuration.
+  if (!answer?.config || answer.disabled)
     log.warn({ server }, 'cannot check that this server fsyncs before it acknowledges: no monitoring page');
   else if (!answer.config.sync_always)
     throw new Unusable(
