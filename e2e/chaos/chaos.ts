@@ -87,6 +87,8 @@ type Blog = Pick<Target, 'isReady' | 'causes'> & {
   hasDisk: boolean;
   /** Undefined without a browser. */
   page?: OpenPage | undefined;
+  /** Rejects when the system ends by itself. */
+  ended?: Promise<never>;
   /** Resolves once all writes have had all their effects. */
   quiet: () => Promise<void>;
   snapshot: (writes: Write[], seen: Snapshot['seen']) => Promise<Snapshot>;
@@ -112,6 +114,7 @@ async function startOurs(): Promise<Blog> {
   return {
     url: system.url,
     page,
+    ended: system.ended,
     async isReady(part) {
       if (!(await system.pids()).has(part)) return false;
       if (partOf(part) === NODES) return (await quorum(system)) !== undefined;
@@ -234,7 +237,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 console.log(`Seed ${options.seed}: ${schedule.length} faults in ${options.seconds} s. Starting all parts …`);
 const starting = options.naive ? startTheirs() : startOurs();
 const blog = await starting;
-const right = await run(blog).catch((error) => {
+const right = await Promise.race([run(blog), ...(blog.ended ? [blog.ended] : [])]).catch((error) => {
   if (!interruption.signal.aborted) console.error(error);
   return false;
 });

@@ -54,9 +54,9 @@ export function startCrowd(url: (part: string) => string, { followsLog }: { foll
         return;
       }
       refused.set(status, (refused.get(status) ?? 0) + 1);
-      // The post is not known yet (404). An attempt before may have been stored, so the writer retries until it is
-      // known.
-      if (status === 429 || (status === 404 && isUncertain)) continue;
+      // The request did not come in time, as after a pause of its reader (408), or there are too many (429): nothing was
+      // done. The post is not known yet (404). An attempt before may have been stored, so the writer retries until it is known.
+      if (status === 408 || status === 429 || (status === 404 && isUncertain)) continue;
       if (status >= 400 && status < 500) {
         write.outcome = 'refused';
         if (isUncertain) uncertain.refused += 1;

@@ -94,14 +94,15 @@ export async function startSystem(...options: string[]) {
   const url = (name: string) => `http://127.0.0.1:${portOf(name)}`;
   const moved = Object.entries(ports).flatMap(([name, port]) => ['--port', `${name}=${port}`]);
   const runner = launch('scripts/run/start.ts', ['--data', dataDir, ...moved, ...options]);
+  /** The number of copies that run of the parts that were scaled. */
+  const scaled = new Map<string, number>();
   /** The names of a part's processes: a bus has copies only on a quorum, the client never. */
   const copiesOf = (part: string): string[] => {
     const alone = part === 'client' || (part === 'event-bus' && 'missing' in findNats());
-    return options.includes(part) ? [] : copyNames(part, alone ? 1 : count);
+    return options.includes(part) ? [] : copyNames(part, alone ? 1 : count).slice(0, scaled.get(part));
   };
   const wanted = PARTS.flatMap(copiesOf);
-  const services = SERVICES.flatMap(copiesOf);
-  const publishers = services.filter((name) => partOf(name) !== 'query');
+  const services = () => SERVICES.flatMap(copiesOf);
 
   /** Runs `npm run part -- stop posts` or another command; returns its output. */
   async function part(command: string): Promise<string> {
@@ -117,7 +118,7 @@ export async function startSystem(...options: string[]) {
       const { status, body } = await get(`${url(name)}/readyz`);
       // Without a bus a new database cannot know the log's head: it answers, and is not ready.
       if (status !== 200) return copiesOf('event-bus').length === 0 && Array.isArray(body?.degraded);
-      if (body.degraded.length === 0 || !services.includes(name) || copiesOf('event-bus').length === 0) return true;
+      if (body.degraded.length === 0 || !services().includes(name) || copiesOf('event-bus').length === 0) return true;
       if (!nudged) await nudge(name);
       nudged = true;
       return false;
@@ -131,7 +132,11 @@ export async function startSystem(...options: string[]) {
   }
 
   const head = async () => (await get(`${url('event-bus')}/events?limit=1`)).headers.get('event-head') ?? '';
-  const subscriptions = async (): Promise<Subscription[]> => (await get(`${url('event-bus')}/subscriptions`)).body;
+  /** The subscriptions, but for those of copies that were scaled in. */
+  async function subscriptions(): Promise<Subscription[]> {
+    const all: Subscription[] = (await get(`${url('event-bus')}/subscriptions`)).body;
+    return all.filter(({ name }) => !scaled.has(partOf(name)) || copiesOf(partOf(name)).includes(name));
+  }
 
   /**
    * Checks a subscriber's position. Services are asked themselves, because the bus's copy of their checkpoints is only
@@ -156,7 +161,29 @@ export async function startSystem(...options: string[]) {
       db.close();
     }
   }
-  const isOutboxEmpty = (name: string) => rows(name, 'SELECT 1 FROM outbox LIMIT 1').length === 0;
+  const isEmpty = (name: string, table: string) => rows(name, `SELECT 1 FROM ${table} LIMIT 1`).length === 0;
+
+  /** Deletes the database of a stopped part. */
+  function deleteDatabase(name: string): void {
+    for (const suffix of ['', '-wal', '-shm']) rmSync(fileOf(name) + suffix, { force: true });
+  }
+
+  async function startPart(name: string): Promise<void> {
+    await part(`start ${name}`);
+    await ready(name);
+  }
+
+  /** Stops a part and runs it outside of the runner with more settings. Resolves once it listens, or has ended already. */
+  async function runApart(name: string, settings: NodeJS.ProcessEnv) {
+    await part(`stop ${name}`);
+    const production = options.includes('--production');
+    const { env } = specOf(name, { dataDir, production, ports: new Map(Object.entries(ports)) });
+    const { child, output } = launch(join(partOf(name), 'src', 'main.ts'), [], { ...env, ...settings });
+    const exit = once(child, 'exit');
+    const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
+    await until(`${name} listens`, async () => hasEnded() || (await get(`${url(name)}/healthz`)).status === 200);
+    return { exit, output, end: () => end(child) };
+  }
 
   const forget = () => rmSync(dataDir, { recursive: true, force: true, maxRetries: 5 });
 
@@ -191,6 +218,8 @@ export async function startSystem(...options: string[]) {
     subscriptions,
     rows,
     output: runner.output,
+    /** Rejects when the runner ends. */
+    ended,
 
     /** The whole log. */
     log: async (): Promise<{ position: number; source: string; id: string; type: string; subject: string }[]> =>
@@ -202,33 +231,35 @@ export async function startSystem(...options: string[]) {
       await ready(name);
     },
 
-    async startPart(name: string): Promise<void> {
-      await part(`start ${name}`);
-      await ready(name);
+    startPart,
+
+    /** Runs so many copies of each service, of those that were started. A further copy begins without a database. */
+    async scale(copies: number): Promise<void> {
+      const before = services();
+      for (const part of SERVICES) scaled.set(part, copies);
+      const after = services();
+      const gone = before.filter((name) => !after.includes(name));
+      const added = after.filter((name) => !before.includes(name));
+      await Promise.all(gone.map((name) => part(`stop ${name}`)));
+      for (const name of gone) deleteDatabase(name);
+      await Promise.all(added.map(startPart));
     },
+
+    runApart,
 
     /**
      * Stops a part and runs it outside of the runner with this failpoint, at which it dies and stays dead. Resolves
      * once it listens, or is dead already. The returned function waits for its death.
      */
     async runTo(point: string, name: string): Promise<() => Promise<void>> {
-      await part(`stop ${name}`);
-      const production = options.includes('--production');
-      const { env } = specOf(name, { dataDir, production, ports: new Map(Object.entries(ports)) });
-      const { child, output } = launch(join(name, 'src', 'main.ts'), [], { ...env, FAILPOINT: point });
-      const exit = once(child, 'exit');
-      const isUp = async () => child.signalCode !== null || (await get(`${url(name)}/healthz`)).status === 200;
-      await until(`${name} listens`, isUp);
+      const { exit, output } = await runApart(name, { FAILPOINT: point });
       return async () => {
         const [, signal] = await exit;
         if (signal !== 'SIGKILL') throw new Error(`${name} did not die at ${point}\n${output()}`);
       };
     },
 
-    /** Deletes the database of a stopped part. */
-    deleteDatabase(name: string): void {
-      for (const suffix of ['', '-wal', '-shm']) rmSync(fileOf(name) + suffix, { force: true });
-    },
+    deleteDatabase,
 
     /** Deletes all that a stopped node of NATS has stored. */
     wipeNode: (name: string) => rmSync(join(dataDir, name, 'jetstream'), { recursive: true, force: true }),
@@ -245,14 +276,17 @@ export async function startSystem(...options: string[]) {
       if (files.length === 0) throw new Error(`${name} has stored nothing`);
     },
 
-    /** Waits until all writes have had all their effects: every subscriber at the head, every outbox empty. */
+    /** Waits until all writes have had all their effects: every subscriber at the head, every outbox empty, no comment unjudged. */
     async quiet(within = 30_000): Promise<void> {
       await until(
         'quiet',
         async () => {
           const place = await head();
           for (const subscription of await subscriptions()) if (!(await hasReached(subscription, place))) return false;
-          return publishers.every(isOutboxEmpty) && (await head()) === place;
+          const publishers = services().filter((name) => partOf(name) !== 'query');
+          if (!publishers.every((name) => isEmpty(name, 'outbox'))) return false;
+          // The share of a copy that is away is judged by another one after some seconds.
+          return copiesOf('moderation').every((name) => isEmpty(name, 'notes')) && (await head()) === place;
         },
         within,
       );
