@@ -32,7 +32,7 @@ const STORE = `INSERT INTO comments (id, ${FIELDS}, event) VALUES (?, ${FIELDS.m
 const FILL_IN = `${STORE} ${fillIn([...FIELDS, 'event'])} WHERE ${lacks([...FIELDS, 'event'])}`;
 /** The log's word stands: another copy was first with the same key. The status is that of the verdict. */
 const TOLD = FIELDS.filter((field) => field !== 'status');
-const REPLACE = `${STORE} ${replace([...TOLD, 'event'])} WHERE ${differs(TOLD)} OR event IS NULL`;
+const REPLACE = `${STORE} ${replace([...TOLD, 'event'])} WHERE ${differs(TOLD)}`;
 
 const store = (tx: Tx, sql: string, comment: Comment, event: string | null) =>
   tx.run(sql, comment.id, ...valuesOf(FIELDS, comment), event);
