@@ -29,6 +29,7 @@ const DNS: Dns = {
 type Listener = (event: 'known' | 'forgotten', subscription: string) => void;
 
 export class Subscriptions extends Loop {
+  protected override stopped = true;
   #deliveries: Delivery[] = [];
   #shared: Shared;
   #configured: Configured[];
@@ -177,6 +178,7 @@ export class Subscriptions extends Loop {
   }
 
   async degraded(): Promise<string[]> {
+    if (this.stopped) return [];
     const missing = this.#configured
       .filter((entry) => isPattern(entry) && !this.all.some((one) => !one.isGone && configuredBy(entry, one.name)))
       .map(({ name }) => `No copy of ${name} is found.`);

@@ -26,8 +26,6 @@ export function noteAll(tx: Tx): void {
     tx.run(`INSERT OR IGNORE INTO temp.changed SELECT '${table}', ${key} FROM main.${table}`);
 }
 
-export const hasChanges = (tx: Tx): boolean => tx.get('SELECT 1 FROM temp.changed LIMIT 1') !== undefined;
-
 /** Takes changed rows, as text: `[[table, key, row], …]`, without a row if it was deleted. */
 export function takeChanges(tx: Tx): string {
   const taken: string[] = [];

@@ -49,7 +49,7 @@ export class Leadership extends Loop {
 
   /** False at once when the term may be over, also in a process that was stopped for a while. */
   get leads(): boolean {
-    return this.#leads && this.#isHeld;
+    return this.#leads && this.#isHeld && !this.#options.quorum.divergence;
   }
 
   get #isHeld(): boolean {
