@@ -4,7 +4,7 @@ export { until } from '../../scripts/lib/until.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: a test says by its expectations what a body is
 export type Answer<Body = any> = { status: number; headers: Headers; body: Body };
-type Sent = { method?: string; body?: unknown; headers?: Record<string, string>; within?: number };
+export type Sent = { method?: string; body?: unknown; headers?: Record<string, string>; within?: number };
 
 /**
  * Sends one request; a body is sent as JSON, and a JSON answer is parsed. Throws if there is no answer within `within`
