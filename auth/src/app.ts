@@ -49,7 +49,7 @@ const cookieOf = ({ headers: { cookie = '' } }: Request, name: string): string =
 
 /** The path of the page to return to: nothing that a browser may take for another host's address. */
 export const ownPath = (path: unknown): string =>
-  typeof path === 'string' && path.length <= 2_000 && /^\/(?!.*\/\/)[!-[\]-~]*$/.test(path) ? path : '/';
+  typeof path === 'string' && path.length <= 2_000 && /^(?!.*\/\/)\/[!-[\]-~]*$/.test(path) ? path : '/';
 
 const audience = z.object({ audience: z.enum(['posts', 'comments'], { error: 'must be posts or comments' }) });
 

@@ -121,7 +121,8 @@ export class OpenIdClient {
 function isRefusal(error: unknown): boolean {
   if (error instanceof client.ResponseBodyError) return error.error === 'invalid_grant';
   if (error instanceof client.AuthorizationResponseError) return true;
-  return error instanceof client.ClientError && !AWAY.test(error.code ?? '');
+  return REFUSED.test((error as { code?: string }).code ?? '');
 }
 
-const AWAY = /^OAUTH_(TIMEOUT|ABORT|RESPONSE_IS_NOT_CONFORM|RESPONSE_IS_NOT_JSON|PARSE_ERROR)$/;
+/** The codes of openid-client for an answer that was read, and is not the right one. */
+const REFUSED = /^OAUTH_(INVALID_RESPONSE|PARSE_ERROR|JWT_|JSON_ATTRIBUTE_|KEY_SELECTION_|UNSUPPORTED_)/;

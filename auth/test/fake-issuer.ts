@@ -1,5 +1,5 @@
 // A fake of an OpenID issuer, over real HTTP: it can be made to lie in every way that the client has to notice.
-import { generateKeyPairSync, hash, type KeyObject } from 'node:crypto';
+import { generateKeyPairSync, hash, type KeyObject, randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -42,7 +42,7 @@ export class FakeIssuer {
   /** The person says yes at the address to which auth has sent the browser. Returns the path of the callback. */
   confirm(address: string): string {
     const { searchParams: asked } = new URL(address);
-    const code = `code-${this.#codes.size}`;
+    const code = randomUUID();
     const given = (name: string) => asked.get(name) ?? '';
     this.#codes.set(code, {
       nonce: given('nonce'),
