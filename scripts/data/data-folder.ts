@@ -15,6 +15,12 @@ export const inBackup: string[] = [...SERVICES.filter((name) => name !== 'query'
 /** The parts that keep data. */
 export const withData = ['query', ...inBackup];
 
+/**
+ * Only a reset touches the database of auth. A backup of it would hold the keys that sign, and a restore would revive sessions that
+ * were ended since; posts and comments have their authors themselves.
+ */
+const NOT_COPIED = 'auth';
+
 const PARTIAL = 'restore.partial-';
 
 /**
@@ -45,7 +51,7 @@ export function contentOf(dataDir: string) {
   const partial = readdirSync(dataDir).filter((name) => name.startsWith(PARTIAL));
   return {
     files: [
-      ...withData.flatMap((part) => filesOf(dataDir, part)),
+      ...[...withData, NOT_COPIED].flatMap((part) => filesOf(dataDir, part)),
       ...filesOfCopies(dataDir),
       ...nodes.map((folder) => join(folder, NODE_CONFIG)),
     ],

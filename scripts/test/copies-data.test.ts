@@ -153,6 +153,7 @@ test('reset deletes the files of copies and nodes, and nothing else', async () =
   mkdirSync(join(data, 'nats-1', 'jetstream', 'blog'), { recursive: true });
   writeFileSync(join(data, 'nats-1', 'nats.conf'), '');
   writeFileSync(join(data, 'copy-1', 'mine'), '');
+  writeFileSync(join(data, 'auth.db'), '');
   expect(await finish('data/reset.ts')).toContain("Not the blog's, and left there: copy-1.");
   expect(readdirSync(data)).toEqual(['copy-1']);
   expect(readdirSync(join(data, 'copy-1'))).toEqual(['mine']);
