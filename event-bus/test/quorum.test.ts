@@ -188,6 +188,21 @@ describe('two copies', () => {
     expect((await b.http.get('/log/verify').expect(200)).body).toMatchObject({ ok: true });
   });
 
+  natsTest('a copy that leads again knows what the leader in between was told', async () => {
+    const [a, b] = await roles();
+    const stateOf = async (copy: Copy) => (await subscriptions(copy))[0].state;
+    expect(await stateOf(a)).not.toBe('paused');
+    await a.stop();
+    await until(() => b.http.post('/subscriptions/nobody/pause').expect(200));
+    a.start();
+    await leaderOf(a, b);
+    await b.stop();
+    await until(async () => expect(await stateOf(a)).toBe('paused'));
+    await a.http.post('/subscriptions/nobody/resume').expect(200);
+    b.start();
+    await leaderOf(a, b);
+  });
+
   natsTest('after kill -9 of the leader the other one leads, and nothing acknowledged is lost', async () => {
     const [a, b] = await roles();
     // The stream of a copy that does not lead is passed on, and ends with the leader.
