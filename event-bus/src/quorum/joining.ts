@@ -31,7 +31,8 @@ const MOST = 900 * 1024;
 export function nextMessage(tx: Tx): (Sealed & { more: boolean }) | undefined {
   const sql = 'SELECT position, type, record, checksum FROM events WHERE position > ? ORDER BY position';
   const sizeOf = ({ record }: Entry) => Buffer.byteLength(record) + 2;
-  const { rows, more } = firstOf(tx.each<Entry>(sql, placeOf(tx).position), Number.POSITIVE_INFINITY, MOST, sizeOf);
+  const entries = tx.each<Entry>(sql, placeOf(tx).position);
+  const { rows, more } = firstOf(entries, Number.POSITIVE_INFINITY, MOST, sizeOf);
   const control = takeChanges(tx);
   const last = rows.at(-1);
   if (!last && !control) return undefined;
