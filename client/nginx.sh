@@ -71,6 +71,13 @@ RESOLVER=${RESOLVER:-$(awk '$1 == "nameserver" && $2 !~ /%/ { printf "%s" ($2 ~ 
 server="($ipv4|\\[$ipv6\\])(:$port)?"
 check RESOLVER "$RESOLVER" "$server(,$server)*" 'must be addresses of name servers, separated by commas'
 RESOLVER=$(echo "$RESOLVER" | tr , ' ')
+# The page reads it in the gateway's own state.
+LOGS_URL=${LOGS_URL:-}
+LOGS=
+if [ -n "$LOGS_URL" ]; then
+  check LOGS_URL "$LOGS_URL" "https?://($name|\\[$ipv6\\])(:$port)?(/[A-Za-z0-9._~/-]*)?" 'must be an http:// or https:// address'
+  LOGS=",\"logs\":\"$LOGS_URL\""
+fi
 VERSION=${VERSION:-unknown}
 check VERSION "$VERSION" '[A-Za-z0-9._+-]+' 'must be letters, digits and . _ + -'
 PAGE_DIR=${PAGE_DIR:-/var/lib/blog}

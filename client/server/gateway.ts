@@ -21,6 +21,7 @@ export const settingsSchema = z.object({
   CONTROL: z.enum(['on', 'off']).default('off'),
   /** The address of auth. Without it there is no sign-in, and anyone may write. */
   AUTH_URL: httpUrl.optional(),
+  LOGS_URL: httpUrl.optional(),
   ...Object.fromEntries(SERVERS.map((part) => [urlSetting(part), localDefault(httpUrl, localUrl(part))])),
 });
 export type Settings = z.output<typeof settingsSchema> & { [url: string]: unknown };
@@ -90,7 +91,8 @@ function guard(vite: Vite, settings: Settings, headers = {}) {
     const ready = { status: 'ready', degraded: [] };
     if (path === '/healthz') return send(res, 200, 'json', JSON.stringify({ status: 'ok', version: release.version }));
     if (path === '/readyz') return send(res, 200, 'json', JSON.stringify(ready));
-    if (part && to.endsWith('/state')) return void sendStates(res, settings, { ...ready, control });
+    if (part && to.endsWith('/state'))
+      return void sendStates(res, settings, { ...ready, control, logs: settings.LOGS_URL });
     const isPage = part || req.headers.accept?.includes('text/html');
     if (path.startsWith('/api/') || !isSafe(req) || !(isPage || FILES.test(path))) return problem(res, 404, NOTHING);
     req.url = FILES.test(path) ? path + query : '/index.html';

@@ -42,6 +42,7 @@ export class FakeSystem {
   /** A text in place of the answer of a part, or of `subscriptions`, as a foreign part gives it. */
   raw = new Map<string, string>();
   control = false;
+  logs: string | undefined;
   /** Newest first. */
   letters: DeadLetter[] = [];
   lettersOnPage = 50;
@@ -127,7 +128,7 @@ export class FakeSystem {
     const parts = PARTS.map((name) => [name, this.parts.get(name) ?? null] as const);
     const answers = new Map<string, unknown>([
       ...parts,
-      ['client', { ...READY, control: this.control }],
+      ['client', { ...READY, control: this.control, logs: this.logs }],
       ['subscriptions', this.parts.has('event-bus') ? this.subscriptions : null],
     ]);
     const line = ([name, state]: [string, unknown]) =>

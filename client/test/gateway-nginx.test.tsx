@@ -101,6 +101,15 @@ describeNginx('nginx: limits', () => {
     expect(statuses(await ten(gateway, 'POST /posts', forged))).toEqual(limited);
   });
 
+  test.each(['http://localhost:9428', 'https://logs.example/store/'])(
+    'the page learns of a log store at %s',
+    async (url) => {
+      const { text } = await ask((await start({ LOGS_URL: url })).url, 'GET /api/system/state');
+      const state = { status: 'ready', degraded: [], control: false, logs: url };
+      expect(text.split('\n')[0]).toBe(JSON.stringify({ name: 'client', state }));
+    },
+  );
+
   test('one address may open only so many streams, independently of others, and another one after one was closed', async () => {
     const gateway = await start({ STREAMS: '2', TRUSTED_PROXIES: '127.0.0.1' });
     parts.handle = (req, res) => {
@@ -419,6 +428,9 @@ describeNginx('nginx: settings', () => {
     ['TRUSTED_PROXIES', 'proxy.example'],
     ['RESOLVER', '10.0.0.1:99999'],
     ['RESOLVER', '10.0.0.1 valid=1d'],
+    ['LOGS_URL', 'http://logs"'],
+    ['LOGS_URL', 'http://logs/$host'],
+    ['LOGS_URL', 'javascript:alert(1)'],
     ['VERSION', '1"'],
     ['PAGE_DIR', 'dist'],
     ['PAGE_DIR', '/page"; autoindex on; #'],

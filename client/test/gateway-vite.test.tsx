@@ -180,6 +180,15 @@ describe('in development', () => {
   });
 });
 
+test('the page learns of a log store', async () => {
+  const logs = 'http://localhost:9428';
+  const gateway = await startVite(parts.urls, { LOGS_URL: logs });
+  const { text } = await ask(gateway.url, 'GET /api/system/state');
+  await gateway.close();
+  const state = { status: 'ready', degraded: [], control: false, logs };
+  expect(text.split('\n')[0]).toBe(JSON.stringify({ name: 'client', state }));
+});
+
 describe('the process', () => {
   test('a connection whose headers do not come is closed in seconds', async () => {
     const began = performance.now();
@@ -188,7 +197,14 @@ describe('the process', () => {
   });
 
   test('every invalid setting is refused by name', () => {
-    const wrong = { POSTS_URL: 'posts', QUERY_URL: '', EVENT_BUS_URL: 'ftp://bus', CONTROL: 'yes', PORT: '0' };
+    const wrong = {
+      LOGS_URL: 'logs',
+      POSTS_URL: 'posts',
+      QUERY_URL: '',
+      EVENT_BUS_URL: 'ftp://bus',
+      CONTROL: 'yes',
+      PORT: '0',
+    };
     const env = { ...settingsFor(parts.urls, wrong), NODE_ENV: 'production' };
     const { status, stderr } = spawnSync(process.execPath, [MAIN], { env, encoding: 'utf8' });
     const named = [...stderr.matchAll(/^Invalid setting (\w+): .+$/gm)].map(([, name]) => name);

@@ -161,6 +161,21 @@ describe('a journey', () => {
     catchUp();
     await openSystem('/system?comment=c');
     expect((await screen.findByText(trace)).closest('p')?.textContent).toMatch(/look it up in the parts' log lines/);
+    expect(screen.queryByRole('link', { name: 'Its log lines' })).toBeNull();
+  });
+
+  test('and each of its events link to the trace’s lines in the log store, where there is one', async () => {
+    const trace = '0af7651916cd43dd8448eb211c80319c';
+    system.logs = 'http://localhost:9428/';
+    system.log = [about(1, 'CommentCreated', 0, 4, { traceparent: `00-${trace}-b7ad6b7169203331-01` })];
+    catchUp();
+    await openSystem('/system?comment=c&event=1');
+    await waitFor(() => expect(screen.getAllByRole('link', { name: 'Its log lines' })).toHaveLength(2));
+    for (const link of screen.getAllByRole<HTMLAnchorElement>('link', { name: 'Its log lines' })) {
+      const { origin, pathname, hash } = new URL(link.href);
+      expect([origin, pathname]).toEqual(['http://localhost:9428', '/select/vmui/']);
+      expect(new URLSearchParams(hash.replace(/^#\/\?/, '')).get('query')).toBe(`traceId:=${trace}`);
+    }
   });
 });
 

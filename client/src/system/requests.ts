@@ -23,6 +23,8 @@ export type States = {
   subscriptions: Subscription[];
   /** True if this page may control the bus. */
   control: boolean;
+  /** The address of a store of log lines. */
+  logs: string | undefined;
 };
 
 const BASE = '/api/system';
@@ -46,6 +48,7 @@ export async function readStates(signal: AbortSignal): Promise<States> {
     bus: Array.isArray(subscriptions) ? 'here' : isAway ? 'away' : 'foreign',
     subscriptions: itemsOf(subscriptions, parseSubscription),
     control: fieldsOf(answers.get('client')).control === true,
+    logs: textOf(fieldsOf(answers.get('client')).logs),
   };
 }
 

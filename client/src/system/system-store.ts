@@ -31,6 +31,8 @@ export type SystemState = {
   head: number;
   /** True if this page may control the bus. */
   control: boolean;
+  /** The address of a store of log lines, if the gateway names one. */
+  logs: string | undefined;
 };
 
 export type SystemStore = ReturnType<typeof createSystemStore>;
@@ -44,6 +46,7 @@ export const UNKNOWN: SystemState = {
   begun: 0,
   head: 0,
   control: false,
+  logs: undefined,
 };
 
 /** The state of the System page: parts, subscriptions and log. */
@@ -98,10 +101,10 @@ export function createSystemStore(client: QueryClient) {
   }
 
   /** Applies the states, requested when the position was `known`. Returns the milliseconds until the next request. */
-  function take({ parts, bus, subscriptions, control }: States, known: number): number {
+  function take({ parts, bus, subscriptions, control, logs }: States, known: number): number {
     if (bus === 'here' && (state.bus === 'away' || state.bus === 'foreign')) tail.resume();
-    if (bus === 'away') set({ bus, control, parts });
-    if (bus === 'foreign') set({ bus, control, parts, subscriptions, head: 0 });
+    if (bus === 'away') set({ bus, control, logs, parts });
+    if (bus === 'foreign') set({ bus, control, logs, parts, subscriptions, head: 0 });
     if (bus === 'here') {
       const at = performance.now();
       const history = new Map(subscriptions.map((one) => [one.name, withSample(state.history.get(one.name), at, one)]));
@@ -109,7 +112,7 @@ export function createSystemStore(client: QueryClient) {
         [...published].map(([name, count]) => [name, withCount(state.sources.get(name), at, count)]),
       );
       const heads = subscriptions.map(({ position, lag }) => position + lag);
-      set({ bus, control, parts, subscriptions, history, sources, head: Math.max(newest, ...heads) });
+      set({ bus, control, logs, parts, subscriptions, history, sources, head: Math.max(newest, ...heads) });
     }
     const isBehind = newest > known || subscriptions.some(({ state, lag }) => state === 'live' && lag > 0);
     return isBehind ? BEHIND_EVERY_MS : CALM_EVERY_MS;

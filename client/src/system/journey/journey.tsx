@@ -10,6 +10,7 @@ import { durationText, eventsText } from '../format.tsx';
 import { readLog } from '../requests.ts';
 import { whyWaiting } from '../subscribers/why-waiting.ts';
 import { useSystemState, useSystemStore } from '../system-context.ts';
+import { TraceLogs, traceOf } from '../trace-logs.tsx';
 import { journeyOf, mainEvents, type Step } from './journey-of.ts';
 import { JourneyStep } from './journey-step.tsx';
 import { isEverywhere, pollEvery, type Reached, readReached, TIME_UNKNOWN } from './reached.ts';
@@ -34,7 +35,7 @@ export function Journey({ comment }: { comment: string }) {
   const isKnown = steps.some(({ state }) => state !== 'waiting');
   const created = steps.find(({ name }) => name === 'written')?.entry;
   const content = textOf(fieldsOf(created?.data).content);
-  const [, trace] = /^[0-9a-f]{2}-([0-9a-f]{32})-/.exec(created?.traceparent ?? '') ?? [];
+  const trace = traceOf(created?.traceparent);
   /** Such as later verdicts, which do not count. */
   const further = entries.length - mainEvents(entries).length;
 
@@ -57,7 +58,8 @@ export function Journey({ comment }: { comment: string }) {
       </p>
       {trace && (
         <p className="quiet">
-          Trace <code>{trace}</code>: look it up in the parts' log lines, or in the tracing backend if there is one.
+          Trace <code>{trace}</code>: look it up in the parts' log lines, or in the tracing backend if there is one.{' '}
+          <TraceLogs trace={trace} />
         </p>
       )}
       {isError && <p className="waits">The event bus does not answer at the moment. The page keeps trying.</p>}

@@ -8,6 +8,7 @@ import { isEverywhere, missingOf, pollEvery, type Reached, readReached, TIME_UNK
 import { useArrivedAt } from '../journey/use-arrived-at.ts';
 import { readLog } from '../requests.ts';
 import { useSystemState, useSystemStore } from '../system-context.ts';
+import { TraceLogs, traceOf } from '../trace-logs.tsx';
 
 type Known = { entry: LogEntry | undefined; reached: Reached | undefined };
 
@@ -58,7 +59,8 @@ function Event({ position }: { position: number }) {
         {position < head && <Link href={addressOf(position + 1)}>Next</Link>}{' '}
         {entry?.subject !== undefined && /^Comment/.test(entry.type) && (
           <Link href={addressWith(search, { comment: entry.subject })}>The journey of its comment</Link>
-        )}
+        )}{' '}
+        <TraceLogs trace={traceOf(entry?.traceparent)} />
       </p>
       {entry && (
         <p>
