@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { filesOf, LOCK_FILE, lockData } from '@blog/common/run/data.ts';
-import { SERVICES } from '@blog/common/run/parts.ts';
+import { PARTS, SERVICES } from '@blog/common/run/parts.ts';
 import { NODE_CONFIG, NODE_STORE } from '../lib/nats.ts';
 
 /**
@@ -20,6 +20,20 @@ export const withData = ['query', ...inBackup];
  * were ended since; posts and comments have their authors themselves.
  */
 const NOT_COPIED = 'auth';
+
+/** The folder of the log files of `npm start -- --logs`, in the data folder. */
+export const LOG_FOLDER = 'logs';
+
+/** The files `posts.log`, `posts-1.log.2`, …: those of parts, the balancer and NATS. */
+function logFiles(dataDir: string): string[] {
+  const folder = join(dataDir, LOG_FOLDER);
+  const ours = new RegExp(`^(${[...PARTS, 'auth', 'issuer', 'balancer', 'nats'].join('|')})(-\\d+)?\\.log(\\.\\d+)?$`);
+  return existsSync(folder)
+    ? readdirSync(folder)
+        .filter((name) => ours.test(name))
+        .map((name) => join(folder, name))
+    : [];
+}
 
 const PARTIAL = 'restore.partial-';
 
@@ -53,6 +67,7 @@ export function contentOf(dataDir: string) {
     files: [
       ...[...withData, NOT_COPIED].flatMap((part) => filesOf(dataDir, part)),
       ...filesOfCopies(dataDir),
+      ...logFiles(dataDir),
       ...nodes.map((folder) => join(folder, NODE_CONFIG)),
     ],
     /** Folders of which everything is the blog's. */
@@ -60,7 +75,7 @@ export function contentOf(dataDir: string) {
     /** The others may be deleted only under these locks. */
     locks: [...copies, dataDir].map((folder) => join(folder, LOCK_FILE)),
     /** Folders that may have files in them that are not the blog's. */
-    folders: [...copies, ...nodes],
+    folders: [...copies, ...nodes, join(dataDir, LOG_FOLDER)],
   };
 }
 

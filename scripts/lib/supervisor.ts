@@ -58,6 +58,8 @@ export type LogRecord = { level: number; time: number; msg?: string; [field: str
 
 /** The supervisor's notifications about its part. */
 export type Tell = {
+  /** Called with every line of output, also with those that `line` leaves out. */
+  heard?(line: string | LogRecord): void;
   line(line: string | LogRecord): void;
   note(text: string): void;
   ready(): void;
@@ -181,6 +183,7 @@ export function supervise(spec: PartSpec, tell: Tell) {
   function hear(line: string, isError: boolean): void {
     if (line.trim() === '') return;
     const record = parseRecord(line);
+    tell.heard?.(record ?? line);
     const message: unknown = (record?.err as Error | undefined)?.message ?? record?.msg;
     if (!ASIDE.test(line)) said = typeof message === 'string' ? message : line;
     if (isError || (record && record.level >= 50)) {

@@ -10,10 +10,13 @@ const name = process.env.PART ?? '';
 const port = Number(process.env.PORT) || portsOf([]).get(name);
 if (!port) throw new Error(`There is no part "${name}".`);
 
+/** For a log store; people read text. */
+const isJson = process.env.LOG_FORMAT === 'json';
+
 const part = supervise(
   { ...processOf(name, false), port, env: {} },
   {
-    line: (line) => console.log(typeof line === 'string' ? line : format(line)),
+    line: (line) => console.log(typeof line === 'string' ? line : isJson ? JSON.stringify(line) : format(line)),
     note: (text) => console.log(`${name} ${text}`),
     ready: () => {},
     ended: () => {},

@@ -1,12 +1,24 @@
 // The greeting of `npm start`, once all parts are ready or have failed: addresses, failures, and what to try.
+import { relative } from 'node:path';
 import { printable } from '@blog/common/core/printable.ts';
 import { PARTS } from '@blog/common/run/parts.ts';
 import { partOf } from '../lib/copies.ts';
 import { type Options, portOf, processNames } from '../lib/part-process.ts';
 import type { Part } from '../lib/supervisor.ts';
 
-/** `wanted`: the processes that are to run. */
-export function createGreeting(wanted: Part[], options: Options) {
+/** The folder relative to the current one, and with what to read its files. */
+function howToReadLogs(logFolder: string): string[] {
+  const folder = relative('', logFolder);
+  const shown = printable(/^[\w./-]+$/.test(folder) ? folder : JSON.stringify(folder));
+  return [
+    `Logs: a file of JSON lines for each process in ${shown}; more lines with LOG_LEVEL=debug.`,
+    `      As text:   npx pino-pretty < ${shown}/posts.log`,
+    `      One trace: cat ${shown}/*.log | jq -c 'select(.traceId == "…")'`,
+  ];
+}
+
+/** `wanted`: the processes that are to run. `logFolder`: the folder of the log files, if there are any. */
+export function createGreeting(wanted: Part[], options: Options, logFolder?: string) {
   const notReady: string[] = []; // since the greeting
   let greeted = false;
 
@@ -81,6 +93,7 @@ export function createGreeting(wanted: Part[], options: Options) {
         ...(nodes.length > 0 ? [`  ${'nats'.padEnd(width)} ${options.natsUrl?.replaceAll(',', ', ')}`] : []),
         '',
         ...suggestions(canEdit),
+        ...(logFolder === undefined ? [] : howToReadLogs(logFolder)),
         'Commands here, or in another terminal as npm run part -- COMMAND: stop, start, kill PART; status. Ctrl-C stops all.',
       ];
       console.log(`\n${lines.map((line) => `  ${line}`.trimEnd()).join('\n')}\n`);

@@ -1,9 +1,10 @@
 // `npm start`: runs all parts on this machine until Ctrl-C. See README.md for its options and commands.
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { lockData, whyDenied } from '@blog/common/run/data.ts';
 import { isPart, PARTS, SERVERS } from '@blog/common/run/parts.ts';
-import { filesIn } from '../data/data-folder.ts';
+import { filesIn, LOG_FOLDER } from '../data/data-folder.ts';
 import { adoptLongestLog, shareFirstLog } from '../data/logs.ts';
 import { listen } from '../lib/control.ts';
 import { folderOf, natsPorts, partOf } from '../lib/copies.ts';
@@ -23,6 +24,7 @@ import { INVALID_SETTING, type Part, type PartSpec, supervise } from '../lib/sup
 import { dataDirOf, dataOption, optionsOrUsage } from '../lib/usage.ts';
 import { createCommands } from './commands.ts';
 import { createGreeting } from './greeting.ts';
+import { createLogFiles } from './log-files.ts';
 import { createPrinter } from './output.ts';
 
 /** The deadline for a part to answer or end; after it, the part is listed as not ready. */
@@ -40,13 +42,14 @@ const MOST_COPIES = 5;
 /** A quorum of three survives the loss of one. */
 const NATS_NODES = 3;
 
-const { without, count, ...given } = optionsOrUsage(() => {
+const { without, count, logs, ...given } = optionsOrUsage(() => {
   const { values } = parseArgs({
     options: {
       copies: { type: 'string', default: '1' },
       without: { type: 'string', multiple: true, default: [] },
       port: { type: 'string', multiple: true, default: [] },
       data: dataOption,
+      logs: { type: 'boolean', default: false },
       production: { type: 'boolean', default: false },
     },
   });
@@ -60,11 +63,12 @@ const { without, count, ...given } = optionsOrUsage(() => {
   return {
     without,
     count,
+    logs: values.logs,
     ports: portsOf(values.port),
     dataDir: dataDirOf(values.data),
     production: values.production,
   };
-}, 'Usage: npm start -- [--copies NUMBER] [--without PART] [--port PART=NUMBER] [--data DIR] [--production]');
+}, 'Usage: npm start -- [--copies NUMBER] [--without PART] [--port PART=NUMBER] [--data DIR] [--logs] [--production]');
 for (const [name, instead] of decidedSettings) {
   if (process.env[name]) fail(`npm start does not take ${name} from the environment: ${instead}. Unset it.`, 2);
 }
@@ -92,6 +96,11 @@ const balancer = balancerOf(options);
 if (balancer) specs.unshift(balancer);
 
 const printer = createPrinter(specs.map(({ name }) => name));
+const logFolder = logs ? join(given.dataDir, LOG_FOLDER) : undefined;
+const logFiles =
+  logFolder === undefined
+    ? undefined
+    : createLogFiles(logFolder, (name, reason) => printer.note(name, `has no log file: ${reason}`));
 const settled = new Set(without); // processes that became ready, failed, or do not run
 let stopping = false;
 let unwatched = false; // warned once, because the reason is the same for every part
@@ -99,6 +108,7 @@ let unwatched = false; // warned once, because the reason is the same for every 
 const parts = specs.map((spec) => {
   const { name } = spec;
   return supervise(spec, {
+    heard: (line) => logFiles?.write(name, line),
     line: (line) => printer.line(name, line),
     note: (text) => printer.note(name, text),
     ready: () => settle(name),
@@ -114,7 +124,7 @@ const parts = specs.map((spec) => {
 });
 
 const wanted = parts.filter((part) => !without.includes(part.name));
-const greeting = createGreeting(wanted, options);
+const greeting = createGreeting(wanted, options, logFolder);
 
 async function stop(code: number, why: string): Promise<void> {
   if (stopping) return;
@@ -124,6 +134,7 @@ async function stop(code: number, why: string): Promise<void> {
   await Promise.all(parts.filter(isBehind).map((part) => part.stop()));
   // These last, because the others still use them while they end.
   await Promise.all(parts.map((part) => part.stop()));
+  await logFiles?.end();
   console.log(code === 0 ? 'Stopped. The data is kept; npm run reset deletes it.' : 'Stopped.');
   process.exit(code);
 }
