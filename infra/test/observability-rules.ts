@@ -19,6 +19,8 @@ import {
 import { namespace as namespaceRule } from './project-rules.ts';
 
 export const NAMESPACE = 'blog-observability';
+/** The namespace of the agents that read the node's log files. */
+export const LOGS = 'blog-logs';
 
 /** `ports`: the first is that of the tool's page. `user`: the one that the image is made for. */
 export const tools = [
@@ -29,12 +31,15 @@ export const tools = [
     ports: { http: 16686, otlp: 4318, health: 13133 },
     user: { runAsUser: 10001, runAsGroup: 10001, fsGroup: 10001 },
   },
+  { name: 'victoria-logs', ports: { http: 9428 }, user: {} },
 ];
 export const servers = parts.filter(({ name }) => name !== 'client');
 
 export type Tools = {
   blog: Project;
   manifests: Manifest[];
+  /** vlagent, with its rights in the cluster. */
+  agent: Manifest[];
   namespace: Manifest[];
   prometheus: {
     scrape_configs: {
@@ -61,6 +66,7 @@ export function readTools(): Tools {
     manifests: files
       .filter((file) => !/^(kustomization|namespace)/.test(file))
       .flatMap((file) => readDocuments(read(file))),
+    agent: readDocuments(read('vlagent/vlagent.yaml')),
     namespace: readDocuments(read('namespace.yaml')),
     prometheus: parse(read('prometheus/prometheus.yml')),
     dashboard: JSON.parse(read('grafana/dashboard.json')),
@@ -72,7 +78,7 @@ export function readTools(): Tools {
 const users = Object.fromEntries(tools.map(({ name, user }) => [name, user]));
 export const rights = (project: Tools) => pods.rights(project, false, users);
 
-export const images = (project: Tools) =>
+export const images = (project: Pick<Tools, 'manifests'>) =>
   workloads(project).flatMap(({ name, container: { image, imagePullPolicy } }) => [
     ...(/^[\w./-]+:v?\d+\.\d+\.\d+$/.test(image) ? [] : [`${name}: ${image} is not one version`]),
     ...compare(`${name}: imagePullPolicy`, imagePullPolicy, 'IfNotPresent'),
@@ -128,6 +134,8 @@ const places = {
   ...Object.fromEntries(tools.map(({ name }) => [name, beside(name)])),
   unknown: beside('unknown'),
   'posts beside the tools': beside('posts'),
+  vlagent: { namespace: LOGS, labels: { 'app.kubernetes.io/name': 'vlagent' } },
+  'vlagent beside the tools': beside('vlagent'),
   'prometheus in the blog': { namespace: 'blog', labels: { 'app.kubernetes.io/name': 'prometheus' } },
   'jaeger in the blog': { namespace: 'blog', labels: { 'app.kubernetes.io/name': 'jaeger' } },
 };
@@ -136,17 +144,64 @@ const toolArrows = [
   ...servers.map(({ name }) => [name, 'jaeger', 4318].join()),
   'grafana,prometheus,9090',
   'grafana,jaeger,16686',
+  'vlagent,victoria-logs,9428',
+  // The API server, which may be anywhere outside the blog's namespaces.
+  ...[443, 6443, 8443].flatMap((port) => Object.keys(network.FOREIGN).map((to) => ['vlagent', to, port].join())),
 ];
 
 /** With the tools, the allowed connections are those of the blog, those of the tools, and no other. */
-export const arrows = ({ blog, manifests }: Tools) =>
+export const arrows = ({ blog, manifests, agent }: Tools) =>
   network.otherArrows(
-    [...network.policies(blog), ...network.policies({ manifests })],
+    [...network.policies(blog), ...network.policies({ manifests: [...manifests, ...agent] })],
     { ...network.FOREIGN, ...network.own(blog), ...places },
     (from, to, port) =>
       toolArrows.includes([from, to, port].join()) || (!(to in places) && network.isArrow(from, to, port)),
-    tools.flatMap(({ ports }) => Object.values(ports)),
+    [...tools.flatMap(({ ports }) => Object.values(ports)), 6443, 8443],
   );
+
+/** Files of the node, read-only: one link for each container, and what the links lead to. */
+const NODE_FOLDERS = { containers: '/var/log/containers', pods: '/var/log/pods', docker: '/var/lib/docker/containers' };
+
+/** What an agent may ask the cluster: which pods are on its node. */
+const QUESTIONS = [
+  { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch'] },
+  { apiGroups: [''], resources: ['nodes'], verbs: ['get'] },
+  { apiGroups: [''], resources: ['namespaces'], verbs: ['list'] },
+];
+
+/** The agent is held to "restricted", but for its user, the node's log folders and its questions to the API server. */
+export function agent({ agent: manifests }: Tools): string[] {
+  const kinds = ['ClusterRole', 'ClusterRoleBinding', 'DaemonSet', 'NetworkPolicy', 'ServiceAccount'];
+  const [workload] = workloads({ manifests });
+  const { pod, container } = workload ?? {};
+  const folders = Object.entries(NODE_FOLDERS).map(([name, path]) => ({ name, hostPath: { path } }));
+  const mounts = Object.entries(NODE_FOLDERS).map(([name, mountPath]) => ({ name, mountPath, readOnly: true }));
+  return [
+    ...compare('vlagent: kinds', manifests.map(({ kind }) => kind).toSorted(), kinds),
+    ...manifests
+      .filter(({ kind, metadata }) => metadata.namespace !== (kind.startsWith('Cluster') ? undefined : LOGS))
+      .map(({ kind, metadata }) => `${kind} ${metadata.name} is in ${metadata.namespace}`),
+    ...compare(
+      'vlagent: may',
+      (manifests.find(({ kind }) => kind === 'ClusterRole') as { rules?: unknown })?.rules,
+      QUESTIONS,
+    ),
+    ...compare('vlagent: pod’s securityContext', pod?.securityContext, {
+      ...{ runAsUser: 0, runAsGroup: 0, seccompProfile: { type: 'RuntimeDefault' } },
+    }),
+    ...compare('vlagent: container’s securityContext', container?.securityContext, pods.CONTAINER_SECURITY),
+    ...['hostNetwork', 'hostPID', 'hostIPC'].flatMap((key) => compare(`vlagent: ${key}`, pod?.[key], undefined)),
+    ...compare('vlagent: volumes', pod?.volumes, [...folders, { name: 'data', emptyDir: { sizeLimit: '600Mi' } }]),
+    ...compare('vlagent: mounts', container?.volumeMounts, [...mounts, { name: 'data', mountPath: '/data' }]),
+    ...compare(
+      'vlagent: excludes',
+      container?.args?.find((arg) => arg.includes('excludeFilter')),
+      '-kubernetesCollector.excludeFilter=!kubernetes.pod_namespace:=blog',
+    ),
+    ...pods.resources({ manifests }, 'vlagent'),
+    ...images({ manifests }),
+  ];
+}
 
 /** Each part by its Service, and each copy by the SRV records of the headless one, whose port is named `http`. */
 export const scraping = ({ prometheus: { scrape_configs } }: Tools) => [
@@ -194,7 +249,18 @@ export function grafana({ manifests }: Tools): string[] {
   return Object.entries(QUIET).flatMap(([key, value]) => compare(key, settings[key], value));
 }
 
-export const namespaces = ({ namespace }: Tools) => namespaceRule({ namespace }, NAMESPACE);
+/** Only the agent's namespace allows folders of the node. */
+export const namespaces = ({ namespace: [tools, logs] }: Tools) => [
+  ...namespaceRule({ namespace: [tools as Manifest] }, NAMESPACE),
+  ...compare('namespace', logs?.metadata, {
+    name: LOGS,
+    labels: {
+      'app.kubernetes.io/part-of': LOGS,
+      'pod-security.kubernetes.io/enforce': 'privileged',
+      'pod-security.kubernetes.io/enforce-version': 'latest',
+    },
+  }),
+];
 
 /** The forwarded ports: those of the tools' pages, none of which is one of the blog's. */
 export function forwards({ blog: { skaffold } }: Tools): string[] {
@@ -209,6 +275,7 @@ export function forwards({ blog: { skaffold } }: Tools): string[] {
         { resourceName: 'grafana', port: 3000, localPort: 3001 },
         { resourceName: 'prometheus', port: 9090, localPort: 9090 },
         { resourceName: 'jaeger', port: 16686, localPort: 16686 },
+        { resourceName: 'victoria-logs', port: 9428, localPort: 9428 },
       ].map((it) => ({ resourceType: 'service', namespace: NAMESPACE, ...it })),
     ),
   ];

@@ -8,6 +8,7 @@ const titles: Record<string, (tools: Tools) => string[]> = {
   'every image is one version': rules.images,
   'every tool has requests and limits': rules.needs,
   'all tools together request at most 0.2 CPU and 512 MiB': (tools) => totals(tools, { cpu: 0.2, memory: 2 ** 29 }),
+  'the agent reads the log files of its node and asks which pods are there, and may do nothing else': rules.agent,
   'the storage of a tool is bounded and ends with its pod': rules.storage,
   'the tools are in a Namespace of their own, with no rights in the cluster and no Secret': rules.placesAndNames,
   'that Namespace refuses pods with more rights than "restricted"': rules.namespaces,
@@ -78,6 +79,24 @@ const wrong: [what: string, path: string, value: unknown, found: RegExp][] = [
     undefined,
     /^GF_PLUGINS_.* is undefined/,
   ],
+  ['an agent with a capability', 'vlagent container securityContext capabilities', {}, /vlagent: container’s.*drop/],
+  ['an agent that may write logs', 'vlagent container volumeMounts 1 readOnly', undefined, /vlagent: mounts/],
+  ['an agent that sees the whole node', 'vlagent spec template spec volumes 0 hostPath path', '/', /vlagent: volumes/],
+  ['an agent that may ask for Secrets', 'role rules 0 resources', ['pods', 'secrets'], /vlagent: may/],
+  ['an agent that reads everything', 'vlagent container args 1', '-x', /vlagent: excludes/],
+  [
+    'an agent `latest`',
+    'vlagent container image',
+    'victoriametrics/vlagent:latest',
+    /vlagent:latest is not one version/,
+  ],
+  ['lines sent elsewhere', 'sends spec egress 2 to', undefined, /vlagent → outside:9428 is allowed/],
+  [
+    'a store that takes no lines',
+    'store spec ingress 0 from 0 podSelector',
+    { matchLabels: { a: 'b' } },
+    /→ victoria-logs:9428 is not/,
+  ],
   ['a panel that asks nobody', 'dashboard panels 0 datasource uid', 'x', /there is no prometheus x/],
 ];
 
@@ -86,11 +105,15 @@ type Tree = Record<string, unknown>;
 function spoil(tools: Tools, path: string, value: unknown): void {
   const [first = '', ...keys] = path.split(' ');
   const find = (kind: string, name: string) =>
-    tools.manifests.find((it) => it.kind === kind && it.metadata.name === name) as unknown as Tree;
+    [...tools.manifests, ...tools.agent].find((it) => it.kind === kind && it.metadata.name === name) as unknown as Tree;
   const starts: Record<string, unknown> = {
     ...Object.fromEntries(rules.tools.map(({ name }) => [name, find('Deployment', name)])),
     'scrape-posts': find('NetworkPolicy', 'scrape-posts'),
     traces: find('NetworkPolicy', 'traces'),
+    sends: find('NetworkPolicy', 'vlagent'),
+    store: find('NetworkPolicy', 'victoria-logs'),
+    vlagent: find('DaemonSet', 'vlagent'),
+    role: find('ClusterRole', 'blog-vlagent'),
     service: find('Service', 'prometheus'),
     settings: find('ConfigMap', 'grafana-settings'),
     namespace: tools.namespace,

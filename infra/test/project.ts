@@ -24,6 +24,8 @@ type Container = {
   imagePullPolicy?: string;
   ports: { name: string; containerPort: number; hostPort?: number }[];
   envFrom?: { configMapRef: { name: string } }[];
+  args?: string[];
+  volumeMounts?: { name: string; mountPath: string; readOnly?: boolean }[];
   env?: { name: string; value?: string; valueFrom?: object }[];
   lifecycle?: Lifecycle;
   startupProbe?: Probe;

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { differences } from './differences.ts';
-import { NAMESPACE, readTools, servers } from './observability-rules.ts';
+import { LOGS, NAMESPACE, readTools, servers } from './observability-rules.ts';
 import { endings, rights, totals } from './pod-rules.ts';
 import { type Manifest, parts, readDocuments, readProject, root, workloads } from './project.ts';
 
@@ -115,18 +115,32 @@ const changes = (from: Manifest[], to: Manifest[]) =>
   describe('observability', () => {
     const inNamespace = (name: string) => render('observability').filter(({ metadata }) => metadata.namespace === name);
 
-    test('the blog is as in development, but that the five servers know where to send spans, and may', () => {
+    test('the blog is as in development, but that its settings name where to send spans and to find lines, and how', () => {
       const isAdded = (path: string) => /^NetworkPolicy (traces|scrape-[\w-]+)$/.test(path);
       const changed = changes(render('development'), inNamespace('blog'));
       expect(changed.filter((path) => !isAdded(path)).toSorted()).toEqual(
-        servers.map(({ name }) => `ConfigMap ${name}-settings/data/OTEL_EXPORTER_OTLP_ENDPOINT`).toSorted(),
+        [
+          ...servers.flatMap(({ name }) =>
+            ['LOG_FORMAT', 'LOG_LEVEL', 'OTEL_EXPORTER_OTLP_ENDPOINT'].map(
+              (key) => `ConfigMap ${name}-settings/data/${key}`,
+            ),
+          ),
+          'ConfigMap client-settings/data/LOGS_URL',
+        ].toSorted(),
       );
     });
 
     test('it deletes no Namespace when it ends, and puts nothing elsewhere', () => {
       const manifests = render('observability');
       expect(manifests.filter(({ kind }) => kind === 'Namespace')).toEqual([]);
-      expect(new Set(manifests.map(({ metadata }) => metadata.namespace))).toEqual(new Set(['blog', NAMESPACE]));
+      const isOfCluster = ({ kind }: Manifest) => kind.startsWith('ClusterRole');
+      expect(manifests.filter(isOfCluster).map(({ metadata }) => metadata.name)).toEqual([
+        'blog-vlagent',
+        'blog-vlagent',
+      ]);
+      expect(new Set(manifests.filter((it) => !isOfCluster(it)).map(({ metadata }) => metadata.namespace))).toEqual(
+        new Set(['blog', NAMESPACE, LOGS]),
+      );
     });
 
     test('the tools read their files under names that change with them', () => {
@@ -143,6 +157,7 @@ const changes = (from: Manifest[], to: Manifest[]) =>
         ['grafana', 0],
         ['jaeger', 0],
         ['prometheus', 0],
+        ['victoria-logs', 0],
       ]);
     });
 
