@@ -7,7 +7,7 @@ import { root } from '../lib/part-process.ts';
 const LEARNED = [
   'common/src/core/*.ts',
   '{posts,comments,query,moderation}/src/*.ts',
-  'event-bus/src/{log,publication,delivery,pusher,push-batch,tail,subscription,dead-letters}.ts',
+  'event-bus/src/{log,delivery,pusher,push-batch,tail,subscription,dead-letters}.ts',
 ];
 const find = (patterns: string[]) => globSync(patterns, { cwd: root }).map((file) => file.replaceAll('\\', '/'));
 /** The frame that a service is put into; details that a reader may take on trust; and what only copies need. */
@@ -15,7 +15,7 @@ const FRAME = [
   ...['common/src/run/', 'common/src/http/'],
   ...find([
     'common/src/core/{bus-kind,exchange,health,printable}.ts',
-    'event-bus/src/{arrivals,exact-json,standing}.ts',
+    'event-bus/src/{arrivals,exact-json,publication,standing}.ts',
   ]),
   ...find(['common/src/core/{acknowledgements,seal}.ts', 'moderation/src/judging.ts', 'event-bus/src/copies.ts']),
 ];
