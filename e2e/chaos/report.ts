@@ -50,7 +50,7 @@ function printFaults({ done, hasDisk }: Results): void {
   const caused = done.filter(({ failed }) => failed === undefined);
   const count = (name: string, some: Done[]) =>
     row(name, [...columns.map((part) => some.filter(hits(part)).length), some.length]);
-  row('fault', [...PARTS, 'all']);
+  row('fault', [...columns, 'all']);
   for (const kind of KINDS) {
     const name = kind === 'disk' && !hasDisk ? 'disk (none to fill: all locked)' : kind;
     const some = caused.filter((fault) => fault.kind === kind);
