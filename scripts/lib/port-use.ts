@@ -22,11 +22,20 @@ function tryToListen(port: number): Promise<NodeJS.ErrnoException | undefined> {
   });
 }
 
+/**
+ * A random port for tests. Each worker of Jest has its own ports: one that is free now may be that of a part which another
+ * worker's test starts, or has stopped.
+ */
+function somePort(each: number): number {
+  const worker = Number(process.env.JEST_WORKER_ID ?? 0) % 10;
+  return 15_000 + worker * each + Math.floor(Math.random() * each);
+}
+
 /** Free ports outside of the range for outgoing connections, so that a stopped part finds its own still free. */
 export async function freePorts(count: number): Promise<number[]> {
   const found = new Set<number>();
   while (found.size < count) {
-    const port = 15_000 + Math.floor(Math.random() * 15_000);
+    const port = somePort(1_500);
     if (!(await tryToListen(port))) found.add(port);
   }
   return [...found];
@@ -35,7 +44,7 @@ export async function freePorts(count: number): Promise<number[]> {
 /** A port from which on those at all these distances are free, also outside of the range for outgoing connections. */
 export async function freeBlock(distances: number[]): Promise<number> {
   for (;;) {
-    const first = 15_000 + Math.floor(Math.random() * 10_000);
+    const first = somePort(1_000);
     const taken = await Promise.all([...new Set(distances)].map((distance) => tryToListen(first + distance)));
     if (!taken.some(Boolean)) return first;
   }
