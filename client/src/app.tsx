@@ -7,9 +7,12 @@ import { FeedContext, useFeedState } from './blog/feed-context.ts';
 import { createFeedStore } from './blog/store.ts';
 import { Boundary } from './shared/boundary.tsx';
 import { Arrival } from './shared/place.tsx';
+import { hasSignIn } from './shared/sign-in.ts';
 
 /** Loaded when it is first opened. */
 const System = lazy(() => import('./system/system.tsx').then(({ System }) => ({ default: System })));
+
+const Account = lazy(() => import('./sign-in/account.tsx').then(({ Account }) => ({ default: Account })));
 
 /** The whole page: `/` is the blog, `/system` shows how the parts work, with the blog beside it where there is room. */
 export function App() {
@@ -40,6 +43,13 @@ export function App() {
               System
             </Link>
           </nav>
+          {hasSignIn() && (
+            <Boundary what="Sign-in">
+              <Suspense>
+                <Account />
+              </Suspense>
+            </Boundary>
+          )}
           {onBlog && <Connection />}
         </header>
         <main>

@@ -88,7 +88,7 @@ export class FakeBlog {
     const sent = { method: 'POST', path: url, key, traceparent: String(headers.get('traceparent')) };
     const read = async () => (await this.onGet(url)) ?? this.read(decodeURIComponent(url), params?.cursor ?? null);
     const write = async () => {
-      this.sent.push({ ...sent, body: JSON.parse(data) });
+      this.sent.push({ ...sent, body: data && JSON.parse(data) });
       return this.onPost(this.sent.at(-1) as Sent);
     };
     const { status = 200, body = {}, headers: answered = {} } = await (method === 'post' ? write() : read());

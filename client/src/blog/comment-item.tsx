@@ -1,6 +1,7 @@
 import { memo, useState } from 'react';
 import { Link } from 'wouter';
 import { journeyAddress } from '../shared/addresses.ts';
+import { By } from '../shared/by.tsx';
 import { TimeStamp } from '../shared/time.tsx';
 import { ON_ITS_WAY, type Own } from './own.ts';
 import type { Comment } from './types.ts';
@@ -10,7 +11,7 @@ type Props = { comment: Comment; own: Own | undefined };
 
 /** A comment by its status: approved text is shown to everyone, pending text only to the reader who wrote it. */
 export const CommentItem = memo(function CommentItem({ comment, own }: Props) {
-  const { id, status, createdAt } = comment;
+  const { id, status, createdAt, author } = comment;
   const [before] = useState(status);
   const text = status === 'approved' ? comment.content : status === 'pending' ? own?.texts.content : undefined;
   return (
@@ -24,7 +25,7 @@ export const CommentItem = memo(function CommentItem({ comment, own }: Props) {
       {status === 'rejected' && <p className="note">This comment was rejected.</p>}
       {status === 'pending' && <p className="note">{own && !own.arrived ? ON_ITS_WAY : 'Awaiting moderation'}</p>}
       <p className="meta row">
-        <TimeStamp value={createdAt} /> <Link href={journeyAddress(id)}>Journey</Link>
+        <By author={author} /> <TimeStamp value={createdAt} /> <Link href={journeyAddress(id)}>Journey</Link>
       </p>
     </li>
   );

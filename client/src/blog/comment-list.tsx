@@ -36,6 +36,6 @@ export function CommentList({ entry, own, isWhole }: Props) {
   return items.length > 0 && <ol className="comments stack">{items}</ol>;
 }
 
-const asComment = ({ id, postId, createdAt }: Own): Comment => ({
-  ...{ id, postId, createdAt, content: null, status: 'pending', seq: Number.MAX_SAFE_INTEGER },
+const asComment = ({ id, postId, createdAt, author }: Own): Comment => ({
+  ...{ id, postId, createdAt, author, content: null, status: 'pending', seq: Number.MAX_SAFE_INTEGER },
 });

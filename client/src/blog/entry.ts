@@ -72,9 +72,9 @@ function arranged(before: Entry, after: Entry, all: Comment[], loaded: readonly 
   });
 }
 
-/** The news on top of what is known. A field that is null in the news is unknown there. */
+/** The news on top of what is known. A field that is null or missing in the news is unknown there. */
 const filled = <Item extends object>(known: Item, news: Item): Item =>
-  settled(known, { ...known, ...Object.fromEntries(Object.entries(news).filter(([, value]) => value !== null)) });
+  settled(known, { ...known, ...Object.fromEntries(Object.entries(news).filter(([, value]) => value != null)) });
 
 /** The old object if the new one has the same content, so that memoized components do not render again. */
 export function settled<Item extends object>(old: Item, now: Item): Item {

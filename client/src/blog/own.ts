@@ -1,7 +1,7 @@
 // The reader's own posts and comments between their 201 and their arrival in the read model (read-your-writes).
 
 import { keep, loadKept } from '../shared/kept.ts';
-import { fieldsOf, itemsOf } from '../shared/parse.ts';
+import { type Author, authorOf, fieldsOf, itemsOf } from '../shared/parse.ts';
 import { settled } from './entry.ts';
 import type { Feed } from './feed.ts';
 import { createPost, type Post, type Texts } from './types.ts';
@@ -15,6 +15,7 @@ export type Own = {
   /** The fields that were sent. */
   texts: Texts;
   createdAt: string | null;
+  author?: Author | undefined;
   /** The time of the 201, in milliseconds of this browser's clock. */
   sentAt: number;
   /** It came by the stream or a list, which is shown from then on. */
@@ -34,7 +35,7 @@ export function loadOwn(now = Date.now()): Own[] {
 function parseOwn(value: unknown): Own | undefined {
   const own = fieldsOf(value) as Own;
   const isWhole = [own.id, own.postId, ...Object.values(fieldsOf(own.texts))].every((text) => typeof text === 'string');
-  return isWhole && own.texts ? own : undefined;
+  return isWhole && own.texts ? { ...own, author: authorOf(own.author) } : undefined;
 }
 
 export const saveOwn = (list: readonly Own[]): void => keep(KEY, list);
@@ -61,5 +62,5 @@ export function settleOwn(list: readonly Own[], feed: Feed): { own: readonly Own
 
 /** An own item in the form of a post, sorted to the top of the list. */
 export function ownPost(own: Own): Post {
-  return createPost(own.id, { ...own.texts, createdAt: own.createdAt }, Number.MAX_SAFE_INTEGER);
+  return createPost(own.id, { ...own.texts, createdAt: own.createdAt, author: own.author }, Number.MAX_SAFE_INTEGER);
 }

@@ -1,6 +1,7 @@
 import { memo, useId } from 'react';
 import { Link } from 'wouter';
 import { postAddress } from '../shared/addresses.ts';
+import { By } from '../shared/by.tsx';
 import { TimeStamp } from '../shared/time.tsx';
 import { CommentForm } from './comment-form.tsx';
 import { CommentList, NEWEST } from './comment-list.tsx';
@@ -32,6 +33,7 @@ export const PostItem = memo(function PostItem({ entry, own, sent, isWhole = fal
           {isWhole ? title : <Link href={postAddress(post.id)}>{title}</Link>}
         </Heading>
         <p className="meta row">
+          <By author={post.author} />
           <TimeStamp value={post.createdAt} />
           {sent && <span>{ON_ITS_WAY}</span>}
           {!sent && isCut && <Link href={postAddress(post.id)}>All {countText(post.commentCount)}</Link>}

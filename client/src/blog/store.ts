@@ -7,6 +7,7 @@ import { createBatch } from '../shared/batch.ts';
 import { RequestError } from '../shared/http.ts';
 import { noteShown } from '../shared/journey-notes.ts';
 import { openLiveStream } from '../shared/live-stream.ts';
+import { hasSignIn } from '../shared/sign-in.ts';
 import type { StreamState } from '../shared/source.ts';
 import * as feeds from './feed.ts';
 import { postOf } from './fields.ts';
@@ -36,6 +37,8 @@ export type FeedState = {
 };
 
 export type FeedStore = ReturnType<typeof createFeedStore>;
+
+const signedIn = async (signal: AbortSignal) => (await import('../sign-in/session.ts')).signedIn(signal);
 
 /** Creates the blog's state. */
 export function createFeedStore() {
@@ -198,19 +201,31 @@ export function createFeedStore() {
   }
 
   /** Sends an own item and keeps showing it until it arrives, which may be before its answer (optimistic update). */
-  const submissions = createSubmissions(async (form, texts, key, signal) => {
-    const postId = postOf(form);
-    const kind = postId === undefined ? 'post' : 'comment';
-    const { id, createdAt } = await publish(postId, texts, key, signal);
-    announce(`Your ${kind} is on its way.`);
-    // Without an id it cannot be matched with an arriving item, so it is shown when it arrives.
-    if (id === undefined) return;
-    ownIds.add(id);
-    const item: Own = { kind, id, postId: postId ?? id, texts, createdAt, sentAt: Date.now(), arrived: false };
-    const own = [...state.own.filter((other) => other.id !== id), item];
-    set({ own, feed: withRecent(feeds.withShown(state.feed, [id])) });
-    seek();
-  });
+  const submissions = createSubmissions(
+    async (form, texts, key, signal) => {
+      const postId = postOf(form);
+      const kind = postId === undefined ? 'post' : 'comment';
+      const { id, createdAt, author } = await publish(postId, texts, key, signal);
+      announce(`Your ${kind} is on its way.`);
+      // Without an id it cannot be matched with an arriving item, so it is shown when it arrives.
+      if (id === undefined) return;
+      ownIds.add(id);
+      const item: Own = {
+        kind,
+        id,
+        postId: postId ?? id,
+        texts,
+        createdAt,
+        author,
+        sentAt: Date.now(),
+        arrived: false,
+      };
+      const own = [...state.own.filter((other) => other.id !== id), item];
+      set({ own, feed: withRecent(feeds.withShown(state.feed, [id])) });
+      seek();
+    },
+    hasSignIn() ? signedIn : undefined,
+  );
 
   return {
     submissions,

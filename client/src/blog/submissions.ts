@@ -17,17 +17,21 @@ type Submission = {
   /** The reason for the retry, as shown to the reader. */
   note: string | undefined;
   error: Mistake | undefined;
+  /** It waits until somebody is signed in. */
+  asksToSignIn: boolean;
 };
 
-const IDLE = { busy: false, note: undefined, error: undefined };
+const IDLE = { busy: false, note: undefined, error: undefined, asksToSignIn: false };
 const startOf = (draft: Draft): Submission => ({ ...IDLE, draft, busy: draft.sending });
 
 /**
  * Creates the state of all forms. A submission is retried until it is answered, also after a reload. Editing a text
  * cancels it, because another text is another submission. A draft is kept until it was acknowledged.
+ * @param signedIn resolves once somebody is signed in; undefined where there is no sign-in
  */
 export function createSubmissions(
   send: (form: string, texts: Texts, key: string, signal: AbortSignal) => Promise<void>,
+  signedIn?: (signal: AbortSignal) => Promise<void>,
 ) {
   const known = new Map<string, Submission>();
   /** Each ends the submission of a form. */
@@ -58,7 +62,8 @@ export function createSubmissions(
   /**
    * Without an answer, or with a 5xx, a request may or may not have been carried out; a 429 says that it was not. It is
    * repeated with the same Idempotency-Key after `Retry-After` plus jitter, without a limit. `navigator.onLine` is ignored,
-   * because a blog on the same machine works without a network.
+   * because a blog on the same machine works without a network. A 401 where there is sign-in is repeated once somebody is
+   * signed in, maybe in another window, or after a reload.
    */
   async function sendUntilAnswered(form: string, signal: AbortSignal) {
     const { draft } = of(form);
@@ -79,10 +84,16 @@ export function createSubmissions(
       clearTimeout(slow);
       if (signal.aborted) return;
       if (failure === undefined) return set(form, { ...IDLE, draft: EMPTY });
-      const refused = { ...IDLE, draft: { ...draft, sending: false } };
-      if (!mayPass(failure)) return set(form, { ...refused, error: explain(form, failure) });
-      set(form, { busy: false });
-      say(explainWait(failure));
+      // 422: the key belongs to a text of another user, who was signed in before.
+      const key = failure instanceof RequestError && failure.status === 422 ? '' : draft.key;
+      const refused = { ...IDLE, draft: { ...draft, key, sending: false } };
+      const isSignedOut = signedIn !== undefined && failure instanceof RequestError && failure.status === 401;
+      if (!isSignedOut && !mayPass(failure)) return set(form, { ...refused, error: explain(form, failure) });
+      if (isSignedOut && !of(form).asksToSignIn) announce(SIGN_IN);
+      set(form, { busy: false, asksToSignIn: isSignedOut });
+      if (isSignedOut) set(form, { note: SIGN_IN });
+      else say(explainWait(failure));
+      if (isSignedOut) await signedIn(signal);
       await pause((failure.retryAfterMs ?? 0) + backoffMs(attempt), signal);
     }
   }
@@ -132,6 +143,7 @@ function mayPass(failure: unknown): failure is RequestError {
   return status === undefined || status === 429 || status >= 500;
 }
 
+const SIGN_IN = 'Sign in to send it. What you typed is kept, and is sent as soon as you are signed in.';
 const MEANWHILE = 'It is stored at most once. Changing the text cancels it.';
 const STOPPED = 'Sending was cancelled. If the blog has stored it already, it will appear.';
 

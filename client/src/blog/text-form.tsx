@@ -1,4 +1,5 @@
 import { type ChangeEvent, Fragment, type KeyboardEvent, useId, useSyncExternalStore } from 'react';
+import { signInAddress } from '../shared/sign-in.ts';
 import { useFeedStore } from './feed-context.ts';
 import { formFields, lengthOf } from './fields.ts';
 
@@ -7,7 +8,9 @@ type Props = { form: string; button: string; primary?: boolean };
 /** A form of labelled fields with their limits, an error or status beside them, and a button that shows progress. */
 export function TextForm({ form, button, primary }: Props) {
   const { submissions } = useFeedStore();
-  const { draft, busy, note, error } = useSyncExternalStore(submissions.subscribe, () => submissions.of(form));
+  const { draft, busy, note, error, asksToSignIn } = useSyncExternalStore(submissions.subscribe, () =>
+    submissions.of(form),
+  );
   const again = draft.sending && note !== undefined;
   const submit = () => submissions.submit(form);
   const id = useId();
@@ -65,7 +68,7 @@ export function TextForm({ form, button, primary }: Props) {
       )}
       {note && (
         <p className="waits" id={`${id}-note`}>
-          {note}
+          {note} {asksToSignIn && <a href={signInAddress()}>Sign in</a>}
         </p>
       )}
       <button type="submit" className={primary ? 'primary' : undefined} aria-disabled={busy}>

@@ -1,12 +1,14 @@
 // The blog's data as the page uses it: the types, and what makes them from an answer.
 
-import { type Fields, numberOf, textOf } from '../shared/parse.ts';
+import { type Author, authorOf, type Fields, numberOf, textOf } from '../shared/parse.ts';
 
 /** A post of the read model. Only ids are certain: an event may have come without the other fields. */
 export type Post = {
   id: string;
   title: string | null;
   createdAt: string | null;
+  /** Undefined for a post that was written without sign-in. */
+  author?: Author | undefined;
   seq: number;
   commentCount: number;
 };
@@ -16,6 +18,7 @@ export const createPost = (id: string, fields: Fields, seq: number, commentCount
   id,
   title: textOf(fields.title) ?? null,
   createdAt: textOf(fields.createdAt) ?? null,
+  author: authorOf(fields.author),
   seq: numberOf(fields.seq) ?? seq,
   commentCount: numberOf(fields.commentCount) ?? commentCount,
 });
@@ -31,6 +34,7 @@ export type Comment = {
   content: string | null;
   status: Status;
   createdAt: string | null;
+  author?: Author | undefined;
   seq: number;
 };
 

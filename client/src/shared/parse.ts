@@ -13,6 +13,19 @@ export const itemsOf = <Item>(value: unknown, parse: (item: unknown, at: number)
 export const textOf = (value: unknown): string | undefined =>
   typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
 
+/** A person: the id that stays, and the name to show. */
+export type Author = { id: string; name: string };
+
+const authors = new Map<string, Author>();
+
+/** A person. Equal ones are one object, so that the page sees that nothing has changed. */
+export function authorOf(value: unknown): Author | undefined {
+  const { id, name } = fieldsOf(value);
+  if (typeof id !== 'string' || typeof name !== 'string') return undefined;
+  const key = JSON.stringify([id, name]);
+  return authors.get(key) ?? authors.set(key, { id, name }).get(key);
+}
+
 export const numberOf = (value: unknown): number | undefined =>
   typeof value === 'number' && Number.isFinite(value) ? value : undefined;
 

@@ -1,0 +1,8 @@
+// Whether there is sign-in, and its address. The rest of it is loaded only where there is.
+
+/** True if the gateway has marked the page: it sends people to auth. */
+export const hasSignIn = (): boolean => document.querySelector('meta[name="sign-in"]') !== null;
+
+/** The address that leads to the issuer, and then back to what is shown now. */
+export const signInAddress = (): string =>
+  `/login?${new URLSearchParams({ return: window.location.pathname + window.location.search })}`;

@@ -1,0 +1,80 @@
+// The signed-in user of this browser, as auth knows it.
+
+import { announce } from '../shared/announce.ts';
+import { backoffMs } from '../shared/backoff.ts';
+import { read, request } from '../shared/http.ts';
+import { authorOf, fieldsOf } from '../shared/parse.ts';
+
+/** `user` is null for nobody, and undefined until auth has answered. `isAway`: auth did not answer the last time. */
+export type Session = { user?: ReturnType<typeof authorOf> | null; isAway: boolean };
+
+let session: Session = { isAway: false };
+let asking: Promise<void> | undefined;
+let again: ReturnType<typeof setTimeout> | undefined;
+const listeners = new Set<() => void>();
+
+function set(next: Session) {
+  session = next;
+  for (const listener of listeners) listener();
+}
+
+export const getSession = (): Session => session;
+
+export function subscribe(listener: () => void) {
+  listeners.add(listener);
+  return () => void listeners.delete(listener);
+}
+
+/** Asks for the user, and retries until auth answers. */
+export function refresh(attempt = 0): Promise<void> {
+  clearTimeout(again);
+  asking ??= ask(attempt).finally(() => {
+    asking = undefined;
+  });
+  return asking;
+}
+
+async function ask(attempt: number) {
+  try {
+    const { data } = await read({ url: '/me' });
+    set({ user: authorOf(fieldsOf(data).user) ?? null, isAway: false });
+  } catch {
+    set({ ...session, isAway: true });
+    again = setTimeout(refresh, backoffMs(attempt), attempt + 1);
+  }
+}
+
+/** Keeps the user up to date: another window may sign in or out. */
+export function watch() {
+  void refresh();
+  const onReturn = () => void (document.visibilityState === 'visible' && refresh());
+  window.addEventListener('focus', onReturn);
+  document.addEventListener('visibilitychange', onReturn);
+  return () => {
+    clearTimeout(again);
+    window.removeEventListener('focus', onReturn);
+    document.removeEventListener('visibilitychange', onReturn);
+  };
+}
+
+/** Resolves once somebody is signed in, at once if so; never after it was aborted. */
+export async function signedIn(signal: AbortSignal): Promise<void> {
+  await refresh();
+  await new Promise<void>((resolve) => {
+    const check = () => session.user && resolve();
+    signal.addEventListener('abort', subscribe(check));
+    check();
+  });
+}
+
+/** Ends the session, for all windows. */
+export async function signOut() {
+  try {
+    await request({ method: 'POST', url: '/logout' });
+    set({ user: null, isAway: false });
+    announce('You are signed out.');
+  } catch {
+    announce('Signing out did not work. Try again.');
+    void refresh();
+  }
+}
