@@ -15,7 +15,7 @@ COPY --chown=node:node $PART/package.json $PART/
 FROM base AS development
 ARG PART
 COPY --chown=node:node scripts/package.json scripts/
-RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev -w @blog/$PART -w @blog/scripts
+RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev -w $PART -w scripts
 COPY --chown=node:node scripts scripts
 COPY --chown=node:node common common
 COPY --chown=node:node $PART $PART
@@ -26,7 +26,7 @@ CMD ["node", "scripts/run/container.ts"]
 
 FROM base AS dependencies
 ARG PART
-RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev -w @blog/$PART
+RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev -w $PART
 
 # Only Node, the sources and the packages of one server. It runs with a read-only root file system.
 FROM node:26.10.0-slim AS production

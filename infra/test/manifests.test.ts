@@ -153,9 +153,9 @@ const wrong: Wrong[] = [
 
   ['a Namespace that Windows gets not', 'hooks 1 host os', ['linux'], /^hooks: systems/],
   ['a hook before the Namespace', 'hooks 0 host command', ['node', 'x.mjs'], /^hooks: node x.mjs is not/],
-  ['a deployment that makes no token', 'profiles 0 patches 7', undefined, /^hooks of profiles.0.profile is "scaled"/],
-  ['tools without their Namespace', 'profiles 3 patches 1', undefined, /^hooks of profiles.4 is undefined/],
-  ['tools that nobody starts', 'profiles 3 patches 3', undefined, /^hooks of profiles.4 is undefined/],
+  ['a deployment that makes no token', 'profiles 0 patches 8', undefined, /^hooks of profiles.0.profile is "scaled"/],
+  ['tools without their Namespace', 'profiles 4 patches 1', undefined, /^hooks of profiles.5 is undefined/],
+  ['tools that nobody starts', 'profiles 4 patches 3', undefined, /^hooks of profiles.5 is undefined/],
   ['a token in a profile for development', 'profiles 0 name', 'x', /^hooks of profiles.0.profile is "x"/],
 
   ['a rule missing at the source', 'NetworkPolicy spec egress 0', undefined, /^posts → event-bus:4005 is not allowed/],

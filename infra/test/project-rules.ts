@@ -119,6 +119,7 @@ export function hooks({ skaffold: { deploy, profiles = [] } }: Project): string[
     ...compare('hooks of profiles', added, [
       { profile: 'production', op: 'add', path, value: { host: { command } } },
       { profile: 'scaled', op: 'add', path, value: { host: { command: [...command, 'nats-token'] } } },
+      { profile: 'login', op: 'add', path, value: { host: { command: [...command, 'oidc-client'] } } },
       ...before.map(({ os, command }) => ({
         profile: 'observability',
         op: 'add',
