@@ -73,14 +73,16 @@ function run(
     expect(secret().stringData.token).toBe(token);
   });
 
-  test('of the quorum is made by its name, and no other Secret is', () => {
+  test('of the quorum and that of auth are made by their names, and no other Secret is', () => {
     createKubectl();
     expect(run({}, 'nats-token')).toMatchObject({ status: 0, stdout: 'Secret nats-token: created.\n' });
     expect(secret().metadata.name).toBe('nats-token');
     expect(calls().at(0)).toEqual(expect.arrayContaining(['get', 'secret', 'nats-token']));
+    rmSync(join(folder, 'secret'));
+    expect(run({}, 'oidc-client')).toMatchObject({ status: 0, stdout: 'Secret oidc-client: created.\n' });
     expect(run({}, 'x-token')).toMatchObject({ status: 2, stderr: expect.stringMatching(/^Usage: /) });
     expect(run({}, 'nats-token', 'x')).toMatchObject({ status: 2 });
-    expect(calls()).toHaveLength(2);
+    expect(calls()).toHaveLength(4);
   });
 
   test('is another one in each installation', () => {
