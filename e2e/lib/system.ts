@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
-import { PARTS, SERVICES } from '../../common/src/run/parts.ts';
+import { PARTS, SERVICES, SIGN_IN_PORTS } from '../../common/src/run/parts.ts';
 import { ask } from '../../scripts/lib/control.ts';
 import { copyNames, folderOf, freeLayout, partOf, portAbove } from '../../scripts/lib/copies.ts';
 import { findNats } from '../../scripts/lib/nats.ts';
@@ -16,8 +16,9 @@ import { get, post, until } from './http.ts';
 
 /** A free port for each part. */
 async function freePlaces(): Promise<Record<string, number>> {
-  const numbers = await freePorts(PARTS.length);
-  return Object.fromEntries(PARTS.map((name, i) => [name, numbers[i] as number]));
+  const names = [...PARTS, ...Object.keys(SIGN_IN_PORTS)];
+  const numbers = await freePorts(names.length);
+  return Object.fromEntries(names.map((name, i) => [name, numbers[i] as number]));
 }
 
 export type Subscription = {
@@ -101,7 +102,7 @@ export async function startSystem(...options: string[]) {
     const alone = part === 'client' || (part === 'event-bus' && 'missing' in findNats());
     return options.includes(part) ? [] : copyNames(part, alone ? 1 : count).slice(0, scaled.get(part));
   };
-  const wanted = PARTS.flatMap(copiesOf);
+  const wanted = [...PARTS.flatMap(copiesOf), ...(options.includes('--login') ? ['auth'] : [])];
   const services = () => SERVICES.flatMap(copiesOf);
 
   /** Runs `npm run part -- stop posts` or another command; returns its output. */

@@ -19,7 +19,7 @@ export const withData = ['query', ...inBackup];
  * Only a reset touches the database of auth. A backup of it would hold the keys that sign, and a restore would revive sessions that
  * were ended since; posts and comments have their authors themselves.
  */
-const NOT_COPIED = 'auth';
+export const NOT_COPIED = 'auth';
 
 /** The folder of the log files of `npm start -- --logs`, in the data folder. */
 export const LOG_FOLDER = 'logs';

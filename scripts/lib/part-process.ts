@@ -1,6 +1,7 @@
 // The processes of each part: their files, and the settings that the runner gives them.
-import { join } from 'node:path';
-import { PORTS, SERVERS, SERVICES, urlSetting } from '@blog/common/run/parts.ts';
+import { randomBytes } from 'node:crypto';
+import { join, relative } from 'node:path';
+import { PORTS, SERVERS, SERVICES, SIGN_IN_PORTS, type SignInPart, urlSetting } from '@blog/common/run/parts.ts';
 import { copyNames, folderOf, NATS_PORT, partOf, portAbove } from './copies.ts';
 import type { NodeSpec } from './nats.ts';
 import { createTurns, type PartSpec } from './supervisor.ts';
@@ -20,6 +21,8 @@ export type Options = {
   copies?: Map<string, number>;
   /** The addresses of NATS, behind copies of the bus. */
   natsUrl?: string;
+  /** The settings of auth and of its issuer: there is sign-in. */
+  signIn?: NodeJS.ProcessEnv;
 };
 
 /** The names of a part's processes. */
@@ -34,6 +37,7 @@ export const decidedSettings = new Map([
   ['PORT', 'use --port PART=NUMBER'],
   ['DATA_DIR', 'use --data DIR'],
   ['COPY_NAME', 'use --copies NUMBER'],
+  ['AUTH_URL', 'use --login'],
   ...SERVERS.map((part): [string, string] => [urlSetting(part), `use --port ${part}=NUMBER`]),
   ...['RATE_WRITES', 'RATE_READS', 'STREAMS', 'TRUSTED_PROXIES'].map((name): [string, string] => [
     name,
@@ -41,9 +45,9 @@ export const decidedSettings = new Map([
   ]),
 ]);
 
-/** The ports of all parts, and of NATS; `moved` overrides some, as `posts=14000`. */
+/** The ports of all parts, those of sign-in too, and of NATS; `moved` overrides some, as `posts=14000`. */
 export function portsOf(moved: string[]): Map<string, number> {
-  const ports = new Map<string, number>([...Object.entries(PORTS), ['nats', NATS_PORT]]);
+  const ports = new Map<string, number>(Object.entries({ ...PORTS, ...SIGN_IN_PORTS, nats: NATS_PORT }));
   for (const setting of moved) {
     const [name = '', port = ''] = setting.split('=');
     if (!ports.has(name))
@@ -56,12 +60,29 @@ export function portsOf(moved: string[]): Map<string, number> {
   return ports;
 }
 
+/** The parts of `--login`, in the order of the start: a real issuer, named in the environment, runs elsewhere. */
+export const signInParts: SignInPart[] = process.env.OIDC_ISSUER ? ['auth'] : ['issuer', 'auth'];
+
+/** The settings of auth and of the issuer to play with. For a real issuer they are those of the environment. */
+export function signInSettings(ports: Map<string, number>): NodeJS.ProcessEnv {
+  const PUBLIC_URL = process.env.PUBLIC_URL || `http://localhost:${ports.get('client')}`;
+  if (process.env.OIDC_ISSUER) return { PUBLIC_URL };
+  const OIDC_CLIENT_SECRET = randomBytes(24).toString('base64url');
+  return {
+    PUBLIC_URL,
+    OIDC_ISSUER: `http://localhost:${ports.get('issuer')}`,
+    OIDC_CLIENT_ID: 'blog',
+    OIDC_CLIENT_SECRET,
+  };
+}
+
 /** The process of a part, wherever it runs. In development its sources are watched; Vite watches the page's. */
 export function processOf(name: string, production: boolean) {
   const source = name === 'client' ? 'server' : 'src';
-  const watch = production ? undefined : [source, join('..', 'common', 'src')];
+  const folder = join(root, name === 'issuer' ? join('auth', 'issuer') : name);
+  const watch = production ? undefined : [source, relative(folder, join(root, 'common', 'src'))];
   const args = production && name === 'client' ? ['--production'] : [];
-  return { name, folder: join(root, name), main: `${source}/main.ts`, args, watch };
+  return { name, folder, main: `${source}/main.ts`, args, watch };
 }
 
 /**
@@ -75,7 +96,7 @@ const turns = new Map<string, ReturnType<typeof createTurns>>();
 
 /** The process of a part, or of one of its copies: `posts-1`. */
 export function specOf(name: string, options: Options): PartSpec {
-  const { dataDir, production, ports, natsUrl } = options;
+  const { dataDir, production, ports, natsUrl, signIn } = options;
   const part = partOf(name);
   const port = portOf(name, options);
   // A swapped-in part may listen on either loopback address.
@@ -106,6 +127,8 @@ export function specOf(name: string, options: Options): PartSpec {
     for (const part of SERVERS) env[urlSetting(part)] = url(part);
     env.CONTROL = process.env.CONTROL || (production ? 'off' : 'on');
   }
+  if (signIn && ['posts', 'comments', 'client'].includes(part)) env.AUTH_URL = url('auth');
+  if (part === 'auth' || part === 'issuer') Object.assign(env, signIn);
   if (name !== part && !turns.has(part)) turns.set(part, createTurns());
   return { ...processOf(part, production), name, port, env, inTurn: turns.get(part) };
 }

@@ -3,7 +3,7 @@ import { relative } from 'node:path';
 import { printable } from '@blog/common/core/printable.ts';
 import { PARTS } from '@blog/common/run/parts.ts';
 import { partOf } from '../lib/copies.ts';
-import { type Options, portOf, processNames } from '../lib/part-process.ts';
+import { type Options, portOf, processNames, signInParts } from '../lib/part-process.ts';
 import type { Part } from '../lib/supervisor.ts';
 
 /** The folder relative to the current one, and with what to read its files. */
@@ -41,6 +41,8 @@ export function createGreeting(wanted: Part[], options: Options, logFolder?: str
       const api = options.production ? '' : `; its API: ${origin}/docs`;
       return `${origin}   (the blog; its inner workings: ${origin}/system${api})`;
     }
+    if (part === 'auth') return `${origin}   (sign in at ${options.signIn?.PUBLIC_URL}/login)`;
+    if (part === 'issuer') return `${origin}   (to play with: you are Ada or Grace, without a password)`;
     return origin + ({ posts: '/posts', query: '/posts', 'event-bus': '/events' }[part] ?? '');
   }
 
@@ -87,7 +89,8 @@ export function createGreeting(wanted: Part[], options: Options, logFolder?: str
           : `Ready after ${seconds} s, except for parts that did not start:`,
         ...notReady.map((name) => `  ${name.padEnd(width)} ${lastWordOf(name)}`),
         // The blog comes first here, though the parts are started in the other order.
-        ...PARTS.filter(answers)
+        ...[...signInParts, ...PARTS]
+          .filter(answers)
           .map((part) => `  ${part.padEnd(width)} ${addressOf(part)}${copiesOf(part)}`)
           .reverse(),
         ...(nodes.length > 0 ? [`  ${'nats'.padEnd(width)} ${options.natsUrl?.replaceAll(',', ', ')}`] : []),

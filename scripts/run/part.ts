@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { printable } from '@blog/common/core/printable.ts';
 import { fileOf } from '@blog/common/run/data.ts';
 import { isPart } from '@blog/common/run/parts.ts';
-import { withData } from '../data/data-folder.ts';
+import { NOT_COPIED, withData } from '../data/data-folder.ts';
 import { showTables } from '../data/tables.ts';
 import { type Answer, ask } from '../lib/control.ts';
 import { folderOf, ordinalOf, partOf } from '../lib/copies.ts';
@@ -25,8 +25,9 @@ const [verb = '', name = ''] = command;
 
 /** The newest rows of a part's tables; undefined if there is no database. */
 function tables(): Answer | undefined {
-  if (!withData.includes(partOf(name))) {
-    return { code: 2, text: `There is no part "${name}" with tables. Those that have some: ${withData.join(', ')}` };
+  const known = [...withData, NOT_COPIED];
+  if (!known.includes(partOf(name))) {
+    return { code: 2, text: `There is no part "${name}" with tables. Those that have some: ${known.join(', ')}` };
   }
   const file = fileOf(folderOf(dataDir, name), partOf(name));
   if (!existsSync(file)) return undefined;
@@ -39,7 +40,7 @@ function tables(): Answer | undefined {
 
 /** The same command for a cluster, which `skaffold dev` runs without a runner on this machine. */
 function inCluster(): string {
-  const part = isPart(partOf(name)) ? partOf(name) : 'posts';
+  const part = isPart(partOf(name)) || name === 'auth' ? partOf(name) : 'posts';
   const pod = ordinalOf(name) === undefined ? `-l app.kubernetes.io/name=${part}` : name;
   const kind = part === 'client' ? 'deployment' : 'statefulset';
   const lines: Record<string, string> = {

@@ -17,6 +17,8 @@ import {
   portOf,
   portsOf,
   processNames,
+  signInParts,
+  signInSettings,
   specOf,
 } from '../lib/part-process.ts';
 import { whyTaken } from '../lib/port-use.ts';
@@ -51,6 +53,7 @@ const { without, count, logs, ...given } = optionsOrUsage(() => {
       data: dataOption,
       logs: { type: 'boolean', default: false },
       production: { type: 'boolean', default: false },
+      login: { type: 'boolean', default: false },
     },
   });
   const without = values.without.flatMap((names) => names.split(','));
@@ -60,15 +63,17 @@ const { without, count, logs, ...given } = optionsOrUsage(() => {
   if (!Number.isInteger(count) || count < 1 || count > MOST_COPIES) {
     throw new Error(`--copies ${values.copies}: expected a number from 1 to ${MOST_COPIES}`);
   }
+  const ports = portsOf(values.port);
   return {
     without,
     count,
     logs: values.logs,
-    ports: portsOf(values.port),
+    ports,
+    signIn: values.login ? signInSettings(ports) : undefined,
     dataDir: dataDirOf(values.data),
     production: values.production,
   };
-}, 'Usage: npm start -- [--copies NUMBER] [--without PART] [--port PART=NUMBER] [--data DIR] [--logs] [--production]');
+}, 'Usage: npm start -- [--copies NUMBER] [--without PART] [--port PART=NUMBER] [--data DIR] [--login] [--logs] [--production]');
 for (const [name, instead] of decidedSettings) {
   if (process.env[name]) fail(`npm start does not take ${name} from the environment: ${instead}. Unset it.`, 2);
 }
@@ -90,6 +95,7 @@ const options: Options = { ...given, natsUrl, copies: new Map(inCopies.map((part
 /** In the order of the start. */
 const specs: PartSpec[] = [
   ...nodes.map((node) => nodeSpec(node, (nats as { program: string }).program)),
+  ...(options.signIn ? signInParts : []).map((name) => specOf(name, options)),
   ...PARTS.flatMap((part) => processNames(part, options)).map((name) => specOf(name, options)),
 ];
 const balancer = balancerOf(options);
