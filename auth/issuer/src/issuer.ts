@@ -95,7 +95,8 @@ const page = (main: string) => `<!doctype html>
 <style>
   body { font: 1.125rem/1.5 system-ui; max-width: 26rem; margin: 10vh auto; padding: 0 1rem }
   button { font: inherit; display: block; width: 100%; padding: 0.75rem; margin: 0.75rem 0; cursor: pointer }
-  aside { border: 2px dashed; padding: 0.5rem 1rem }
+  h1 { font-size: 1.5rem }
+  aside { margin-top: 2rem; border: 2px dashed; padding: 0.5rem 1rem }
 </style>
 <main>${main}</main>
 <aside>This is an issuer to play with, not for real use: it asks for no password and forgets everything when it ends.</aside>
