@@ -1,7 +1,7 @@
 // Runs a real browser with a whole blog. Without a browser these tests are skipped; with REQUIRE_BROWSER set they fail.
-import { createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, expect, test as jestTest } from '@jest/globals';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { freePorts } from '../scripts/lib/port-use.ts';
 import { executablePath, launch } from './lib/chromium.ts';
 import { get, post, until } from './lib/http.ts';
 import { type System, startSystem } from './lib/system.ts';
@@ -150,12 +150,7 @@ export function openBlog({ partsGoAway = false, development = false } = {}) {
  * another.
  */
 export async function openWindowWithTabs() {
-  const port = await new Promise<number>((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
+  const [port] = await freePorts(1);
   const browser = await launch(`--remote-debugging-port=${port}`);
   const connected = await chromium.connectOverCDP(`http://127.0.0.1:${port}`, { noDefaults: true });
   const [context] = connected.contexts();

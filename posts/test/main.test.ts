@@ -13,6 +13,7 @@ import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
 import request from 'supertest';
 import { defined, NO_BUS, newFolder, removeFolders, Service, until } from '../../common/test/service.ts';
 import { eventBus } from '../../event-bus/src/app.ts';
+import { freePorts } from '../../scripts/lib/port-use.ts';
 import { migrations } from '../src/schema.ts';
 
 const main = join(import.meta.dirname, '../src/main.ts');
@@ -30,9 +31,10 @@ afterAll(removeFolders);
 
 /** Takes a free port until it is closed. */
 async function take(host = '127.0.0.1'): Promise<{ holder: Server; port: number }> {
-  const holder = createServer().listen(0, host);
+  const [port = 0] = await freePorts(1);
+  const holder = createServer().listen(port, host);
   await once(holder, 'listening');
-  return { holder, port: (holder.address() as { port: number }).port };
+  return { holder, port };
 }
 
 function start(settings: NodeJS.ProcessEnv) {
