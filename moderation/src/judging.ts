@@ -80,14 +80,17 @@ export class Judging extends Loop {
     return notes.slice(0, concurrency - this.#judgements.size);
   }
 
-  /** Judges a comment. The note goes with the verdict; if it is gone by then, a verdict has come from the log. */
+  /** Judges a comment. The note goes with the verdict; none is made if one has come from the log meanwhile. */
   async #judge({ seq, id, event }: Note): Promise<void> {
     const { db, bannedWords, time, onVerdict } = this.#options;
     const { signal } = this.#end;
     try {
       await delay(time, undefined, { signal });
       const comment = parseEvent(JSON.parse(event), ['CommentCreated']) as Created;
-      const status = await db.write((tx) => (removeNote(tx, id) ? announce(tx, comment, bannedWords) : undefined));
+      const status = await db.write((tx) => {
+        removeNote(tx, id);
+        return announce(tx, comment, bannedWords);
+      });
       if (status) onVerdict(status);
     } catch {
       // The note is still there.

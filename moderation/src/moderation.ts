@@ -43,12 +43,14 @@ export function announce(tx: Tx, { data, given, traceparent }: Created, bannedWo
 }
 
 const INSERT = 'INSERT OR IGNORE INTO verdicts (id, status, event) VALUES (?, ?, ?)';
+
 /** Notes a comment, to be judged later. */
 function note(tx: Tx, { type, data: { id }, given: data, traceparent }: Created): void {
   const sql = 'INSERT OR IGNORE INTO notes (id, number, event) VALUES (?, ?, ?)';
   tx.run(sql, id, numberOf(id), JSON.stringify({ type, data, traceparent }));
 }
-export const removeNote = (tx: Tx, id: string) => tx.run('DELETE FROM notes WHERE id = ?', id).changes > 0;
+
+export const removeNote = (tx: Tx, id: string) => tx.run('DELETE FROM notes WHERE id = ?', id);
 
 /** The log has one verdict of this service on a comment. It stands, also where this copy has made another one. */
 const TAKE_OVER = `INSERT INTO verdicts (id, status, event) VALUES (?, ?, ?)

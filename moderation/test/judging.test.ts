@@ -92,10 +92,10 @@ test('a process that is killed while it judges does so after its next start, and
 });
 
 /** The loop alone, with a short pause. */
-function judging(db: Service['db'], share: Share | (() => Share), made: string[]): Judging {
+function judging(db: Service['db'], share: Share, made: string[], time = 0): Judging {
   const loop = new Judging({
-    ...{ db, bannedWords: ['orange'], time: 0, concurrency: 2, pause: 100 },
-    share: typeof share === 'function' ? share : () => share,
+    ...{ db, bannedWords: ['orange'], time, concurrency: 2, pause: 100 },
+    share: () => share,
     onVerdict: (status) => void made.push(status),
   });
   loop.start();
@@ -138,20 +138,35 @@ test('a copy judges its share at once, and leaves those of others to them', asyn
   await until(async () => (await notes()).length === 0);
 });
 
-test('what no other copy has judged for a while, a copy judges; not sooner', async () => {
+/** Notes comments of these numbers at once. */
+const insert = (db: Service['db'], numbers: number[], notedAt = "unixepoch('subsec')") =>
+  db.write((tx) => {
+    const sql = `INSERT INTO notes (id, number, event, notedAt) VALUES (?, ?, ?, ${notedAt})`;
+    for (const number of numbers) tx.run(sql, `n${number}`, number, JSON.stringify(created(`n${number}`)));
+  });
+
+test('those taken over count among the comments that are judged at once', async () => {
   const db = openDatabase(join(folder, 'service.db'), migrations);
-  const insert = (number: number) =>
-    db.write((tx) =>
-      tx.run(
-        'INSERT INTO notes (id, number, event) VALUES (?, ?, ?)',
-        `n${number}`,
-        number,
-        JSON.stringify(created(`n${number}`)),
-      ),
-    );
-  for (let number = 0; number < 10; number += 1) await insert(number);
+  await insert(db, [1, 3], '0');
+  await insert(db, [0]);
   const made: string[] = [];
   const began = performance.now();
+  const loop = judging(db, { index: 0, count: 2 }, made, 300);
+  await until(async () => {
+    // Each commit lets the loop look.
+    await db.write(() => {});
+    return made.length === 3;
+  });
+  expect(performance.now() - began).toBeGreaterThan(2 * 300 - 20);
+  await loop.stop();
+  await db.close();
+});
+
+test('what no other copy has judged for a while, a copy judges; not sooner', async () => {
+  const db = openDatabase(join(folder, 'service.db'), migrations);
+  const made: string[] = [];
+  const began = performance.now();
+  await insert(db, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   const loop = judging(db, { index: 0, count: 2 }, made);
   await until(() => made.length > 5);
   expect(performance.now() - began).toBeGreaterThan(100);
@@ -212,7 +227,7 @@ test('is degraded while comments wait for long', async () => {
 
 test('a classic bus, which has no checkpoints, gets each verdict once', async () => {
   bus.mode = 'classic';
-  await start({ MODERATION_DELAY_MS: '200' });
+  await start({ MODERATION_DELAY_MS: '1000' });
   for (const id of ['c', 'd', 'c']) await service.push(created(id)).expect(200);
   await until(() => bus.log.length === 2);
   expect(await stays(() => bus.log.length === 2, 60)).toBe(true);
