@@ -37,6 +37,22 @@ test.each(documents)('every link in %s leads to a file, and to a heading in it',
   expect(links.filter((link) => leadsNowhere(file, link))).toEqual([]);
 });
 
+describe('docs/patterns.md', () => {
+  const [, ...patterns] = readFileSync(join(root, 'docs/patterns.md'), 'utf8').split(/^## /m);
+
+  test('has the patterns that the field names', () => expect(patterns.length).toBeGreaterThanOrEqual(16));
+
+  test.each(patterns.map((text) => [text.split('\n')[0], text]))(
+    '%s: where it stands, how to see it, and when not to use it',
+    (_, text) => {
+      const [, where = '', see = '', not] = text.split(/^- \*\*/m);
+      expect(where).toMatch(/^Where:[\s\S]*\]\(\.\.\/[\w./-]+\.(ts|conf|yaml)\)/);
+      expect(see).toMatch(/^See it:[\s\S]*(`[a-zA-Z].*`|\.md[)#])/);
+      expect(not).toMatch(/^Not when\*\* /);
+    },
+  );
+});
+
 describe('docs/change-it.md', () => {
   const text = readFileSync(join(root, 'docs/change-it.md'), 'utf8');
   const commands = [...text.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].flatMap(([, lines = '']) =>
