@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Checkpoint, NEW, positionOf } from '@blog/common/core/checkpoint.ts';
 import type { Author, Status } from '@blog/common/core/events.ts';
-import { firstOf, type Rows, seqOf, withAuthor } from '@blog/common/core/rows.ts';
+import { firstOf, type Rows, seqOf, withAuthor, withAuthors } from '@blog/common/core/rows.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
 
 /** The fields that events tell of a post and of a comment, besides the ids: columns, and what is answered. */
@@ -54,7 +54,10 @@ export function readList(tx: Tx, limit: number, cursor?: string): List {
 
 function* withComments(tx: Tx, posts: Iterable<Post>): Generator<FullPost> {
   for (const post of posts)
-    yield { ...post, comments: firstOf(commentsOf(tx, post.id, 0, EMBEDDED), EMBEDDED, EMBEDDED_TEXT).rows };
+    yield {
+      ...post,
+      comments: withAuthors(firstOf(commentsOf(tx, post.id, 0, EMBEDDED), EMBEDDED, EMBEDDED_TEXT)).rows,
+    };
 }
 
 /** One post, and a page of its comments, in the order they were written, behind the comment `cursor`. */
@@ -62,7 +65,11 @@ export function getPost(tx: Tx, id: string, limit: number, cursor?: string) {
   const post = findPost(tx, id);
   if (!post) return undefined;
   const after = cursor ? seqOf(tx, 'SELECT seq FROM comments WHERE id = ? AND postId = ?', cursor, id) : 0;
-  return { post, comments: firstOf(commentsOf(tx, id, after, limit + 1), limit), position: streamPosition(tx) };
+  return {
+    post,
+    comments: withAuthors(firstOf(commentsOf(tx, id, after, limit + 1), limit)),
+    position: streamPosition(tx),
+  };
 }
 
 /** True if this is the id of a post or of a comment that is here. */
@@ -75,9 +82,7 @@ function findPost(tx: Tx, id: string): Post | undefined {
 }
 
 const commentsOf = (tx: Tx, postId: string, after: number, limit: number) =>
-  tx
-    .each<Comment>(`${SELECT_COMMENT} WHERE postId = ? AND seq > ? ORDER BY seq LIMIT ?`, postId, after, limit)
-    .map(withAuthor);
+  tx.each<Comment>(`${SELECT_COMMENT} WHERE postId = ? AND seq > ? ORDER BY seq LIMIT ?`, postId, after, limit);
 
 const CHANGED = `SELECT revision, id AS postId, NULL AS comment FROM posts WHERE revision > ?
   UNION ALL SELECT revision, postId, seq FROM comments WHERE revision > ?

@@ -49,8 +49,15 @@ export const valuesOf = (columns: readonly string[], row: { [column: string]: un
 /** A row as it is answered: with its author, which is stored as JSON, or without that member. Changes the row itself. */
 export function withAuthor<Row extends { author?: Author }>(row: Row): Row {
   const stored = row.author as unknown as string | null;
-  row.author = stored === null ? undefined : JSON.parse(stored);
+  if (stored === null) delete row.author;
+  else row.author = JSON.parse(stored);
   return row;
+}
+
+/** The same for a page. A loop: to map the rows as they are read would cost a tenth of the time of a long list. */
+export function withAuthors<Row extends { author?: Author }>(page: Rows<Row>): Rows<Row> {
+  for (const row of page.rows) withAuthor(row);
+  return page;
 }
 
 /** SQL for the columns that a stored row does not know, in `ON CONFLICT DO UPDATE SET`: they are filled in, never replaced. */
