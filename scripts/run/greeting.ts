@@ -6,13 +6,13 @@ import { partOf } from '../lib/copies.ts';
 import { type Options, portOf, processNames, signInParts } from '../lib/part-process.ts';
 import type { Part } from '../lib/supervisor.ts';
 
-/** The folder relative to the current one, and with what to read its files. */
-function howToReadLogs(logFolder: string): string[] {
+/** `name`: the process whose file is the example. */
+function howToReadLogs(logFolder: string, name: string): string[] {
   const folder = relative('', logFolder);
   const shown = printable(/^[\w./-]+$/.test(folder) ? folder : JSON.stringify(folder));
   return [
     `Logs: a file of JSON lines for each process in ${shown}; more lines with LOG_LEVEL=debug.`,
-    `      As text:   npx pino-pretty < ${shown}/posts.log`,
+    `      As text:   npx pino-pretty < ${shown}/${name}.log`,
     `      One trace: cat ${shown}/*.log | jq -c 'select(.traceId == "…")'`,
   ];
 }
@@ -96,7 +96,7 @@ export function createGreeting(wanted: Part[], options: Options, logFolder?: str
         ...(nodes.length > 0 ? [`  ${'nats'.padEnd(width)} ${options.natsUrl?.replaceAll(',', ', ')}`] : []),
         '',
         ...suggestions(canEdit),
-        ...(logFolder === undefined ? [] : howToReadLogs(logFolder)),
+        ...(logFolder === undefined ? [] : howToReadLogs(logFolder, processNames('posts', options)[0] as string)),
         'Commands here, or in another terminal as npm run part -- COMMAND: stop, start, kill PART; status. Ctrl-C stops all.',
       ];
       console.log(`\n${lines.map((line) => `  ${line}`.trimEnd()).join('\n')}\n`);

@@ -280,6 +280,25 @@ describe('the greeting', () => {
     expect(await runner.exited).toBe(0);
   });
 
+  test('with --logs every line of a copy is JSON in a file of its own, and the greeting says how to read it', async () => {
+    checkout.edit('client', 'throw new Error("The colour is missing");');
+    const runner = checkout.start(['posts', 'client'], ['--logs', '--copies', '2']);
+    await until('the greeting', () => runner.output().includes('Ctrl-C stops all'));
+    expect(runner.output()).toMatch(/npx pino-pretty < \.data\/logs\/posts-0\.log\n.*cat \.data\/logs\/\*\.log \| jq /);
+    runner.process.kill('SIGINT');
+    expect(await runner.exited).toBe(0);
+    const lines = (name: string) =>
+      readFileSync(join(checkout.root, '.data', 'logs', `${name}.log`), 'utf8')
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+    expect(lines('posts-1')).toEqual([{ level: 30, time: expect.any(Number), msg: 'listening' }]);
+    const crash = { level: 30, time: expect.any(Number), service: 'client', msg: 'Error: The colour is missing' };
+    expect(lines('client')).toContainEqual(crash);
+    expect(await checkout.run('data/reset.ts').exited).toBe(0);
+    expect(existsSync(join(checkout.root, '.data'))).toBe(false);
+  });
+
   test('a part that crashes may have printed anything last', async () => {
     const line = '{"level":30,"msg":7}';
     checkout.edit('client', `console.log('${line}'); process.exitCode = 1;`);
