@@ -42,7 +42,7 @@ describe('docs/patterns.md', () => {
 
   test('has the patterns that the field names', () => expect(patterns.length).toBeGreaterThanOrEqual(16));
 
-  test.each(patterns.map((text) => [text.split('\n')[0], text]))(
+  test.each(patterns.map((text) => [text.split('\n')[0] ?? '', text] as const))(
     '%s: where it stands, how to see it, and when not to use it',
     (_, text) => {
       const [, where = '', see = '', not] = text.split(/^- \*\*/m);
