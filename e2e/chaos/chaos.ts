@@ -21,10 +21,12 @@ import { startNaive } from './naive.ts';
 import { type OpenPage, openPage } from './page.ts';
 import { printResults } from './report.ts';
 import { createSchedule, PLAIN, type Targets } from './schedule.ts';
+import { checkAuthors, signInWriters, TYPIST } from './sign-in.ts';
 
-const USAGE = `Usage: npm run chaos -- [--seconds 60] [--every SECONDS] [--seed NUMBER] [--kills-only] [--production] [--copies NUMBER] [--naive]
+const USAGE = `Usage: npm run chaos -- [--seconds 60] [--every SECONDS] [--seed NUMBER] [--kills-only] [--production] [--copies NUMBER] [--login] [--naive]
 --every: from one fault to the next, on average (1)
 --copies: of each server, and with nats-server of the bus on a quorum of three nodes
+--login: with sign-in; all writers have a session, and auth is killed, too
 --naive: the classic version in the place of ours, and of the same faults the kills`;
 const QUIET_WITHIN_MS = 120_000;
 /** The size of the disk that is filled, in megabytes: a base, and an addition for each second of the run. */
@@ -43,6 +45,7 @@ function parseOptions() {
       'kills-only': { type: 'boolean', default: false },
       production: { type: 'boolean', default: false },
       copies: { type: 'string', default: '1' },
+      login: { type: 'boolean', default: false },
       naive: { type: 'boolean', default: false },
     },
   });
@@ -50,15 +53,19 @@ function parseOptions() {
   if (!Number.isSafeInteger(seed)) throw new Error('--seed must be a whole number.');
   if (!(seconds > 0 && seconds <= 86_400)) throw new Error('--seconds must be a number from 1 to 86400.');
   if (!(every >= 0.05)) throw new Error('--every must be a number of seconds, at least 0.05.');
-  const { 'kills-only': killsOnly, production, naive } = values;
+  const { 'kills-only': killsOnly, production, login, naive } = values;
   const copies = Number(values.copies);
   if (!(Number.isInteger(copies) && copies >= 1 && copies <= 5))
     throw new Error('--copies must be a number from 1 to 5.');
   if (naive && copies > 1) throw new Error('--naive: the classic version cannot run in copies.');
-  return { seed, seconds, every, killsOnly, production, copies, naive };
+  if (naive && login) throw new Error('--naive: the classic version has no sign-in.');
+  return { seed, seconds, every, killsOnly, production, copies, login, naive };
 }
 
 const options = optionsOrUsage(parseOptions, USAGE);
+
+/** A lost session of auth cannot come back from the log, so its database is kept. */
+const withAuth = (targets: Targets): Targets => ({ ...targets, all: [...targets.all, 'auth'] });
 
 /** All processes. Any copy may lose its database, because what it acknowledged is in the log; a lone bus may not. */
 function targetsOf(copies: number): Targets {
@@ -76,7 +83,8 @@ function targetsOf(copies: number): Targets {
   };
 }
 
-const schedule = createSchedule(options, targetsOf(options.copies)).filter(
+const targets = targetsOf(options.copies);
+const schedule = createSchedule(options, options.login ? withAuth(targets) : targets).filter(
   ({ kind }) => kind === 'kill' || !options.naive,
 );
 const interruption = new AbortController();
@@ -85,6 +93,8 @@ const interruption = new AbortController();
 type Blog = Pick<Target, 'isReady' | 'causes'> & {
   url: (part: string) => string;
   hasDisk: boolean;
+  /** With sign-in: the cookie of a writer's session. */
+  cookieOf?: ((writer: number) => string) | undefined;
   /** Undefined without a browser. */
   page?: OpenPage | undefined;
   /** Rejects when the system ends by itself. */
@@ -103,17 +113,24 @@ async function startOurs(): Promise<Blog> {
   const system = await startSystem(
     ...(options.production ? ['--production'] : []),
     ...(options.copies > 1 ? ['--copies', String(options.copies)] : []),
+    ...(options.login ? ['--login'] : []),
     ...(disk ? ['--data', join(disk.folder, 'data')] : []),
   );
-  const opening = interruption.signal.aborted ? undefined : openPage(system.url('client'));
-  const page = await opening?.catch(async (error) => {
+  // Browsers keep the cookies of a session for localhost only.
+  const blog = `http://localhost:${system.portOf('client')}`;
+  const open = async () => ({
+    cookieOf: options.login ? await signInWriters(blog) : undefined,
+    page: await openPage(options.login ? blog : system.url('client'), options.login ? TYPIST : undefined),
+  });
+  const opening = interruption.signal.aborted ? undefined : open();
+  const opened = await opening?.catch(async (error) => {
     await system.stop();
     await disk?.unmount();
     throw error;
   });
   return {
     url: system.url,
-    page,
+    ...opened,
     ended: system.ended,
     async isReady(part) {
       if (!(await system.pids()).has(part)) return false;
@@ -126,7 +143,7 @@ async function startOurs(): Promise<Blog> {
     snapshot: (_, seen) => takeSnapshot(oneOfEach(system), seen),
     differences: () => differences(system),
     async stop(keep) {
-      await page?.close();
+      await opened?.page?.close();
       await system.stop({ keep });
       let kept = keep ? system.dataDir : undefined;
       if (disk && kept) {
@@ -165,10 +182,20 @@ function observeLag(bus: string) {
 }
 
 /** Runs the faults and returns true if all is right afterwards. */
-async function run({ url, isReady, causes, hasDisk, page, quiet, snapshot, differences }: Blog): Promise<boolean> {
+async function run({
+  url,
+  isReady,
+  causes,
+  hasDisk,
+  cookieOf,
+  page,
+  quiet,
+  snapshot,
+  differences,
+}: Blog): Promise<boolean> {
   const began = performance.now();
   const secondsSince = (start: number) => ((performance.now() - start) / 1_000).toFixed(1);
-  const crowd = startCrowd(url, { followsLog: !options.naive });
+  const crowd = startCrowd(url, { followsLog: !options.naive, cookieOf });
   await until('the crowd writes', () => crowd.counts.acknowledged >= BEFORE);
   const { signal } = interruption;
   const faults = startFaults(schedule, { isReady, causes, inFlight: () => crowd.counts.inFlight, signal });
@@ -205,6 +232,9 @@ async function run({ url, isReady, causes, hasDisk, page, quiet, snapshot, diffe
   const violations = [...check(writes, found, rules), ...((await page?.check(found)) ?? [])];
   const differ = (await differences?.()) ?? [];
   if (differ.length > 0) violations.push({ kind: 'copies differ', count: differ.length, at: {}, examples: differ });
+  if (options.login) violations.push(...checkAuthors(writes, found));
+  const signedOut = crowd.refused.get(401) ?? 0;
+  if (signedOut > 0) violations.push({ kind: 'session', count: signedOut, at: {}, examples: ['a writer got a 401'] });
   const longest = options.naive ? undefined : lag.longest;
   const { done } = faults;
   const seen = page?.report() ?? (options.naive ? 'not opened' : 'not opened: no browser was found');

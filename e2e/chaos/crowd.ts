@@ -22,8 +22,15 @@ const oneOf = <T>(items: T[]) => items[Math.floor(Math.random() * items.length)]
 
 export type Crowd = ReturnType<typeof startCrowd>;
 
-/** Starts the load. `url` gives a part's address. The log's stream is followed only if the bus has one, as ours. */
-export function startCrowd(url: (part: string) => string, { followsLog }: { followsLog: boolean }) {
+type Options = {
+  /** The log's stream is followed only if the bus has one, as ours. */
+  followsLog: boolean;
+  /** With sign-in: the cookie of a writer's session. Only the gateway takes it. */
+  cookieOf?: ((writer: number) => string) | undefined;
+};
+
+/** Starts the load. `url` gives a part's address. */
+export function startCrowd(url: (part: string) => string, { followsLog, cookieOf }: Options) {
   const writes: Write[] = [];
   const seen = new Map<number, string>();
   const postIds: string[] = [];
@@ -36,8 +43,8 @@ export function startCrowd(url: (part: string) => string, { followsLog }: { foll
   let patience = Number.POSITIVE_INFINITY;
 
   /** Sends a write, always with the same key, until it is acknowledged or refused for good. */
-  async function send(write: Write, to: string, body: object): Promise<void> {
-    const headers = { 'idempotency-key': write.key };
+  async function send(write: Write, to: string, body: object, cookie: string | undefined): Promise<void> {
+    const headers: Record<string, string> = { 'idempotency-key': write.key, ...(cookie && { cookie }) };
     for (let isUncertain = false; performance.now() < patience; counts.repeated++, await pause(AGAIN)) {
       counts.inFlight += 1;
       const answer: Answer | undefined = await request(to, { method: 'POST', body, headers, within: WITHIN })
@@ -69,7 +76,8 @@ export function startCrowd(url: (part: string) => string, { followsLog }: { foll
   }
 
   async function write(writer: number): Promise<void> {
-    const to = (part: string) => url(writer % THROUGH_GATEWAY === 0 ? 'client' : part);
+    const to = (part: string) => url(cookieOf || writer % THROUGH_GATEWAY === 0 ? 'client' : part);
+    const cookie = cookieOf?.(writer);
     let latest: string | undefined;
     for (let n = 0; going; n++, await pause(2 * THINK * Math.random())) {
       const postId = Math.random() < 0.5 ? latest : oneOf(postIds);
@@ -81,7 +89,7 @@ export function startCrowd(url: (part: string) => string, { followsLog }: { foll
       writes.push(one);
       const path = kind === 'post' ? '/posts' : `/posts/${postId}/comments`;
       const body = kind === 'post' ? { title: text } : { content: text };
-      await send(one, to(kind === 'post' ? 'posts' : 'comments') + path, body);
+      await send(one, to(kind === 'post' ? 'posts' : 'comments') + path, body, cookie);
       if (one.outcome !== 'acknowledged') continue;
       if (kind === 'post') {
         latest = one.id as string;
@@ -92,7 +100,7 @@ export function startCrowd(url: (part: string) => string, { followsLog }: { foll
         const again: Write = { ...one, outcome: 'unknown' };
         writes.push(again);
         counts.repeated += 1;
-        await send(again, to(kind === 'post' ? 'posts' : 'comments') + path, body);
+        await send(again, to(kind === 'post' ? 'posts' : 'comments') + path, body, cookie);
         counts.acknowledged -= 1; // counted once
       }
     }

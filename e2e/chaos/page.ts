@@ -27,8 +27,8 @@ const POSTS = `[...document.querySelectorAll('.feed .post')].map((post) => ({
   })),
 }))`;
 
-/** Opens the blog at this address in two windows; undefined if no browser is installed. */
-export async function openPage(url: string) {
+/** Opens the blog at this address in two windows, signed in as `user`; undefined if no browser is installed. */
+export async function openPage(url: string, user?: string) {
   if (!executablePath) return undefined;
   const browser = await launch();
   const context = await browser.newContext({ viewport: { width: 1_000, height: 700 } });
@@ -56,6 +56,12 @@ export async function openPage(url: string) {
     });
     await page.goto(url + path);
     return page;
+  }
+  if (user) {
+    const page = await open('/login');
+    await page.getByRole('button', { name: user }).click();
+    await page.locator('.account', { hasText: user }).waitFor();
+    await page.close();
   }
   const [blog, system] = (await Promise.all([open('/'), open('/system')])) as [Page, Page];
   const field = blog.getByLabel('Title');

@@ -42,7 +42,7 @@ const inFlight = (fault: Done) => fault.kind === 'kill' && fault.inFlight > 0;
 
 /** Prints the faults by kind and by part, and those that could not be injected. */
 function printFaults({ done, hasDisk }: Results): void {
-  const columns = done.some(hits(NODES)) ? [...PARTS, NODES] : PARTS;
+  const columns = [...PARTS, ...[NODES, 'auth'].filter((part) => done.some(hits(part)))];
   const row = (name: string, cells: (string | number)[]) =>
     console.log(
       name.padEnd(FIRST_COLUMN) + cells.map((cell, i) => `${cell}`.padStart((columns[i] ?? 'all').length + 2)).join(''),

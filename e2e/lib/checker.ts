@@ -58,7 +58,10 @@ export type Kind =
   /** Found by comparing the copies of a part. */
   | 'copies differ'
   /** Found by a person at the page, not by the checker. */
-  | 'page';
+  | 'page'
+  /** Found with sign-in: a session that was lost, or another author than the writer. */
+  | 'session'
+  | 'author';
 /** `count`: the number of writes or events; `at`: their number for each place, if there is one. */
 export type Violation = { kind: Kind; count: number; at: Record<string, number>; examples: string[] };
 
