@@ -1,6 +1,6 @@
 // Sign-in during a chaos run: the writers' sessions, and the comparison of the authors afterwards.
 import type { Snapshot, Violation, Write } from '../lib/checker.ts';
-import { request } from '../lib/http.ts';
+import { request, until } from '../lib/http.ts';
 
 /** The users of the issuer to play with: writer n is the one whose index is n's remainder. */
 const USERS = [
@@ -16,7 +16,9 @@ const userOf = (writer: number) => USERS[writer % USERS.length] as (typeof USERS
 
 /** Signs the writers' users in, as a browser does; resolves to a function that gives a writer's cookie. */
 export async function signInWriters(blog: string): Promise<(writer: number) => string> {
-  const cookies = await Promise.all(USERS.map(({ user }) => signIn(`${blog}/login`, user)));
+  // The issuer may start later than auth.
+  const signedIn = ({ user }: { user: string }) => until(`${user} is signed in`, () => signIn(`${blog}/login`, user));
+  const cookies = await Promise.all(USERS.map(signedIn));
   return (writer) => cookies[writer % USERS.length] as string;
 }
 
