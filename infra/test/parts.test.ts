@@ -35,8 +35,9 @@ test('the table of settings has every port', () => {
   expect(read('docs/settings.md')).toContain(`| \`PORT\` | all | ${ports} |`);
 });
 
-test('CI builds and scans the image of every part', () => {
-  expect(parse(read('.github/workflows/ci.yml')).jobs.images.strategy.matrix.part).toEqual(PARTS);
+test('CI builds and scans the image of every part, and of auth', () => {
+  const { part } = parse(read('.github/workflows/ci.yml')).jobs.images.strategy.matrix;
+  expect(part.toSorted()).toEqual([...PARTS, 'auth'].toSorted());
 });
 
 test('every part is a workspace and is sent to the Docker engine', () => {
