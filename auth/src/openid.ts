@@ -14,6 +14,9 @@ const TIMEOUT = 5;
 const NAME = 100;
 const NAMELESS = 'No name';
 
+/** The maximum of an answer of the issuer, in bytes: without an end, one would fill the memory within the time. */
+const ANSWER = 1024 * 1024;
+
 export type OpenIdSettings = {
   OIDC_ISSUER: string;
   OIDC_CLIENT_ID: string;
@@ -57,14 +60,21 @@ export class OpenIdClient {
     this.#asking ??= this.#discover().finally(() => {
       this.#asking = undefined;
     });
-    return client.buildAuthorizationUrl(await this.#asking, {
+    const config = await this.#asking;
+    const asked = {
       redirect_uri: this.#redirect,
       scope: 'openid profile',
       state,
       nonce,
       code_challenge: await client.calculatePKCECodeChallenge(verifier),
       code_challenge_method: 'S256',
-    }).href;
+    };
+    try {
+      return client.buildAuthorizationUrl(config, asked).href;
+    } catch (error) {
+      // Its configuration has no such address, or none that a browser may be sent to.
+      throw this.#away(error);
+    }
   }
 
   /**
@@ -99,7 +109,8 @@ export class OpenIdClient {
     const execute = [client.enableNonRepudiationChecks];
     if (!issuer.startsWith('https:')) execute.push(client.allowInsecureRequests);
     try {
-      this.#found = await client.discovery(new URL(issuer), id, secret, undefined, { timeout: TIMEOUT, execute });
+      const options = { timeout: TIMEOUT, execute, [client.customFetch]: fetchWhole };
+      this.#found = await client.discovery(new URL(issuer), id, secret, undefined, options);
       this.failure = undefined;
       return this.#found;
     } catch (error) {
@@ -108,14 +119,28 @@ export class OpenIdClient {
   }
 
   #away(error: unknown): Problem {
-    const { code, cause } = error as { code?: string; cause?: { code?: string } };
-    this.failure = `The issuer ${this.#settings.OIDC_ISSUER} does not answer as it should: ${cause?.code ?? code ?? error}.`;
+    let first = error as Error & { code?: string };
+    while (first.cause instanceof Error) first = first.cause;
+    this.failure = `The issuer ${this.#settings.OIDC_ISSUER} does not answer as it should: ${first.code ?? first.message}.`;
     return unavailable(
       'Nobody can sign in at the moment: the issuer does not answer. Those who are signed in stay so.',
       5,
     );
   }
 }
+
+/** Fetches an answer as a whole: one that breaks off, or has no end, is none. */
+const fetchWhole: client.CustomFetch = async (url, options) => {
+  const answer = await fetch(url, options as RequestInit);
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of answer.body ?? []) {
+    size += chunk.length;
+    if (size > ANSWER) throw new Error('its answer is too long');
+    chunks.push(chunk);
+  }
+  return new Response(answer.body && Buffer.concat(chunks), answer);
+};
 
 /** True if the issuer, or the check of its answer, says that this sign-in is none; false if nothing can be said. */
 function isRefusal(error: unknown): boolean {

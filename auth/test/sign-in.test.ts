@@ -299,6 +299,21 @@ describe('an issuer that', () => {
     ['is away', (req) => req.socket.destroy()],
     ['answers 500', (_req, res) => res.writeHead(500).end('{}')],
     ['answers something else', (_req, res) => res.writeHead(200, { 'Content-Type': 'text/html' }).end('<html>')],
+    [
+      'breaks off its answer',
+      (req, res) => {
+        res.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': 9 });
+        res.write('{', () => req.socket.destroy());
+      },
+    ],
+    [
+      'answers without an end',
+      (_req, res) => {
+        const goOn = () => void (res.write(' '.repeat(64 * 1024)) ? setImmediate(goOn) : res.once('drain', goOn));
+        res.writeHead(200, { 'Content-Type': 'application/json' });
+        goOn();
+      },
+    ],
   ])('%s makes sign-in 503, at its beginning and at its end, and nothing else', async (_, answer) => {
     const signedIn = new Browser(auth.url);
     await signedIn.signIn(issuer);
@@ -323,6 +338,16 @@ describe('an issuer that', () => {
     issuer.lies = { answer: (_req, res) => res.writeHead(200, { 'Content-Type': 'application/json' }).end(document) };
     expect((await browser.ask('/login')).status).toBe(503);
   });
+
+  test.each([undefined, 7, 'nonsense', 'javascript:alert(1)'])(
+    'has %j for the address of its page makes sign-in 503',
+    async (address) => {
+      const document = JSON.stringify({ issuer: issuer.url, authorization_endpoint: address });
+      issuer.lies = { answer: (_req, res) => res.writeHead(200, { 'Content-Type': 'application/json' }).end(document) };
+      expect((await browser.ask('/login')).status).toBe(503);
+      expect(await degraded()).toHaveLength(1);
+    },
+  );
 
   test('does not know this client any more is a matter of the settings, not of the person: 503', async () => {
     const wrong = await startAuth(issuer.url, { env: { OIDC_CLIENT_SECRET: 'another' } });
