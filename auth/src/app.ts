@@ -107,13 +107,16 @@ export const auth = defineService({
       }
     });
 
-    /** The user of a request's session, if there is one. Its use is noted once a minute; a crash may lose that. */
+    /** The use of a session is noted once in this time, in milliseconds. */
+    const noteEvery = Math.min(MINUTE, lifetimes.idle / 4);
+
+    /** The user of a request's session, if there is one. Its use is noted now and then; a crash may lose that. */
     async function userOf(req: Request) {
       const id = cookieOf(req, SESSION);
       const now = Date.now();
       const found = id && (await db.read((tx) => findSession(tx, id, now)));
       if (!found) return undefined;
-      if (found.expires < now + lifetimes.idle - MINUTE) db.later((tx) => prolong(tx, id, lifetimes, now));
+      if (found.expires < now + lifetimes.idle - noteEvery) db.later((tx) => prolong(tx, id, lifetimes, now));
       return { id: found.id, name: found.name };
     }
 

@@ -122,6 +122,20 @@ test('a session ends after an hour without a request, and after twelve in any ca
   expect(await browser.me).toBeNull();
 });
 
+test('a session of one minute goes on as long as it is used', async () => {
+  const short = await startAuth(issuer.url, { env: { SESSION_IDLE_MINUTES: '1' } });
+  const person = new Browser(short.url);
+  await person.signIn(issuer);
+  for (let seconds = 0; seconds <= 180; seconds += 30) {
+    setClock(seconds * 1_000);
+    expect(await person.me).not.toBeNull();
+    await short.db.write(() => {});
+  }
+  setClock(4 * MINUTE);
+  expect(await person.me).toBeNull();
+  await short.close();
+});
+
 test('ten thousand sessions take no memory, are each found, and are gone once they are over', async () => {
   const ids = Array.from({ length: 10_000 }, (_, i) => `${i}`.padStart(43, 'x'));
   await auth.db.write((tx) => {
