@@ -124,7 +124,14 @@ export const auth = defineService({
     async function currentKeys() {
       const now = Date.now();
       const keys = await db.read(readKeys);
-      return isRotationDue(keys, now) ? db.write((tx) => rotate(tx, now)) : keys;
+      if (!isRotationDue(keys, now)) return keys;
+      return db
+        .write((tx) => rotate(tx, now))
+        .catch((error) => {
+          // On a full disk, say: the last key is as good until the next one can be stored.
+          if (keys.length === 0) throw error;
+          return keys;
+        });
     }
 
     routes.get('/me', async (req, res) => void res.json({ user: (await userOf(req)) ?? null }));

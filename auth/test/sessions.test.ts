@@ -207,6 +207,19 @@ test('the next key is published before it signs, and the last one as long as its
   expect(await auth.rows('SELECT 1 FROM keys')).toHaveLength(2);
 });
 
+test('a next key that cannot be stored keeps nobody from writing: the last one goes on', async () => {
+  await browser.signIn(issuer);
+  const first = decodeProtectedHeader((await browser.token()) ?? '').kid;
+  const full = "CREATE TRIGGER full BEFORE INSERT ON keys BEGIN SELECT raise(ABORT, 'full'); END";
+  await auth.db.write((tx) => tx.run(full));
+  setClock(2 * KEY_TIME);
+  await browser.signIn(issuer);
+  expect(decodeProtectedHeader((await browser.token()) ?? '').kid).toBe(first);
+  expect((await browser.ask('/jwks')).json).toMatchObject({ keys: [{ kid: first }] });
+  await auth.db.write((tx) => tx.run('DROP TRIGGER full'));
+  expect((await browser.ask('/jwks')).json).toMatchObject({ keys: [{ kid: first }, {}] });
+});
+
 test('posts takes a token that is for it, also while auth is away', async () => {
   const posts = await startPosts({ env: { AUTH_URL: auth.url } });
   await browser.signIn(issuer);
