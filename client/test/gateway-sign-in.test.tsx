@@ -145,6 +145,7 @@ for (const { name, start, describe: describeGateway } of gateways) {
       ['fails', (_req, res) => res.writeHead(500).end()],
       ['refuses more for now', (_req, res) => res.writeHead(503, { 'retry-after': '9' }).end()],
       ['is another service', (_req, res) => res.writeHead(404).end()],
+      ['is behind something that forbids it', (_req, res) => res.writeHead(403).end()],
     ])('auth that %s: a write is 503 and says when to try again, and reading goes on', async (_what, listener) => {
       fake = listener;
       const answer = await problemOf('POST /posts', { cookie: SESSION });
