@@ -17,14 +17,9 @@ const NAMELESS = 'No name';
 /** The maximum of an answer of the issuer, in bytes: without an end, one would fill the memory within the time. */
 const ANSWER = 1024 * 1024;
 
-export type OpenIdSettings = {
-  OIDC_ISSUER: string;
-  OIDC_CLIENT_ID: string;
-  OIDC_CLIENT_SECRET: string;
-  PUBLIC_URL: string;
-};
+type Settings = Record<'OIDC_ISSUER' | 'OIDC_CLIENT_ID' | 'OIDC_CLIENT_SECRET' | 'PUBLIC_URL', string>;
 
-/** True for an address over which nobody can listen: TLS, or this machine. */
+/** True for an address that keeps what is sent to it secret on the way: TLS, or this machine. */
 export const isPrivate = (url: string): boolean =>
   url.startsWith('https:') || isLoopback(new URL(url).hostname) || new URL(url).hostname.endsWith('.localhost');
 
@@ -43,19 +38,19 @@ export function parseName(...given: unknown[]): string {
 }
 
 export class OpenIdClient {
-  #settings: OpenIdSettings;
+  #settings: Settings;
   #redirect: string;
   #asking: Promise<client.Configuration> | undefined;
   #found: client.Configuration | undefined;
   /** The reason for which the last exchange with the issuer failed. */
   failure: string | undefined;
 
-  constructor(settings: OpenIdSettings) {
+  constructor(settings: Settings) {
     this.#settings = settings;
     this.#redirect = new URL('/login/callback', settings.PUBLIC_URL).href;
   }
 
-  /** The address at the issuer to which a person is sent. Asks for its configuration each time: nobody is sent to one that is away. */
+  /** The address at the issuer to which a person is sent. Asks for its configuration each time: a person is never sent to one that is away. */
   async addressFor({ state, nonce, verifier }: Login): Promise<string> {
     this.#asking ??= this.#discover().finally(() => {
       this.#asking = undefined;
@@ -90,17 +85,14 @@ export class OpenIdClient {
       const tokens = await client.authorizationCodeGrant(config, url, checks);
       const { iss, sub, name, preferred_username } = tokens.claims() as client.IDToken;
       // Many issuers name a person only there.
-      const more = name ? {} : await this.#more(config, tokens.access_token, sub);
+      const isAsked = !name && config.serverMetadata().userinfo_endpoint;
+      const more = isAsked ? await client.fetchUserInfo(config, tokens.access_token, sub) : undefined;
       this.failure = undefined;
-      return { id: newId(iss, sub), name: parseName(name, more.name, preferred_username, more.preferred_username) };
+      return { id: newId(iss, sub), name: parseName(name, more?.name, preferred_username, more?.preferred_username) };
     } catch (error) {
       if (isRefusal(error)) throw new Problem(400, 'The issuer has not confirmed this sign-in. Sign in again.');
       throw this.#away(error);
     }
-  }
-
-  async #more(config: client.Configuration, token: string, sub: string): Promise<Partial<client.UserInfoResponse>> {
-    return config.serverMetadata().userinfo_endpoint ? client.fetchUserInfo(config, token, sub) : {};
   }
 
   async #discover(): Promise<client.Configuration> {

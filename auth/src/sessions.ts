@@ -10,7 +10,7 @@ export const LOGIN_TIME = 10 * MINUTE;
 const LOGINS = 10_000;
 
 /** The lifetimes of a session: after this time without a request, and after this time in any case; in milliseconds. */
-export type Lifetimes = { idle: number; longest: number };
+type Lifetimes = { idle: number; longest: number };
 
 /** A login under way: what the issuer's answer is compared with, and the path to return to. */
 export type Login = { state: string; nonce: string; verifier: string; returnTo: string };

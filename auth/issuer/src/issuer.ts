@@ -22,7 +22,7 @@ export const settingsSchema = z.object({
 type Settings = z.output<typeof settingsSchema>;
 
 /** The names of the users, by the subject (`sub`) of their tokens. */
-export const USERS = new Map([
+const USERS = new Map([
   ['ada', 'Ada Lovelace'],
   ['grace', 'Grace Hopper'],
 ]);
