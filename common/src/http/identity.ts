@@ -27,7 +27,7 @@ function createVerifier(authUrl: string, audience: string, { keysLive, pause, de
   let keys: ReturnType<typeof createLocalJWKSet> | undefined;
   let fetchedAt = Number.NEGATIVE_INFINITY;
   let askedAt = Number.NEGATIVE_INFINITY;
-  let asking: Promise<void> | undefined;
+  let asked: Promise<void> | undefined;
 
   async function ask(): Promise<void> {
     askedAt = performance.now();
@@ -38,15 +38,13 @@ function createVerifier(authUrl: string, audience: string, { keysLive, pause, de
       fetchedAt = performance.now();
     } catch {
       // Auth is away, or something else answers there.
-    } finally {
-      asking = undefined;
     }
   }
 
-  /** Fetches the keys, unless that was just tried. Resolves once an attempt that is under way has ended. */
-  async function fetchKeys(): Promise<void> {
-    if (!asking && performance.now() - askedAt >= pause) asking = ask();
-    await asking;
+  /** Fetches the keys, unless that was just tried. Resolves once the last attempt has ended. */
+  function fetchKeys(): Promise<void> | undefined {
+    if (performance.now() - askedAt >= pause) asked = ask();
+    return asked;
   }
 
   const options = {
