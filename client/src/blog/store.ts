@@ -6,6 +6,7 @@ import { backoffMs } from '../shared/backoff.ts';
 import { createBatch } from '../shared/batch.ts';
 import { RequestError } from '../shared/http.ts';
 import { noteShown } from '../shared/journey-notes.ts';
+import { createListeners } from '../shared/listeners.ts';
 import { openLiveStream } from '../shared/live-stream.ts';
 import { hasSignIn } from '../shared/sign-in.ts';
 import type { StreamState } from '../shared/source.ts';
@@ -44,7 +45,7 @@ const signedIn = async (signal: AbortSignal) => (await import('../sign-in/sessio
 export function createFeedStore() {
   const own = loadOwn();
   let state: FeedState = { feed: feeds.emptyFeed, own, phase: 'loading', connection: 'connecting', arrivals: 0 };
-  const listeners = new Set<() => void>();
+  const { notify, subscribe } = createListeners();
   const ownIds = new Set(own.map(({ id }) => id));
   /** Messages of the last seconds, and all since the first of the `reads` under way was asked for. */
   let recent: { at: number; message: Message }[] = [];
@@ -68,7 +69,7 @@ export function createFeedStore() {
     if (own !== state.own) saveOwn(own);
     state = { ...next, own };
     for (const text of news) announce(text);
-    for (const listener of listeners) listener();
+    notify();
   }
 
   /** The feed with the recent messages on top: those of some posts, or all. */
@@ -205,21 +206,12 @@ export function createFeedStore() {
     async (form, texts, key, signal) => {
       const postId = postOf(form);
       const kind = postId === undefined ? 'post' : 'comment';
-      const { id, createdAt, author } = await publish(postId, texts, key, signal);
+      const { id, ...answered } = await publish(postId, texts, key, signal);
       announce(`Your ${kind} is on its way.`);
       // Without an id it cannot be matched with an arriving item, so it is shown when it arrives.
       if (id === undefined) return;
       ownIds.add(id);
-      const item: Own = {
-        kind,
-        id,
-        postId: postId ?? id,
-        texts,
-        createdAt,
-        author,
-        sentAt: Date.now(),
-        arrived: false,
-      };
+      const item: Own = { kind, id, postId: postId ?? id, texts, ...answered, sentAt: Date.now(), arrived: false };
       const own = [...state.own.filter((other) => other.id !== id), item];
       set({ own, feed: withRecent(feeds.withShown(state.feed, [id])) });
       seek();
@@ -230,10 +222,7 @@ export function createFeedStore() {
   return {
     submissions,
     getState: () => state,
-    subscribe(listener: () => void) {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
-    },
+    subscribe,
     /** Reads the list and keeps it live until `stop`. Both may be called again. */
     start() {
       isOn = true;

@@ -1,5 +1,7 @@
 // Notes the times at which this page sent comments and saw their verdicts, for the journey on the System page.
 
+import { createListeners } from './listeners.ts';
+
 /** Times of one comment in this page, in milliseconds of this browser's clock. */
 export type Note = {
   /** The time of the first attempt, and the number of attempts until the answer. */
@@ -17,7 +19,7 @@ const MOST = 10_000;
 
 /** Notes by the comment's id, and until that is known by its idempotency key. */
 const notes = new Map<string, Note>();
-const listeners = new Set<() => void>();
+const changes = createListeners();
 
 /** Notes an attempt to send a comment. */
 export function noteSent(key: string): void {
@@ -40,15 +42,12 @@ export function noteShown(id: string): void {
 /** The note of a comment. The same object is returned until it changes. */
 export const noteOf = (id: string): Note | undefined => notes.get(id);
 
-export function onNotes(listener: () => void): () => void {
-  listeners.add(listener);
-  return () => void listeners.delete(listener);
-}
+export const onNotes = changes.subscribe;
 
 function put(key: string, note: Note) {
   notes.delete(key);
   notes.set(key, note);
   const [oldest] = notes.keys();
   if (notes.size > MOST && oldest !== undefined) notes.delete(oldest);
-  for (const listener of listeners) listener();
+  changes.notify();
 }

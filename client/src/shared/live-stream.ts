@@ -1,6 +1,6 @@
 // A window's view of a live stream, which all windows of a browser share.
 
-import type { StreamState } from './source.ts';
+import type { SourceOptions } from './source.ts';
 import { createHub, type FromHub, type ToHub } from './stream-hub.ts';
 
 /** The interval of heartbeats, in milliseconds. A worker that has not answered by the next one is dead. */
@@ -31,19 +31,11 @@ function connect(hear: (message: FromHub) => void, onError: () => void): (messag
   }
 }
 
-type Options = {
-  path: string;
-  /** The position of what was read. */
-  position: string;
-  /** Takes a message from behind the position, and the position after it if that is known. It may come more than once. */
-  onMessage: (data: string, id: string) => void;
-  /** Messages may be missing: read everything again. The stream is closed by then. */
-  onReset: () => void;
-  onState: (state: StreamState) => void;
-};
-
-/** Follows a stream from a position while the window is visible. Returns the function that ends it. */
-export function openLiveStream({ path, position, onMessage, onReset, onState }: Options): () => void {
+/**
+ * Follows a stream while the window is visible, from the position of what was read. A message may come more than once. After a
+ * reset messages may be missing: everything is read again. Returns the function that ends it.
+ */
+export function openLiveStream({ path, position, onMessage, onReset, onState }: SourceOptions): () => void {
   /** Sends to the hub; undefined while the window is away. */
   let say: ((message: ToHub) => void) | undefined;
   /** The number of messages heard since the window joined. */

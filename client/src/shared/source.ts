@@ -13,7 +13,7 @@ export const HAS_NO_SUCH = [404, 405, 501];
 
 export type StreamState = 'connecting' | 'live' | 'lost';
 
-type Options = {
+export type SourceOptions = {
   path: string;
   position: string;
   /** `id` is the position after the message, if it is the last of its group. */
@@ -30,7 +30,7 @@ const { compare } = new Intl.Collator('en', { numeric: true });
  * Keeps one EventSource open, in a window or in a worker, and resumes after the last message seen. A browser's own
  * reconnection gives up for ever after one 503, so every attempt is a new EventSource.
  */
-export function openSource({ path, position, onMessage, onReset, onState }: Options) {
+export function openSource({ path, position, onMessage, onReset, onState }: SourceOptions) {
   let source: EventSource | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let attempt = 0;

@@ -3,27 +3,25 @@
 import { announce } from '../shared/announce.ts';
 import { backoffMs } from '../shared/backoff.ts';
 import { read, request } from '../shared/http.ts';
+import { createListeners } from '../shared/listeners.ts';
 import { authorOf, fieldsOf } from '../shared/parse.ts';
 
 /** `user` is null for nobody, and undefined until auth has answered. `isAway`: auth did not answer the last time. */
-export type Session = { user?: ReturnType<typeof authorOf> | null; isAway: boolean };
+type Session = { user?: ReturnType<typeof authorOf> | null; isAway: boolean };
 
 let session: Session = { isAway: false };
 let asking: Promise<void> | undefined;
 let again: ReturnType<typeof setTimeout> | undefined;
-const listeners = new Set<() => void>();
+const changes = createListeners();
 
 function set(next: Session) {
   session = next;
-  for (const listener of listeners) listener();
+  changes.notify();
 }
 
 export const getSession = (): Session => session;
 
-export function subscribe(listener: () => void) {
-  listeners.add(listener);
-  return () => void listeners.delete(listener);
-}
+export const { subscribe } = changes;
 
 /** Asks for the user, and retries until auth answers. */
 export function refresh(attempt = 0): Promise<void> {
@@ -57,7 +55,7 @@ export function watch() {
   };
 }
 
-/** Resolves once somebody is signed in, at once if so; never after it was aborted. */
+/** Resolves once a user is signed in, at once if so; never after it was aborted. */
 export async function signedIn(signal: AbortSignal): Promise<void> {
   await refresh();
   await new Promise<void>((resolve) => {

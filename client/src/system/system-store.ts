@@ -1,5 +1,6 @@
 import { type QueryClient, QueryObserver } from '@tanstack/react-query';
 import { announce } from '../shared/announce.ts';
+import { createListeners } from '../shared/listeners.ts';
 import type { LogEntry, Subscription } from './bus.ts';
 import { createLogTail } from './log/log-tail.ts';
 import { newsOf } from './news.ts';
@@ -52,8 +53,8 @@ export const UNKNOWN: SystemState = {
 /** The state of the System page: parts, subscriptions and log. */
 export function createSystemStore(client: QueryClient) {
   let state = UNKNOWN;
-  const listeners = new Set<() => void>();
-  const eventListeners = new Set<(entries: readonly LogEntry[]) => void>();
+  const changes = createListeners();
+  const events = createListeners<[entries: readonly LogEntry[]]>();
   /** The newest position that the log's stream brought, and the number of events of each source. */
   let newest = 0;
   const published = new Map<string, number>();
@@ -64,7 +65,7 @@ export function createSystemStore(client: QueryClient) {
     const before = state;
     state = { ...state, ...change };
     for (const text of newsOf(before, state)) announce(text);
-    for (const listener of listeners) listener();
+    changes.notify();
   }
 
   const tail = createLogTail({
@@ -77,7 +78,7 @@ export function createSystemStore(client: QueryClient) {
       newest = entries.at(-1)?.position ?? newest;
       for (const { source } of entries) published.set(source, (published.get(source) ?? 0) + 1);
       timer ??= setTimeout(readAfterEvent, AFTER_EVENT_MS);
-      for (const listener of eventListeners) listener(entries);
+      events.notify(entries);
     },
   });
 
@@ -120,18 +121,9 @@ export function createSystemStore(client: QueryClient) {
 
   return {
     getState: () => state,
-    subscribe(listener: () => void) {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
-    },
-    /**
-     * Calls the listener with the log's new events in order, at most ten times per second. Returns the function that
-     * unsubscribes.
-     */
-    onEvents(listener: (entries: readonly LogEntry[]) => void) {
-      eventListeners.add(listener);
-      return () => void eventListeners.delete(listener);
-    },
+    subscribe: changes.subscribe,
+    /** Calls the listener with the log's new events in order, at most ten times per second. */
+    onEvents: events.subscribe,
     /** Starts polling, until `stop`. Both may be called again. */
     start() {
       tail.start();
