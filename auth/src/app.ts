@@ -120,7 +120,7 @@ export const auth = defineService({
       return { id: found.id, name: found.name };
     }
 
-    /** The keys as of now. They are rotated when they are asked for: nobody needs new ones before. */
+    /** The keys as of now. They are rotated when they are asked for: new ones are not needed before. */
     async function currentKeys() {
       const now = Date.now();
       const keys = await db.read(readKeys);

@@ -1,7 +1,7 @@
 // The tables of auth. All times are milliseconds since 1970.
 
 /**
- * A secret of a browser is stored as its SHA-256, so that nobody who reads the file can use it. A login is a sign-in that is
+ * A secret of a browser is stored as its SHA-256, so that a reader of the file cannot use it. A login is a sign-in that is
  * under way at the issuer. `signsFrom` is the time from which a key signs tokens.
  */
 const auth = `

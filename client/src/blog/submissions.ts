@@ -3,6 +3,7 @@
 import { announce } from '../shared/announce.ts';
 import { backoffMs } from '../shared/backoff.ts';
 import { RequestError } from '../shared/http.ts';
+import { createListeners } from '../shared/listeners.ts';
 import { type Draft, draftForms, EMPTY, keyedDraft, loadDraft, saveDraft } from './draft.ts';
 import { check, explain, type Mistake } from './fields.ts';
 import type { Texts } from './types.ts';
@@ -17,7 +18,7 @@ type Submission = {
   /** The reason for the retry, as shown to the reader. */
   note: string | undefined;
   error: Mistake | undefined;
-  /** It waits until somebody is signed in. */
+  /** It waits for a user to sign in. */
   asksToSignIn: boolean;
 };
 
@@ -27,7 +28,7 @@ const startOf = (draft: Draft): Submission => ({ ...IDLE, draft, busy: draft.sen
 /**
  * Creates the state of all forms. A submission is retried until it is answered, also after a reload. Editing a text
  * cancels it, because another text is another submission. A draft is kept until it was acknowledged.
- * @param signedIn resolves once somebody is signed in; undefined where there is no sign-in
+ * @param signedIn resolves once a user is signed in; undefined where there is no sign-in
  */
 export function createSubmissions(
   send: (form: string, texts: Texts, key: string, signal: AbortSignal) => Promise<void>,
@@ -36,7 +37,7 @@ export function createSubmissions(
   const known = new Map<string, Submission>();
   /** Each ends the submission of a form. */
   const endings = new Map<string, AbortController>();
-  const listeners = new Set<() => void>();
+  const { notify, subscribe } = createListeners();
 
   function of(form: string): Submission {
     const submission = known.get(form) ?? startOf(loadDraft(form));
@@ -47,7 +48,7 @@ export function createSubmissions(
   function set(form: string, change: Partial<Submission>) {
     known.set(form, { ...of(form), ...change });
     if (change.draft) saveDraft(form, change.draft);
-    for (const listener of listeners) listener();
+    notify();
   }
 
   function begin(form: string) {
@@ -62,7 +63,7 @@ export function createSubmissions(
   /**
    * Without an answer, or with a 5xx, a request may or may not have been carried out; a 429 says that it was not. It is
    * repeated with the same Idempotency-Key after `Retry-After` plus jitter, without a limit. `navigator.onLine` is ignored,
-   * because a blog on the same machine works without a network. A 401 where there is sign-in is repeated once somebody is
+   * because a blog on the same machine works without a network. A 401 where there is sign-in is repeated once a user is
    * signed in, maybe in another window, or after a reload.
    */
   async function sendUntilAnswered(form: string, signal: AbortSignal) {
@@ -84,26 +85,25 @@ export function createSubmissions(
       clearTimeout(slow);
       if (signal.aborted) return;
       if (failure === undefined) return set(form, { ...IDLE, draft: EMPTY });
-      // 422: the key belongs to a text of another user, who was signed in before.
-      const key = failure instanceof RequestError && failure.status === 422 ? '' : draft.key;
-      const refused = { ...IDLE, draft: { ...draft, key, sending: false } };
-      const isSignedOut = signedIn !== undefined && failure instanceof RequestError && failure.status === 401;
-      if (!isSignedOut && !mayPass(failure)) return set(form, { ...refused, error: explain(form, failure) });
-      if (isSignedOut && !of(form).asksToSignIn) announce(SIGN_IN);
-      set(form, { busy: false, asksToSignIn: isSignedOut });
-      if (isSignedOut) set(form, { note: SIGN_IN });
-      else say(explainWait(failure));
-      if (isSignedOut) await signedIn(signal);
+      if (signedIn && hasStatus(failure, 401)) {
+        if (!of(form).asksToSignIn) announce(SIGN_IN);
+        set(form, { busy: false, asksToSignIn: true, note: SIGN_IN });
+        await signedIn(signal);
+      } else if (mayPass(failure)) {
+        set(form, { busy: false, asksToSignIn: false });
+        say(explainWait(failure));
+      } else {
+        // 422: the key belongs to a text of another user, who was signed in before.
+        const key = hasStatus(failure, 422) ? '' : draft.key;
+        return set(form, { ...IDLE, draft: { ...draft, key, sending: false }, error: explain(form, failure) });
+      }
       await pause((failure.retryAfterMs ?? 0) + backoffMs(attempt), signal);
     }
   }
 
   return {
     of,
-    subscribe(listener: () => void) {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
-    },
+    subscribe,
     change(form: string, field: string, text: string) {
       cancel(form);
       const { draft, note } = of(form);
@@ -136,6 +136,9 @@ const pause = (ms: number, signal: AbortSignal) =>
     const timer = setTimeout(done, ms);
     signal.addEventListener('abort', () => clearTimeout(timer));
   });
+
+const hasStatus = (failure: unknown, status: number): failure is RequestError =>
+  failure instanceof RequestError && failure.status === status;
 
 function mayPass(failure: unknown): failure is RequestError {
   if (!(failure instanceof RequestError)) return false;

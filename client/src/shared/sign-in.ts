@@ -1,4 +1,4 @@
-// Whether there is sign-in, and its address. The rest of it is loaded only where there is.
+// The mark of a page with sign-in, and the address of sign-in. The rest is loaded only on such a page.
 
 /** True if the gateway has marked the page: it sends people to auth. */
 export const hasSignIn = (): boolean => document.querySelector('meta[name="sign-in"]') !== null;
