@@ -84,7 +84,7 @@ export class OpenIdClient {
       const checks = { expectedState: state, expectedNonce: nonce, pkceCodeVerifier: verifier };
       const tokens = await client.authorizationCodeGrant(config, url, checks);
       const { iss, sub, name, preferred_username } = tokens.claims() as client.IDToken;
-      // Many issuers name a person only there.
+      // Many issuers tell the name only at their UserInfo endpoint (§5.3).
       const isAsked = !name && config.serverMetadata().userinfo_endpoint;
       const more = isAsked ? await client.fetchUserInfo(config, tokens.access_token, sub) : undefined;
       this.failure = undefined;
