@@ -6,7 +6,7 @@ import { parseConfig } from '@blog/common/run/config.ts';
 import { SERVERS, urlSetting } from '@blog/common/run/parts.ts';
 import react from '@vitejs/plugin-react';
 import { type CommonServerOptions, createLogger, defineConfig, type Plugin, type ProxyOptions } from 'vite';
-import { gateway, problem, type Settings, settingsSchema } from './server/gateway.ts';
+import { gateway, problem, problemAsPage, type Settings, settingsSchema } from './server/gateway.ts';
 
 const ROOT = import.meta.dirname;
 const packages = ['.vite', 'vite', 'swagger-ui-dist'].map((name) => resolve(ROOT, '../node_modules', name));
@@ -67,7 +67,8 @@ const proxyTo = (part: string, target: string): ProxyOptions => ({
     proxy.on('error', (_error, req, res) => {
       if (!('req' in res) || res.headersSent) return void res.destroy();
       req.unpipe().resume();
-      problem(res, 503, `${part} is not answering. Try again in a moment.`, { 'Retry-After': '1' });
+      const send = part === 'auth' && req.headers.accept?.includes('text/html') ? problemAsPage : problem;
+      send(res, 503, `${part} is not answering. Try again in a moment.`, { 'Retry-After': '1' });
     });
   },
 });

@@ -72,6 +72,12 @@ export const auth = defineService({
       next();
     });
 
+    // Browsers come here by a link, and by a redirect.
+    routes.use('/login', (_req, res, next) => {
+      res.locals.isPage = true;
+      next();
+    });
+
     routes.get('/login', async (req, res) => {
       const secrets = { state: newSecret(), nonce: newSecret(), verifier: newSecret() };
       const login = { ...secrets, returnTo: ownPath(req.query.return) };

@@ -333,6 +333,19 @@ describe('an issuer that', () => {
     expect(await degraded()).toEqual([]);
   });
 
+  test('is away gives a browser a page to read, and a script the problem', async () => {
+    issuer.lies = { answer: (req) => req.socket.destroy() };
+    const ask = async (path: string) => {
+      const answer = await fetch(auth.url + path, { headers: { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' } });
+      return [answer.status, answer.headers.get('content-type'), await answer.text()];
+    };
+    const page = (text: string) => expect.stringContaining(`<p>${text}`);
+    expect(await ask('/login')).toEqual([503, 'text/html; charset=utf-8', page('Nobody can sign in at the moment')]);
+    const callback = await ask('/login/callback?state=forged');
+    expect(callback).toEqual([400, 'text/html; charset=utf-8', page('This browser has no such sign-in under way.')]);
+    expect((await browser.ask('/login')).json).toMatchObject({ status: 503 });
+  });
+
   test('says that it is another one makes sign-in 503', async () => {
     const document = JSON.stringify({ issuer: other.url });
     issuer.lies = { answer: (_req, res) => res.writeHead(200, { 'Content-Type': 'application/json' }).end(document) };

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { exchange } from '@blog/common/core/exchange.ts';
 import { isForLocalhost, isSafe, WRONG_HOST } from '@blog/common/http/access.ts';
 import { hasBody } from '@blog/common/http/input.ts';
-import { problemDocument } from '@blog/common/http/problem.ts';
+import { problemDocument, problemPage } from '@blog/common/http/problem.ts';
 import { httpUrl, localDefault, serverSettings } from '@blog/common/run/config.ts';
 import { localUrl, PORTS, SERVERS, urlSetting } from '@blog/common/run/parts.ts';
 import type { Plugin, PreviewServer, ViteDevServer } from 'vite';
@@ -133,6 +133,12 @@ function send(res: ServerResponse, status: number, type: string, body: string, h
 /** Sends problem details (RFC 9457). */
 export const problem = (res: ServerResponse, status: number, detail: string, headers = {}) =>
   send(res, status, 'problem+json', problemDocument(status, detail), headers);
+
+/** Sends a problem to a browser that goes to an address of sign-in. */
+export const problemAsPage = (res: ServerResponse, status: number, detail: string, headers = {}) =>
+  res
+    .writeHead(status, { 'Content-Type': 'text/html; charset=utf-8', 'Cache-Control': 'no-store', ...headers })
+    .end(problemPage(detail));
 
 /** Vite alone would cut off the requests in flight. Streams are: their readers reconnect, to the next process. */
 function endGracefully(vite: Vite, answering: Set<ServerResponse>) {

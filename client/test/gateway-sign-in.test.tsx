@@ -2,6 +2,7 @@
 // Sign-in at both gateways: what goes to auth, writes that are checked there first, and what no part ever gets.
 import type { RequestListener } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { problemPage } from '../../common/src/http/problem.ts';
 import { ask, describeNginx, type Gateway, listen, PAGE, startNginx, startParts, startVite } from './gateways.ts';
 
 const SESSION = '__Host-session=abc; other=1';
@@ -160,6 +161,22 @@ for (const { name, start, describe: describeGateway } of gateways) {
       const answer = await problemOf('GET /login');
       expect(answer).toMatchObject({ status: 503, 'retry-after': '1' });
       expect(answer.detail).toMatch(/^auth is not answering/);
+    });
+
+    test('auth that does not answer: a browser that goes there gets a page to read, and a script the problem', async () => {
+      fake = (req) => req.socket.destroy();
+      const accept = 'text/html,application/xhtml+xml,*/*;q=0.8';
+      const { status, headers, text } = await ask(gateway.url, 'GET /login?return=/', { accept });
+      expect([status, headers['content-type'], headers['retry-after'], headers['cache-control']]).toEqual([
+        503,
+        'text/html; charset=utf-8',
+        '1',
+        'no-store',
+      ]);
+      expect(text).toBe(problemPage('auth is not answering. Try again in a moment.'));
+      expect(await problemOf('GET /me', { accept: 'application/json, text/plain, */*' })).toMatchObject({
+        status: 503,
+      });
     });
 
     test("a part's own 401 and 403 pass unchanged, and one that is away is named", async () => {

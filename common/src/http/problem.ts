@@ -10,6 +10,14 @@ import { databaseProblem } from '../core/sqlite.ts';
 export const problemDocument = (status: number, detail: string, members: object = {}): string =>
   JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, detail, ...members });
 
+const escapes: Record<string, string> = { '&': '&amp;', '<': '&lt;' };
+
+/** The problem as a document, for a browser that was sent to sign in: its user would see JSON. nginx.conf has the same. */
+export const problemPage = (detail: string): string =>
+  '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">' +
+  '<meta name="color-scheme" content="light dark"><title>Sign in</title><h1>Signing in did not work</h1>' +
+  `<p>${detail.replace(/[&<]/g, (char) => escapes[char] as string)}</p><p><a href="/">Back to the blog</a></p>`;
+
 /** An error in our words; Express and its body parser mark theirs with `type` or `status`. */
 function problemOf(error: { type?: string; status?: number; limit?: number }): Problem {
   const known = error instanceof Problem ? error : databaseProblem(error);
@@ -40,7 +48,10 @@ export function refuseOtherMethods(routes: Router): void {
   }
 }
 
-/** The one error handler of every app: a problem as it is, any other error logged and answered without details. */
+/**
+ * The one error handler of every app: a problem as it is, any other error logged and answered without details. Where
+ * `res.locals.isPage` is set, a browser gets a document.
+ */
 export const problemHandler =
   (log: Log): ErrorRequestHandler =>
   (error, req, res, _next) => {
@@ -54,6 +65,8 @@ export const problemHandler =
     const { retryAfter, headers, ...members } = problem.extra;
     if (retryAfter !== undefined) res.set('Retry-After', String(retryAfter));
     if (headers) res.set(headers);
+    if (res.locals.isPage && req.accepts('application/problem+json', 'text/html') === 'text/html')
+      return void res.status(problem.status).type('text/html').send(problemPage(problem.message));
     const document = problemDocument(problem.status, problem.message, members);
     res.status(problem.status).type('application/problem+json').send(document);
   };
