@@ -19,9 +19,14 @@ const ANSWER = 1024 * 1024;
 
 type Settings = Record<'OIDC_ISSUER' | 'OIDC_CLIENT_ID' | 'OIDC_CLIENT_SECRET' | 'PUBLIC_URL', string>;
 
-/** True for an address that keeps what is sent to it secret on the way: TLS, or this machine. */
-export const isPrivate = (url: string): boolean =>
-  url.startsWith('https:') || isLoopback(new URL(url).hostname) || new URL(url).hostname.endsWith('.localhost');
+/**
+ * True for an address that keeps what is sent to it secret on the way: TLS, or this machine. What is no address is
+ * refused by `httpUrl`.
+ */
+export const isPrivate = (url: string): boolean => {
+  const { protocol, hostname } = URL.parse(url) ?? { protocol: 'https:', hostname: '' };
+  return protocol === 'https:' || isLoopback(hostname) || hostname.endsWith('.localhost');
+};
 
 /** The name that an issuer gives: it may send anything. Without control and direction characters, and not too long. */
 export function parseName(...given: unknown[]): string {

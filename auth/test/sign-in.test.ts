@@ -381,7 +381,9 @@ test.each([
   [{ OIDC_ISSUER: 'http://issuer.example' }, 'OIDC_ISSUER'],
   [{ OIDC_ISSUER: 'http://localhost.evil.example' }, 'OIDC_ISSUER'],
   [{ PUBLIC_URL: 'http://blog.example' }, 'PUBLIC_URL'],
-])('plain HTTP to another machine is refused: %j', (env, name) => {
+  [{ OIDC_ISSUER: 'issuer.example' }, 'OIDC_ISSUER'],
+  [{ PUBLIC_URL: 'blog' }, 'PUBLIC_URL'],
+])('plain HTTP to another machine, and what is no address, is refused: %j', (env, name) => {
   const { error } = definition.settings.safeParse({ ...settingsOf(issuer.url), ...env });
   expect(error?.issues.map(({ path }) => path.join())).toEqual([name]);
 });
