@@ -33,7 +33,7 @@ afterAll(async () => {
 
 async function openPage(): Promise<Page> {
   const page = await (await browser.newContext()).newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(60_000);
   keys = [];
   problems = [];
   const origins = [url, `http://localhost:${system.portOf('issuer')}`];

@@ -48,7 +48,7 @@ export function openBlog({ partsGoAway = false, development = false } = {}) {
   });
 
   function watch(page: Page): void {
-    page.setDefaultTimeout(20_000);
+    page.setDefaultTimeout(60_000);
     page.on('pageerror', (error) => problems.push(`uncaught: ${error.message}`));
     page.on('dialog', (dialog) => {
       problems.push(`dialog: ${dialog.message()}`);

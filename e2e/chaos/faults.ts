@@ -105,7 +105,7 @@ export function startFaults(schedule: Fault[], { isReady, causes, inFlight, sign
   async function cause(fault: Fault): Promise<number> {
     const { kind, part } = fault;
     if (part !== EVERYBODY) await until(`${part} is ready`, () => isReady(part));
-    if (kind === 'kill') await until('writes are in flight', () => inFlight() > 0).catch(() => {});
+    if (kind === 'kill') await until('writes are in flight', () => inFlight() > 0, 20_000).catch(() => {});
     signal.throwIfAborted();
     const waiting = inFlight();
     await causes[kind]?.(fault);

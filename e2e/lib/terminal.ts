@@ -36,7 +36,7 @@ export function openTerminal(folder: string, env: NodeJS.ProcessEnv = {}) {
   /**
    * Types a line and waits until it is done; returns its output. `since` returns later output, also of background jobs.
    */
-  async function type(line: string, within = 30_000): Promise<{ printed: string; since(): string }> {
+  async function type(line: string, within = 60_000): Promise<{ printed: string; since(): string }> {
     const start = output.length;
     typed += 1;
     const prompt = `\n<prompt ${typed}>\n`;

@@ -68,7 +68,7 @@ if (long) {
   jest('Tests', '--maxWorkers=2', ...given);
 } else {
   // Most tests wait for processes and for timers: with a worker for each core, two cores were half idle.
-  jest('Tests', '--maxWorkers=5');
+  jest('Tests', '--maxWorkers=4');
 }
 if (total.passed + total.failed === before) {
   console.log('No test was run.');
