@@ -200,7 +200,7 @@ export function arrows(scaled: Scaled): string[] {
 
 /**
  * The profile `scaled` deploys what the base, or the profile before it, has named: the kustomization of that profile, with
- * the component. A service of one's own has no copies.
+ * the component. A service of one's own has no copies, and with sign-in there are none.
  */
 export function profiles({ blog: { skaffold } }: Scaled): string[] {
   const { metadata, manifests, profiles = [] } = skaffold;
@@ -210,7 +210,7 @@ export function profiles({ blog: { skaffold } }: Scaled): string[] {
   const bases = [
     { path: manifests.kustomize.paths[0], scaled: metadata.annotations.scaled },
     ...profiles
-      .filter(({ name }) => !['scaled', 'own-service'].includes(name))
+      .filter(({ name }) => !['scaled', 'own-service', 'login'].includes(name))
       .map(({ name, manifests }) => ({ path: manifests?.kustomize.paths[0], scaled: String(patch(name)?.value) })),
   ];
   return [
