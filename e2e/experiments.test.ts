@@ -24,7 +24,7 @@ await disk?.unmount();
 
 const numbers = await freePorts(PARTS.length + 1);
 const ports = Object.fromEntries([...PARTS, 'words'].map((name, i) => [name, numbers[i] as number]));
-const moved = movePorts(ports, { words: 4006 });
+const moved = movePorts(ports, { words: 4007 });
 const url = (name: string) => `http://127.0.0.1:${ports[name]}`;
 
 let copy: ReturnType<typeof copyRepository>;
