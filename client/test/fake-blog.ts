@@ -79,7 +79,7 @@ export class FakeBlog {
   pageSize = 50;
   /** Answers a POST; also a GET, unless it returns undefined. */
   onPost: (sent: Sent) => Answer | Promise<Answer> = () => ({ status: 201, body: { id: `made-${++count}` } });
-  onGet: (path: string) => Answer | undefined | Promise<undefined> = () => undefined;
+  onGet: (path: string) => Answer | undefined | Promise<Answer | undefined> = () => undefined;
 
   /** Replaces the adapter with which axios sends. */
   readonly adapter: AxiosAdapter = async (config) => {

@@ -62,6 +62,19 @@ test('the user has a name, and signs out', async () => {
   expect(spoken()).toContain('You are signed out.');
 });
 
+test('an answer from before the sign-out that arrives after it does not bring the user back', async () => {
+  user = ADA;
+  await openPage();
+  await screen.findByText('Ada Lovelace');
+  const late = Promise.withResolvers<Answer>();
+  blog.onGet = (path) => (path === '/me' ? late.promise : undefined);
+  await comeBack();
+  await userEvent.click(screen.getByRole('button', { name: 'Sign out' }));
+  await screen.findByRole('link', { name: 'Sign in' });
+  await act(async () => late.resolve({ body: { user: ADA } }));
+  expect(screen.queryByText('Ada Lovelace')).toBeNull();
+});
+
 test('signing out that does not work says so, and the user stays', async () => {
   user = ADA;
   await openPage();

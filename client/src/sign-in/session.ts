@@ -33,9 +33,11 @@ export function refresh(attempt = 0): Promise<void> {
 }
 
 async function ask(attempt: number) {
+  const known = session;
   try {
     const { data } = await read({ url: '/me' });
-    set({ user: authorOf(fieldsOf(data).user) ?? null, isAway: false });
+    // A sign-out meanwhile is newer than this answer.
+    if (session === known) set({ user: authorOf(fieldsOf(data).user) ?? null, isAway: false });
   } catch {
     set({ ...session, isAway: true });
     again = setTimeout(refresh, backoffMs(attempt), attempt + 1);
