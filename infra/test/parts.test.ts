@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { parse } from 'yaml';
-import { localUrl, PARTS, PORTS, SERVERS, SIGN_IN_PORTS } from '../../common/src/run/parts.ts';
+import { ALL_PORTS, localUrl, PARTS, PORTS, SERVERS } from '../../common/src/run/parts.ts';
 import { root } from './project.ts';
 
 const read = (file: string) => readFileSync(join(root, file), 'utf8');
@@ -29,7 +29,7 @@ test('nginx listens on the port of the client', () => {
 });
 
 test('the table of settings has every port', () => {
-  const ports = Object.entries({ ...PORTS, ...SIGN_IN_PORTS })
+  const ports = Object.entries(ALL_PORTS)
     .map(([name, port]) => `${name} ${port}`)
     .join(', ');
   expect(read('docs/settings.md')).toContain(`| \`PORT\` | all | ${ports} |`);

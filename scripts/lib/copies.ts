@@ -1,6 +1,6 @@
 // Names, ports and folders of the copies of `npm start -- --copies 2`: posts-0 and posts-1 in place of posts.
 import { join } from 'node:path';
-import { PORTS, SIGN_IN_PORTS } from '@blog/common/run/parts.ts';
+import { ALL_PORTS, PORTS } from '@blog/common/run/parts.ts';
 import { freeBlock } from './port-use.ts';
 
 /** The part of a copy: `posts` of `posts-1`, and of `posts`. */
@@ -34,7 +34,7 @@ export const natsPorts = (port: number, count: number) =>
 
 /** Ports for `--port` at which all parts, their copies and three nodes of NATS find their own free; for tests. */
 export async function freeLayout(copies: number): Promise<Record<string, number>> {
-  const offsets = { ...PORTS, ...SIGN_IN_PORTS, nats: NATS_PORT, client: 4009 };
+  const offsets = { ...ALL_PORTS, nats: NATS_PORT, client: 4009 };
   const needed = [
     ...Object.values(offsets).flatMap((port) => copyNames('x', copies).map((name) => portAbove(port, name))),
     ...Object.values(offsets),

@@ -1,7 +1,7 @@
 // The processes of each part: their files, and the settings that the runner gives them.
 import { randomBytes } from 'node:crypto';
 import { join, relative } from 'node:path';
-import { PORTS, SERVERS, SERVICES, SIGN_IN_PORTS, type SignInPart, urlSetting } from '@blog/common/run/parts.ts';
+import { ALL_PORTS, SERVERS, SERVICES, type SignInPart, urlSetting } from '@blog/common/run/parts.ts';
 import { copyNames, folderOf, NATS_PORT, partOf, portAbove } from './copies.ts';
 import type { NodeSpec } from './nats.ts';
 import { createTurns, type PartSpec } from './supervisor.ts';
@@ -47,7 +47,7 @@ export const decidedSettings = new Map([
 
 /** The ports of all parts, those of sign-in too, and of NATS; `moved` overrides some, as `posts=14000`. */
 export function portsOf(moved: string[]): Map<string, number> {
-  const ports = new Map<string, number>(Object.entries({ ...PORTS, ...SIGN_IN_PORTS, nats: NATS_PORT }));
+  const ports = new Map<string, number>(Object.entries({ ...ALL_PORTS, nats: NATS_PORT }));
   for (const setting of moved) {
     const [name = '', port = ''] = setting.split('=');
     if (!ports.has(name))

@@ -29,8 +29,10 @@ export const SERVICES = SERVERS.filter((part): part is Service => part !== 'even
 export const SIGN_IN_PORTS = { auth: 4004, issuer: 4006 } as const;
 export type SignInPart = keyof typeof SIGN_IN_PORTS;
 
+export const ALL_PORTS = { ...PORTS, ...SIGN_IN_PORTS };
+
 /** The address of a part on one machine, as `npm start` runs it. */
-export const localUrl = (part: Part | SignInPart) => `http://localhost:${{ ...PORTS, ...SIGN_IN_PORTS }[part]}`;
+export const localUrl = (part: Part | SignInPart) => `http://localhost:${ALL_PORTS[part]}`;
 
 /** `EVENT_BUS_URL`: the setting that says where a part is. */
 export const urlSetting = (part: string): string => `${part.toUpperCase().replace('-', '_')}_URL`;

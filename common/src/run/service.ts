@@ -17,7 +17,7 @@ import { Metrics } from '../observe/metrics.ts';
 import { createObserver, failpoints, watchRequests } from '../observe/observer.ts';
 import { copyName, databaseSettings, parseConfig, serverSettings } from './config.ts';
 import { openData } from './data.ts';
-import { PORTS, type Server, SIGN_IN_PORTS } from './parts.ts';
+import { ALL_PORTS, type Server } from './parts.ts';
 import { endOnSignal, listen } from './server.ts';
 
 /** The settings that the frame itself uses, where a service has them. */
@@ -66,7 +66,7 @@ export const defineService = <Settings>(service: Service<Settings>) => service;
 export const settingsOf = <Settings>({ name, settings }: Service<Settings>) =>
   z
     .object({
-      ...serverSettings({ ...PORTS, ...SIGN_IN_PORTS }[name]),
+      ...serverSettings(ALL_PORTS[name]),
       ...databaseSettings,
       COPY_NAME: copyName.default(name),
       FAILPOINT: z.enum(failpoints).optional(),
