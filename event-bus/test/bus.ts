@@ -52,8 +52,7 @@ export function useQuorum(used: Quorum): void {
   quorum = used;
 }
 const quorumSettings = ({ servers: NATS_URL }: Quorum) => ({
-  ...{ NATS_URL, NATS_REPLICAS: 1 },
-  ...{ COPY_NAME: 'event-bus-0', COPY_URL: 'http://127.0.0.1:9' },
+  ...{ NATS_URL, COPY_NAME: 'event-bus-0', COPY_URL: 'http://127.0.0.1:9' },
 });
 
 /** Starts a bus for this test, stopped at its end; with the `folder` of an earlier one it is a restart. */
@@ -71,6 +70,7 @@ export async function startBus({
   if (quorum && !options.folder) await quorum.clear();
   const settings = {
     ...{ SUBSCRIPTIONS: [...patterns, ...list], DELIVERY_TIMEOUT_MS: deadline, BUS_TOKEN: options.token },
+    NATS_REPLICAS: 1,
     ...(quorum && quorumSettings(quorum)),
   };
   const { app, loops, held } = createService(createBus(options.dns), { db, log, settings });

@@ -10,9 +10,6 @@ import { Leadership } from './leadership.ts';
 import { Quorum } from './quorum.ts';
 import type { QuorumSettings } from './settings.ts';
 
-/** The default of NATS_REPLICAS: of three nodes, one may be away. */
-const REPLICAS = 3;
-
 type Options = {
   db: Database;
   observer: { log: Log };
@@ -25,7 +22,7 @@ type Options = {
 
 /** @returns undefined without NATS_URL: the log is on the disk of this copy alone */
 export function createCopy({ db, observer, metrics, settings, tail, work }: Options) {
-  const { NATS_URL: servers, NATS_TOKEN: token, NATS_REPLICAS: replicas = REPLICAS } = settings;
+  const { NATS_URL: servers, NATS_TOKEN: token, NATS_REPLICAS: replicas } = settings;
   const { COPY_NAME: name = 'event-bus', COPY_URL: url = '' } = settings;
   if (!servers) {
     // A database in trouble is reported elsewhere.

@@ -2,6 +2,7 @@
 import { type IncomingHttpHeaders, request } from 'node:http';
 import { agents } from '@blog/common/core/exchange.ts';
 import { unavailable } from '@blog/common/core/problem.ts';
+import { hasBody } from '@blog/common/http/input.ts';
 import { type Response, Router } from 'express';
 
 type Leadership = { leads: boolean; leader: { url: string } | undefined };
@@ -49,8 +50,7 @@ export function forwarding(leadership: Leadership, why: () => string | undefined
     });
     passed.on('close', () => clearInterval(watch));
     res.on('close', () => passed.destroy());
-    const hasBody = req.headers['content-length'] !== undefined || req.headers['transfer-encoding'] !== undefined;
-    if (hasBody) req.pipe(passed);
+    if (hasBody(req)) req.pipe(passed);
     else passed.end();
   });
 }

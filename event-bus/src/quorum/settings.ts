@@ -16,8 +16,8 @@ const serverList = z.string().transform((text, context) => {
 
 export const quorumSettings = {
   NATS_URL: serverList.optional(),
-  /** The number of servers that hold the log: a majority of them has each event before it is acknowledged. */
-  NATS_REPLICAS: wholeNumber(1, 5).optional(),
+  /** The number of servers that hold the log: a majority of them has each event before it is acknowledged. Of three, one may be away. */
+  NATS_REPLICAS: wholeNumber(1, 5).default(3),
   NATS_TOKEN: z.string().min(1).optional(),
   /** The address at which the other copies of the bus reach this one. */
   COPY_URL: z.url({ protocol: /^http$/, error: 'must be an http:// address' }).optional(),
