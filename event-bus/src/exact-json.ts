@@ -1,4 +1,4 @@
-// Refuses JSON that would not come out as it went in.
+// The check that the log keeps JSON as it was published.
 import { fieldProblem } from '@blog/common/core/problem.ts';
 
 /** Strings (names of members if a colon follows), numbers, and the ends of objects and arrays. */

@@ -131,8 +131,8 @@ export const firstEntries = (tx: Tx, limit: number, sql: string, ...values: (str
   firstOf(tx.each<Entry>(`${sql} LIMIT ?`, ...values, limit), limit, PAGE_TEXT, ({ record }) => record.length);
 
 /**
- * The next entries behind a position, none only at the end. Each is checked against the one before it: so that nothing
- * passes a damage, whoever reads.
+ * The next entries behind a position, none only at the end. Each is checked against the one before it: so no reader
+ * passes a damage.
  * @throws Damage at the first position that is missing or does not fit its checksum
  */
 export function readBehind(tx: Tx, after: number, limit: number): Entry[] {

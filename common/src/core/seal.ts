@@ -1,7 +1,7 @@
 // The seal of a database: others, such as a quorum of machines, have to have a group of works before it is committed here.
 import type { Tx } from './sqlite.ts';
 
-/** A step between the works of a group and its COMMIT. While it goes on, nobody can read what the works wrote. */
+/** A step between the works of a group and its COMMIT. While it goes on, what the works wrote cannot be read. */
 export type Seal = {
   /** Runs on each connection that writes, before any work. */
   prepare(tx: Tx): void;

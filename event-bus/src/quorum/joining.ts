@@ -27,7 +27,7 @@ export async function forgetPlace(db: Database): Promise<void> {
 /** The maximum of records in one message, in bytes: with the control state less than the 1 MiB that servers take by default. */
 const MOST = 900 * 1024;
 
-/** What is here and in no message yet, as much as one message takes, if `more` not all events; undefined if there is nothing. */
+/** The next message: events and control state that are in none yet, as much as fits (`more`: not all events). Undefined if there is nothing. */
 export function nextMessage(tx: Tx): (Sealed & { more: boolean }) | undefined {
   const sql = 'SELECT position, type, record, checksum FROM events WHERE position > ? ORDER BY position';
   const sizeOf = ({ record }: Entry) => Buffer.byteLength(record) + 2;

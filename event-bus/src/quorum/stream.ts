@@ -10,7 +10,7 @@ export type Node = { name: string; leader: boolean; current: boolean; offline: b
 
 export const LOG = 'log';
 export const LEASE = 'lease';
-/** Core NATS, not stored: only hints. (A subscription to the stream's own subject would hide that nobody has stored it.) */
+/** Core NATS, not stored: only hints. (A subscription to the stream's own subject would hide that no server has stored it.) */
 const GROWN = 'bus.grown';
 const PRESENT = 'bus.present';
 
@@ -36,7 +36,7 @@ export function bounded<T>(work: Promise<T>, milliseconds = DEADLINE + 500): Pro
   return Promise.race([work, promise]);
 }
 
-export type Client = {
+type Client = {
   connection: NatsConnection;
   manager: JetStreamManager;
   jetstream: JetStreamClient;
@@ -57,7 +57,7 @@ export class LogStream {
 
   /**
    * Appends one message behind the message `after`, or nothing (optimistic concurrency). After a timeout it may be there, or
-   * may still come: whoever reads the stream finds out.
+   * may still come: a reader of the stream finds out.
    * @returns its sequence
    */
   async append(after: number, { records, upto, control }: Sealed): Promise<number> {
