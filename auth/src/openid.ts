@@ -116,9 +116,10 @@ export class OpenIdClient {
   }
 
   #away(error: unknown): Problem {
-    let first = error as Error & { code?: string };
-    while (first.cause instanceof Error) first = first.cause;
-    this.failure = `The issuer ${this.#settings.OIDC_ISSUER} does not answer as it should: ${first.code ?? first.message}.`;
+    // A code says it without quoting what the issuer has sent.
+    let why = error as Error & { code?: string };
+    while (!why.code && why.cause) why = why.cause as typeof why;
+    this.failure = `The issuer ${this.#settings.OIDC_ISSUER} does not answer as it should: ${why.code ?? why.message}.`;
     return unavailable(
       'Nobody can sign in at the moment: the issuer does not answer. Those who are signed in stay so.',
       5,

@@ -325,7 +325,9 @@ describe('an issuer that', () => {
       expect(JSON.stringify(json)).not.toContain(issuer.url);
     }
     expect(await degraded()).toEqual([
-      expect.stringMatching(`^The issuer ${issuer.url} does not answer as it should: `),
+      expect.stringMatching(
+        `^The issuer ${issuer.url} does not answer as it should: ([A-Z_]+|its answer is too long)\\.$`,
+      ),
     ]);
     expect(await signedIn.token()).toBeDefined();
     issuer.lies = {};
@@ -361,6 +363,12 @@ describe('an issuer that', () => {
       expect(await degraded()).toHaveLength(1);
     },
   );
+
+  test('answers broken JSON is not quoted', async () => {
+    issuer.lies = { answer: (_req, res) => res.writeHead(200, { 'Content-Type': 'application/json' }).end('{"secret') };
+    expect((await browser.ask('/login')).status).toBe(503);
+    expect(await degraded()).toEqual([expect.stringMatching(/: OAUTH_PARSE_ERROR\.$/)]);
+  });
 
   test('does not know this client any more is a matter of the settings, not of the person: 503', async () => {
     const wrong = await startAuth(issuer.url, { env: { OIDC_CLIENT_SECRET: 'another' } });
