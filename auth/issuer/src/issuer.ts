@@ -75,6 +75,7 @@ function createProvider({ OIDC_ISSUER, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET, PUBLI
       await grant.save();
       return grant;
     },
+    ttl: { Interaction: 600, Session: 600, Grant: 600, AccessToken: 60, IdToken: 60 }, // seconds
     features: { devInteractions: { enabled: false } },
     cookies: { keys: [randomBytes(32).toString('hex')] },
     jwks: { keys: [generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' })] },
