@@ -63,6 +63,7 @@ export function createGreeting(wanted: Part[], options: Options, logFolder?: str
       inCopies && 'Try: Type "kill posts-1", "kill query-0" or "stop comments-1" while you write: the others go on.',
       isReady(first('event-bus')) && `Try: Type "kill ${first('event-bus')}" while you write.`,
       isReady('nats-1') && 'Try: Type "kill nats-1": the log goes on with two of its three nodes.',
+      isReady('auth') && 'Try: Sign in, type "stop auth" and write. It is stored when you type "start auth".',
       answers('posts') && canEdit && 'Try: Edit posts/src while you keep writing.',
     ].filter((line) => line !== false);
   }
