@@ -23,9 +23,9 @@ export const sign = (claims: JWTPayload, key: KeyObject) =>
 
 export class FakeIssuer {
   readonly keys = generateKeyPairSync('rsa', { modulusLength: 2048 });
-  /** What it does otherwise than it should. */
+  /** Its faults. */
   lies: Lies = {};
-  /** What it says of the person who signs in. */
+  /** Its claims about the person who signs in. */
   user: JWTPayload = { sub: 'ada', name: 'Ada Lovelace' };
   #codes = new Map<string, Code>();
   #server: Server = createServer((req, res) => (this.lies.answer ?? this.#answer)(req, res));

@@ -162,7 +162,7 @@ export const arrows = ({ blog, manifests, agent }: Tools) =>
 /** Files of the node, read-only: one link for each container, and what the links lead to. */
 const NODE_FOLDERS = { containers: '/var/log/containers', pods: '/var/log/pods', docker: '/var/lib/docker/containers' };
 
-/** What an agent may ask the cluster: which pods are on its node. */
+/** The rights of an agent in the cluster: to ask for the pods on its node. */
 const QUESTIONS = [
   { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch'] },
   { apiGroups: [''], resources: ['nodes'], verbs: ['get'] },

@@ -1,7 +1,8 @@
 // A Skaffold hook, run before a deployment: makes a Secret with a random `token` in the Namespace `blog` if there is none.
 // `bus-token` (the default) is the BUS_TOKEN of the five servers, `nats-token` that of the bus and the quorum, `oidc-client` the
-// secret of auth at the issuer. By hand, for the current context: node scripts/k8s/bus-token.mjs [nats-token|oidc-client]. Exit code 0: the Secret exists; 1: kubectl's error is
-// printed; 2: wrong usage. It runs before anything is installed, so it is plain JavaScript for Node 20 or newer.
+// secret of auth at the issuer. By hand, for the current context: node scripts/k8s/bus-token.mjs [nats-token|oidc-client].
+// Exit code 0: the Secret exists; 1: kubectl's error is printed; 2: wrong usage. It runs before anything is installed, so it is
+// plain JavaScript for Node 20 or newer.
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 
