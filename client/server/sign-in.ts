@@ -6,9 +6,8 @@ import { resolve } from 'node:path';
 import { exchange, isSuccess } from '@blog/common/core/exchange.ts';
 import type { PreviewServer } from 'vite';
 
-type Refusal = { status: number; detail: string; headers: Record<string, string> };
-
 const AWAY = { status: 503, detail: 'auth is not answering. Try again in a moment.', headers: { 'Retry-After': '1' } };
+const SIGNED_OUT = { status: 401, detail: 'Sign in to write. What you read needs no sign-in.' };
 
 /**
  * Exchanges the session that a cookie names for a token for one part, which is then the `Authorization` of the headers. Takes
@@ -20,10 +19,7 @@ export async function authorize(headers: IncomingHttpHeaders, cookie: string | u
   const asked = { url: new URL(`/token?audience=${part}`, url).href, headers: { cookie, traceparent } };
   const answer = await exchange({ method: 'GET', ...asked, deadline: 5_000 }).catch(() => undefined);
   const { authorization, 'www-authenticate': challenge } = answer?.headers ?? {};
-  if (answer?.status === 401) {
-    const detail = 'Sign in to write. What you read needs no sign-in.';
-    return { status: 401, detail, headers: challenge ? { 'WWW-Authenticate': challenge } : {} } as Refusal;
-  }
+  if (answer?.status === 401) return { ...SIGNED_OUT, headers: challenge ? { 'WWW-Authenticate': challenge } : {} };
   if (!answer || !isSuccess(answer)) return AWAY;
   if (authorization) headers.authorization = authorization;
 }
