@@ -1,5 +1,5 @@
 // The auth service: signs people in at an OpenID issuer, keeps their sessions, and makes short-lived tokens for the services.
-import { Problem, parse } from '@blog/common/core/problem.ts';
+import { Problem, parse, unavailable } from '@blog/common/core/problem.ts';
 import { httpUrl, localDefault } from '@blog/common/run/config.ts';
 import { localUrl } from '@blog/common/run/parts.ts';
 import { defineService } from '@blog/common/run/service.ts';
@@ -20,6 +20,9 @@ import {
 } from './sessions.ts';
 
 const MINUTE = 60_000;
+
+/** The maximum of requests that wait for the issuer: with a slow one, more would take the connections from those who write. */
+const AT_ISSUER = 100;
 const TLS = 'must be an https:// address, or one of this machine: others could listen';
 
 const settings = z
@@ -73,8 +76,14 @@ export const auth = defineService({
     });
 
     // Browsers come here by a link, and by a redirect.
+    let atIssuer = 0;
     routes.use('/login', (_req, res, next) => {
       res.locals.isPage = true;
+      if (atIssuer >= AT_ISSUER) throw unavailable('Too many are signing in at once. Try again in a moment.', 5);
+      atIssuer += 1;
+      res.on('close', () => {
+        atIssuer -= 1;
+      });
       next();
     });
 

@@ -1,4 +1,5 @@
 // Sign-in: the way to the issuer and back, and the attacks on it.
+import type { IncomingMessage } from 'node:http';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { SignJWT, UnsecuredJWT } from 'jose';
 import { removeFolders, type Service } from '../../common/test/service.ts';
@@ -346,6 +347,26 @@ describe('an issuer that', () => {
     const callback = await ask('/login/callback?state=forged');
     expect(callback).toEqual([400, 'text/html; charset=utf-8', page('This browser has no such sign-in under way.')]);
     expect((await browser.ask('/login')).json).toMatchObject({ status: 503 });
+  });
+
+  test('does not answer is waited for by a hundred at most; those who are signed in go on', async () => {
+    await browser.signIn(issuer);
+    const held: IncomingMessage[] = [];
+    issuer.lies = { answer: (req) => void held.push(req) };
+    let refused = 0;
+    const enough = Promise.withResolvers<void>();
+    const logins = Array.from({ length: 150 }, async () => {
+      const { status } = await new Browser(auth.url).ask('/login');
+      expect(status).toBe(503);
+      refused += 1;
+      if (refused === 50) enough.resolve();
+    });
+    await enough.promise;
+    expect(await browser.token()).toBeDefined();
+    // The others still wait.
+    expect(held.map(({ socket }) => socket.destroyed)).toEqual([false]);
+    for (const { socket } of held) socket.destroy();
+    await Promise.all(logins);
   });
 
   test('says that it is another one makes sign-in 503', async () => {
