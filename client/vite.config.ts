@@ -11,7 +11,7 @@ import { gateway, problem, problemAsPage, type Settings, settingsSchema } from '
 const ROOT = import.meta.dirname;
 const packages = ['.vite', 'vite', 'swagger-ui-dist'].map((name) => resolve(ROOT, '../node_modules', name));
 /** The contracts that the page at /docs shows. */
-const contracts = [...SERVERS.map((part) => `${part}/openapi.yaml`), 'event-bus/asyncapi.yaml'];
+const contracts = [...[...SERVERS, 'auth'].map((part) => `${part}/openapi.yaml`), 'event-bus/asyncapi.yaml'];
 
 /** For every answer beside the built page, the same as in nginx.conf. The page in development needs more. */
 const SECURITY_HEADERS = {

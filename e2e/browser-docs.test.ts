@@ -6,12 +6,12 @@ import { openBlog, test } from './browser.ts';
 
 const blog = openBlog({ development: true });
 
-test('/docs shows the routes of every server and the events', async () => {
+test('/docs shows the routes of every server, those of auth and the events', async () => {
   const page = await blog.openEmpty();
   blog.watch(page);
   await page.goto(`${blog.url}/docs`);
   const shown = page.locator('section').filter({ has: page.locator('.opblock') });
-  for (const contract of [...SERVERS, 'events']) await shown.and(page.locator(`#${contract}`)).waitFor();
+  for (const contract of [...SERVERS, 'auth', 'events']) await shown.and(page.locator(`#${contract}`)).waitFor();
 
   const show = (part: string, name: string) =>
     page.locator(`#${part} .opblock`, { has: page.locator(`[data-path="${name}"]`) }).first();
