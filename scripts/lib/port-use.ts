@@ -22,29 +22,32 @@ function tryToListen(port: number): Promise<NodeJS.ErrnoException | undefined> {
   });
 }
 
-/**
- * A random port for tests. Each worker of Jest has its own ports: one that is free now may be that of a part which another
- * worker's test starts, or has stopped.
- */
-function somePort(each: number): number {
-  const worker = Number(process.env.JEST_WORKER_ID ?? 0) % 10;
-  return 15_000 + worker * each + Math.floor(Math.random() * each);
-}
+/** The number of this worker of Jest: `npm test` has at most four, and other programs are number 0. */
+const worker = () => Number(process.env.JEST_WORKER_ID ?? 0) % 5;
 
-/** Free ports outside of the range for outgoing connections, so that a stopped part finds its own still free. */
+/**
+ * Free ports for tests, outside of the range for outgoing connections, so that a stopped part finds its own still free. Each
+ * worker has its own: a port that is free now may be that of a part which another worker's test starts, or has stopped.
+ */
 export async function freePorts(count: number): Promise<number[]> {
   const found = new Set<number>();
   while (found.size < count) {
-    const port = somePort(1_500);
+    const port = 15_000 + 1_000 * worker() + Math.floor(Math.random() * 1_000);
     if (!(await tryToListen(port))) found.add(port);
   }
   return [...found];
 }
 
-/** A port from which on those at all these distances are free, also outside of the range for outgoing connections. */
+/**
+ * The first ports of the workers' blocks. A block has 700 ports for parts and their copies, and from 2,222 and 4,222 on 200
+ * for nodes of NATS; so no two blocks have a port in common.
+ */
+const BLOCKS = [20_000, 20_700, 21_400, 25_900, 26_600];
+
+/** A port of this worker's block from which on those at all these distances are free. */
 export async function freeBlock(distances: number[]): Promise<number> {
   for (;;) {
-    const first = somePort(1_000);
+    const first = (BLOCKS[worker()] as number) + Math.floor(Math.random() * 190);
     const taken = await Promise.all([...new Set(distances)].map((distance) => tryToListen(first + distance)));
     if (!taken.some(Boolean)) return first;
   }
