@@ -3,7 +3,15 @@
 import { hasNext, RequestError, read, request } from '../shared/http.ts';
 import { noteAnswered, noteSent } from '../shared/journey-notes.ts';
 import { authorOf, fieldsOf, itemsOf, numberOf, oneOf, parseJson, textOf } from '../shared/parse.ts';
-import { type Comment, createPost, type Message, type PostList, type PostPage, type Texts } from './types.ts';
+import {
+  type Comment,
+  createPost,
+  type Message,
+  type Post,
+  type PostList,
+  type PostPage,
+  type Texts,
+} from './types.ts';
 
 /** Reads the newest posts, or the ones after the post `cursor`. */
 export async function readPosts(cursor?: string): Promise<PostList> {
@@ -28,7 +36,12 @@ export async function readPost(id: string, cursor?: string): Promise<PostPage> {
  * Publishes a post, or a comment on the post `postId`; sending the same key and texts again gives the first answer. A
  * foreign service may answer with less than an id.
  */
-export async function publish(postId: string | undefined, texts: Texts, key: string, signal: AbortSignal) {
+export async function publish(
+  postId: string | undefined,
+  texts: Texts,
+  key: string,
+  signal: AbortSignal,
+): Promise<{ id: string | undefined } & Pick<Post, 'createdAt' | 'author'>> {
   const url = postId === undefined ? '/posts' : `/posts/${encodeURIComponent(postId)}/comments`;
   // Each write has a trace of its own (W3C Trace Context §3.2), and a retry continues it. `01` means sampled.
   const headers = { 'Idempotency-Key': key, traceparent: `00-${key}-${key.slice(16)}-01` };
