@@ -89,6 +89,15 @@ export function controlState({ folder }: Copy) {
   return Object.fromEntries(rows) as Record<(typeof tables)[number], object[]>;
 }
 
+/** The lease of the leader, as the servers have it: empty if it was given back. */
+export async function leaseOf(servers: string): Promise<string> {
+  const connection = await connect({ servers: servers.split(',') });
+  const { direct } = await jetstreamManager(connection);
+  const message = await direct.getMessage('lease', { last_by_subj: 'lease' });
+  await connection.close();
+  return message?.string() ?? '';
+}
+
 /** Deletes the streams of the bus, as if the servers were new. */
 export async function deleteStreams(servers: string): Promise<void> {
   const connection = await connect({ servers: servers.split(',') });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { type Nats, NODE_STORE, startNats, withNats } from '../../scripts/lib/nats.ts';
 import { BATCH, cloudEvent, startPart, until } from './bus.ts';
-import { type Copy, controlState, deleteStreams, leaderOf, newData, startCopy } from './quorum-copies.ts';
+import { type Copy, controlState, deleteStreams, leaderOf, leaseOf, newData, startCopy } from './quorum-copies.ts';
 import { plain } from './subscribers.ts';
 
 jest.setTimeout(60_000);
@@ -98,10 +98,10 @@ describe('copies of their own', () => {
     a.start();
     await until(async () => expect(await a.ids()).toEqual(['m1', 'm2', 'm3', 'm4']));
     expect(await leaderOf(a, b)).toBe('event-bus-1');
-    const stopped = performance.now();
+    // It gives its lease back: the other one need not wait for the end of the term.
     await b.stop();
+    expect(await leaseOf(nats.url)).not.toContain('event-bus-1');
     await publishUntilTaken(a, 'm5');
-    expect(performance.now() - stopped).toBeLessThan(2_000);
   });
 
   natsTest('a copy of another history says that it is diverged, adds nothing and leads no more', async () => {
@@ -222,9 +222,7 @@ describe('two copies', () => {
     await until(() => expect(acknowledged.length).toBeGreaterThan(20));
     expect(told).toMatch(/"id":"k1-0"/);
     await a.kill();
-    const killed = performance.now();
     await publishUntilTaken(b, 'after');
-    expect(performance.now() - killed).toBeLessThan(4_000);
     await reading;
     await Promise.all(writing);
     const ids = await b.ids();
