@@ -12,6 +12,7 @@ import {
   seqOf,
   valuesOf,
   withAuthor,
+  withAuthors,
 } from '@blog/common/core/rows.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
 import { answerAgain, newId, requestBody, requestText } from '@blog/common/http/input.ts';
@@ -69,7 +70,7 @@ export const knowsPost = (tx: Tx, id: string): boolean => tx.get('SELECT 1 FROM 
 export function listComments(tx: Tx, postId: string, limit: number, cursor?: string): Rows<Comment> {
   const after = cursor ? seqOf(tx, 'SELECT seq FROM comments WHERE id = ? AND postId = ?', cursor, postId) : 0;
   const sql = `SELECT id, ${FIELDS}, seq FROM comments WHERE postId = ? AND seq > ? ORDER BY seq LIMIT ?`;
-  return firstOf(tx.each<Comment>(sql, postId, after, limit + 1).map(withAuthor), limit);
+  return withAuthors(firstOf(tx.each<Comment>(sql, postId, after, limit + 1), limit));
 }
 
 /** The first verdict in the log stands. Sets also a status that stays, so that RETURNING yields the row. */

@@ -12,6 +12,7 @@ import {
   seqOf,
   valuesOf,
   withAuthor,
+  withAuthors,
 } from '@blog/common/core/rows.ts';
 import type { Tx } from '@blog/common/core/sqlite.ts';
 import { answerAgain, newId, requestBody, requestText } from '@blog/common/http/input.ts';
@@ -62,7 +63,7 @@ export function createPost(
 export function listPosts(tx: Tx, limit: number, cursor?: string): Rows<Post> {
   const after = cursor ? seqOf(tx, 'SELECT seq FROM posts WHERE id = ?', cursor) : 0;
   const sql = `SELECT id, ${FIELDS}, seq FROM posts WHERE seq > ? ORDER BY seq LIMIT ?`;
-  return firstOf(tx.each<Post>(sql, after, limit + 1).map(withAuthor), limit);
+  return withAuthors(firstOf(tx.each<Post>(sql, after, limit + 1), limit));
 }
 
 export const handlers: Handlers = {
