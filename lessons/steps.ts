@@ -1,0 +1,91 @@
+// The list of the steps: `npm run lesson`, the grader and the System page read it. Plain data, no imports.
+
+export type Step = {
+  number: number;
+  /** The folder's path from the root of the checkout. */
+  folder: string;
+  title: string;
+  /** The idea that this step adds, as a phrase. */
+  adds: string;
+  /** The fault that `npm run lesson` injects: this step survives it, the step before does not. */
+  break: string;
+  /** A sentence: what the step before cannot do. Empty for the first step. */
+  before: string;
+  /** What to type, with our services on the bus of the step before (`npm start -- --bus FOLDER`), to see it there. */
+  try: string;
+};
+
+export const STEPS: Step[] = [
+  {
+    number: 1,
+    folder: 'lessons/1-fan-out',
+    title: 'fan-out',
+    adds: 'ten lines: each event is sent to every service',
+    break: 'none: this is where the stairs begin',
+    before: '',
+    try: '',
+  },
+  {
+    number: 2,
+    folder: 'lessons/2-log',
+    title: 'a log on disk',
+    adds: 'events are appended to a file and flushed before the answer; a late reader reads it',
+    break: 'the bus restarts, then query: the history is gone',
+    before: 'This bus keeps no event: after it has sent one, nobody can read it again.',
+    try: 'Write a post, then type `wipe query`: the post is gone from the page.',
+  },
+  {
+    number: 3,
+    folder: 'lessons/3-positions',
+    title: 'a position for each subscriber',
+    adds: 'one loop for each subscriber, which retries with backoff and jitter',
+    break: 'a service is away for ten seconds: it never hears',
+    before: 'This bus sends each event once: a service that is away at that moment never gets it.',
+    try: 'Type `pause query`, write a post, type `resume query`.',
+  },
+  {
+    number: 4,
+    folder: 'lessons/4-once',
+    title: 'each event once',
+    adds: 'ids, which are recognised again, and a consumer that is idempotent by its checkpoint',
+    break: 'the bus dies between push and position: a comment shows twice',
+    before: 'This bus does not recognise an event that it has: one that is published twice is in the log twice.',
+    try: 'Publish the same event twice with curl, then read the log.',
+  },
+  {
+    number: 5,
+    folder: 'lessons/5-outbox',
+    title: 'an outbox',
+    adds: 'the change and its event are stored in one transaction, and a relay publishes the event afterwards',
+    break: 'posts dies between its database and the bus: a post that nobody hears of',
+    before: 'This service stores a post and then publishes it: if it dies between the two, nobody hears of the post.',
+    try: 'Our posts has an outbox: type `stop event-bus`, write a post, type `start event-bus`.',
+  },
+  {
+    number: 6,
+    folder: 'lessons/6-dead-letters',
+    title: 'dead letters',
+    adds: 'an event that a subscriber refuses is put aside, shown, and can be sent again',
+    break: 'one poison event: everything behind it waits for ever',
+    before: 'This bus repeats an event until it is taken: one that a service refuses for ever blocks all behind it.',
+    try: 'Publish a PostCreated without an id with curl, then write a post.',
+  },
+  {
+    number: 7,
+    folder: 'lessons/7-replay',
+    title: 'ordering and replay',
+    adds: 'subscribers say where they stand; a lost read model is rebuilt; the first verdict stands',
+    break: "a late and a repeated verdict, and then query's database is lost",
+    before: 'This bus trusts its own positions: a service that lost its database does not get the events again.',
+    try: 'Type `wipe query`.',
+  },
+  {
+    number: 8,
+    folder: 'lessons/8-engine',
+    title: 'hand it to an engine',
+    adds: 'the same contract on NATS JetStream: what one no longer writes, and what one still must',
+    break: 'the machine with the log is lost',
+    before: 'This bus has its log on one disk: if the disk is lost, so is every event.',
+    try: 'Look for the file log.ndjson: there is no other copy of it.',
+  },
+];
