@@ -12,7 +12,7 @@ const part = (name) => ({
 
 export default {
   projects: [
-    ...['common', ...SERVERS, 'auth', 'scripts', 'infra', 'bench'].map(part),
+    ...['common', ...SERVERS, 'auth', 'scripts', 'infra', 'bench', 'lessons'].map(part),
     {
       displayName: 'client',
       rootDir: './client',

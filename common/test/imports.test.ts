@@ -9,7 +9,7 @@ type Files = Record<string, string>;
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const SERVERS = '{common,posts,comments,query,moderation,event-bus,auth,auth/issuer}/src/**/*.ts';
-const TOOLS = '{scripts,e2e,bench}/**/*.{ts,mjs}';
+const TOOLS = '{scripts,e2e,bench,lessons}/**/*.{ts,mjs}';
 const CLIENT = 'client/{src,server}/**/*.{ts,tsx}';
 
 /** Reads the files whose paths match. */

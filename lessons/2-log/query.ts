@@ -27,7 +27,7 @@ app.get('/posts', (_req, res) => {
 
 db.exec('DELETE FROM posts');
 const history = await fetch(`${bus}/events`)
-  .then((answer) => answer.json())
+  .then((answer) => answer.json() as Promise<Event[]>)
   .catch(() => []);
 for (const event of history) project(event);
 

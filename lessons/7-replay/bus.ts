@@ -114,7 +114,7 @@ for (const url of subscribers) deliver(url);
 /** The position up to which a subscriber has the log, as its own database says. One that does not say has the bus's word. */
 async function stand(url: string): Promise<number | undefined> {
   const answer = await fetch(`${url}/events`, { signal: AbortSignal.timeout(5_000) }).catch(() => undefined);
-  const body = answer?.ok ? await answer.json().catch(() => undefined) : undefined;
+  const body = answer?.ok ? ((await answer.json().catch(() => undefined)) as { position?: unknown }) : undefined;
   return typeof body?.position === 'number' ? Math.min(body.position, log.length) : undefined;
 }
 
