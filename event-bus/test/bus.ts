@@ -59,7 +59,7 @@ const quorumSettings = ({ servers: NATS_URL }: Quorum) => ({
 export async function startBus({
   subscriptions = {},
   patterns = [],
-  deadline = 500,
+  deadline = 30_000,
   limits,
   ...options
 }: Options = {}) {
@@ -123,7 +123,7 @@ export type Bus = Awaited<ReturnType<typeof startBus>>;
 
 /** Repeats an assertion until it holds, or throws its own message. */
 export async function until<T>(assertion: () => T | Promise<T>): Promise<T> {
-  for (const end = performance.now() + 20_000; ; await pause(10)) {
+  for (const end = performance.now() + 60_000; ; await pause(10)) {
     try {
       return await assertion();
     } catch (error) {
