@@ -109,7 +109,7 @@ export function hooks({ skaffold: { deploy, profiles = [] } }: Project): string[
   const added = profiles.flatMap(({ name, patches = [] }) =>
     patches.filter(({ path }) => path.startsWith('/deploy')).map((patch) => ({ profile: name, ...patch })),
   );
-  const command = ['node', 'scripts/k8s/bus-token.mjs'];
+  const command = ['node', 'scripts/k8s/secret.mjs'];
   const path = '/deploy/kubectl/hooks/before/-';
   return [
     ...compare('hooks: systems', before.flatMap(({ os }) => os ?? 'any').toSorted(), ['darwin', 'linux', 'windows']),

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 
-const script = join(import.meta.dirname, '..', 'k8s', 'bus-token.mjs');
+const script = join(import.meta.dirname, '..', 'k8s', 'secret.mjs');
 
 let folder: string;
 beforeEach(() => {

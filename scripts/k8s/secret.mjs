@@ -1,6 +1,6 @@
 // A Skaffold hook, run before a deployment: makes a Secret with a random `token` in the Namespace `blog` if there is none.
 // `bus-token` (the default) is the BUS_TOKEN of the five servers, `nats-token` that of the bus and the quorum, `oidc-client` the
-// secret of auth at the issuer. By hand, for the current context: node scripts/k8s/bus-token.mjs [nats-token|oidc-client].
+// secret of auth at the issuer. By hand, for the current context: node scripts/k8s/secret.mjs [nats-token|oidc-client].
 // Exit code 0: the Secret exists; 1: kubectl's error is printed; 2: wrong usage. It runs before anything is installed, so it is
 // plain JavaScript for Node 20 or newer.
 import { spawnSync } from 'node:child_process';
@@ -8,7 +8,7 @@ import { randomBytes } from 'node:crypto';
 
 const [NAME = 'bus-token', ...more] = process.argv.slice(2);
 if (!['bus-token', 'nats-token', 'oidc-client'].includes(NAME) || more.length > 0) {
-  console.error('Usage: node scripts/k8s/bus-token.mjs [bus-token|nats-token|oidc-client]');
+  console.error('Usage: node scripts/k8s/secret.mjs [bus-token|nats-token|oidc-client]');
   process.exit(2);
 }
 // Skaffold names the context that it deploys to, which may differ from the current one.
