@@ -1,0 +1,128 @@
+// Step 1: the contract of `POST /events`, and fan-out.
+import { isDeepStrictEqual } from 'node:util';
+import { type Check, Failed } from '../check.ts';
+import { type Event, keyOf, listed, post, posts } from '../events.ts';
+import { isSuccess, shown, startBus } from './stage.ts';
+
+const fanOut: Check = {
+  name: 'fan-out',
+  part: 'bus',
+  step: 1,
+  title: 'an event is answered with a 2xx, and every subscriber gets it',
+  plan: { subscribers: 4, events: 20 },
+  short: { subscribers: 4, events: 4 },
+  least: { subscribers: 1, events: 1 },
+  async run(run) {
+    const stage = await startBus(run, { subscribers: run.size('subscribers') });
+    const keys = await stage.publishAll(posts(run.size('events')));
+    await stage.arrive(`POST /events ${listed(keys)}, one after another`, keys);
+  },
+};
+
+const atOnce: Check = {
+  name: 'at-once',
+  part: 'bus',
+  step: 1,
+  title: 'events that are published at the same moment all arrive',
+  plan: { subscribers: 2, events: 50 },
+  short: { subscribers: 2, events: 10 },
+  least: { subscribers: 1, events: 2 },
+  needs: ['fan-out'],
+  async run(run) {
+    const stage = await startBus(run, { subscribers: run.size('subscribers') });
+    const events = posts(run.size('events'));
+    await Promise.all(events.map((event) => stage.publish(event)));
+    const keys = events.map(keyOf);
+    await stage.arrive(`POST /events ${listed(keys)}, all at once`, keys);
+  },
+};
+
+const NO_EVENTS = ['{"type":', 'hello', '', '[]', '"PostCreated"', '42', 'null', '{}', '{"data":{"id":"post-1"}}'];
+
+const noEvent: Check = {
+  name: 'no-event',
+  part: 'bus',
+  step: 1,
+  title: 'a body that is no event is answered with a 4xx and goes nowhere, and the bus lives on',
+  plan: { bodies: NO_EVENTS.length },
+  needs: ['fan-out'],
+  async run(run) {
+    const stage = await startBus(run, { subscribers: 1 });
+    for (const body of NO_EVENTS) {
+      const told = { text: `POST /events ${body || 'with an empty body'}` };
+      const answer = await run.request('publisher', stage.bus, { method: 'POST', path: '/events', body }, told);
+      if (!answer || answer.status < 400 || answer.status > 499) throw new Failed(told.text, 'a 4xx', shown(answer));
+    }
+    const sent = 'nine bodies that are no events; POST /events post-1';
+    await stage.publish(post(1));
+    await stage.arrive(sent, ['post-1']);
+    const [stray] = stage.first.deliveries.filter(({ key }) => key !== 'post-1');
+    if (stray) throw new Failed(sent, 'posts gets post-1 only', 'it also got something that is no event');
+  },
+};
+
+/** Events whose odd parts must come out as they went in. */
+const ODD: [what: string, event: Event][] = [
+  [
+    'a text in other scripts, with an emoji',
+    { ...post(1), data: { id: 'post-1', title: 'Zażółć gęślą jaźń · 你好 · 👩‍💻' } },
+  ],
+  ['quotes, a backslash and line breaks', { ...post(2), data: { id: 'post-2', title: '"a"\\n\n\t\u2028\u0001' } }],
+  [
+    'null, false, numbers, an empty list and an object in it',
+    { ...post(3), data: { id: 'post-3', none: null, no: false, n: [0, -1.5, 1e21, []], o: { '': {} } } },
+  ],
+  ['fields that the contract does not name', { ...post(4), tags: ['a', 'b'], draft: true }],
+  ['data that is a text', { type: 'Odd', data: 'post-5' }],
+  ['no data', { type: 'Odd' }],
+  ['60 KB of text', { ...post(7), data: { id: 'post-7', title: 'long '.repeat(12_000) } }],
+];
+
+/** True if a delivered event has all that was sent; a bus may add fields. */
+const has = (delivered: unknown, sent: Event): boolean =>
+  Object.entries(sent).every(([name, value]) => isDeepStrictEqual((delivered as Event | null)?.[name], value));
+
+const unchanged: Check = {
+  name: 'unchanged',
+  part: 'bus',
+  step: 1,
+  title: 'unicode, odd values, unknown fields and a large text come out as they went in',
+  plan: { events: ODD.length },
+  needs: ['fan-out'],
+  async run(run) {
+    const stage = await startBus(run, { subscribers: 1 });
+    for (const [what, event] of ODD) {
+      const sent = `POST /events with ${what}`;
+      const before = stage.first.deliveries.length;
+      const answer = await stage.send(event);
+      if (!answer || !isSuccess(answer)) throw new Failed(sent, 'any 2xx', shown(answer), [keyOf(event)]);
+      if (!(await run.until(() => stage.first.deliveries.length > before)))
+        throw new Failed(sent, 'posts gets it', 'it did not come', [keyOf(event)]);
+      const delivered = stage.first.deliveries.at(before)?.event;
+      const wrong = Object.keys(event).filter((name) => !has(delivered, { [name]: event[name] }));
+      if (wrong.length > 0)
+        throw new Failed(sent, 'the same JSON', `another value of ${wrong.join(' and ')}`, [keyOf(event)]);
+    }
+  },
+};
+
+const away: Check = {
+  name: 'others',
+  part: 'bus',
+  step: 1,
+  title: 'a subscriber that is away keeps neither the publisher nor the other subscribers from going on',
+  plan: { subscribers: 4, events: 5 },
+  short: { subscribers: 2, events: 2 },
+  least: { subscribers: 2, events: 1 },
+  needs: ['fan-out'],
+  async run(run) {
+    const stage = await startBus(run, {
+      subscribers: run.size('subscribers'),
+      prepare: ([first]) => first?.goAway(),
+    });
+    const keys = await stage.publishAll(posts(run.size('events')));
+    await stage.arrive(`POST /events ${listed(keys)}, while posts is away`, keys, stage.others);
+  },
+};
+
+export const fanOutChecks = [fanOut, atOnce, noEvent, unchanged, away];

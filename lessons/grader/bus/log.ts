@@ -1,0 +1,116 @@
+// Step 2: a log on disk, which survives `kill -9`.
+import { type Check, Failed } from '../check.ts';
+import { difference, keyOf, listed, post, posts } from '../events.ts';
+import { isSuccess, startBus } from './stage.ts';
+
+const readable: Check = {
+  name: 'log',
+  part: 'bus',
+  step: 2,
+  title: 'GET /events answers all events, in the order in which they were taken',
+  plan: { events: 20 },
+  short: { events: 3 },
+  least: { events: 1 },
+  needs: ['fan-out'],
+  async run(run) {
+    const stage = await startBus(run, { subscribers: 1 });
+    await stage.assertLog('nothing yet', []);
+    const keys = await stage.publishAll(posts(run.size('events')));
+    await stage.assertLog(`POST /events ${listed(keys)}`, keys);
+  },
+};
+
+const survives: Check = {
+  name: 'kill',
+  part: 'bus',
+  step: 2,
+  title: 'an event that was acknowledged is there after kill -9',
+  plan: { kills: 4, events: 10 },
+  short: { kills: 2, events: 2 },
+  least: { kills: 1, events: 1 },
+  needs: ['log'],
+  async run(run) {
+    const stage = await startBus(run, { subscribers: 1 });
+    const keys: string[] = [];
+    for (let kill = 1; kill <= run.size('kills'); kill += 1) {
+      for (let i = 0; i < run.size('events'); i += 1) {
+        await stage.publish(post(keys.length + 1));
+        keys.push(`post-${keys.length + 1}`);
+      }
+      await stage.kill();
+      await stage.restart();
+      await stage.assertLog(`POST /events ${listed(keys)}; kill -9 right after the last 2xx; started again`, keys);
+    }
+  },
+};
+
+/** A publication: the times at which it was sent, and acknowledged, if it was. */
+type Write = { key: string; sent: number; acknowledged?: number };
+
+const amidst: Check = {
+  name: 'kill-amidst',
+  part: 'bus',
+  step: 2,
+  title: 'killed in the middle of many writes: what was acknowledged is there, once, and in order',
+  plan: { kills: 3, writers: 8, events: 40 },
+  short: { kills: 1, writers: 4, events: 10 },
+  least: { kills: 1, writers: 1, events: 1 },
+  needs: ['kill'],
+  async run(run) {
+    const stage = await startBus(run, { subscribers: 1 });
+    const writes: Write[] = [];
+    for (let kill = 1; kill <= run.size('kills'); kill += 1) {
+      const enough = writes.length + run.size('events');
+      let isOver = false;
+      const write = async (writer: number) => {
+        for (let n = 1; !isOver; n += 1) {
+          const key = `post-${kill}-${writer}-${n}`;
+          const own: Write = { key, sent: performance.now() };
+          writes.push(own);
+          const answer = await stage.send({ type: 'PostCreated', data: { id: key } }, { as: `publisher ${writer}` });
+          if (!answer) return;
+          if (!isSuccess(answer))
+            throw new Failed(`POST /events ${key}`, 'any 2xx', `answered ${answer.status}`, [key]);
+          own.acknowledged = performance.now();
+          run.progress += 1;
+        }
+      };
+      const writers = Promise.all(Array.from({ length: run.size('writers') }, (_, i) => write(i + 1)));
+      writers.catch(() => {});
+      await run.until(() => writes.length > enough);
+      isOver = run.size('writers') === 1;
+      await stage.kill();
+      isOver = true;
+      await writers;
+      await stage.restart();
+      assertWrites(writes, (await stage.log()).map(keyOf));
+    }
+  },
+};
+
+/** A write without an answer may be there or not; nothing may be there twice, or before one that was acknowledged before it was sent. */
+function assertWrites(writes: Write[], log: string[]): void {
+  const sent = 'writes of several publishers at once; kill -9; started again; GET /events';
+  const known = new Map(writes.map((write) => [write.key, write]));
+  const acknowledged = writes.filter((write) => write.acknowledged !== undefined).map(({ key }) => key);
+  const there = new Set(log);
+  const missing = acknowledged.filter((key) => !there.has(key));
+  if (missing.length > 0)
+    throw new Failed(sent, 'every event that was acknowledged', `an acknowledged event is missing`, missing);
+  const wrong = difference([...there], log);
+  if (wrong) throw new Failed(sent, 'each event once', 'an event is there twice', wrong.about);
+  const strange = log.filter((key) => !known.has(key));
+  if (strange.length > 0) throw new Failed(sent, 'events that were published', 'an event that was not', strange);
+  let latest: Write | undefined;
+  for (const key of log) {
+    const write = known.get(key) as Write;
+    if (latest && (write.acknowledged ?? Number.POSITIVE_INFINITY) < latest.sent)
+      throw new Failed(sent, 'the order of acknowledgement', 'an event stands behind one that was sent after its 2xx', [
+        key,
+        latest.key,
+      ]);
+    if (!latest || write.sent > latest.sent) latest = write;
+  }
+}
+
+export const logChecks = [readable, survives, amidst];

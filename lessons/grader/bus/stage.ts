@@ -1,0 +1,146 @@
+// The stage of a check of a bus: the graded bus, the grader's subscribers around it, and a publisher.
+import type http from 'node:http';
+import { Failed, NotGradable } from '../check.ts';
+import { difference, type Event, keyOf, listed } from '../events.ts';
+import type { Program } from '../program.ts';
+import type { Answer, Run } from '../run.ts';
+import { Subscriber } from '../subscriber.ts';
+
+const NAMES = ['posts', 'comments', 'query', 'moderation'];
+
+type StageOptions = {
+  /** The number of subscribers, at most four. */
+  subscribers?: number;
+  /** `DELIVERY_TIMEOUT_MS`. Long unless a check hangs on purpose: a slow machine must not look like a hanging subscriber. */
+  timeout?: number;
+  /** Prepares the subscribers before the bus starts. */
+  prepare?: (subscribers: Subscriber[]) => unknown;
+};
+
+export class Stage {
+  readonly run: Run;
+  readonly bus: Program;
+  readonly subscribers: Subscriber[];
+
+  constructor(run: Run, bus: Program, subscribers: Subscriber[]) {
+    this.run = run;
+    this.bus = bus;
+    this.subscribers = subscribers;
+  }
+
+  /** The first subscriber, which gets into trouble; the others must not notice. */
+  get first(): Subscriber {
+    return this.subscribers[0] as Subscriber;
+  }
+
+  get others(): Subscriber[] {
+    return this.subscribers.slice(1);
+  }
+
+  send(event: unknown, more: { as?: string; agent?: http.Agent } = {}): Promise<Answer | undefined> {
+    const key = keyOf(event);
+    const told = { text: `POST /events ${key}`, events: [key] };
+    const body = JSON.stringify(event);
+    const { as = 'publisher', agent } = more;
+    return this.run.request(as, this.bus, { method: 'POST', path: '/events', body, agent }, told);
+  }
+
+  /** Publishes one event, which must be acknowledged. */
+  async publish(event: unknown, more: { as?: string; agent?: http.Agent } = {}): Promise<Answer> {
+    const answer = await this.send(event, more);
+    const key = keyOf(event);
+    if (answer && isSuccess(answer)) {
+      this.run.progress += 1;
+      return answer;
+    }
+    throw new Failed(`POST /events ${key}`, 'any 2xx', shown(answer), [key]);
+  }
+
+  /** Publishes events one after another. */
+  async publishAll(events: Event[], as?: string): Promise<string[]> {
+    for (const event of events) await this.publish(event, { as });
+    return events.map(keyOf);
+  }
+
+  /** Waits until a subscriber has taken all these events. */
+  takes(subscriber: Subscriber, keys: string[]): Promise<boolean> {
+    return this.run.until(() => keys.every((key) => subscriber.took(key)));
+  }
+
+  /**
+   * Waits until subscribers have taken all these events.
+   * @throws Failed naming those that do not come
+   */
+  async arrive(sent: string, keys: string[], subscribers = this.subscribers): Promise<void> {
+    for (const subscriber of subscribers) {
+      const { name, strange } = subscriber;
+      if (await this.takes(subscriber, keys)) continue;
+      const missing = keys.filter((key) => !subscriber.took(key));
+      const got = missing.length === keys.length ? 'nothing' : `not ${listed(missing)}`;
+      const instead = strange.length > 0 ? `; ${strange[0]} instead of POST to its URL` : '';
+      throw new Failed(sent, `${name} gets ${listed(keys)}`, `${name} got ${got}${instead}`, missing);
+    }
+  }
+
+  /** The log, as `GET /events` answers it. */
+  async log(): Promise<Event[]> {
+    const answer = await this.run.request('reader', this.bus, { method: 'GET', path: '/events' });
+    if (answer && isSuccess(answer) && Array.isArray(answer.body)) return answer.body;
+    const seen = answer && isSuccess(answer) ? 'an answer that is no JSON array' : shown(answer);
+    throw new Failed('GET /events', 'a JSON array of all events', seen);
+  }
+
+  /** Compares the log with the events that should be in it, in this order. */
+  async assertLog(sent: string, keys: string[]): Promise<Event[]> {
+    const log = await this.log();
+    const wrong = difference(keys, log.map(keyOf));
+    if (wrong) throw new Failed(`${sent}; GET /events`, `${listed(keys)}, in this order`, wrong.seen, wrong.about);
+    return log;
+  }
+
+  async kill(): Promise<void> {
+    this.run.recorder.event('kill', 'bus', 'kill -9');
+    await this.bus.kill();
+  }
+
+  /** Starts the bus again, with the same data. */
+  async restart(): Promise<void> {
+    this.run.recorder.event('start', 'bus', 'starts again');
+    await this.bus.start().catch((error) => {
+      if (!(error instanceof NotGradable)) throw error;
+      throw new Failed(
+        'kill -9, then the same command again',
+        'the bus starts with what is in DATA_DIR',
+        error.message,
+      );
+    });
+  }
+}
+
+export const isSuccess = ({ status }: Answer): boolean => status >= 200 && status < 300;
+
+/** An answer in a message. */
+export const shown = (answer: Answer | undefined): string => (answer ? `answered ${answer.status}` : 'no answer');
+
+/** Starts a bus with its subscribers. */
+export async function startBus(run: Run, options: StageOptions = {}): Promise<Stage> {
+  const { subscribers: count = 2, timeout = 30_000, prepare } = options;
+  const names = NAMES.slice(0, count);
+  const subscribers = await Promise.all(names.map(async (name) => new Subscriber(run, name, await run.freePort())));
+  const urls = subscribers.map(({ url }) => url);
+  await Promise.all(subscribers.map((subscriber) => subscriber.open()));
+  await prepare?.(subscribers);
+  const bus = await run.program('bus', {
+    SUBSCRIBERS: urls.join(),
+    DELIVERY_TIMEOUT_MS: String(timeout),
+    // By other names, for the bus of this project and for the classic one.
+    SUBSCRIPTIONS: subscribers.map(({ name, url }) => `${name}=${url}`).join(),
+    ...Object.fromEntries(NAMES.map((name, i) => [`${name.toUpperCase()}_URL`, baseOf(urls[i])])),
+  });
+  run.recorder.event('start', 'bus', 'starts');
+  await bus.start();
+  return new Stage(run, bus, subscribers);
+}
+
+/** The address without its path; of a subscriber that is not there, one at which nothing listens. */
+const baseOf = (url: string | undefined): string => (url ? new URL(url).origin : 'http://127.0.0.1:9');

@@ -1,0 +1,38 @@
+// `npm run grade`: grades a bus or services of one's own. Exit code 0: every check passed, 1: one failed, 2: wrong usage, or a
+// program that cannot be graded, 130: interrupted.
+import { optionsOrUsage } from '../../scripts/lib/usage.ts';
+import { busChecks } from './bus/checks.ts';
+import { NotGradable, type Part } from './check.ts';
+import { grade, type Result } from './grade.ts';
+import { parseOptions, USAGE } from './options.ts';
+import { linesOf, summaryOf } from './print.ts';
+import { serviceChecks } from './services/checks.ts';
+
+const { commands, isShort, isVerbose } = optionsOrUsage(parseOptions, USAGE);
+const parts = Object.keys(commands) as Part[];
+const checks = [...busChecks, ...serviceChecks]
+  .filter(({ part }) => commands[part])
+  .sort((a, b) => a.step - b.step || parts.indexOf(a.part) - parts.indexOf(b.part));
+
+const interrupted = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => interrupted.abort(signal));
+
+const show = isVerbose ? (part: string, line: string) => console.log(`         ${part} | ${line}`) : undefined;
+const results: Result[] = [];
+try {
+  for await (const result of grade(checks, { commands, isShort, show, signal: interrupted.signal })) {
+    const isFirst = result.outcome === 'failed' && !results.some(({ outcome }) => outcome === 'failed');
+    results.push(result);
+    for (const line of linesOf(result, isFirst)) console.log(line);
+  }
+  for (const line of summaryOf(parts, results)) console.log(line);
+  process.exitCode = results.every(({ outcome }) => outcome === 'passed') ? 0 : 1;
+} catch (error) {
+  if (interrupted.signal.aborted) {
+    console.log(`${interrupted.signal.reason}: stopped.`);
+    process.exitCode = 130;
+  } else if (error instanceof NotGradable) {
+    console.error(error.message);
+    process.exitCode = 2;
+  } else throw error;
+}

@@ -1,0 +1,48 @@
+// The command line of the grader.
+import { existsSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { PARTS, type Part } from './check.ts';
+import { parseCommand } from './command.ts';
+
+export const USAGE = `Usage: npm run grade -- --bus 'COMMAND' [--short] [--verbose] [--report FILE.html]
+       npm run grade -- FOLDER        its bus.ts, posts.ts, comments.ts, query.ts and moderation.ts
+--bus, --posts, --comments, --query, --moderation: the command that starts the program (several: each is graded)
+--short: smaller runs; --verbose: shows the programs' output; --report: draws the first failure`;
+
+export type Options = {
+  commands: Partial<Record<Part, string[]>>;
+  isShort: boolean;
+  isVerbose: boolean;
+  report?: string;
+};
+
+/** Parses the command line. @throws Error with the reason, for the usage below it */
+export function parseOptions(args?: string[]): Options {
+  const command = { type: 'string' } as const;
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      ...{ bus: command, posts: command, comments: command, query: command, moderation: command },
+      ...{ short: { type: 'boolean', default: false }, verbose: { type: 'boolean', default: false } },
+      report: command,
+    },
+  });
+  const [folder, more] = positionals;
+  if (more !== undefined) throw new Error(`One folder at a time; put a command in quotes: --bus 'python3 my_bus.py'.`);
+  const commands: Options['commands'] = folder === undefined ? {} : commandsOf(folder);
+  for (const part of PARTS) if (values[part] !== undefined) commands[part] = parseCommand(values[part]);
+  if (Object.keys(commands).length === 0) throw new Error('Name a command or a folder to grade.');
+  const { short: isShort, verbose: isVerbose, report } = values;
+  if (report?.trim() === '') throw new Error('--report is empty: name a file.');
+  return { commands, isShort, isVerbose, report: report && resolve(report) };
+}
+
+/** The commands of a step's folder. */
+function commandsOf(folder: string): Options['commands'] {
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) throw new Error(`There is no folder ${folder}.`);
+  const found = PARTS.filter((part) => existsSync(join(folder, `${part}.ts`)));
+  if (found.length === 0) throw new Error(`${folder} has no bus.ts, posts.ts, comments.ts, query.ts or moderation.ts.`);
+  return Object.fromEntries(found.map((part) => [part, ['node', resolve(folder, `${part}.ts`)]]));
+}

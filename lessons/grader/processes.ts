@@ -1,0 +1,76 @@
+// The processes of a graded program, its children included, as Linux shows them in /proc. Elsewhere only its group is known.
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+
+/** The variable that each process of a program inherits, also one that leaves the process group. */
+export const MARK = 'GRADED_PROGRAM';
+
+const read = (path: string): string => {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return ''; // the process has ended, or is another user's
+  }
+};
+const list = (path: string): string[] => {
+  try {
+    return readdirSync(path);
+  } catch {
+    return [];
+  }
+};
+
+/** The ids of the processes that have this mark. */
+export function markedProcesses(mark: string): number[] {
+  const pids = list('/proc').filter((name) => /^\d+$/.test(name));
+  return pids.filter((pid) => read(`/proc/${pid}/environ`).includes(`${MARK}=${mark}\0`)).map(Number);
+}
+
+export function killProcesses(pids: number[]): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // it has ended
+    }
+  }
+}
+
+/**
+ * The processor time of these processes so far, with the time that they waited for a processor, in milliseconds; and if one
+ * of their threads runs, waits for a processor or waits for the disk at this moment.
+ */
+export function activityOf(pids: number[]): { spent: number; isActive: boolean } {
+  let spent = 0;
+  let isActive = false;
+  for (const pid of pids) {
+    for (const task of list(`/proc/${pid}/task`)) {
+      const [ran = 0, waited = 0] = read(`/proc/${pid}/task/${task}/schedstat`).split(' ').map(Number);
+      spent += (ran + waited) / 1e6;
+      isActive ||= /\) [RD] /.test(read(`/proc/${pid}/task/${task}/stat`));
+    }
+  }
+  return { spent, isActive };
+}
+
+/** Resident memory of these processes in MiB; memory that they share counts once (PSS). */
+export function memoryOf(pids: number[]): number {
+  const sizes = pids.map((pid) => Number(/^Pss: +(\d+) kB/m.exec(read(`/proc/${pid}/smaps_rollup`))?.[1] ?? 0));
+  return sizes.reduce((sum, size) => sum + size, 0) / 1024;
+}
+
+/** True if one of these processes listens on a TCP port. */
+export function isListening(pids: number[]): boolean {
+  const LISTEN = '0A';
+  const rows = ['tcp', 'tcp6'].flatMap((table) => read(`/proc/net/${table}`).split('\n').slice(1));
+  const sockets = rows.map((row) => row.trim().split(/\s+/)).filter((columns) => columns[3] === LISTEN);
+  const names = new Set(sockets.map((columns) => `socket:[${columns[9]}]`));
+  return pids.some((pid) =>
+    list(`/proc/${pid}/fd`).some((descriptor) => {
+      try {
+        return names.has(readlinkSync(`/proc/${pid}/fd/${descriptor}`));
+      } catch {
+        return false;
+      }
+    }),
+  );
+}

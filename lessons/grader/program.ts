@@ -1,0 +1,212 @@
+// A graded program: started in temporary folders, killed with all its children, its output kept harmless.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import { printable } from '@blog/common/core/printable.ts';
+import { answers } from '../../scripts/lib/port-use.ts';
+import { NotGradable } from './check.ts';
+import { activityOf, isListening, killProcesses, MARK, markedProcesses } from './processes.ts';
+
+/** Settings of this shell that would change a graded program, or that belong to its caller. */
+const REMOVED =
+  /^(NODE_OPTIONS|NODE_V8_COVERAGE|HOST|SUBSCRIPTIONS|BUS_TOKEN|NATS_.*|LOG_LEVEL|OTEL_.*|npm_.*|JEST_.*)$/;
+/** The longest line of output that is kept, and the number of lines shown with `--verbose` after each start. */
+const LINE = 500;
+const LINES = 500;
+
+export type ProgramOptions = {
+  /** The name in messages: `bus`, `posts`. */
+  part: string;
+  /** The command's words. */
+  words: string[];
+  /** A temporary folder, for its working directory, its data and its own temporary files. */
+  folder: string;
+  port: number;
+  env: Record<string, string>;
+  /** Shows a line of the program's output. */
+  show?: (line: string) => void;
+};
+
+let count = 0;
+
+export class Program {
+  readonly part: string;
+  readonly url: string;
+  readonly dataDir: string;
+  /** How it ended by itself: `with code 1`. Undefined while it runs, or after a kill. */
+  ended: string | undefined;
+  #options: ProgramOptions;
+  #mark: string;
+  #child: ChildProcess | undefined;
+  #exit: Promise<void> = Promise.resolve();
+  #lastLine = '';
+  #pids: { at: number; list: number[] } = { at: Number.NEGATIVE_INFINITY, list: [] };
+
+  constructor(options: ProgramOptions) {
+    count += 1;
+    this.#mark = `${process.pid}-${count}`;
+    this.#options = options;
+    this.part = options.part;
+    this.url = `http://127.0.0.1:${options.port}`;
+    this.dataDir = join(options.folder, 'data');
+    for (const name of ['data', 'work', 'tmp']) mkdirSync(join(options.folder, name), { recursive: true });
+  }
+
+  /**
+   * Starts it; resolves once it accepts connections on its port.
+   * @throws NotGradable if it ends before, or does not listen there
+   */
+  async start(): Promise<void> {
+    const { part, words, folder, port, env, show } = this.#options;
+    const kept = Object.entries(process.env).filter(([name]) => !REMOVED.test(name));
+    // `node` is the one that this project runs on.
+    const path = [dirname(process.execPath), process.env.PATH].join(delimiter);
+    const given = { PORT: String(port), DATA_DIR: this.dataDir, TMPDIR: join(folder, 'tmp'), [MARK]: this.#mark };
+    const [program = '', ...args] = words;
+    this.ended = undefined;
+    this.#lastLine = '';
+    // A group of its own: Ctrl-C does not reach it, and one signal reaches all of the group.
+    const child = spawn(program, args, {
+      cwd: join(folder, 'work'),
+      env: { ...Object.fromEntries(kept), PATH: path, ...given, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
+    this.#child = child;
+    this.#pids.at = Number.NEGATIVE_INFINITY;
+    const exit = Promise.withResolvers<void>();
+    this.#exit = exit.promise;
+    let failure: NodeJS.ErrnoException | undefined;
+    child.on('error', (error) => {
+      failure = error;
+      this.ended = 'at once';
+      exit.resolve();
+    });
+    child.on('exit', (code, signal) => {
+      if (this.#child === child) this.ended = signal ? `by ${signal}` : `with code ${code}`;
+      exit.resolve();
+    });
+    let lines = 0;
+    for (const stream of [child.stdout, child.stderr]) {
+      readLines(stream, (line) => {
+        if (stream === child.stderr && line.trim()) this.#lastLine = this.#clean(line);
+        lines += 1;
+        if (lines < LINES) show?.(this.#clean(line));
+        else if (lines === LINES) show?.('… (more is not shown)');
+      });
+    }
+    await this.#listens();
+    if (failure) throw new NotGradable(`The ${part} cannot be started: ${reasonOf(failure, program)}.`);
+    if (this.ended !== undefined) {
+      await delay(50); // its last line may still be in the pipe
+      const said = this.#lastLine && `: ${this.#lastLine}`;
+      throw new NotGradable(`The ${part} ended ${this.ended} before it listened on its PORT${said}`);
+    }
+  }
+
+  /** Resolves once the port answers, or the program has ended. */
+  async #listens(): Promise<void> {
+    const { part, port } = this.#options;
+    const patience = new Patience(() => this.pids());
+    while (this.ended === undefined) {
+      if (await answers(port, '127.0.0.1')) return;
+      if (this.ended === undefined && patience.isOver()) {
+        const isElsewhere = isListening(this.pids());
+        await this.kill();
+        const where = isElsewhere
+          ? 'listens, but not on 127.0.0.1 and the port in PORT'
+          : 'does not listen on its PORT';
+        throw new NotGradable(`The ${part} runs, but it ${where}.`);
+      }
+      await delay(20);
+    }
+  }
+
+  /** Output, safe for a terminal, without the names of temporary folders. */
+  #clean(line: string): string {
+    const text = line.slice(0, LINE).replaceAll(this.#options.folder, '…');
+    return printable(text) + (line.length > LINE ? ' …' : '');
+  }
+
+  /** All its processes. */
+  pids(): number[] {
+    if (performance.now() - this.#pids.at > 1_000) {
+      const list = process.platform === 'linux' ? markedProcesses(this.#mark) : [];
+      this.#pids = { at: performance.now(), list };
+    }
+    return this.#pids.list;
+  }
+
+  /** Kills it (`kill -9`) with all its children; resolves once none of them runs. */
+  async kill(): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (child?.pid !== undefined) killProcesses([-child.pid]);
+    for (let pids = markedProcesses(this.#mark); pids.length > 0; pids = markedProcesses(this.#mark)) {
+      killProcesses(pids);
+      await delay(5);
+    }
+    await this.#exit;
+    this.ended = undefined;
+  }
+}
+
+/** Calls `heard` with each line, of which at most the begin is kept in memory. */
+function readLines(stream: Readable, heard: (line: string) => void): void {
+  // A line without an end would be kept in memory as a whole.
+  let size = 0;
+  stream.on('data', (chunk: Buffer) => {
+    size = chunk.includes(10) ? 0 : size + chunk.length;
+    if (size > 1024 * 1024) stream.removeAllListeners('data').resume();
+  });
+  createInterface({ input: stream }).on('line', heard);
+}
+
+function reasonOf({ code, message }: NodeJS.ErrnoException, program: string): string {
+  if (code === 'ENOENT') return `there is no program ${program}`;
+  if (code === 'EACCES') return `${program} is not executable`;
+  return message;
+}
+
+/** A tick of the grader in milliseconds, and the number of idle ones after which nothing more is expected. */
+const TICK = 100;
+const IDLE_TICKS = 60;
+/** The longest wait without progress, however busy the programs are, in milliseconds. */
+const LONGEST = 60_000;
+
+/**
+ * The end of waiting for something that never comes: six seconds in which the programs were idle. Time in which they compute,
+ * or wait for a processor or a disk, does not count, nor does time in which the grader itself did not run: so a slow machine is
+ * not taken for a broken program.
+ */
+export class Patience {
+  #pids: () => number[];
+  #idle = 0;
+  #spent = 0;
+  #tickAt = performance.now();
+  #since = performance.now();
+
+  constructor(pids: () => number[]) {
+    this.#pids = pids;
+  }
+
+  /** There was progress: the wait begins anew. */
+  renew(): void {
+    this.#idle = 0;
+    this.#since = performance.now();
+  }
+
+  isOver(): boolean {
+    const now = performance.now();
+    if (now - this.#tickAt < TICK) return false;
+    this.#tickAt = now;
+    const { spent, isActive } = activityOf(this.#pids());
+    // A retry now and then takes a few milliseconds.
+    if (!isActive && spent - this.#spent < TICK / 5) this.#idle += 1;
+    this.#spent = spent;
+    return this.#idle >= IDLE_TICKS || now - this.#since > LONGEST;
+  }
+}

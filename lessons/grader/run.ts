@@ -1,0 +1,180 @@
+// One run of a check: its programs, its timeline, its waits, and the end of everything that it started.
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import http from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { freePorts } from '../../scripts/lib/port-use.ts';
+import { Failed, type Part, type Plan } from './check.ts';
+import { Patience, Program } from './program.ts';
+import { Recorder } from './recorder.ts';
+
+/** An answer; `body` is its text parsed as JSON, undefined if it is none. */
+export type Answer = { status: number; headers: http.IncomingHttpHeaders; text: string; body: unknown };
+
+/** The longest answer that is read, in bytes. */
+const LONGEST_ANSWER = 256 * 1024 * 1024;
+
+export type RunOptions = {
+  plan: Plan;
+  /** The words of the command of each part. */
+  commands: Partial<Record<Part, string[]>>;
+  /** Shows a line of a program's output. */
+  show?: (part: string, line: string) => void;
+  /** Ends the run early. */
+  signal: AbortSignal;
+};
+
+/** Ports of runs in this process: a program that is killed finds its own still free. */
+const taken = new Set<number>();
+
+export class Run {
+  readonly plan: Plan;
+  readonly recorder = new Recorder();
+  /** Grows with each step forward: a publication that is acknowledged, an event that a subscriber takes for the first time. */
+  progress = 0;
+  #options: RunOptions;
+  #folder: string | undefined;
+  #ports: number[] = [];
+  #programs: Program[] = [];
+  #ends: (() => unknown)[] = [];
+
+  constructor(options: RunOptions) {
+    this.#options = options;
+    this.plan = options.plan;
+  }
+
+  /** A number of the plan. */
+  size(name: string): number {
+    const size = this.plan[name];
+    if (size === undefined) throw new Error(`The plan has no ${name}.`);
+    return size;
+  }
+
+  async freePort(): Promise<number> {
+    for (;;) {
+      const [port = 0] = await freePorts(1);
+      if (taken.has(port)) continue;
+      taken.add(port);
+      this.#ports.push(port);
+      return port;
+    }
+  }
+
+  /** The program of a part, not yet started, with folders of its own. */
+  async program(part: Part, env: Record<string, string>): Promise<Program> {
+    const words = this.#options.commands[part];
+    if (!words) throw new Error(`There is no command for ${part}.`);
+    this.#folder ??= mkdtempSync(join(tmpdir(), 'grade-'));
+    const folder = join(this.#folder, `${part}-${this.#programs.length}`);
+    mkdirSync(folder);
+    const { show } = this.#options;
+    const port = await this.freePort();
+    const program = new Program({ part, words, folder, port, env, show: show && ((line) => show(part, line)) });
+    this.#programs.push(program);
+    return program;
+  }
+
+  /** Registers what has to be closed at the end of the run. */
+  onEnd(close: () => unknown): void {
+    this.#ends.push(close);
+  }
+
+  /**
+   * Waits for a condition; false if it does not come: if there has been no progress for a while in which the programs were idle.
+   * @throws Failed if a program has ended by itself
+   */
+  async until(holds: () => boolean, progress: () => number = () => this.progress): Promise<boolean> {
+    const patience = new Patience(() => this.#programs.flatMap((program) => program.pids()));
+    for (let last = progress(); !holds(); ) {
+      this.#options.signal.throwIfAborted();
+      for (const program of this.#programs) this.#assertRuns(program);
+      await delay(10);
+      if (progress() !== last) {
+        last = progress();
+        patience.renew();
+      } else if (patience.isOver()) return holds();
+    }
+    return true;
+  }
+
+  #assertRuns({ part, ended }: Program): void {
+    if (ended === undefined) return;
+    this.recorder.event('end', part, `ended ${ended}`);
+    const last = this.recorder.entries.findLast(({ kind, to }) => kind === 'request' && to === part);
+    throw new Failed(last?.text ?? 'nothing yet', `the ${part} goes on running`, `it ended by itself, ${ended}`);
+  }
+
+  /** One request to a program, as this party; undefined if there is no answer that can be read. */
+  async request(
+    from: string,
+    program: Program,
+    request: { method: string; path: string; body?: string; headers?: http.OutgoingHttpHeaders; agent?: http.Agent },
+    told: { text: string; events?: string[] } = { text: `${request.method} ${request.path}` },
+  ): Promise<Answer | undefined> {
+    const number = this.recorder.request(from, program.part, told.text, told.events);
+    let settled: { answer?: Answer; reason?: string } | undefined;
+    const { path, ...options } = request;
+    const sending = send(`${program.url}${path}`, options);
+    sending.promise.then(
+      (answer) => {
+        settled = { answer };
+        this.recorder.answer(number, String(answer.status));
+      },
+      (error) => {
+        settled = { reason: String((error as NodeJS.ErrnoException).code ?? error) };
+        this.recorder.answer(number, 'no answer', 'no answer');
+      },
+    );
+    try {
+      if (!(await this.until(() => settled !== undefined))) this.recorder.answer(number, 'no answer', 'no answer');
+    } finally {
+      sending.cancel();
+    }
+    return settled?.answer;
+  }
+
+  /** Ends all that was started, and removes its files. */
+  async end(): Promise<void> {
+    const works = [...this.#programs.map((program) => () => program.kill()), ...this.#ends];
+    await Promise.allSettled(works.map(async (work) => work()));
+    for (const port of this.#ports) taken.delete(port);
+    if (this.#folder) rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+type Sent = { method: string; body?: string; headers?: http.OutgoingHttpHeaders; agent?: http.Agent };
+
+/** Sends a request on a connection of its own, unless an agent is given. */
+function send(url: string, { method, body, headers, agent }: Sent): { promise: Promise<Answer>; cancel(): void } {
+  const type =
+    body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+  const request = http.request(url, { method, agent: agent ?? false, headers: { ...type, ...headers } });
+  const promise = new Promise<Answer>((resolve, reject) => {
+    request.on('error', reject);
+    request.on('response', (response) => {
+      const chunks: Buffer[] = [];
+      let size = 0;
+      response.on('data', (chunk: Buffer) => {
+        size += chunk.length;
+        chunks.push(chunk);
+        if (size > LONGEST_ANSWER) request.destroy(new Error('the answer does not end'));
+      });
+      response.on('error', reject);
+      response.on('end', () => {
+        const text = Buffer.concat(chunks).toString();
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, text, body: parseJson(text) });
+      });
+    });
+    request.end(body);
+  });
+  return { promise, cancel: () => request.destroy() };
+}
+
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
