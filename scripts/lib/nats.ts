@@ -15,10 +15,10 @@ const HOW_TO_GET_IT =
   'Linux: https://github.com/nats-io/nats-server/releases, macOS: brew install nats-server, Windows: choco install nats-server, with Go: go install github.com/nats-io/nats-server/v2@latest';
 
 /**
- * The path of `nats-server`: the one in NATS_SERVER, else on the PATH.
+ * The path of `nats-server`: the one in NATS_SERVER, else on the PATH. `oldest`: the version that it must have.
  * @returns or the reason why there is none, with the way to get it
  */
-export function findNats(): { program: string } | { missing: string } {
+export function findNats(oldest = OLDEST): { program: string } | { missing: string } {
   const name = process.platform === 'win32' ? 'nats-server.exe' : 'nats-server';
   const onPath = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, name));
   const program = process.env.NATS_SERVER || onPath.find(existsSync);
@@ -26,8 +26,8 @@ export function findNats(): { program: string } | { missing: string } {
   const { stdout, error } = spawnSync(program, ['--version'], { encoding: 'utf8' });
   const [, major = 0, minor = 0] = /^nats-server: v(\d+)\.(\d+)\./.exec(stdout ?? '')?.map(Number) ?? [];
   if (error || !major) return { missing: `${program} is not a nats-server (${HOW_TO_GET_IT}).` };
-  const isOld = major < (OLDEST[0] ?? 0) || (major === OLDEST[0] && minor < (OLDEST[1] ?? 0));
-  return isOld ? { missing: `${program} is older than version ${OLDEST.join('.')} (${HOW_TO_GET_IT}).` } : { program };
+  const isOld = major < (oldest[0] ?? 0) || (major === oldest[0] && minor < (oldest[1] ?? 0));
+  return isOld ? { missing: `${program} is older than version ${oldest.join('.')} (${HOW_TO_GET_IT}).` } : { program };
 }
 
 /** @throws if there is no `nats-server` */
