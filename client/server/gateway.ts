@@ -12,8 +12,9 @@ import { localUrl, PORTS, SERVERS, urlSetting } from '@blog/common/run/parts.ts'
 import type { Plugin, PreviewServer, ViteDevServer } from 'vite';
 import { z } from 'zod';
 import release from '../package.json' with { type: 'json' };
+import { builtPage, hasMarks, withMarks } from './marks.ts';
 import { findRoute, parseTarget } from './routes.ts';
-import { authorize, builtPage, withSignIn } from './sign-in.ts';
+import { authorize } from './sign-in.ts';
 
 /** The settings, from the environment: among them the addresses of the parts, as `POSTS_URL`. */
 export const settingsSchema = z.object({
@@ -21,6 +22,8 @@ export const settingsSchema = z.object({
   CONTROL: z.enum(['on', 'off']).default('off'),
   /** The address of auth. Without it there is no sign-in, and anyone may write. */
   AUTH_URL: httpUrl.optional(),
+  /** The bus in place of ours, and what the page tells about it (scripts/lib/other-bus.ts). */
+  BUS_LESSON: z.string().optional(),
   LOGS_URL: httpUrl.optional(),
   ...Object.fromEntries(SERVERS.map((part) => [urlSetting(part), localDefault(httpUrl, localUrl(part))])),
 });
@@ -43,7 +46,7 @@ export const gateway = (settings: Settings): Plugin => ({
   name: 'gateway',
   configureServer: (vite) => guard(vite, settings),
   configurePreviewServer: (vite) => guard(vite, settings, vite.config.preview.headers),
-  transformIndexHtml: (html, { path }) => (settings.AUTH_URL && path === '/index.html' ? withSignIn(html) : html),
+  transformIndexHtml: (html, { path }) => (path === '/index.html' ? withMarks(html, settings) : html),
 });
 
 /** Refuses every request that is not in the table, and answers those to the gateway itself. */
@@ -96,10 +99,10 @@ function guard(vite: Vite, settings: Settings, headers = {}) {
     const isPage = part || req.headers.accept?.includes('text/html');
     if (path.startsWith('/api/') || !isSafe(req) || !(isPage || FILES.test(path))) return problem(res, 404, NOTHING);
     req.url = FILES.test(path) ? path + query : '/index.html';
-    if (!AUTH_URL || 'ws' in vite || !req.url.startsWith('/index.html')) return next();
+    if (!hasMarks(settings) || 'ws' in vite || !req.url.startsWith('/index.html')) return next();
     res
       .writeHead(200, { 'Content-Type': 'text/html; charset=utf-8', 'Cache-Control': 'no-cache' })
-      .end(builtPage(vite));
+      .end(builtPage(vite, settings));
   });
 }
 

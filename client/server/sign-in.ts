@@ -1,10 +1,7 @@
-// Sign-in at the gateway: writes are checked at auth first, and the page is told that there is sign-in.
+// Sign-in at the gateway: writes are checked at auth first.
 
-import { readFileSync } from 'node:fs';
 import type { IncomingHttpHeaders } from 'node:http';
-import { resolve } from 'node:path';
 import { exchange, isSuccess } from '@blog/common/core/exchange.ts';
-import type { PreviewServer } from 'vite';
 
 const AWAY = { status: 503, detail: 'auth is not answering. Try again in a moment.', headers: { 'Retry-After': '1' } };
 const SIGNED_OUT = { status: 401, detail: 'Sign in to write. What you read needs no sign-in.' };
@@ -23,10 +20,3 @@ export async function authorize(headers: IncomingHttpHeaders, cookie: string | u
   if (!answer || !isSuccess(answer)) return AWAY;
   if (authorization) headers.authorization = authorization;
 }
-
-/** The page's document, marked so that the page offers sign-in. */
-export const withSignIn = (html: string) => html.replace('<title>', '<meta name="sign-in" content="/login"><title>');
-
-/** The built document, marked. Vite's preview would send the file, with validators that know nothing of settings. */
-export const builtPage = ({ config: { root, build } }: PreviewServer) =>
-  withSignIn(readFileSync(resolve(root, build.outDir, 'index.html'), 'utf8'));

@@ -17,7 +17,10 @@ beforeAll(async () => {
   parts = await startParts();
   [preview, development] = await Promise.all([
     startVite(parts.urls, { CONTROL: 'on', ALLOWED_HOSTS: 'blog.example' }),
-    start(() => [process.execPath, MAIN], { ...settingsFor(parts.urls), NODE_ENV: 'development' }),
+    start(() => [process.execPath, MAIN], {
+      ...settingsFor(parts.urls, { BUS_LESSON: '{"step":3}' }),
+      NODE_ENV: 'development',
+    }),
   ]);
 });
 beforeEach(() => parts.reset());
@@ -175,16 +178,30 @@ describe('in development', () => {
     expect((await ask(development.url, `GET ${path}`)).status).toBe(status);
   });
 
+  test('the page alone, at each of its addresses, is marked', async () => {
+    const mark = '<meta name="lesson" content="{&#34;step&#34;:3}">';
+    for (const path of ['/', '/system', '/p/1']) {
+      const { text } = await ask(development.url, `GET ${path}`, { accept: 'text/html' });
+      expect(text.split(mark)).toHaveLength(2);
+    }
+    expect((await ask(development.url, 'GET /docs/', { accept: 'text/html' })).text).not.toContain('name="lesson"');
+  });
+
   test.each(['/', '/src/main.tsx', '/@vite/client'])('by a foreign name %s is 403', async (path) => {
     expect((await ask(development.url, `GET ${path}`, { host: 'evil.example' })).status).toBe(403);
   });
 });
 
-test('the page learns of a log store', async () => {
+test('the page learns of a log store, and of a bus that is not ours', async () => {
   const logs = 'http://localhost:9428';
-  const gateway = await startVite(parts.urls, { LOGS_URL: logs });
+  const gateway = await startVite(parts.urls, { LOGS_URL: logs, BUS_LESSON: '{"bus":"<b> & c"}' });
   const { text } = await ask(gateway.url, 'GET /api/system/state');
+  const old = { 'if-none-match': 'W/"34-1"', 'if-modified-since': 'Fri, 01 Jan 2100 00:00:00 GMT' };
+  const page = await ask(gateway.url, 'GET /', old);
   await gateway.close();
+  expect([page.status, page.headers['cache-control']]).toEqual([200, 'no-cache']);
+  const mark = '<meta name="lesson" content="{&#34;bus&#34;:&#34;&#60;b&#62; &#38; c&#34;}">';
+  expect(page.text).toBe(PAGE.replace('<title>', `${mark}<title>`));
   const state = { status: 'ready', degraded: [], control: false, logs };
   expect(text.split('\n')[0]).toBe(JSON.stringify({ name: 'client', state }));
 });
