@@ -54,6 +54,10 @@ export const copyFolders = (dataDir: string): string[] => foldersIn(dataDir, /^c
 export const nodeStores = (dataDir: string): string[] =>
   foldersIn(dataDir, /^nats-\d+$/).map((folder) => join(folder, NODE_STORE));
 
+/** The folders of `npm start -- --bus`: what the services had with another bus, and all that this bus has written. */
+const lessonFolders = (dataDir: string): string[] =>
+  foldersIn(dataDir, /^lesson-/).filter((folder) => existsSync(join(folder, LOCK_FILE)));
+
 /** The databases of all further copies, which they rebuild from the log. */
 export const filesOfCopies = (dataDir: string): string[] =>
   copyFolders(dataDir).flatMap((folder) => withData.flatMap((part) => filesOf(folder, part)));
@@ -71,7 +75,7 @@ export function contentOf(dataDir: string) {
       ...nodes.map((folder) => join(folder, NODE_CONFIG)),
     ],
     /** Folders of which everything is the blog's. */
-    trees: [...nodeStores(dataDir), ...partial.map((name) => join(dataDir, name))],
+    trees: [...nodeStores(dataDir), ...lessonFolders(dataDir), ...partial.map((name) => join(dataDir, name))],
     /** The others may be deleted only under these locks. */
     locks: [...copies, dataDir].map((folder) => join(folder, LOCK_FILE)),
     /** Folders that may have files in them that are not the blog's. */

@@ -4,6 +4,7 @@ import { join, relative } from 'node:path';
 import { ALL_PORTS, SERVERS, SERVICES, type SignInPart, urlSetting } from '@blog/common/run/parts.ts';
 import { copyNames, folderOf, NATS_PORT, partOf, portAbove } from './copies.ts';
 import type { NodeSpec } from './nats.ts';
+import type { OtherBus } from './other-bus.ts';
 import { createTurns, type PartSpec } from './supervisor.ts';
 
 export const root = join(import.meta.dirname, '..', '..');
@@ -23,6 +24,9 @@ export type Options = {
   natsUrl?: string;
   /** The settings of auth and of its issuer: there is sign-in. */
   signIn?: NodeJS.ProcessEnv;
+  /** The bus that runs in place of ours, and what the page tells about it. */
+  bus?: OtherBus;
+  lesson?: string;
 };
 
 /** The names of a part's processes. */
@@ -38,6 +42,7 @@ export const decidedSettings = new Map([
   ['DATA_DIR', 'use --data DIR'],
   ['COPY_NAME', 'use --copies NUMBER'],
   ['AUTH_URL', 'use --login'],
+  ['BUS_LESSON', 'use --bus FOLDER'],
   ...SERVERS.map((part): [string, string] => [urlSetting(part), `use --port ${part}=NUMBER`]),
   ...['RATE_WRITES', 'RATE_READS', 'STREAMS', 'TRUSTED_PROXIES'].map((name): [string, string] => [
     name,
@@ -85,6 +90,15 @@ export function processOf(name: string, production: boolean) {
   return { name, folder, main: `${source}/main.ts`, args, watch };
 }
 
+/** The folder that another bus has to itself. It is its working directory too, so that what it writes by mistake is there. */
+export const busFolder = (dataDir: string): string => join(dataDir, 'bus');
+
+/** The process of another bus, whose edits restart it too. */
+function processOfBus({ folder, main }: OtherBus, { dataDir, production }: Options) {
+  const cwd = busFolder(dataDir);
+  return { name: 'event-bus', folder: cwd, main, args: [], watch: production ? undefined : [relative(cwd, folder)] };
+}
+
 /**
  * In production a service's heap is kept small, as in its image: 8 MiB of semi-space instead of 16, because most new
  * objects are garbage at once; 192 MiB in total, ten times the usual use; one V8 worker thread instead of four.
@@ -112,11 +126,13 @@ export function specOf(name: string, options: Options): PartSpec {
     NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'compile'),
   };
   if (production && name !== 'client') env.NODE_OPTIONS = [SMALL_HEAP, process.env.NODE_OPTIONS].join(' ');
+  const { bus } = options;
   if (part === 'event-bus') {
     const subscribers = SERVICES.flatMap((service) => processNames(service, options));
+    const urls = subscribers.map((subscriber) => `${at(portOf(subscriber, options))}/events`);
     env.SUBSCRIPTIONS =
-      process.env.SUBSCRIPTIONS ||
-      subscribers.map((subscriber) => `${subscriber}=${at(portOf(subscriber, options))}/events`).join(',');
+      process.env.SUBSCRIPTIONS || subscribers.map((subscriber, i) => `${subscriber}=${urls[i]}`).join(',');
+    if (bus) Object.assign(env, { DATA_DIR: busFolder(dataDir), SUBSCRIBERS: urls.join(), NATS_URL: natsUrl });
   }
   if (name !== part) {
     env.COPY_NAME = name;
@@ -126,11 +142,13 @@ export function specOf(name: string, options: Options): PartSpec {
   if (name === 'client') {
     for (const part of SERVERS) env[urlSetting(part)] = url(part);
     env.CONTROL = process.env.CONTROL || (production ? 'off' : 'on');
+    if (options.lesson) env.BUS_LESSON = options.lesson;
   }
   if (signIn && ['posts', 'comments', 'client'].includes(part)) env.AUTH_URL = url('auth');
   if (part === 'auth' || part === 'issuer') Object.assign(env, signIn);
   if (name !== part && !turns.has(part)) turns.set(part, createTurns());
-  return { ...processOf(part, production), name, port, env, inTurn: turns.get(part) };
+  const running = bus && part === 'event-bus' ? processOfBus(bus, options) : processOf(part, production);
+  return { ...running, name, port, env, inTurn: turns.get(part) };
 }
 
 /** The load balancer before the copies; undefined if no part runs in copies. */

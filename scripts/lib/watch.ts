@@ -44,7 +44,7 @@ export function watchSources(folders: string[], edited: () => void, failed: (rea
       watchers.push(watch(folder, settle).on('error', giveUp));
       return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
         const path = join(folder, entry.name);
-        if (entry.isDirectory()) return visit(path);
+        if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : visit(path);
         if (!SOURCE.test(entry.name)) return [];
         const { mtimeMs, size } = statSync(path);
         return [`${path} ${mtimeMs} ${size}`];

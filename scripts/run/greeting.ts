@@ -43,6 +43,7 @@ export function createGreeting(wanted: Part[], options: Options, logFolder?: str
     }
     if (part === 'auth') return `${origin}   (sign in at ${options.signIn?.PUBLIC_URL}/login)`;
     if (part === 'issuer') return `${origin}   (to play with: you are Ada or Grace, without a password)`;
+    if (part === 'event-bus' && options.bus) return `${origin}   (${printable(options.bus.name)}/bus.ts)`;
     return origin + ({ posts: '/posts', query: '/posts', 'event-bus': '/events' }[part] ?? '');
   }
 
@@ -56,6 +57,14 @@ export function createGreeting(wanted: Part[], options: Options, logFolder?: str
   function suggestions(canEdit: boolean): string[] {
     const first = (part: string) => processNames(part, options)[0] as string;
     const inCopies = (options.copies?.size ?? 0) > 0;
+    const { bus } = options;
+    if (bus) {
+      return [
+        bus.next?.before,
+        bus.next && `Try: ${bus.next.try}`,
+        canEdit && `Try: Edit ${printable(bus.name)}/bus.ts while you keep writing.`,
+      ].filter((line) => typeof line === 'string');
+    }
     return [
       !inCopies &&
         isReady('moderation') &&

@@ -1,4 +1,5 @@
 // `npm start`: runs all parts on this machine until Ctrl-C. See README.md for its options and commands.
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
@@ -9,8 +10,10 @@ import { adoptLongestLog, shareFirstLog } from '../data/logs.ts';
 import { listen } from '../lib/control.ts';
 import { folderOf, natsPorts, partOf } from '../lib/copies.ts';
 import { describeNodes, findNats, natsUrlOf, writeNodes } from '../lib/nats.ts';
+import { findOtherBus, lessonOf, type OtherBus } from '../lib/other-bus.ts';
 import {
   balancerOf,
+  busFolder,
   decidedSettings,
   nodeSpec,
   type Options,
@@ -44,7 +47,7 @@ const MOST_COPIES = 5;
 /** A quorum of three survives the loss of one. */
 const NATS_NODES = 3;
 
-const { without, count, logs, ...given } = optionsOrUsage(() => {
+const { without, count, logs, folder, ...given } = optionsOrUsage(() => {
   const { values } = parseArgs({
     options: {
       copies: { type: 'string', default: '1' },
@@ -54,6 +57,7 @@ const { without, count, logs, ...given } = optionsOrUsage(() => {
       logs: { type: 'boolean', default: false },
       production: { type: 'boolean', default: false },
       login: { type: 'boolean', default: false },
+      bus: { type: 'string' },
     },
   });
   const without = values.without.flatMap((names) => names.split(','));
@@ -72,8 +76,9 @@ const { without, count, logs, ...given } = optionsOrUsage(() => {
     signIn: values.login ? signInSettings(ports) : undefined,
     dataDir: dataDirOf(values.data),
     production: values.production,
+    folder: values.bus,
   };
-}, 'Usage: npm start -- [--copies NUMBER] [--without PART] [--port PART=NUMBER] [--data DIR] [--login] [--logs] [--production]');
+}, 'Usage: npm start -- [--bus FOLDER] [--copies NUMBER] [--without PART] [--port PART=NUMBER] [--data DIR] [--login] [--logs] [--production]');
 for (const [name, instead] of decidedSettings) {
   if (process.env[name]) fail(`npm start does not take ${name} from the environment: ${instead}. Unset it.`, 2);
 }
@@ -81,16 +86,39 @@ if (process.env.NODE_ENV === 'production' && !given.production) {
   fail('npm start does not take NODE_ENV=production from the environment: use --production. Unset it.', 2);
 }
 
+/** The bus of `--bus`. Whatever does not go together with it is refused, in one line. */
+function otherBus(): OtherBus | undefined {
+  if (folder === undefined) return undefined;
+  if (count > 1) fail('--bus and --copies do not go together: such a bus delivers to one copy of each service.', 2);
+  if (without.includes('event-bus')) fail('--bus and --without event-bus do not go together: leave one out.', 2);
+  if (process.env.BUS_TOKEN)
+    fail('--bus does not go together with BUS_TOKEN, of which such a bus knows nothing. Unset it.', 2);
+  try {
+    return findOtherBus(folder);
+  } catch (error) {
+    return fail((error as Error).message, 2);
+  }
+}
+const bus = otherBus();
+/** The folder of the databases: that of the data, or with another bus one in it. */
+const dataDir = bus ? join(given.dataDir, bus.data) : given.dataDir;
+
 const copied = count > 1 ? SERVERS.filter((part) => !without.includes(part)) : [];
-const nats = copied.includes('event-bus') && !process.env.NATS_URL ? findNats() : undefined;
+const wantsNats = bus ? bus.needsNats : copied.includes('event-bus');
+const nats = wantsNats && !process.env.NATS_URL ? findNats() : undefined;
+if (bus && nats && 'missing' in nats) fail(`${bus.name} needs NATS. ${nats.missing}`, 2);
 const nodes =
-  nats && 'program' in nats
-    ? describeNodes(given.dataDir, natsPorts(given.ports.get('nats') as number, NATS_NODES))
-    : [];
+  nats && 'program' in nats ? describeNodes(dataDir, natsPorts(given.ports.get('nats') as number, NATS_NODES)) : [];
 const natsUrl = process.env.NATS_URL || natsUrlOf(nodes);
 // A second copy of the bus needs the quorum.
 const inCopies = copied.filter((part) => part !== 'event-bus' || natsUrl);
-const options: Options = { ...given, natsUrl, copies: new Map(inCopies.map((part) => [part, count])) };
+const options: Options = {
+  ...given,
+  dataDir,
+  natsUrl,
+  copies: new Map(inCopies.map((part) => [part, count])),
+  ...(bus && { bus, lesson: lessonOf(bus) }),
+};
 
 /** In the order of the start. */
 const specs: PartSpec[] = [
@@ -102,7 +130,7 @@ const balancer = balancerOf(options);
 if (balancer) specs.unshift(balancer);
 
 const printer = createPrinter(specs.map(({ name }) => name));
-const logFolder = logs ? join(given.dataDir, LOG_FOLDER) : undefined;
+const logFolder = logs ? join(dataDir, LOG_FOLDER) : undefined;
 const logFiles =
   logFolder === undefined
     ? undefined
@@ -173,15 +201,16 @@ const obey = createCommands(parts, whyBlocked);
 /** Locks the data folder. False: another process has it. */
 async function takeFolder(): Promise<boolean> {
   try {
-    if (!lockData(options.dataDir, 'run')) return false;
-    const folders = processNames('event-bus', options).map((name) => folderOf(options.dataDir, name));
-    const denied = whyDenied(filesIn(options.dataDir));
+    if (![...new Set([given.dataDir, dataDir])].every((folder) => lockData(folder, 'run'))) return false;
+    if (bus) mkdirSync(busFolder(dataDir), { recursive: true });
+    const denied = whyDenied(filesIn(dataDir));
     if (denied) throw new Error(denied);
-    if (!without.includes('event-bus')) {
-      if (!natsUrl) adoptLongestLog(options.dataDir);
-      else shareFirstLog(options.dataDir, folders.slice(1));
+    if (!without.includes('event-bus') && !bus) {
+      const folders = processNames('event-bus', options).map((name) => folderOf(dataDir, name));
+      if (!natsUrl) adoptLongestLog(dataDir);
+      else shareFirstLog(dataDir, folders.slice(1));
     }
-    await listen(options.dataDir, obey);
+    await listen(given.dataDir, obey);
     return true;
   } catch (error) {
     return fail(
@@ -194,7 +223,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 
 if (!(await takeFolder())) {
   fail(
-    `Already running with the data in ${options.dataDir} (or it is being reset or restored). See npm run part -- status, or stop it with Ctrl-C there.`,
+    `Already running with the data in ${given.dataDir} (or it is being reset or restored). See npm run part -- status, or stop it with Ctrl-C there.`,
   );
 }
 for (const { name } of wanted) {
@@ -203,7 +232,7 @@ for (const { name } of wanted) {
   if (why) fail(`${why} Free it, or choose another: npm start -- --port ${part}=NUMBER`);
 }
 writeNodes(nodes);
-console.log(`Starting ${wanted.map((part) => part.name).join(', ')} (data in ${options.dataDir}) …\n`);
+console.log(`Starting ${wanted.map((part) => part.name).join(', ')} (data in ${dataDir}) …\n`);
 if (nats && 'missing' in nats) console.log(`The bus runs once, because its copies need NATS. ${nats.missing}\n`);
 for (const part of wanted) part.start();
 setTimeout(() => {

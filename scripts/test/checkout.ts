@@ -39,7 +39,8 @@ export async function createCheckout(name = "[100% blög] (it's) + ") {
     recursive: true,
     filter: (path) => !/test$/.test(path),
   });
-  for (const name of ['package.json', 'package-lock.json']) cpSync(join(repository, name), join(root, name));
+  for (const name of ['package.json', 'package-lock.json', 'lessons/steps.ts'])
+    cpSync(join(repository, name), join(root, name));
   symlinkSync(join(repository, 'node_modules'), join(root, 'node_modules'), 'junction');
   mkdirSync(join(root, 'common', 'src'), { recursive: true });
   const mainOf = (name: string) => join(root, name, name === 'client' ? 'server' : 'src', 'main.ts');
