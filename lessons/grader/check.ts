@@ -22,6 +22,8 @@ export type Check = {
   least?: Plan;
   /** Names of checks of the same part. If one of them fails, this check has no meaning, and is left out. */
   needs?: string[];
+  /** Checks of one scene that follow one another share a started program, until one of them fails: a start takes long. */
+  scene?: string;
   /** Works through the plan of the run. Throws `Failed` if the program breaks the rule. */
   run(run: Run): Promise<void>;
 };

@@ -8,8 +8,6 @@ export const post = (n: number): Event => ({ type: 'PostCreated', data: { id: `p
 /** The same with an id of its own, by which it is recognised. */
 export const postWithId = (n: number): Event => ({ id: `event-${n}`, ...post(n) });
 
-export const posts = (count: number, make = post): Event[] => Array.from({ length: count }, (_, i) => make(i + 1));
-
 /** The name of an event in messages and timelines: `post-3`. */
 export function keyOf(event: unknown): string {
   const { data } = (event ?? {}) as Event;

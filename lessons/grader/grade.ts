@@ -10,18 +10,28 @@ export type Result = { check: Check; outcome: 'passed' | 'failed' | 'left out'; 
 
 export type GradeOptions = Omit<RunOptions, 'plan'> & { isShort: boolean };
 
-/** Runs a check once with this plan. Returns its failure; any other error is thrown. */
-export async function runOnce(check: Check, plan: Plan, options: GradeOptions): Promise<Failure | undefined> {
-  const run = new Run({ ...options, plan });
+/**
+ * Runs a check with this plan, in a run that an earlier check of its scene has left, or in a new one. Returns its failure, or
+ * the run if it passed; any other error is thrown.
+ */
+async function attempt(check: Check, plan: Plan, options: GradeOptions, left?: Run): Promise<Failure | Run> {
+  const run = left ?? new Run({ ...options, plan });
+  run.begin(plan);
   try {
     await check.run(run);
-    return undefined;
+    return run;
   } catch (error) {
+    await run.end();
     if (error instanceof Failed) return { failed: error, plan, recorder: run.recorder };
     throw error;
-  } finally {
-    await run.end();
   }
+}
+
+/** Runs a check once, on its own. */
+export async function runOnce(check: Check, plan: Plan, options: GradeOptions): Promise<Failure | undefined> {
+  const outcome = await attempt(check, plan, options);
+  if (!(outcome instanceof Run)) return outcome;
+  await outcome.end();
 }
 
 /** Grades: yields the results in the order of the checks. Only the first failure is cut down to its shortest run. */
@@ -33,23 +43,50 @@ export async function* grade(checks: Check[], options: GradeOptions): AsyncGener
   const signal = AbortSignal.any([options.signal, stop.signal]);
   const given = { ...options, signal };
 
-  async function result(check: Check): Promise<Result> {
-    for (const name of check.needs ?? []) {
-      const needed = await results.get(nameOf({ part: check.part, name }));
-      if (needed && needed.outcome !== 'passed') return { check, outcome: 'left out', because: needed.check.title };
+  /** A needed check that did not pass. */
+  async function unmet({ part, needs = [] }: Check): Promise<Check | undefined> {
+    for (const name of needs) {
+      const needed = await results.get(nameOf({ part, name }));
+      if (needed && needed.outcome !== 'passed') return needed.check;
     }
-    return slots(async () => {
-      signal.throwIfAborted();
-      const failure = await runOnce(check, options.isShort ? (check.short ?? check.plan) : check.plan, given);
-      return failure ? { check, outcome: 'failed', failure } : { check, outcome: 'passed' };
-    });
   }
 
-  for (const check of checks) {
-    const running = result(check);
-    running.catch(() => {});
-    results.set(nameOf(check), running);
+  /** Runs the checks of one scene; each gets its result as soon as it has one. */
+  async function play(scene: Check[], settle: Map<Check, PromiseWithResolvers<Result>>): Promise<void> {
+    let run: Run | undefined;
+    try {
+      for (const check of scene) {
+        const { resolve } = settle.get(check) as PromiseWithResolvers<Result>;
+        const needed = await unmet(check);
+        if (needed) {
+          resolve({ check, outcome: 'left out', because: needed.title });
+          continue;
+        }
+        signal.throwIfAborted();
+        const plan = options.isShort ? (check.short ?? check.plan) : check.plan;
+        const outcome = await attempt(check, plan, given, run);
+        run = outcome instanceof Run ? outcome : undefined;
+        resolve(outcome instanceof Run ? { check, outcome: 'passed' } : { check, outcome: 'failed', failure: outcome });
+      }
+    } catch (error) {
+      for (const { reject } of settle.values()) reject(error);
+    } finally {
+      await run?.end();
+    }
   }
+
+  const scenes = Map.groupBy(checks, (check) => `${check.part} ${check.scene ?? `alone ${check.name}`}`);
+  const settle = new Map(checks.map((check) => [check, Promise.withResolvers<Result>()]));
+  for (const [check, { promise }] of settle) {
+    promise.catch(() => {});
+    results.set(nameOf(check), promise);
+  }
+  const played = Array.from(scenes.values(), async (scene) => {
+    // Before it takes a slot, which those that it needs may be waiting for.
+    await unmet(scene[0] as Check).catch(() => {});
+    const own = new Map(scene.map((check) => [check, settle.get(check) as PromiseWithResolvers<Result>]));
+    return slots(() => play(scene, own));
+  });
   let isFirst = true;
   try {
     for (const running of results.values()) {
@@ -64,7 +101,7 @@ export async function* grade(checks: Check[], options: GradeOptions): AsyncGener
     }
   } finally {
     stop.abort();
-    await Promise.allSettled(results.values());
+    await Promise.allSettled(played);
   }
 }
 

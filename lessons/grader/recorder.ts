@@ -32,9 +32,17 @@ export class Recorder {
   #began = performance.now();
   #exchanges = new Map<number, Entry>();
   #count = 0;
+  #grown = Promise.withResolvers<void>();
 
   add(entry: Omit<Entry, 'at'>): void {
     this.entries.push({ at: performance.now() - this.#began, ...entry });
+    this.#grown.resolve();
+    this.#grown = Promise.withResolvers();
+  }
+
+  /** Resolves with the next entry. */
+  get grown(): Promise<void> {
+    return this.#grown.promise;
   }
 
   /** A request is under way; returns its number. */

@@ -29,8 +29,10 @@ export type RunOptions = {
 const taken = new Set<number>();
 
 export class Run {
-  readonly plan: Plan;
-  readonly recorder = new Recorder();
+  plan: Plan;
+  recorder = new Recorder();
+  /** What a check leaves for the next one of its scene. */
+  kept: unknown;
   /** Grows with each step forward: a publication that is acknowledged, an event that a subscriber takes for the first time. */
   progress = 0;
   #options: RunOptions;
@@ -42,6 +44,13 @@ export class Run {
   constructor(options: RunOptions) {
     this.#options = options;
     this.plan = options.plan;
+  }
+
+  /** Begins the next check of a scene. */
+  begin(plan: Plan): void {
+    this.plan = plan;
+    this.recorder = new Recorder();
+    this.progress = 0;
   }
 
   /** A number of the plan. */
@@ -89,7 +98,7 @@ export class Run {
     for (let last = progress(); !holds(); ) {
       this.#options.signal.throwIfAborted();
       for (const program of this.#programs) this.#assertRuns(program);
-      await delay(10);
+      await Promise.race([this.recorder.grown, delay(20)]);
       if (progress() !== last) {
         last = progress();
         patience.renew();
@@ -112,22 +121,23 @@ export class Run {
     request: { method: string; path: string; body?: string; headers?: http.OutgoingHttpHeaders; agent?: http.Agent },
     told: { text: string; events?: string[] } = { text: `${request.method} ${request.path}` },
   ): Promise<Answer | undefined> {
-    const number = this.recorder.request(from, program.part, told.text, told.events);
+    const { recorder } = this;
+    const number = recorder.request(from, program.part, told.text, told.events);
     let settled: { answer?: Answer; reason?: string } | undefined;
     const { path, ...options } = request;
     const sending = send(`${program.url}${path}`, options);
     sending.promise.then(
       (answer) => {
         settled = { answer };
-        this.recorder.answer(number, String(answer.status));
+        recorder.answer(number, String(answer.status));
       },
       (error) => {
         settled = { reason: String((error as NodeJS.ErrnoException).code ?? error) };
-        this.recorder.answer(number, 'no answer', 'no answer');
+        recorder.answer(number, 'no answer', 'no answer');
       },
     );
     try {
-      if (!(await this.until(() => settled !== undefined))) this.recorder.answer(number, 'no answer', 'no answer');
+      if (!(await this.until(() => settled !== undefined))) recorder.answer(number, 'no answer', 'no answer');
     } finally {
       sending.cancel();
     }

@@ -12,6 +12,8 @@ export type Delivery = {
   event: Event;
   /** How often this event has come, this time included. */
   time: number;
+  /** The number of different events that it had taken before. */
+  after: number;
   headers: http.IncomingHttpHeaders;
   reaction?: Reaction;
 };
@@ -41,6 +43,7 @@ export class Subscriber {
   #underWay = 0;
   #times = new Map<string, number>();
   #seen = new Set<string>();
+  #ignored = new Set<string>();
 
   constructor(run: Run, name: string, port: number) {
     this.#run = run;
@@ -48,6 +51,24 @@ export class Subscriber {
     this.name = name;
     this.url = `http://127.0.0.1:${port}/events`;
     run.onEnd(() => this.#close());
+  }
+
+  /** Begins the next check of a scene: events of earlier ones are taken, but not noted. */
+  begin(ignored: Set<string>): void {
+    this.forget();
+    this.#ignored = ignored;
+    this.strange.length = 0;
+    this.mostAtOnce = 0;
+    this.asked = 0;
+    this.react = () => 200;
+  }
+
+  /** Forgets what it has got, as one that loses its database. */
+  forget(): void {
+    this.deliveries.length = 0;
+    this.taken.length = 0;
+    this.#times.clear();
+    this.#seen.clear();
   }
 
   /** Listens: it is there. */
@@ -91,6 +112,7 @@ export class Subscriber {
     return this.#times.get(key) ?? 0;
   }
 
+  /** True if an event was delivered and answered with a 2xx. */
   took(key: string): boolean {
     return this.#seen.has(key);
   }
@@ -126,25 +148,28 @@ export class Subscriber {
   async #take(text: string, req: http.IncomingMessage, res: http.ServerResponse): Promise<void> {
     const body = parseJson(text);
     const events = (Array.isArray(body) ? body : [body]) as Event[];
-    const deliveries = events.map((event): Delivery => {
+    const deliveries = events.flatMap((event): Delivery[] => {
       const key = keyOf(event);
+      if (this.#ignored.has(key)) return [];
       const time = this.times(key) + 1;
       this.#times.set(key, time);
-      return { key, event, time, headers: req.headers };
+      return [{ key, event, time, after: this.#seen.size, headers: req.headers }];
     });
     this.deliveries.push(...deliveries);
     const keys = deliveries.map(({ key }) => key);
     const { recorder } = this.#run;
     const number = recorder.request('bus', this.name, `POST /events ${keys.join(', ') || 'nothing'}`, keys);
-    res.on('close', () => recorder.answer(number, 'no answer', 'no answer'));
     this.#underWay += 1;
+    res.on('close', () => {
+      this.#underWay -= 1;
+      recorder.answer(number, 'no answer', 'no answer');
+    });
     this.mostAtOnce = Math.max(this.mostAtOnce, this.#underWay);
     let reaction: Reaction = 200;
     for (const delivery of deliveries) {
       delivery.reaction = await this.react(delivery);
       if (reaction === 200) reaction = delivery.reaction;
     }
-    this.#underWay -= 1;
     if (reaction === 'hang') return;
     if (reaction === 'reset') return void res.destroy();
     if (res.destroyed) return;

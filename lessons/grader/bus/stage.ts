@@ -1,7 +1,7 @@
 // The stage of a check of a bus: the graded bus, the grader's subscribers around it, and a publisher.
 import type http from 'node:http';
 import { Failed, NotGradable } from '../check.ts';
-import { difference, type Event, keyOf, listed } from '../events.ts';
+import { difference, type Event, keyOf, listed, post } from '../events.ts';
 import type { Program } from '../program.ts';
 import type { Answer, Run } from '../run.ts';
 import { Subscriber } from '../subscriber.ts';
@@ -21,11 +21,31 @@ export class Stage {
   readonly run: Run;
   readonly bus: Program;
   readonly subscribers: Subscriber[];
+  readonly timeout: number;
+  /** The keys of the events of this check, and of those before it in its scene. */
+  #published = new Set<string>();
+  #earlier = new Set<string>();
+  #made = 0;
 
-  constructor(run: Run, bus: Program, subscribers: Subscriber[]) {
+  constructor(run: Run, bus: Program, subscribers: Subscriber[], timeout: number) {
+    this.timeout = timeout;
     this.run = run;
     this.bus = bus;
     this.subscribers = subscribers;
+  }
+
+  /** Begins the next check of a scene. */
+  begin(): void {
+    this.#earlier = this.#earlier.union(this.#published);
+    this.#published.clear();
+    for (const subscriber of this.subscribers) subscriber.begin(this.#earlier);
+  }
+
+  /** New events: those of earlier checks have other numbers. */
+  posts(count: number, make = post): Event[] {
+    const first = this.#made + 1;
+    this.#made += count;
+    return Array.from({ length: count }, (_, i) => make(first + i));
   }
 
   /** The first subscriber, which gets into trouble; the others must not notice. */
@@ -39,6 +59,7 @@ export class Stage {
 
   send(event: unknown, more: { as?: string; agent?: http.Agent } = {}): Promise<Answer | undefined> {
     const key = keyOf(event);
+    this.#published.add(key);
     const told = { text: `POST /events ${key}`, events: [key] };
     const body = JSON.stringify(event);
     const { as = 'publisher', agent } = more;
@@ -82,10 +103,11 @@ export class Stage {
     }
   }
 
-  /** The log, as `GET /events` answers it. */
+  /** The log, as `GET /events` answers it, from this check on. */
   async log(): Promise<Event[]> {
     const answer = await this.run.request('reader', this.bus, { method: 'GET', path: '/events' });
-    if (answer && isSuccess(answer) && Array.isArray(answer.body)) return answer.body;
+    if (answer && isSuccess(answer) && Array.isArray(answer.body))
+      return answer.body.filter((event) => !this.#earlier.has(keyOf(event)));
     const seen = answer && isSuccess(answer) ? 'an answer that is no JSON array' : shown(answer);
     throw new Failed('GET /events', 'a JSON array of all events', seen);
   }
@@ -125,6 +147,11 @@ export const shown = (answer: Answer | undefined): string => (answer ? `answered
 /** Starts a bus with its subscribers. */
 export async function startBus(run: Run, options: StageOptions = {}): Promise<Stage> {
   const { subscribers: count = 2, timeout = 30_000, prepare } = options;
+  const kept = run.kept as Stage | undefined;
+  if (kept && kept.subscribers.length === count && kept.timeout === timeout && !prepare) {
+    kept.begin();
+    return kept;
+  }
   const names = NAMES.slice(0, count);
   const subscribers = await Promise.all(names.map(async (name) => new Subscriber(run, name, await run.freePort())));
   const urls = subscribers.map(({ url }) => url);
@@ -139,7 +166,9 @@ export async function startBus(run: Run, options: StageOptions = {}): Promise<St
   });
   run.recorder.event('start', 'bus', 'starts');
   await bus.start();
-  return new Stage(run, bus, subscribers);
+  const stage = new Stage(run, bus, subscribers, timeout);
+  run.kept = stage;
+  return stage;
 }
 
 /** The address without its path; of a subscriber that is not there, one at which nothing listens. */
