@@ -1,5 +1,5 @@
 // The System page's address, its place beside the blog, and its summary.
-import { describe, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import { act, fireEvent, render, screen, waitFor } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { App } from '../src/app.tsx';
@@ -115,4 +115,63 @@ describe('behind a foreign bus', () => {
       await screen.findByText(/^1 events? in the log/, {}, { timeout: 5_000 });
     },
   );
+});
+
+describe('with the bus of `npm start -- --bus FOLDER`', () => {
+  const open = async (told: object) => {
+    const mark = Object.assign(document.createElement('meta'), { name: 'lesson', content: JSON.stringify(told) });
+    document.head.append(mark);
+    onTestEnd = () => mark.remove();
+    system.raw.set('subscriptions', 'Cannot GET /subscriptions');
+    history.replaceState(null, '', '/system?event=1&comment=c');
+    await act(async () => void render(<App />));
+  };
+  const text = () => document.querySelector('.system')?.textContent ?? '';
+  let onTestEnd = () => {};
+  afterEach(() => onTestEnd());
+
+  test('the page says what this bus cannot do, and what to try, and asks of it only if it is there', async () => {
+    await open({
+      ...{ bus: 'lessons/2-log', step: 2, title: 'a log on disk' },
+      ...{ cannot: 'This bus sends each event once.', try: 'Type `stop query`.' },
+    });
+    expect(screen.getByRole('region', { name: 'Lesson 2: a log on disk' }).textContent).toBe(
+      'Lesson 2: a log on diskThis bus sends each event once.Try: Type stop query.The next step can: npm run lesson -- 3.',
+    );
+    expect(screen.getByText('stop query').tagName).toBe('CODE');
+    expect(text()).toContain(
+      'The bus is lessons/2-log/bus.ts: it tells this page nothing of subscriptions, dead letters',
+    );
+    await waitFor(() => expect(system.asked.length).toBeGreaterThan(2));
+    system.parts.delete('event-bus');
+    system.raw.set('subscriptions', 'null');
+    await screen.findByText(/The event bus does not answer/, { selector: '.system *' });
+    expect(screen.queryByRole('heading', { name: 'Subscriptions' })).toBeNull();
+    expect(screen.getByRole('region', { name: 'Lesson 2: a log on disk' })).toBeTruthy();
+    system.startBus();
+    system.raw.set('subscriptions', 'Cannot GET /subscriptions');
+    await screen.findByText(/The bus is lessons\/2-log/);
+    expect(new Set(system.asked)).toEqual(new Set(['GET /state']));
+    expect(streams()).toEqual([]);
+  });
+
+  test('the last lesson names nothing that its bus cannot do', async () => {
+    await open({ bus: 'lessons/8-engine', step: 8, title: 'hand it to an engine' });
+    expect(screen.getByRole('region', { name: 'Lesson 8: hand it to an engine' }).children).toHaveLength(1);
+  });
+
+  test('of a bus of your own it names the folder, and how to grade it', async () => {
+    await open({ bus: '/home/me/bus' });
+    expect(text()).toContain("npm run grade -- --bus 'node /home/me/bus/bus.ts'");
+    expect(screen.queryByRole('heading', { name: /^Lesson/ })).toBeNull();
+  });
+});
+
+test('our bus leads to the experiments and the lessons, for those who may control it', async () => {
+  await openSystem();
+  await screen.findByRole('heading', { name: 'Subscriptions' });
+  const way = /ten experiments/;
+  expect(screen.queryByText(way) !== null).toBe(system.control);
+  system.control = !system.control;
+  await waitFor(() => expect(screen.queryByText(way) !== null).toBe(system.control));
 });

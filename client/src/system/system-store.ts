@@ -2,6 +2,7 @@ import { type QueryClient, QueryObserver } from '@tanstack/react-query';
 import { announce } from '../shared/announce.ts';
 import { createListeners } from '../shared/listeners.ts';
 import type { LogEntry, Subscription } from './bus.ts';
+import { type Lesson, readLesson } from './lesson.ts';
 import { createLogTail } from './log/log-tail.ts';
 import { newsOf } from './news.ts';
 import { type PartName, type PartState, readStates, type States } from './requests.ts';
@@ -34,6 +35,8 @@ export type SystemState = {
   control: boolean;
   /** The address of a store of log lines, if the gateway names one. */
   logs: string | undefined;
+  /** The bus that runs in place of ours. */
+  lesson: Lesson | undefined;
 };
 
 export type SystemStore = ReturnType<typeof createSystemStore>;
@@ -48,11 +51,14 @@ export const UNKNOWN: SystemState = {
   head: 0,
   control: false,
   logs: undefined,
+  lesson: undefined,
 };
 
 /** The state of the System page: parts, subscriptions and log. */
 export function createSystemStore(client: QueryClient) {
-  let state = UNKNOWN;
+  const lesson = readLesson();
+  // Of such a bus it is known from the start that there is nothing to ask for.
+  let state: SystemState = { ...UNKNOWN, lesson, bus: lesson ? 'foreign' : 'connecting' };
   const changes = createListeners();
   const events = createListeners<[entries: readonly LogEntry[]]>();
   /** The newest position that the log's stream brought, and the number of events of each source. */
@@ -105,6 +111,7 @@ export function createSystemStore(client: QueryClient) {
   function take({ parts, bus, subscriptions, control, logs }: States, known: number): number {
     if (bus === 'here' && (state.bus === 'away' || state.bus === 'foreign')) tail.resume();
     if (bus === 'away') set({ bus, control, logs, parts });
+    if (bus === 'foreign') tail.stop();
     if (bus === 'foreign') set({ bus, control, logs, parts, subscriptions, head: 0 });
     if (bus === 'here') {
       const at = performance.now();
@@ -126,7 +133,7 @@ export function createSystemStore(client: QueryClient) {
     onEvents: events.subscribe,
     /** Starts polling, until `stop`. Both may be called again. */
     start() {
-      tail.start();
+      if (state.bus !== 'foreign') tail.start();
       unsubscribe = poll.subscribe(() => undefined);
     },
     stop() {

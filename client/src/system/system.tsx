@@ -5,6 +5,7 @@ import { DeadLetters } from './dead-letters/dead-letters.tsx';
 import { Diagram } from './diagram/diagram.tsx';
 import { perSecond } from './format.tsx';
 import { Journey } from './journey/journey.tsx';
+import { LessonView, ToLessons } from './lessons.tsx';
 import { LogView } from './log/log-view.tsx';
 import { growthRate } from './subscribers/samples.ts';
 import { Subscriptions } from './subscribers/subscriptions.tsx';
@@ -46,7 +47,7 @@ export function System() {
 function Sections() {
   const comment = useSearchParams().get('comment');
   // Shown together once the bus has answered, so that none is pushed down by those above it.
-  const isShown = useSystem(({ bus }) => bus !== 'connecting' && bus !== 'foreign');
+  const isShown = useSystem(({ bus, lesson }) => bus === 'here' || (bus === 'away' && !lesson));
   return (
     <section className="system stack" aria-labelledby="system">
       <div className="card-head">
@@ -55,10 +56,12 @@ function Sections() {
         </h2>
         <Bus />
       </div>
+      <LessonView />
       <Diagram />
       {isShown && (
         <>
           {comment && <Journey key={comment} comment={comment} />}
+          <ToLessons />
           <Subscriptions />
           <DeadLetters />
           <LogView />
@@ -72,14 +75,14 @@ function Sections() {
 function Bus() {
   const bus = useSystem((state) => state.bus);
   const away = useSystem(({ parts }) => (parts.get('client')?.state === 'away' ? 'client' : 'event bus'));
+  const lesson = useSystem((state) => state.lesson);
   const head = useSystem((state) => state.head);
   const rate = useSystem(({ history }) => growthRate(history.values().next().value ?? []));
   const text = {
     connecting: 'Asking the event bus…',
     here: `${head.toLocaleString()} events in the log, ${perSecond(rate)}`,
     away: `The ${away} does not answer. The page keeps trying.`,
-    foreign:
-      'This event bus is a foreign one: like the classic one, it has no positions or subscriptions to show, so only the parts are shown.',
+    foreign: `${lesson ? `The bus is ${lesson.bus}/bus.ts: it` : 'This event bus is a foreign one: like the classic one, it'} tells this page nothing of subscriptions, dead letters or its log, so only the parts are shown.`,
   }[bus];
   return (
     <p className={bus === 'away' ? 'waits' : 'quiet'} id="bus">
