@@ -1,20 +1,29 @@
 // Step 1, fan-out: each event is sent to every service, once.
 import express from 'express';
 
-const subscribers = (process.env.SUBSCRIBERS ?? 'http://localhost:4000,http://localhost:4002').split(',');
+const { PORT = 4005, SUBSCRIBERS } = process.env;
+const ours = [4000, 4001, 4002, 4003].map((port) => `http://localhost:${port}/events`);
+const subscribers = new Set(SUBSCRIBERS?.split(',') ?? ours);
+
+type Event = { type: string; data?: unknown };
 
 const app = express();
-app.use(express.json());
+app.use(express.json({ limit: '1mb' }));
 
 app.post('/events', (req, res) => {
-  for (const url of subscribers) push(url, req.body).catch(() => {}); // a service that is away does not get it
+  const event: Event = { ...req.body };
+  if (typeof event.type !== 'string') {
+    res.status(400).send({ error: 'An event is a JSON object with a type.' });
+    return;
+  }
+  for (const url of subscribers) push(url, event).catch(() => {}); // a service that is away does not get it
   res.send({ status: 'OK' });
 });
 
-async function push(url: string, event: unknown) {
+async function push(url: string, event: Event) {
   const headers = { 'Content-Type': 'application/json' };
-  const answer = await fetch(`${url}/events`, { method: 'POST', headers, body: JSON.stringify(event) });
-  if (!answer.ok) throw new Error(`${url} answered ${answer.status}`);
+  const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(event) });
+  await answer.body?.cancel(); // nobody reads it
 }
 
-app.listen(Number(process.env.PORT ?? 4005), '127.0.0.1');
+app.listen(Number(PORT), '127.0.0.1');

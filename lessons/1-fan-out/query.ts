@@ -1,19 +1,28 @@
-// A service that reads: it makes rows of the events, and shows them.
+// A service that reads: it makes rows of the events that come, and shows them.
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import express from 'express';
 
-const db = new DatabaseSync(join(process.env.DATA_DIR ?? '.', 'query.db'));
-db.exec('PRAGMA journal_mode = WAL; CREATE TABLE IF NOT EXISTS posts (id TEXT, title TEXT) STRICT');
+const { PORT = 4002, DATA_DIR = import.meta.dirname } = process.env;
+const db = new DatabaseSync(join(DATA_DIR, 'query.db'));
+db.exec(`PRAGMA journal_mode = WAL;
+  CREATE TABLE IF NOT EXISTS posts (id TEXT, title TEXT) STRICT;
+  CREATE TABLE IF NOT EXISTS comments (id TEXT, postId TEXT, content TEXT, status TEXT) STRICT`);
 
-type Event = { type: string; data: { id: string; title: string } };
+type Event = { type: string; data: { id: string; title: string; postId: string; content: string; status: string } };
 
+/** The projection: one event → its rows. Other types are ignored. */
 function project({ type, data }: Event) {
-  if (type === 'PostCreated') db.prepare('INSERT INTO posts (id, title) VALUES (?, ?)').run(data.id, data.title);
+  if (type === 'PostCreated') run('INSERT INTO posts VALUES (?, ?)', data.id, data.title);
+  if (type === 'CommentCreated')
+    run('INSERT INTO comments VALUES (?, ?, ?, ?)', data.id, data.postId, data.content, data.status);
+  if (type === 'CommentUpdated') run('UPDATE comments SET status = ? WHERE id = ?', data.status, data.id);
 }
 
+const run = (sql: string, ...values: string[]) => db.prepare(sql).run(...values);
+
 const app = express();
-app.use(express.json());
+app.use(express.json({ limit: '2mb' })); // an event of 1 MiB, and what the bus adds to it
 
 app.post('/events', (req, res) => {
   project(req.body);
@@ -21,7 +30,9 @@ app.post('/events', (req, res) => {
 });
 
 app.get('/posts', (_req, res) => {
-  res.send(db.prepare('SELECT id, title FROM posts ORDER BY rowid').all());
+  const commentsOf = db.prepare('SELECT id, content, status FROM comments WHERE postId = ? ORDER BY rowid');
+  const posts = db.prepare('SELECT id, title FROM posts ORDER BY rowid').all();
+  res.send(Object.fromEntries(posts.map((post) => [post.id, { ...post, comments: commentsOf.all(post.id ?? '') }])));
 });
 
-app.listen(Number(process.env.PORT ?? 4002), '127.0.0.1');
+app.listen(Number(PORT), '127.0.0.1');

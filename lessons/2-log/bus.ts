@@ -3,37 +3,52 @@ import fs from 'node:fs';
 import { join } from 'node:path';
 import express from 'express';
 
-const subscribers = (process.env.SUBSCRIBERS ?? 'http://localhost:4000,http://localhost:4002').split(',');
+const { PORT = 4005, SUBSCRIBERS, DATA_DIR = import.meta.dirname } = process.env;
+const ours = [4000, 4001, 4002, 4003].map((port) => `http://localhost:${port}/events`);
+const subscribers = new Set(SUBSCRIBERS?.split(',') ?? ours);
 
-type Event = { type: string; data: unknown };
-const file = join(process.env.DATA_DIR ?? '.', 'log.ndjson'); // an event a line
+type Event = { type: string; data?: unknown };
+const file = join(DATA_DIR, 'log.ndjson'); // one event a line, in the order in which they came
+let size = 0; // of the file, in bytes
 const log = readLog();
 
 function readLog(): Event[] {
-  const text = fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '';
-  const whole = text.slice(0, text.lastIndexOf('\n') + 1);
-  // A line that a crash cut short was never acknowledged.
-  if (whole.length < text.length) fs.truncateSync(file, Buffer.byteLength(whole));
-  return whole
+  fs.appendFileSync(file, ''); // creates it
+  const text = fs.readFileSync(file, 'utf8');
+  const lines = text.slice(0, text.lastIndexOf('\n') + 1);
+  size = Buffer.byteLength(lines);
+  // Cuts off half a line, which a crash has left. Nobody was told that this event is stored.
+  if (lines.length < text.length) fs.truncateSync(file, size);
+  return lines
     .split('\n')
     .slice(0, -1)
     .map((line) => JSON.parse(line));
 }
 
+/** Appends an event. It is on disk when this returns; if the disk is full, this throws and the log is as before. */
 function append(event: Event) {
-  const opened = fs.openSync(file, 'a');
-  fs.appendFileSync(opened, `${JSON.stringify(event)}\n`);
-  fs.fsyncSync(opened); // until here the line may be in the memory of the operating system only
-  fs.closeSync(opened);
+  const line = `${JSON.stringify(event)}\n`;
+  try {
+    fs.appendFileSync(file, line, { flush: true }); // fsync: without it the line is in the system's memory only
+  } catch (error) {
+    fs.truncateSync(file, size);
+    throw error;
+  }
+  size += Buffer.byteLength(line);
   log.push(event);
 }
 
 const app = express();
-app.use(express.json());
+app.use(express.json({ limit: '1mb' }));
 
 app.post('/events', (req, res) => {
-  append(req.body);
-  for (const url of subscribers) push(url, req.body).catch(() => {}); // a service that is away does not get it
+  const event: Event = { ...req.body };
+  if (typeof event.type !== 'string') {
+    res.status(400).send({ error: 'An event is a JSON object with a type.' });
+    return;
+  }
+  append(event);
+  for (const url of subscribers) push(url, event).catch(() => {}); // a service that is away does not get it
   res.send({ status: 'OK' });
 });
 
@@ -43,8 +58,8 @@ app.get('/events', (_req, res) => {
 
 async function push(url: string, event: Event) {
   const headers = { 'Content-Type': 'application/json' };
-  const answer = await fetch(`${url}/events`, { method: 'POST', headers, body: JSON.stringify(event) });
-  if (!answer.ok) throw new Error(`${url} answered ${answer.status}`);
+  const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(event) });
+  await answer.body?.cancel(); // nobody reads it
 }
 
-app.listen(Number(process.env.PORT ?? 4005), '127.0.0.1');
+app.listen(Number(PORT), '127.0.0.1');

@@ -1,20 +1,28 @@
-// A service that reads: at its start it makes rows of the whole history, then of each event that comes.
+// A service that reads: at its start it makes rows of the whole log, then of each event that comes.
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import express from 'express';
 
-const bus = process.env.EVENT_BUS_URL ?? 'http://localhost:4005';
-const db = new DatabaseSync(join(process.env.DATA_DIR ?? '.', 'query.db'));
-db.exec('PRAGMA journal_mode = WAL; CREATE TABLE IF NOT EXISTS posts (id TEXT, title TEXT) STRICT');
+const { PORT = 4002, EVENT_BUS_URL = 'http://localhost:4005', DATA_DIR = import.meta.dirname } = process.env;
+const db = new DatabaseSync(join(DATA_DIR, 'query.db'));
+db.exec(`PRAGMA journal_mode = WAL;
+  CREATE TABLE IF NOT EXISTS posts (id TEXT, title TEXT) STRICT;
+  CREATE TABLE IF NOT EXISTS comments (id TEXT, postId TEXT, content TEXT, status TEXT) STRICT`);
 
-type Event = { type: string; data: { id: string; title: string } };
+type Event = { type: string; data: { id: string; title: string; postId: string; content: string; status: string } };
 
+/** The projection: one event → its rows. Other types are ignored. */
 function project({ type, data }: Event) {
-  if (type === 'PostCreated') db.prepare('INSERT INTO posts (id, title) VALUES (?, ?)').run(data.id, data.title);
+  if (type === 'PostCreated') run('INSERT INTO posts VALUES (?, ?)', data.id, data.title);
+  if (type === 'CommentCreated')
+    run('INSERT INTO comments VALUES (?, ?, ?, ?)', data.id, data.postId, data.content, data.status);
+  if (type === 'CommentUpdated') run('UPDATE comments SET status = ? WHERE id = ?', data.status, data.id);
 }
 
+const run = (sql: string, ...values: string[]) => db.prepare(sql).run(...values);
+
 const app = express();
-app.use(express.json());
+app.use(express.json({ limit: '2mb' })); // an event of 1 MiB, and what the bus adds to it
 
 app.post('/events', (req, res) => {
   project(req.body);
@@ -22,13 +30,23 @@ app.post('/events', (req, res) => {
 });
 
 app.get('/posts', (_req, res) => {
-  res.send(db.prepare('SELECT id, title FROM posts ORDER BY rowid').all());
+  const commentsOf = db.prepare('SELECT id, content, status FROM comments WHERE postId = ? ORDER BY rowid');
+  const posts = db.prepare('SELECT id, title FROM posts ORDER BY rowid').all();
+  res.send(Object.fromEntries(posts.map((post) => [post.id, { ...post, comments: commentsOf.all(post.id ?? '') }])));
 });
 
-db.exec('DELETE FROM posts');
-const history = await fetch(`${bus}/events`)
-  .then((answer) => answer.json() as Promise<Event[]>)
-  .catch(() => []);
-for (const event of history) project(event);
+const answer = await fetch(`${EVENT_BUS_URL}/events`).catch(() => undefined);
+if (answer?.ok) {
+  const history = (await answer.json()) as Event[];
+  db.exec('BEGIN; DELETE FROM posts; DELETE FROM comments');
+  for (const event of history) {
+    try {
+      project(event);
+    } catch (error) {
+      console.error('an event of the log was left out:', error);
+    }
+  }
+  db.exec('COMMIT');
+}
 
-app.listen(Number(process.env.PORT ?? 4002), '127.0.0.1');
+app.listen(Number(PORT), '127.0.0.1');

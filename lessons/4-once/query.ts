@@ -1,24 +1,28 @@
-// A service that reads: an event's effect and the checkpoint are one transaction, so it knows which events it has.
+// A service that reads: an event's rows and its id are one transaction, so an event that comes again is recognised.
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import express from 'express';
 
-const db = new DatabaseSync(join(process.env.DATA_DIR ?? '.', 'query.db'));
+const { PORT = 4002, DATA_DIR = import.meta.dirname } = process.env;
+const db = new DatabaseSync(join(DATA_DIR, 'query.db'));
 db.exec(`PRAGMA journal_mode = WAL;
+  CREATE TABLE IF NOT EXISTS handled (id TEXT PRIMARY KEY) STRICT;
   CREATE TABLE IF NOT EXISTS posts (id TEXT, title TEXT) STRICT;
-  CREATE TABLE IF NOT EXISTS checkpoint (position INTEGER NOT NULL) STRICT;
-  INSERT INTO checkpoint SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM checkpoint)`);
+  CREATE TABLE IF NOT EXISTS comments (id TEXT, postId TEXT, content TEXT, status TEXT) STRICT`);
 
-type Event = { position: number; type: string; data: { id: string; title: string } };
+type Event = {
+  id?: string;
+  type: string;
+  data: { id: string; title: string; postId: string; content: string; status: string };
+};
 
-const checkpoint = () => db.prepare('SELECT position FROM checkpoint').get()?.position as number;
-
+/** Handles an event once: if the process dies in the middle, neither its rows nor its id are there. */
 function handle(event: Event) {
-  if (event.position <= checkpoint()) return; // it came before, and its effect is here
   db.exec('BEGIN IMMEDIATE');
   try {
-    project(event);
-    db.prepare('UPDATE checkpoint SET position = ?').run(event.position);
+    // A classic bus gives no ids.
+    const isNew = !event.id || run('INSERT OR IGNORE INTO handled VALUES (?)', event.id).changes > 0;
+    if (isNew) project(event);
     db.exec('COMMIT');
   } catch (error) {
     db.exec('ROLLBACK');
@@ -26,12 +30,18 @@ function handle(event: Event) {
   }
 }
 
+/** The projection: one event → its rows. Other types are ignored. */
 function project({ type, data }: Event) {
-  if (type === 'PostCreated') db.prepare('INSERT INTO posts (id, title) VALUES (?, ?)').run(data.id, data.title);
+  if (type === 'PostCreated') run('INSERT INTO posts VALUES (?, ?)', data.id, data.title);
+  if (type === 'CommentCreated')
+    run('INSERT INTO comments VALUES (?, ?, ?, ?)', data.id, data.postId, data.content, data.status);
+  if (type === 'CommentUpdated') run('UPDATE comments SET status = ? WHERE id = ?', data.status, data.id);
 }
 
+const run = (sql: string, ...values: string[]) => db.prepare(sql).run(...values);
+
 const app = express();
-app.use(express.json());
+app.use(express.json({ limit: '2mb' })); // an event of 1 MiB, and what the bus adds to it
 
 app.post('/events', (req, res) => {
   handle(req.body);
@@ -39,7 +49,9 @@ app.post('/events', (req, res) => {
 });
 
 app.get('/posts', (_req, res) => {
-  res.send(db.prepare('SELECT id, title FROM posts ORDER BY rowid').all());
+  const commentsOf = db.prepare('SELECT id, content, status FROM comments WHERE postId = ? ORDER BY rowid');
+  const posts = db.prepare('SELECT id, title FROM posts ORDER BY rowid').all();
+  res.send(Object.fromEntries(posts.map((post) => [post.id, { ...post, comments: commentsOf.all(post.id ?? '') }])));
 });
 
-app.listen(Number(process.env.PORT ?? 4002), '127.0.0.1');
+app.listen(Number(PORT), '127.0.0.1');

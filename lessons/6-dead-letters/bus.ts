@@ -1,4 +1,4 @@
-// Step 6, dead letters: an event that a subscriber refuses for good is put aside, and what is behind it goes on.
+// Step 6, dead letters: an event that a subscriber refuses is put aside, and those behind it go on.
 import { randomUUID } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import fs from 'node:fs';
@@ -6,118 +6,139 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import express from 'express';
 
-const subscribers = (process.env.SUBSCRIBERS ?? 'http://localhost:4000,http://localhost:4002').split(',');
+const { PORT = 4005, SUBSCRIBERS, DATA_DIR = import.meta.dirname, DELIVERY_TIMEOUT_MS = 5_000 } = process.env;
+const ours = [4000, 4001, 4002, 4003].map((port) => `http://localhost:${port}/events`);
+const subscribers = new Set(SUBSCRIBERS?.split(',') ?? ours);
 
-type Event = { id: string; position: number; type: string; data: unknown; redelivered?: boolean };
-const folder = process.env.DATA_DIR ?? '.';
-const file = join(folder, 'log.ndjson'); // an event a line
+type Event = { id: string; type: string; data?: unknown };
+const file = join(DATA_DIR, 'log.ndjson'); // one event a line, in the order in which they came
+let size = 0; // of the file, in bytes
 const log = readLog();
-const positions = new Map(log.map(({ id, position }) => [id, position]));
-const news = new EventEmitter();
+const ids = new Set(log.map(({ id }) => id));
+const news = new EventEmitter().setMaxListeners(0); // each loop below waits for it
 
-type DeadLetter = { url: string; event: Event; reason: string };
-const parked = join(folder, 'dead-letters.json');
-let deadLetters: DeadLetter[] = fs.existsSync(parked) ? JSON.parse(fs.readFileSync(parked, 'utf8')) : [];
+/** An event that a subscriber refused: its position in the log. */
+type DeadLetter = { id: string; url: string; position: number };
+/** The number of events that each subscriber has, by its URL. An event in the dead letters counts as one that it has. */
+type State = { positions: Record<string, number>; deadLetters: DeadLetter[] };
+const stateFile = join(DATA_DIR, 'state.json');
+const state: State = { positions: {}, deadLetters: [] };
+if (fs.existsSync(stateFile)) Object.assign(state, JSON.parse(fs.readFileSync(stateFile, 'utf8')));
+
+/** Replaces the file in one step: after a crash it is the old one or the new one, never half of one. */
+function saveState() {
+  fs.writeFileSync(`${stateFile}.new`, JSON.stringify(state));
+  fs.renameSync(`${stateFile}.new`, stateFile);
+}
 
 function readLog(): Event[] {
-  const text = fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '';
-  const whole = text.slice(0, text.lastIndexOf('\n') + 1);
-  // A line that a crash cut short was never acknowledged.
-  if (whole.length < text.length) fs.truncateSync(file, Buffer.byteLength(whole));
-  return whole
+  fs.appendFileSync(file, ''); // creates it
+  const text = fs.readFileSync(file, 'utf8');
+  const lines = text.slice(0, text.lastIndexOf('\n') + 1);
+  size = Buffer.byteLength(lines);
+  // Cuts off half a line, which a crash has left. Nobody was told that this event is stored.
+  if (lines.length < text.length) fs.truncateSync(file, size);
+  return lines
     .split('\n')
     .slice(0, -1)
     .map((line) => JSON.parse(line));
 }
 
-/** Appends an event that is new. A publisher that had no answer sends it again, and must not get a second one. */
-function append(given: Partial<Event>): Event {
-  const earlier = positions.get(given.id ?? '');
-  if (earlier) return log[earlier - 1] as Event;
-  const event = { ...given, id: given.id ?? randomUUID(), position: log.length + 1 } as Event;
-  const opened = fs.openSync(file, 'a');
-  fs.appendFileSync(opened, `${JSON.stringify(event)}\n`);
-  fs.fsyncSync(opened); // until here the line may be in the memory of the operating system only
-  fs.closeSync(opened);
+/** Appends an event that is new. It is on disk when this returns; if the disk is full, this throws and the log is as before. */
+function append(event: Event) {
+  if (ids.has(event.id)) return; // a publisher that got no answer sends it again
+  const line = `${JSON.stringify(event)}\n`;
+  try {
+    fs.appendFileSync(file, line, { flush: true }); // fsync: without it the line is in the system's memory only
+  } catch (error) {
+    fs.truncateSync(file, size);
+    throw error;
+  }
+  size += Buffer.byteLength(line);
   log.push(event);
-  positions.set(event.id, event.position);
+  ids.add(event.id);
   news.emit('event');
-  return event;
 }
 
 const app = express();
-app.use(express.json());
+app.use(express.json({ limit: '1mb' }));
 
 app.post('/events', (req, res) => {
-  const { id, position } = append(req.body);
-  res.send({ status: 'OK', id, position });
+  const event: Event = { ...req.body, id: req.body?.id ?? randomUUID() };
+  if (typeof event.type !== 'string' || typeof event.id !== 'string') {
+    res.status(400).send({ error: 'An event is a JSON object with a type; an id is a string.' });
+    return;
+  }
+  append(event);
+  res.send({ status: 'OK', id: event.id });
 });
 
 app.get('/events', (_req, res) => {
   res.send(log);
 });
 
-function keep(letters: DeadLetter[]) {
-  deadLetters = letters;
-  write(parked, JSON.stringify(letters));
-}
-
 app.get('/dead-letters', (_req, res) => {
-  res.send(deadLetters);
+  res.send(state.deadLetters.map(({ position, ...letter }) => ({ ...letter, event: log[position] })));
 });
 
-/** A person mended the subscriber: the event is sent again. */
-app.post('/dead-letters/:position/redeliver', async (req, res) => {
-  const letters = deadLetters.filter(({ event }) => event.position === Number(req.params.position));
-  for (const { url, event } of letters) await push(url, { ...event, redelivered: true });
-  keep(deadLetters.filter((letter) => !letters.includes(letter)));
-  res.send({ redelivered: letters.length });
+/** For a person who has mended the subscriber. */
+app.post('/dead-letters/:id/redeliver', async (req, res) => {
+  const letter = state.deadLetters.find(({ id }) => id === req.params.id);
+  if (!letter) {
+    res.status(404).send({ error: 'There is no dead letter with this id.' });
+    return;
+  }
+  try {
+    await push(letter.url, log[letter.position] as Event);
+  } catch (error) {
+    res.status(502).send({ error: (error as Error).message });
+    return;
+  }
+  state.deadLetters = state.deadLetters.filter(({ id }) => id !== letter.id);
+  saveState();
+  res.send({ status: 'OK' });
 });
 
-/** Replaces a file: a reader, or a crash, finds the old one or the new one. */
-function write(name: string, text: string) {
-  fs.writeFileSync(`${name}.new`, text, { flush: true });
-  fs.renameSync(`${name}.new`, name);
-}
+/** These say that the event is bad. No answer, or a 500, says that the subscriber is: it may take the event later. */
+const REFUSALS: unknown[] = [400, 413, 422];
 
-/** Sends the log to one subscriber, in order. A subscriber that is away, or slow, delays no other. */
+/** Sends the log to one subscriber, in order. Each has a loop of its own: one that is away, or slow, delays no other. */
 async function deliver(url: string) {
-  const kept = join(folder, `position-${encodeURIComponent(url)}`);
-  let position = fs.existsSync(kept) ? Number(fs.readFileSync(kept, 'utf8')) : 0; // the number of events that it has
-  for (let failures = 0; ; ) {
-    if (position === log.length) await once(news, 'event');
+  let failures = 0;
+  const refusals = new Map<number, number>(); // the number of them, by the event's position
+  for (;;) {
+    const position = state.positions[url] ?? 0;
+    if (position >= log.length) {
+      await once(news, 'event');
+      continue;
+    }
     try {
-      await push(url, log[position] as Event);
+      if (refusals.get(position) !== 3) await push(url, log[position] as Event);
+      else state.deadLetters.push({ id: randomUUID(), url, position }); // saved with the position, below: in one step
+      refusals.delete(position);
+      failures = 0;
+      state.positions[url] = position + 1;
+      // A crash before this line: the event is sent again. It may come twice, but it comes.
+      saveState();
     } catch (error) {
       failures += 1;
-      const { message } = error as Error;
-      // A refusal says that the event is bad; no answer, or a 5xx, says that the subscriber is.
-      if (failures >= 3 && / answered 4\d\d$/.test(message)) {
-        const event = log[position] as Event;
-        keep([...deadLetters, { url, event, reason: message }]);
-      } else {
-        // Exponential backoff with full jitter: the more failures, the longer the pause; no two loops in step.
-        await sleep(Math.random() * Math.min(2_000, 50 * 2 ** failures));
-        continue;
-      }
+      const isRefusal = REFUSALS.includes((error as Error).cause);
+      if (isRefusal) refusals.set(position, (refusals.get(position) ?? 0) + 1);
+      // Exponential backoff with full jitter: the more failures, the longer the pause, and no two loops in step.
+      await sleep(Math.random() * Math.min(2_000, 50 * 2 ** failures));
     }
-    failures = 0;
-    position += 1;
-    // A crash before this line: the event is sent again. It may come twice, but it comes.
-    write(kept, String(position));
   }
 }
-for (const url of subscribers) deliver(url);
+/** A subscriber that hangs is away, too; and the answer of another address is not the subscriber's. */
+const limits = () => ({ signal: AbortSignal.timeout(Number(DELIVERY_TIMEOUT_MS)), redirect: 'manual' as const });
 
 async function push(url: string, event: Event) {
   const headers = { 'Content-Type': 'application/json' };
-  const answer = await fetch(`${url}/events`, {
-    method: 'POST',
-    headers,
-    body: JSON.stringify(event),
-    signal: AbortSignal.timeout(5_000), // one that hangs is one that is away
-  });
-  if (!answer.ok) throw new Error(`${url} answered ${answer.status}`);
+  const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(event), ...limits() });
+  await answer.body?.cancel(); // nobody reads it
+  if (!answer.ok) throw new Error(`${url} answered ${answer.status}`, { cause: answer.status });
 }
 
-app.listen(Number(process.env.PORT ?? 4005), '127.0.0.1');
+for (const url of subscribers) deliver(url);
+
+app.listen(Number(PORT), '127.0.0.1');

@@ -1,30 +1,28 @@
-// A service that reads: an event's effect and the checkpoint are one transaction, so it knows which events it has.
+// A service that reads: an event's rows and the checkpoint are one transaction, so it knows up to where it has the log.
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import express from 'express';
 
-const db = new DatabaseSync(join(process.env.DATA_DIR ?? '.', 'query.db'));
+const { PORT = 4002, DATA_DIR = import.meta.dirname } = process.env;
+const db = new DatabaseSync(join(DATA_DIR, 'query.db'));
 db.exec(`PRAGMA journal_mode = WAL;
+  CREATE TABLE IF NOT EXISTS checkpoint (id INTEGER PRIMARY KEY, upto TEXT NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS posts (id TEXT PRIMARY KEY, title TEXT) STRICT;
-  CREATE TABLE IF NOT EXISTS comments (id TEXT PRIMARY KEY, content TEXT, status TEXT NOT NULL) STRICT;
-  CREATE TABLE IF NOT EXISTS checkpoint (position INTEGER NOT NULL) STRICT;
-  INSERT INTO checkpoint SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM checkpoint)`);
+  CREATE TABLE IF NOT EXISTS comments (id TEXT PRIMARY KEY, postId TEXT, content TEXT, status TEXT) STRICT`);
 
 type Event = {
-  position: number;
   type: string;
-  data: { id: string; title?: string; content?: string; status?: string };
-  redelivered?: boolean;
+  data: { id: string; title: string; postId: string; content: string; status: string };
 };
 
-const checkpoint = () => db.prepare('SELECT position FROM checkpoint').get()?.position as number;
+const checkpoint = () => String(db.prepare('SELECT upto FROM checkpoint').get()?.upto ?? '0');
 
-function handle(event: Event) {
-  if (event.position <= checkpoint() && !event.redelivered) return; // it came before, and its effect is here
+/** Handles an event: its rows and the checkpoint behind it are one transaction. A redelivered event has none. */
+function handle(event: Event, upto?: string) {
   db.exec('BEGIN IMMEDIATE');
   try {
     project(event);
-    db.prepare('UPDATE checkpoint SET position = max(position, ?)').run(event.position);
+    if (upto) run('INSERT OR REPLACE INTO checkpoint VALUES (1, ?)', upto);
     db.exec('COMMIT');
   } catch (error) {
     db.exec('ROLLBACK');
@@ -32,40 +30,53 @@ function handle(event: Event) {
   }
 }
 
-/** The first verdict stands, whichever comes later, however often. A verdict may come before its comment. */
-const SHOW = `INSERT INTO comments (id, content, status) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE
-  SET content = coalesce(content, excluded.content), status = iif(status = 'pending', excluded.status, status)`;
+/** The first verdict stands, whichever comes later, and however often. A verdict may come before its comment. */
+const STORE = `INSERT INTO comments VALUES (?, ?, ?, ?)
+  ON CONFLICT DO UPDATE SET status = iif(status = 'pending', excluded.status, status)`;
 
+/** The projection: one event → its rows. An event applied again changes nothing. Other types are ignored. */
 function project({ type, data }: Event) {
-  if (type === 'PostCreated')
-    db.prepare('INSERT OR IGNORE INTO posts (id, title) VALUES (?, ?)').run(data.id, data.title ?? null);
-  if (type === 'CommentCreated') db.prepare(SHOW).run(data.id, data.content ?? null, 'pending');
-  if (type === 'CommentUpdated') db.prepare(SHOW).run(data.id, data.content ?? null, data.status ?? 'pending');
+  if (type === 'PostCreated') run('INSERT OR IGNORE INTO posts VALUES (?, ?)', data.id, data.title);
+  if (type === 'CommentCreated' || type === 'CommentUpdated')
+    run(STORE, data.id, data.postId, data.content, data.status);
 }
 
+const run = (sql: string, ...values: string[]) => db.prepare(sql).run(...values);
+
 const app = express();
-app.use(express.json());
+app.use(express.json({ limit: '2mb' })); // an event of 1 MiB, and what the bus adds to it
+
+/** The fields without which an event can never be handled. */
+const FIELDS = new Map([
+  ['PostCreated', ['id', 'title']],
+  ['CommentCreated', ['id', 'postId', 'content', 'status']],
+  ['CommentUpdated', ['id', 'postId', 'content', 'status']],
+]);
 
 app.post('/events', (req, res) => {
   const { type, data } = req.body;
-  // 4xx: this event can never be handled. An exception is a 500: it may work later.
-  if (/^(Post|Comment)/.test(type) && typeof data?.id !== 'string')
-    return void res.status(422).send({ error: 'The event needs an id.' });
-  handle(req.body);
-  res.send({});
+  if (FIELDS.get(type)?.some((field) => typeof data?.[field] !== 'string')) {
+    // 422: the same event will be refused each time. An exception is a 500: it may work later.
+    res.status(422).send({ error: 'The event lacks a field.' });
+    return;
+  }
+  const [after, upto = '', here] = [req.get('Event-After'), req.get('Event-Upto'), checkpoint()];
+  const isNext = !after || after === here || (here === '0' && after.startsWith('0-'));
+  if (isNext) handle(req.body, upto);
+  const isRepeated = upto.slice(-32) === here.slice(-32) && Number.parseInt(upto, 10) <= Number.parseInt(here, 10);
+  // 409: events are missing before it, or it is of another log. The bus asks where this database stands.
+  res.status(isNext || isRepeated ? 200 : 409).send({ checkpoint: checkpoint() });
 });
 
-/** Where this database stands; 0 for a new one. */
+/** Answers the bus's question: up to where this database has the log. */
 app.get('/events', (_req, res) => {
-  res.send({ position: checkpoint() });
-});
-
-app.get('/comments', (_req, res) => {
-  res.send(db.prepare('SELECT id, content, status FROM comments ORDER BY rowid').all());
+  res.send({ checkpoint: checkpoint() });
 });
 
 app.get('/posts', (_req, res) => {
-  res.send(db.prepare('SELECT id, title FROM posts ORDER BY rowid').all());
+  const commentsOf = db.prepare('SELECT id, content, status FROM comments WHERE postId = ? ORDER BY rowid');
+  const posts = db.prepare('SELECT id, title FROM posts ORDER BY rowid').all();
+  res.send(Object.fromEntries(posts.map((post) => [post.id, { ...post, comments: commentsOf.all(post.id ?? '') }])));
 });
 
-app.listen(Number(process.env.PORT ?? 4002), '127.0.0.1');
+app.listen(Number(PORT), '127.0.0.1');
