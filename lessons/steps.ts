@@ -41,7 +41,7 @@ export const STEPS: Step[] = [
     adds: 'one loop for each subscriber, which retries with backoff and jitter',
     break: 'a service is away for ten seconds: it never hears',
     before: 'This bus sends each event once: a service that is away at that moment never gets it.',
-    try: 'Type `pause query`, write a post, type `resume query`.',
+    try: 'Type `stop query`, write a post, type `start query`: the post never comes.',
   },
   {
     number: 4,

@@ -1,17 +1,25 @@
-// The commands of the runner: stop, start or kill a part, and the state of all.
+// The commands of the runner: stop, start, kill or wipe a part, and the state of all.
+import { withData } from '../data/data-folder.ts';
 import type { Answer } from '../lib/control.ts';
 import { partOf } from '../lib/copies.ts';
 import type { Part, Status } from '../lib/supervisor.ts';
 
-const usage = 'Commands: stop PART, start PART, kill PART, status';
-
-/** Creates the commands. `blocked` returns the reason why a part cannot be started now, if there is one. */
-export function createCommands(parts: Part[], blocked: (name: string) => Promise<string | undefined>) {
+/**
+ * Creates the commands. `blocked` returns the reason why a part cannot be started now, if there is one. `wipe` deletes the data of
+ * a stopped part; without it there is no such command.
+ */
+export function createCommands(
+  parts: Part[],
+  blocked: (name: string) => Promise<string | undefined>,
+  wipe?: (name: string) => void,
+) {
+  const usage = `Commands: stop PART, start PART, kill PART, ${wipe ? 'wipe PART, ' : ''}status`;
   const names = parts.map((part) => part.name).join(', ');
 
   return async function obey([verb, name]: string[]): Promise<Answer> {
     if (verb === 'status') return { code: 0, text: table(parts.map((part) => part.status())) };
-    if (verb !== 'stop' && verb !== 'start' && verb !== 'kill') return { code: 2, text: usage };
+    if (verb === 'wipe' && !wipe) return { code: 2, text: 'Only with npm start -- --bus can a part be wiped.' };
+    if (!['stop', 'start', 'kill', 'wipe'].includes(`${verb}`)) return { code: 2, text: usage };
     const part = parts.find((candidate) => candidate.name === name);
     const copies = parts.map((candidate) => candidate.name).filter((candidate) => partOf(candidate) === name);
     if (!part && copies.length > 0) return { code: 2, text: `${name} runs as ${copies.join(', ')}: name one of them.` };
@@ -19,6 +27,14 @@ export function createCommands(parts: Part[], blocked: (name: string) => Promise
     if (verb === 'stop') {
       await part.stop();
       return { code: 0, text: `${name} is stopped.` };
+    }
+    if (verb === 'wipe') {
+      if (!withData.includes(part.name)) return { code: 2, text: `${name} has no data.` };
+      const hadEnded = part.status().state === 'stopped';
+      await part.stop();
+      wipe?.(part.name);
+      if (!hadEnded) part.start();
+      return { code: 0, text: `${name} has lost its data${hadEnded ? '' : ', and starts without'}.` };
     }
     if (verb === 'kill') {
       return part.kill()

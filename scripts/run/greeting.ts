@@ -107,7 +107,7 @@ export function createGreeting(wanted: Part[], options: Options, logFolder?: str
         '',
         ...suggestions(canEdit),
         ...(logFolder === undefined ? [] : howToReadLogs(logFolder, processNames('posts', options)[0] as string)),
-        'Commands here, or in another terminal as npm run part -- COMMAND: stop, start, kill PART; status. Ctrl-C stops all.',
+        `Commands here, or in another terminal as npm run part -- COMMAND: stop, start, kill${options.bus ? ', wipe' : ''} PART; status. Ctrl-C stops all.`,
       ];
       console.log(`\n${lines.map((line) => `  ${line}`.trimEnd()).join('\n')}\n`);
     },

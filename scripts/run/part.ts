@@ -12,8 +12,8 @@ import { folderOf, ordinalOf, partOf } from '../lib/copies.ts';
 import { dataDirOf, dataOption, optionsOrUsage } from '../lib/usage.ts';
 
 const USAGE = `Usage: npm run part -- COMMAND [--data DIR]
-Commands: stop PART, start PART, kill PART, status, tables PART`;
-const VERBS = ['stop', 'start', 'kill', 'status', 'tables'];
+Commands: stop PART, start PART, kill PART, status, tables PART; with npm start -- --bus also wipe PART`;
+const VERBS = ['stop', 'start', 'kill', 'wipe', 'status', 'tables'];
 
 const { command, dataDir } = optionsOrUsage(() => {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { data: dataOption } });

@@ -1,9 +1,9 @@
 // `npm start`: runs all parts on this machine until Ctrl-C. See README.md for its options and commands.
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import { lockData, whyDenied } from '@blog/common/run/data.ts';
+import { filesOf, lockData, whyDenied } from '@blog/common/run/data.ts';
 import { isPart, PARTS, SERVERS } from '@blog/common/run/parts.ts';
 import { filesIn, LOG_FOLDER } from '../data/data-folder.ts';
 import { adoptLongestLog, shareFirstLog } from '../data/logs.ts';
@@ -196,7 +196,16 @@ function portsUsed(name: string): number[] {
   return [portOf(name, options)];
 }
 
-const obey = createCommands(parts, whyBlocked);
+/** Deletes a part's data. Beside another bus they are there to be lost. */
+function wipe(name: string): void {
+  for (const file of filesOf(dataDir, name)) rmSync(file, { force: true });
+  if (name === 'event-bus') {
+    rmSync(busFolder(dataDir), { recursive: true, force: true });
+    mkdirSync(busFolder(dataDir));
+  }
+}
+
+const obey = createCommands(parts, whyBlocked, bus && wipe);
 
 /** Locks the data folder. False: another process has it. */
 async function takeFolder(): Promise<boolean> {

@@ -54,8 +54,8 @@ test("the folder's bus runs in place of ours, by the contract's settings, with d
   expect(runner.output()).toContain(before);
 });
 
-test('it is killed, stopped and started like ours, and an edit restarts it', async () => {
-  const runner = checkout.start(['event-bus'], ['--bus', 'lessons/3-positions']);
+test('it is killed, stopped and started like ours, an edit restarts it, and it may lose its data', async () => {
+  const runner = checkout.start(['event-bus', 'client'], ['--bus', 'lessons/3-positions']);
   const first = await until('the bus', () => checkout.get('event-bus'));
   runner.process.stdin?.write('kill event-bus\n');
   await until('another process', async () => ((await checkout.get('event-bus'))?.pid ?? first.pid) !== first.pid);
@@ -65,6 +65,14 @@ test('it is killed, stopped and started like ours, and an edit restarts it', asy
   await until('the bus', () => checkout.get('event-bus'));
   lay('lessons/3-positions', fakePart('edited'));
   await until('the edit', async () => (await checkout.get('event-bus'))?.text === 'edited');
+
+  const data = join(checkout.root, '.data', 'lesson-3-positions', 'bus');
+  writeFileSync(join(data, 'log'), '');
+  const { pid } = await until('the bus', () => checkout.get('event-bus'));
+  const wipe = (name: string) => checkout.run('run/part.ts', ['wipe', name]).exited;
+  expect([await wipe('client'), await wipe('event-bus')]).toEqual([2, 0]);
+  expect(readdirSync(data)).toEqual([]);
+  await until('another process', async () => ((await checkout.get('event-bus'))?.pid ?? pid) !== pid);
 });
 
 test('a bus of your own needs nothing but a file, and has data that no other bus has; reset deletes them', async () => {

@@ -478,6 +478,7 @@ describe('npm run part', () => {
     await until('ready', () => runner.output().includes('Ready after'));
     expect(await part('stop', 'nobody')).toBe(2);
     expect(await part('stop')).toBe(2);
+    expect(await part('wipe', 'posts')).toBe(2);
     const asked = checkout.run('run/part.ts', ['explode', 'posts']);
     expect(await asked.exited).toBe(2);
     expect(asked.output()).toContain('stop PART, start PART, kill PART, status, tables PART');
