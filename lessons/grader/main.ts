@@ -5,7 +5,7 @@ import { busChecks } from './bus/checks.ts';
 import { NotGradable, type Part } from './check.ts';
 import { grade, type Result } from './grade.ts';
 import { parseOptions, USAGE } from './options.ts';
-import { linesOf, summaryOf } from './print.ts';
+import { createPrinter, summaryOf } from './print.ts';
 import { serviceChecks } from './services/checks.ts';
 
 const { commands, isShort, isVerbose } = optionsOrUsage(parseOptions, USAGE);
@@ -19,12 +19,13 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(sign
 
 const show = isVerbose ? (part: string, line: string) => console.log(`         ${part} | ${line}`) : undefined;
 const results: Result[] = [];
+const printer = createPrinter(parts, console.log);
 try {
   for await (const result of grade(checks, { commands, isShort, show, signal: interrupted.signal })) {
-    const isFirst = result.outcome === 'failed' && !results.some(({ outcome }) => outcome === 'failed');
     results.push(result);
-    for (const line of linesOf(result, isFirst)) console.log(line);
+    printer.add(result);
   }
+  printer.flush();
   for (const line of summaryOf(parts, results)) console.log(line);
   process.exitCode = results.every(({ outcome }) => outcome === 'passed') ? 0 : 1;
 } catch (error) {

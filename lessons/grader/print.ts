@@ -1,56 +1,83 @@
 // The printed grade: a line for each check, the first failure in full, and how far up the stairs the programs stand.
 import { STEPS } from '../steps.ts';
-import type { Part, Plan } from './check.ts';
-import { type Result, standing } from './grade.ts';
+import type { Check, Part, Plan } from './check.ts';
+import { type Failure, type Result, standing } from './grade.ts';
 
 const stepOf = (number: number) => STEPS.find((step) => step.number === number);
 
-/** The lines of one result; `isFirst`: the first failure, which is told in full. */
-export function linesOf({ check, outcome, because, failure }: Result, isFirst: boolean): string[] {
-  const { step, part, title } = check;
-  const about = `step ${step}  ${part}: ${title}`;
-  if (outcome === 'passed') return [`passed   ${about}`];
-  if (outcome === 'left out') return [`left out ${about} (it needs: ${because})`];
-  if (!failure) return [`FAILED   ${about}`];
-  const { sent, expected, seen } = failure.failed;
-  if (!isFirst) return [`FAILED   ${about}`, `         seen: ${seen}`];
-  return [
-    `FAILED   ${about}`,
-    `         sent:     ${sent}`,
-    `         expected: ${expected}`,
-    `         seen:     ${seen}`,
-    ...(Object.keys(check.least ?? {}).length > 0
-      ? [`         shortest run that shows it: ${inWords(failure.plan)}`]
-      : []),
-    `         read:     ${stepOf(step)?.folder}/README.md`,
-  ];
+/**
+ * Prints results as they come: a line each, the first failure in full. Checks of one step that are left out because of earlier
+ * ones share a line.
+ */
+export function createPrinter(parts: Part[], print: (line: string) => void) {
+  let isFirst = true;
+  let left: Check[] = [];
+
+  function flush(): void {
+    const [first] = left;
+    if (first)
+      print(`left out ${placeOf(first)}${counted(left.length, 'check')}, because of a check above that failed`);
+    left = [];
+  }
+
+  /** `step 3  bus: `; one part alone need not be named. */
+  const placeOf = ({ step, part }: Check) => `step ${step}  ${parts.length > 1 ? `${part}: ` : ''}`;
+
+  return {
+    add({ check, outcome, failure }: Result): void {
+      const [first] = left;
+      if (outcome === 'left out') {
+        if (first && placeOf(first) !== placeOf(check)) flush();
+        left.push(check);
+        return;
+      }
+      flush();
+      print(`${outcome === 'passed' ? 'passed  ' : 'FAILED  '} ${placeOf(check)}${check.title}`);
+      if (failure)
+        for (const line of isFirst ? inFull(check, failure) : [`seen: ${failure.failed.seen}`]) print(INDENT + line);
+      if (failure) isFirst = false;
+    },
+    flush,
+  };
 }
+
+const INDENT = ' '.repeat(17);
+
+function inFull({ step, least = {} }: Check, { failed, plan }: Failure): string[] {
+  const { sent, expected, seen } = failed;
+  const lines = [`sent:     ${sent}`, `expected: ${expected}`, `seen:     ${seen}`];
+  if (Object.keys(least).length > 0) lines.push(`shortest: ${inWords(plan)}`);
+  return [...lines, `read:     ${stepOf(step)?.folder}/README.md`];
+}
+
+const counted = (count: number, noun: string) => `${count} ${count === 1 ? noun : `${noun}s`}`;
 
 /** `1 event, 2 kills`. */
 const inWords = (plan: Plan): string =>
   Object.entries(plan)
-    .map(([name, size]) => `${size} ${size === 1 ? name.replace(/s$/, '') : name}`)
+    .map(([name, size]) => counted(size, name.replace(/s$/, '')))
     .join(', ');
 
 /** The last lines: the step, and what the next one would bring. */
 export function summaryOf(parts: Part[], results: Result[]): string[] {
-  const stands = standing(results);
-  const who = parts.length > 1 ? `${parts.slice(0, -1).join(', ')} and ${parts.at(-1)}` : (parts[0] as string);
-  const [verb, own] = parts.length > 1 ? ['stand', 'These programs'] : ['stands', `This ${who}`];
-  const steps = [...new Set(results.map(({ check }) => check.step))].sort((a, b) => a - b);
-  const count = (wanted: string) => results.filter(({ outcome }) => outcome === wanted).length;
-  const left = count('left out');
-  const counted = `${count('passed')} of ${results.length} checks passed${left > 0 ? `, ${left} were left out` : ''}.`;
-  const step = stepOf(stands);
-  const place = step
-    ? `${own} ${verb} on step ${stands}, ${step.title}: ${step.adds}.`
-    : `${own} ${verb} before step 1.`;
-  const next = stepOf(steps.find((number) => number > stands) ?? 0);
-  const outlook = next
-    ? [
-        `Next is step ${next.number}, ${next.title}: ${next.adds}. ${next.before}`.trim(),
-        `Read ${next.folder}/README.md`,
-      ]
-    : [`All that is checked of ${who} is there.`];
-  return ['', counted, place, ...outlook];
+  const stands = stepOf(standing(results));
+  const isOne = parts.length === 1;
+  const own = isOne ? `This ${parts[0]} stands` : `${parts.join(', ')} stand together`;
+  const place = stands ? `${own} on step ${stands.number}, ${stands.title}: ${stands.adds}.` : `${own} before step 1.`;
+  const passed = results.filter(({ outcome }) => outcome === 'passed').length;
+  const lines = ['', `${passed} of ${counted(results.length, 'check')} passed.`, place];
+  const checked = new Set(results.map(({ check }) => check.step));
+  const next = STEPS.find(({ number }) => number > (stands?.number ?? 0) && checked.has(number));
+  const between = STEPS.find(({ number }) => number === (stands?.number ?? 0) + 1);
+  if (between && between !== next) {
+    const part = between.number === 5 && isOne && parts[0] === 'bus' ? ' It is about posts: grade --posts.' : '';
+    lines.push(`Step ${between.number}, ${between.title}, asks nothing new of ${parts.join(', ')}.${part}`);
+  }
+  if (!next) return [...lines, 'Every rule of the stairs that is about it is kept.'];
+  return [
+    ...lines,
+    `Next is step ${next.number}, ${next.title}: ${next.adds}.`,
+    ...(next.before ? [`Without it: ${next.before}`] : []),
+    `Read ${next.folder}/README.md`,
+  ];
 }
