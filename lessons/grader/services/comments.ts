@@ -1,0 +1,275 @@
+// The checks of comments: it stores comments, publishes each, and takes the verdicts on them.
+import { type Check, Failed } from '../check.ts';
+import { difference, listed } from '../events.ts';
+import { oddValues, robust, type Works, withoutIds } from './common.ts';
+import { commentModerated, dataOf, nameOf, postCreated } from './names.ts';
+import { outboxChecks, publicationsOf, type Writer } from './outbox.ts';
+import { type ServiceStage, shown, startService } from './stage.ts';
+
+const part = 'comments';
+const PATH = '/posts/post-1/comments';
+const nameOfComment = (n: number) => `comment-${n}`;
+const sentComment = (n: number) => `POST ${PATH} comment-${n}`;
+
+/** Our comments service wants to know the post first. */
+const prepare = (stage: ServiceStage) => stage.deliver(postCreated('post-1'));
+
+const create = (stage: ServiceStage, n: number) =>
+  stage.call('POST', PATH, { content: nameOfComment(n) }, nameOfComment(n));
+
+/** Creates a comment, which must succeed and be published. Returns the data of its event. */
+async function created(stage: ServiceStage, n: number, before = '') {
+  const answer = await create(stage, n);
+  const name = nameOfComment(n);
+  if (answer?.status !== 201) throw new Failed(`${before}${sentComment(n)}`, '201', shown(answer), [name]);
+  if (!(await stage.published('CommentCreated', [name])))
+    throw new Failed(`${before}${sentComment(n)}`, `CommentCreated of ${name}`, 'nothing of it was published', [name]);
+  const [event] = publicationsOf(stage, 'CommentCreated', name);
+  await stage.deliver();
+  return dataOf(event);
+}
+
+type Shown = { id?: unknown; content?: unknown; status?: unknown };
+
+async function shows(stage: ServiceStage): Promise<{ name: string; id: unknown; status: unknown }[]> {
+  const comments = await stage.read(PATH);
+  if (!Array.isArray(comments)) throw new Failed(`GET ${PATH}`, 'an array of comments', 'something else');
+  return comments.map((comment: Shown | null) => ({
+    name: nameOf({ data: { content: comment?.content } }),
+    id: comment?.id,
+    status: comment?.status,
+  }));
+}
+
+const inWords = (name: string, status: unknown) => `${name} ${status}`;
+
+/** Compares what is shown with `[name, status]`. */
+async function assertShows(stage: ServiceStage, sent: string, expected: [name: string, status: string][]) {
+  const told = `${sent}; GET ${PATH}`;
+  const seen = await shows(stage);
+  const names = difference(expected.map(([name]) => name).sort(), seen.map(({ name }) => name).sort());
+  if (names) throw new Failed(told, listed(expected.map(([name]) => name)), names.seen, names.about);
+  for (const [name, status] of expected) {
+    const found = seen.find((comment) => comment.name === name);
+    if (found?.status !== status)
+      throw new Failed(told, inWords(name, status), inWords(name, word(found?.status)), [name]);
+  }
+}
+
+/** A status in a message. */
+const word = (status: unknown) =>
+  ['pending', 'approved', 'rejected'].includes(status as string) ? status : 'with another status';
+
+/** Waits for the `CommentUpdated` of these comments. */
+async function assertUpdated(stage: ServiceStage, sent: string, expected: [name: string, status: string][]) {
+  const names = expected.map(([name]) => name);
+  if (!(await stage.published('CommentUpdated', names))) {
+    const missing = names.filter((name) => !stage.bus.stored('CommentUpdated').includes(name));
+    throw new Failed(sent, `CommentUpdated of ${listed(names)}`, `nothing of ${listed(missing)}`, missing);
+  }
+  for (const [name, status] of expected)
+    for (const event of publicationsOf(stage, 'CommentUpdated', name))
+      if (dataOf(event).status !== status)
+        throw new Failed(sent, `CommentUpdated ${inWords(name, status)}`, inWords(name, word(dataOf(event).status)), [
+          name,
+        ]);
+}
+
+const works: Works = async (stage, sent) => {
+  const { id, postId } = await created(stage, 1, `${sent} `);
+  await stage.deliver(commentModerated('comment-1', 'approved', { id, postId }));
+  await assertShows(stage, `${sent} ${sentComment(1)}; CommentModerated approved`, [['comment-1', 'approved']]);
+};
+
+const routes: Check = {
+  name: 'routes',
+  part,
+  step: 1,
+  title: 'a comment is stored as pending and published; CommentModerated sets its status and publishes CommentUpdated',
+  plan: {},
+  async run(run) {
+    const stage = await startService(run, part);
+    await prepare(stage);
+    const data = await created(stage, 1);
+    await assertShows(stage, sentComment(1), [['comment-1', 'pending']]);
+    const [comment] = await shows(stage);
+    if (String(data.id) !== String(comment?.id) || String(data.postId) !== 'post-1' || data.status !== 'pending')
+      throw new Failed(sentComment(1), 'CommentCreated {id, postId, content, status: "pending"}', 'other fields', [
+        'comment-1',
+      ]);
+    const sent = `${sentComment(1)}; CommentModerated rejected`;
+    await stage.deliver(commentModerated('comment-1', 'rejected', data));
+    await assertShows(stage, sent, [['comment-1', 'rejected']]);
+    await assertUpdated(stage, sent, [['comment-1', 'rejected']]);
+    const updated = dataOf(publicationsOf(stage, 'CommentUpdated', 'comment-1')[0]);
+    if (String(updated.id) !== String(data.id) || String(updated.postId) !== 'post-1')
+      throw new Failed(sent, 'CommentUpdated with the same fields', 'other fields', ['comment-1']);
+  },
+};
+
+const survives: Check = {
+  name: 'kill',
+  part,
+  step: 2,
+  title: 'a comment and its status are there after kill -9',
+  plan: {},
+  needs: ['routes'],
+  async run(run) {
+    const stage = await startService(run, part);
+    await prepare(stage);
+    const data = await created(stage, 1);
+    await created(stage, 2);
+    await stage.deliver(commentModerated('comment-1', 'approved', data));
+    await stage.kill();
+    await stage.restart();
+    await assertShows(stage, 'comment-1 and comment-2; CommentModerated comment-1 approved; kill -9; started again', [
+      ['comment-1', 'approved'],
+      ['comment-2', 'pending'],
+    ]);
+  },
+};
+
+const catchesUp: Check = {
+  name: 'away',
+  part,
+  step: 3,
+  title: 'a verdict that came while it was away is shown and published when it is back',
+  plan: {},
+  needs: ['kill'],
+  async run(run) {
+    const stage = await startService(run, part);
+    await prepare(stage);
+    const data = await created(stage, 1);
+    await stage.kill();
+    stage.bus.append(commentModerated('comment-1', 'approved', data));
+    await stage.restart();
+    await stage.deliver();
+    const sent = `${sentComment(1)}; kill -9; CommentModerated approved; started again`;
+    await assertShows(stage, sent, [['comment-1', 'approved']]);
+    await assertUpdated(stage, sent, [['comment-1', 'approved']]);
+  },
+};
+
+const twice: Check = {
+  name: 'twice',
+  part,
+  step: 4,
+  title: 'its own event and a verdict come twice, also after a restart: one comment, one verdict',
+  plan: {},
+  needs: ['kill'],
+  async run(run) {
+    const stage = await startService(run, part);
+    await prepare(stage);
+    const data = await created(stage, 1);
+    await stage.repeat(1);
+    await stage.deliver(commentModerated('comment-1', 'approved', data));
+    await stage.published('CommentUpdated', ['comment-1']);
+    await stage.deliver();
+    await stage.repeat(2);
+    await stage.kill();
+    await stage.restart();
+    await stage.repeat(stage.bus.log.length - 1);
+    const sent =
+      'CommentCreated comment-1 and CommentModerated comment-1 approved, each three times, with a kill -9 between';
+    await assertShows(stage, sent, [['comment-1', 'approved']]);
+    await assertUpdated(stage, sent, [['comment-1', 'approved']]);
+  },
+};
+
+const writer: Writer = {
+  part,
+  type: 'CommentCreated',
+  sent: sentComment,
+  name: nameOfComment,
+  prepare,
+  write: async (stage, n) => (await create(stage, n))?.status === 201,
+  shows: async (stage) => (await shows(stage)).map(({ name }) => name),
+};
+
+const verdictOutbox: Check = {
+  name: 'outbox-verdict',
+  part,
+  step: 5,
+  title: 'CommentUpdated is published, though the bus answered 500 when the verdict came',
+  plan: {},
+  needs: ['routes'],
+  async run(run) {
+    const stage = await startService(run, part);
+    await prepare(stage);
+    const data = await created(stage, 1);
+    stage.bus.reaction = 'refuses';
+    const verdict = stage.bus.append(commentModerated('comment-1', 'approved', data));
+    const answer = await stage.push(verdict);
+    if (answer && answer.status < 300) stage.position += 1;
+    stage.bus.reaction = 'takes';
+    await stage.deliver();
+    const sent = 'the bus answers 500: CommentModerated comment-1 approved; it is back';
+    await assertUpdated(stage, sent, [['comment-1', 'approved']]);
+  },
+};
+
+const verdicts: Check = {
+  name: 'verdicts',
+  part,
+  step: 7,
+  title: 'the first verdict stands, whichever comes later; a verdict on a comment that it does not know blocks nothing',
+  plan: {},
+  needs: ['routes'],
+  async run(run) {
+    const stage = await startService(run, part, { asksCheckpoint: true });
+    await prepare(stage);
+    const first = await created(stage, 1);
+    const second = await created(stage, 2);
+    const sent = 'comment-1: approved, rejected, approved; comment-9: rejected; comment-2: rejected, approved';
+    await stage.deliver(
+      commentModerated('comment-1', 'approved', first),
+      commentModerated('comment-1', 'rejected', first),
+      commentModerated('comment-1', 'approved', first),
+      commentModerated('comment-9', 'rejected', { postId: 'post-9' }),
+      commentModerated('comment-2', 'rejected', second),
+      commentModerated('comment-2', 'approved', second),
+    );
+    await assertShows(stage, sent, [
+      ['comment-1', 'approved'],
+      ['comment-2', 'rejected'],
+    ]);
+    await assertUpdated(stage, sent, [
+      ['comment-1', 'approved'],
+      ['comment-2', 'rejected'],
+    ]);
+  },
+};
+
+const classic: Check = {
+  name: 'classic',
+  part,
+  step: 7,
+  title: 'it works behind a classic bus: events without ids and positions, with fields missing, and numbers as ids',
+  plan: {},
+  needs: ['routes'],
+  async run(run) {
+    const history = [
+      postCreated('post-1'),
+      { type: 'PostCreated', data: { id: 9 } },
+      { type: 'CommentModerated', data: { id: 8, postId: 9, content: 'comment-8', status: 'approved' } },
+      { type: 'CommentModerated' },
+    ];
+    const stage = await startService(run, part, { isClassic: true, history });
+    await stage.deliver();
+    await works(stage, 'the history of a classic bus, and then');
+  },
+};
+
+export const commentsChecks: Check[] = [
+  routes,
+  robust({ part, prepare, works, routes: ['/events', PATH] }),
+  survives,
+  catchesUp,
+  twice,
+  ...outboxChecks(writer),
+  verdictOutbox,
+  withoutIds({ part, prepare, works, taken: ['CommentModerated'] }),
+  oddValues({ part, prepare, works, taken: ['PostCreated', 'CommentCreated', 'CommentModerated'] }),
+  verdicts,
+  classic,
+];

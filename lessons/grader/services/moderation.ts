@@ -1,0 +1,148 @@
+// The checks of moderation: it judges comments, and publishes each verdict.
+import { type Check, Failed } from '../check.ts';
+import { listed } from '../events.ts';
+import { oddValues, robust, type Works, withoutIds } from './common.ts';
+import { commentCreated, dataOf, nameOf } from './names.ts';
+import { outboxChecks, publicationsOf, type Writer } from './outbox.ts';
+import { isSuccess, type ServiceStage, startService } from './stage.ts';
+
+const part = 'moderation';
+const TYPE = 'CommentModerated';
+const GOOD = 'comment-1';
+const BAD = 'comment-2 orange';
+
+/** Waits for the verdicts; each comment may be judged more than once, but always in the same way. */
+async function assertJudged(stage: ServiceStage, sent: string, expected: [name: string, status: string][]) {
+  const names = expected.map(([name]) => name);
+  if (!(await stage.published(TYPE, names))) {
+    const missing = names.filter((name) => !stage.bus.stored(TYPE).includes(name));
+    throw new Failed(sent, `${TYPE} of ${listed(names)}`, `nothing of ${listed(missing)}`, missing);
+  }
+  for (const [name, status] of expected) {
+    for (const event of publicationsOf(stage, TYPE, name)) {
+      const seen = dataOf(event).status;
+      const word = seen === 'approved' || seen === 'rejected' ? seen : 'with another status';
+      if (seen !== status) throw new Failed(sent, `${name} ${status}`, `${name} ${word}`, [name]);
+    }
+  }
+}
+
+const works: Works = async (stage, sent) => {
+  await stage.deliver(commentCreated(GOOD), commentCreated(BAD));
+  await assertJudged(stage, `${sent} CommentCreated ${GOOD}, ${BAD}`, [
+    [GOOD, 'approved'],
+    [BAD, 'rejected'],
+  ]);
+};
+
+const routes: Check = {
+  name: 'routes',
+  part,
+  step: 1,
+  title:
+    'a comment with the word orange is rejected, any other approved: CommentModerated with the fields of the comment',
+  plan: {},
+  async run(run) {
+    const stage = await startService(run, part);
+    await works(stage, 'deliver');
+    for (const event of stage.bus.log.filter(({ type }) => type === TYPE)) {
+      const { id, postId } = dataOf(event);
+      if (String(id) !== nameOf(event) || String(postId) !== 'post-1')
+        throw new Failed(`CommentCreated ${nameOf(event)}`, `${TYPE} {id, postId, content, status}`, 'other fields', [
+          nameOf(event),
+        ]);
+    }
+    await stage.deliver();
+  },
+};
+
+const catchesUp: Check = {
+  name: 'away',
+  part,
+  step: 3,
+  title: 'a comment that was written while it was away is judged when it is back',
+  plan: {},
+  needs: ['routes'],
+  async run(run) {
+    const stage = await startService(run, part);
+    await stage.kill();
+    stage.bus.append(commentCreated(GOOD));
+    await stage.restart();
+    await stage.deliver();
+    await assertJudged(stage, `kill -9; CommentCreated ${GOOD}; started again`, [[GOOD, 'approved']]);
+  },
+};
+
+const twice: Check = {
+  name: 'twice',
+  part,
+  step: 4,
+  title: 'a comment that comes twice, also after a restart, is judged once, or again in the same way',
+  plan: {},
+  needs: ['routes'],
+  async run(run) {
+    const stage = await startService(run, part);
+    await stage.deliver(commentCreated(BAD));
+    await stage.published(TYPE, [BAD]);
+    await stage.push(stage.bus.log[0] ?? {});
+    await stage.deliver();
+    await stage.kill();
+    await stage.restart();
+    await stage.push(stage.bus.log[0] ?? {});
+    await stage.deliver(commentCreated(GOOD));
+    await assertJudged(stage, `CommentCreated ${BAD} three times, with a kill -9 between; ${GOOD}`, [
+      [BAD, 'rejected'],
+      [GOOD, 'approved'],
+    ]);
+  },
+};
+
+/** The push of a comment takes the place of a caller's request: a bus repeats it until it is answered with a 2xx. */
+const writer: Writer = {
+  part,
+  type: TYPE,
+  sent: (n) => `CommentCreated comment-${n}`,
+  name: (n) => `comment-${n}`,
+  async write(stage, n) {
+    const event = stage.bus.append(commentCreated(`comment-${n}`));
+    const answer = await stage.push(event);
+    return answer !== undefined && isSuccess(answer);
+  },
+  mayRepeat: true,
+  async finish(stage, acknowledged) {
+    stage.position = acknowledged.every(Boolean) ? stage.bus.log.length : 0;
+    await stage.deliver();
+    acknowledged.fill(true);
+  },
+};
+
+const classic: Check = {
+  name: 'classic',
+  part,
+  step: 7,
+  title: 'it works behind a classic bus: events without ids and positions, with fields missing, and numbers as ids',
+  plan: {},
+  needs: ['routes'],
+  async run(run) {
+    const history = [
+      { type: 'CommentCreated', data: { id: 9, postId: 8 } },
+      { type: 'CommentCreated' },
+      commentCreated('comment-3'),
+    ];
+    const stage = await startService(run, part, { isClassic: true, history });
+    await stage.deliver();
+    await works(stage, 'the history of a classic bus, and then');
+    await assertJudged(stage, 'CommentCreated comment-3 in the history, and delivered', [['comment-3', 'approved']]);
+  },
+};
+
+export const moderationChecks: Check[] = [
+  routes,
+  robust({ part, works, routes: ['/events'] }),
+  catchesUp,
+  twice,
+  ...outboxChecks(writer),
+  withoutIds({ part, works, taken: ['CommentCreated'] }),
+  oddValues({ part, works, taken: ['CommentCreated'] }),
+  classic,
+];

@@ -1,0 +1,148 @@
+// The stage of a check of a service: the graded service, the grader's bus before it, and a caller.
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Failed, NotGradable, type Part } from '../check.ts';
+import type { Event } from '../events.ts';
+import type { Program } from '../program.ts';
+import type { Answer, Run } from '../run.ts';
+import { describe, nameOf } from './names.ts';
+import { checkpointAt, positionOf, StubBus } from './stub-bus.ts';
+
+type Options = {
+  /** A classic bus: events without ids and positions, each sent once. */
+  isClassic?: boolean;
+  /** A bus of step 7: it asks for the checkpoint, and names it with each delivery. */
+  asksCheckpoint?: boolean;
+  /** Events that are in the log before the service starts. */
+  history?: Event[];
+};
+
+/** The number of times that an event is sent again, and the pause between them in milliseconds. */
+const ATTEMPTS = 10;
+const PAUSE = 100;
+
+export class ServiceStage {
+  readonly run: Run;
+  readonly service: Program;
+  readonly bus: StubBus;
+  /** The number of events that the service has, as the bus knows. */
+  position = 0;
+  #options: Options;
+
+  constructor(run: Run, service: Program, bus: StubBus, options: Options) {
+    this.run = run;
+    this.service = service;
+    this.bus = bus;
+    this.#options = options;
+  }
+
+  call(method: 'GET' | 'POST', path: string, body?: string | object, name?: string, shownPath = path) {
+    const text = `${method} ${shownPath}${name ? ` ${name}` : ''}`;
+    const request = { method, path, body: typeof body === 'object' ? JSON.stringify(body) : body };
+    return this.run.request('caller', this.service, request, { text, events: name ? [name] : [] });
+  }
+
+  /** Reads JSON from a route of the service. */
+  async read(path: string, shownPath = path): Promise<unknown> {
+    const answer = await this.call('GET', path, undefined, undefined, shownPath);
+    if (answer?.status === 200 && answer.body !== undefined) return answer.body;
+    throw new Failed(`GET ${shownPath}`, '200 and JSON', answer?.status === 200 ? 'no JSON' : shown(answer));
+  }
+
+  /** Sends one event once, as the bus does. */
+  push(event: Event): Promise<Answer | undefined> {
+    const { isClassic, asksCheckpoint } = this.#options;
+    const position = typeof event.position === 'number' ? event.position : undefined;
+    const headers =
+      asksCheckpoint && position !== undefined
+        ? { 'event-after': checkpointAt(position - 1), 'event-upto': checkpointAt(position) }
+        : {};
+    const { id, position: _, ...plain } = event;
+    const body = JSON.stringify(isClassic ? plain : event);
+    const told = { text: `POST /events ${describe(event)}`, events: [nameOf(event)] };
+    return this.run.request('bus', this.service, { method: 'POST', path: '/events', body, headers }, told);
+  }
+
+  /** Puts events into the log, as if another service had published them, and delivers what the service does not have. */
+  async deliver(...events: Event[]): Promise<void> {
+    for (const event of events) this.bus.append(event);
+    for (let attempt = 1; this.position < this.bus.log.length; ) {
+      const event = this.bus.log[this.position] as Event;
+      const answer = await this.push(event);
+      if ((answer && isSuccess(answer)) || this.#options.isClassic) {
+        this.position += 1;
+        attempt = 1;
+      } else if (attempt === ATTEMPTS) {
+        throw new Failed(`POST /events ${describe(event)}`, 'any 2xx', `${shown(answer)}, again and again`, [
+          nameOf(event),
+        ]);
+      } else {
+        attempt += 1;
+        await delay(PAUSE);
+        if (this.#options.asksCheckpoint) await this.ask();
+      }
+    }
+  }
+
+  /** Asks for the checkpoint; a service that keeps none has the bus's own position. */
+  async ask(): Promise<void> {
+    const request = { method: 'GET', path: '/events' };
+    const answer = await this.run.request('bus', this.service, request);
+    const { checkpoint } = (answer?.status === 200 ? (answer.body ?? {}) : {}) as { checkpoint?: unknown };
+    const position = positionOf(checkpoint);
+    if (position !== undefined && position <= this.bus.log.length) this.position = position;
+  }
+
+  /** Sends the last events once more, as a bus does that has died between a push and its position. */
+  async repeat(count: number): Promise<void> {
+    this.position -= count;
+    await this.deliver();
+  }
+
+  /** Waits until events of this type were stored for all these names. */
+  published(type: string, names: string[]): Promise<boolean> {
+    return this.run.until(() => names.every((name) => this.bus.stored(type).includes(name)));
+  }
+
+  async kill(): Promise<void> {
+    this.run.recorder.event('kill', this.service.part, 'kill -9');
+    await this.service.kill();
+  }
+
+  /** Starts the service again, with the same data. */
+  async restart(): Promise<void> {
+    const { part } = this.service;
+    this.run.recorder.event('start', part, 'starts again');
+    await this.service.start().catch((error) => {
+      if (!(error instanceof NotGradable)) throw error;
+      const sent = 'kill -9, then the same command again';
+      throw new Failed(sent, `${part} starts with what is in DATA_DIR`, error.message);
+    });
+    if (this.#options.asksCheckpoint) await this.ask();
+  }
+
+  /** Loses everything that the service has stored. It must not run. */
+  loseData(): void {
+    this.run.recorder.event('note', this.service.part, 'its DATA_DIR is lost');
+    for (const name of readdirSync(this.service.dataDir))
+      rmSync(join(this.service.dataDir, name), { recursive: true, force: true });
+  }
+}
+
+export const isSuccess = ({ status }: Answer): boolean => status >= 200 && status < 300;
+
+/** An answer in a message. */
+export const shown = (answer: Answer | undefined): string => (answer ? `answered ${answer.status}` : 'no answer');
+
+/** Starts a service with a bus before it. */
+export async function startService(run: Run, part: Part, options: Options = {}): Promise<ServiceStage> {
+  const bus = new StubBus(run, part, options.isClassic ?? false);
+  for (const event of options.history ?? []) bus.append(event);
+  const service = await run.program(part, { EVENT_BUS_URL: await bus.listen() });
+  const stage = new ServiceStage(run, service, bus, options);
+  run.recorder.event('start', part, 'starts');
+  await service.start();
+  if (options.asksCheckpoint) await stage.ask();
+  return stage;
+}
