@@ -1,14 +1,16 @@
 // `npm run grade`: grades a bus or services of one's own. Exit code 0: every check passed, 1: one failed, 2: wrong usage, or a
 // program that cannot be graded, 130: interrupted.
+import { writeFileSync } from 'node:fs';
 import { optionsOrUsage } from '../../scripts/lib/usage.ts';
 import { busChecks } from './bus/checks.ts';
 import { NotGradable, type Part } from './check.ts';
 import { grade, type Result } from './grade.ts';
 import { parseOptions, USAGE } from './options.ts';
 import { createPrinter, summaryOf } from './print.ts';
+import { renderReport, reportOf } from './report.ts';
 import { serviceChecks } from './services/checks.ts';
 
-const { commands, isShort, isVerbose } = optionsOrUsage(parseOptions, USAGE);
+const { commands, isShort, isVerbose, report } = optionsOrUsage(parseOptions, USAGE);
 const parts = Object.keys(commands) as Part[];
 const checks = [...busChecks, ...serviceChecks]
   .filter(({ part }) => commands[part])
@@ -26,7 +28,9 @@ try {
     printer.add(result);
   }
   printer.flush();
-  for (const line of summaryOf(parts, results)) console.log(line);
+  const summary = summaryOf(parts, results);
+  for (const line of summary) console.log(line);
+  if (report) writeFileSync(report, renderReport(reportOf(process.argv.slice(2), results, summary)));
   process.exitCode = results.every(({ outcome }) => outcome === 'passed') ? 0 : 1;
 } catch (error) {
   if (interrupted.signal.aborted) {

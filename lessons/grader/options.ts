@@ -1,6 +1,6 @@
 // The command line of the grader.
 import { existsSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { PARTS, type Part } from './check.ts';
 import { parseCommand } from './command.ts';
@@ -36,6 +36,9 @@ export function parseOptions(args?: string[]): Options {
   if (Object.keys(commands).length === 0) throw new Error('Name a command or a folder to grade.');
   const { short: isShort, verbose: isVerbose, report } = values;
   if (report?.trim() === '') throw new Error('--report is empty: name a file.');
+  // Known before the grade, which takes a while.
+  if (report && !statSync(dirname(resolve(report)), { throwIfNoEntry: false })?.isDirectory())
+    throw new Error(`There is no folder for ${report}.`);
   return { commands, isShort, isVerbose, report: report && resolve(report) };
 }
 
