@@ -25,9 +25,9 @@ async function closeWindows(context: BrowserContext): Promise<void> {
 /**
  * One blog and one browser for a test file. After each test its windows are closed; no error may have been logged, no
  * dialog opened, and no other origin requested. `partsGoAway`: requests may fail. `development`: the page may control
- * the bus, as under `npm start`.
+ * the bus, as under `npm start`. `options`: more of its options.
  */
-export function openBlog({ partsGoAway = false, development = false } = {}) {
+export function openBlog({ partsGoAway = false, development = false, options = [] as string[] } = {}) {
   let system: System;
   let browser: Browser;
   const contexts: BrowserContext[] = [];
@@ -36,7 +36,7 @@ export function openBlog({ partsGoAway = false, development = false } = {}) {
 
   beforeAll(async () => {
     browser = await launch();
-    system = await startSystem(...(development ? [] : ['--production']));
+    system = await startSystem(...(development ? [] : ['--production']), ...options);
   });
   afterEach(async () => {
     await Promise.all(contexts.splice(0).map(closeWindows));

@@ -41,7 +41,7 @@ export const STEPS: Step[] = [
     adds: 'one loop for each subscriber, which retries with backoff and jitter',
     break: 'a service is away for ten seconds: it never hears',
     before: 'This bus sends each event once: a service that is away at that moment never gets it.',
-    try: 'Type `stop query`, write a post, type `start query`: the post never comes.',
+    try: 'Our services read the log when they start. Leave moderation out (`--without moderation`), run `npx node bench/naive/moderation.ts` in another terminal, end it, comment, run it again: the comment stays pending.',
   },
   {
     number: 4,
@@ -58,8 +58,9 @@ export const STEPS: Step[] = [
     title: 'an outbox',
     adds: 'the change and its event are stored in one transaction, and a relay publishes the event afterwards',
     break: 'posts dies between its database and the bus: a post that nobody hears of',
-    before: 'This service stores a post and then publishes it: if it dies between the two, nobody hears of the post.',
-    try: 'Our posts has an outbox: type `stop event-bus`, write a post, type `start event-bus`.',
+    before:
+      'With this bus alone, a service that dies between storing a post and publishing it leaves one that nobody hears of.',
+    try: 'Our posts has an outbox: type `stop event-bus`, write a post, type `start event-bus`, and the post comes.',
   },
   {
     number: 6,
@@ -68,7 +69,7 @@ export const STEPS: Step[] = [
     adds: 'an event that a subscriber refuses is put aside, shown, and can be sent again',
     break: 'one poison event: everything behind it waits for ever',
     before: 'This bus repeats an event until it is taken: one that a service refuses for ever blocks all behind it.',
-    try: 'Publish a PostCreated without an id with curl, then write a post.',
+    try: 'Publish a PostCreated without an id with curl, then write a post: it never comes.',
   },
   {
     number: 7,
@@ -77,7 +78,7 @@ export const STEPS: Step[] = [
     adds: 'subscribers say where they stand; a lost read model is rebuilt; the first verdict stands',
     break: "a late and a repeated verdict, and then query's database is lost",
     before: 'This bus trusts its own positions: a service that lost its database does not get the events again.',
-    try: 'Type `wipe query`.',
+    try: 'Our query reads the whole log when it starts, so `wipe query` loses nothing: `npm run lesson -- 7` shows it with the query of this step.',
   },
   {
     number: 8,
@@ -86,6 +87,6 @@ export const STEPS: Step[] = [
     adds: 'the same contract on NATS JetStream: what one no longer writes, and what one still must',
     break: 'the machine with the log is lost',
     before: 'This bus has its log on one disk: if the disk is lost, so is every event.',
-    try: 'Look for the file log.ndjson: there is no other copy of it.',
+    try: 'Type `wipe event-bus`, then write a post: the log is gone, and query waits for the next event of the one that it knows.',
   },
 ];

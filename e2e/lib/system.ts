@@ -100,6 +100,8 @@ export async function startSystem(...options: string[]) {
   /** The names of a part's processes: a bus has copies only on a quorum, the client never. */
   const copiesOf = (part: string): string[] => {
     const alone = part === 'client' || (part === 'event-bus' && 'missing' in findNats());
+    // Another bus has no routes by which it could be asked.
+    if (part === 'event-bus' && options.includes('--bus')) return [];
     return options.includes(part) ? [] : copyNames(part, alone ? 1 : count).slice(0, scaled.get(part));
   };
   const wanted = [...PARTS.flatMap(copiesOf), ...(options.includes('--login') ? ['auth'] : [])];
