@@ -1,9 +1,11 @@
 // A grade: runs checks, a few at a time because most of a check is waiting, and finds the step on which a program stands.
-import { availableParallelism } from 'node:os';
 import { type Check, Failed, type Plan } from './check.ts';
 import type { Recorder } from './recorder.ts';
 import { Run, type RunOptions } from './run.ts';
 import { shorten } from './shorten.ts';
+
+/** The number of scenes that are played at once. */
+const AT_ONCE = 4;
 
 export type Failure = { failed: Failed; plan: Plan; recorder: Recorder };
 export type Result = { check: Check; outcome: 'passed' | 'failed' | 'left out'; because?: string; failure?: Failure };
@@ -36,7 +38,7 @@ export async function runOnce(check: Check, plan: Plan, options: GradeOptions): 
 
 /** Grades: yields the results in the order of the checks. Only the first failure is cut down to its shortest run. */
 export async function* grade(checks: Check[], options: GradeOptions): AsyncGenerator<Result> {
-  const slots = createSlots(Math.max(2, Math.min(4, availableParallelism())));
+  const slots = createSlots(AT_ONCE);
   const results = new Map<string, Promise<Result>>();
   const nameOf = ({ part, name }: Pick<Check, 'part' | 'name'>) => `${part} ${name}`;
   const stop = new AbortController();

@@ -17,7 +17,9 @@ const checks = [...busChecks, ...serviceChecks]
   .sort((a, b) => a.step - b.step || parts.indexOf(a.part) - parts.indexOf(b.part));
 
 const interrupted = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => interrupted.abort(signal));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupted.abort(signal));
+// Such as `| head`, which has read enough.
+process.stdout.on('error', () => interrupted.abort('SIGPIPE'));
 
 const show = isVerbose ? (part: string, line: string) => console.log(`         ${part} | ${line}`) : undefined;
 const results: Result[] = [];

@@ -69,7 +69,7 @@ export function summaryOf(parts: Part[], results: Result[]): string[] {
   const checked = new Set(results.map(({ check }) => check.step));
   const next = STEPS.find(({ number }) => number > (stands?.number ?? 0) && checked.has(number));
   const between = STEPS.find(({ number }) => number === (stands?.number ?? 0) + 1);
-  if (between && between !== next) {
+  if (between && next && between !== next) {
     const part = between.number === 5 && isOne && parts[0] === 'bus' ? ' It is about posts: grade --posts.' : '';
     lines.push(`Step ${between.number}, ${between.title}, asks nothing new of ${parts.join(', ')}.${part}`);
   }

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { printable } from '@blog/common/core/printable.ts';
+import { guardChild } from '../../scripts/lib/guard.ts';
 import { answers } from '../../scripts/lib/port-use.ts';
 import { NotGradable } from './check.ts';
 import { activityOf, isListening, killProcesses, MARK, markedProcesses } from './processes.ts';
@@ -26,6 +27,8 @@ export type ProgramOptions = {
   folder: string;
   port: number;
   env: Record<string, string>;
+  /** Ends a start that takes long. */
+  signal: AbortSignal;
   /** Shows a line of the program's output. */
   show?: (line: string) => void;
 };
@@ -75,6 +78,7 @@ export class Program {
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     });
+    guardChild(child);
     this.#child = child;
     this.#pids.at = Number.NEGATIVE_INFINITY;
     const exit = Promise.withResolvers<void>();
@@ -109,9 +113,10 @@ export class Program {
 
   /** Resolves once the port answers, or the program has ended. */
   async #listens(): Promise<void> {
-    const { part, port } = this.#options;
+    const { part, port, signal } = this.#options;
     const patience = new Patience(() => this.pids());
     while (this.ended === undefined) {
+      signal.throwIfAborted();
       if (await answers(port, '127.0.0.1')) return;
       if (this.ended === undefined && patience.isOver()) {
         const isElsewhere = isListening(this.pids());

@@ -77,9 +77,9 @@ export class Run {
     this.#folder ??= mkdtempSync(join(tmpdir(), 'grade-'));
     const folder = join(this.#folder, `${part}-${this.#programs.length}`);
     mkdirSync(folder);
-    const { show } = this.#options;
+    const { show, signal } = this.#options;
     const port = await this.freePort();
-    const program = new Program({ part, words, folder, port, env, show: show && ((line) => show(part, line)) });
+    const program = new Program({ part, words, folder, port, env, signal, show: show && ((line) => show(part, line)) });
     this.#programs.push(program);
     return program;
   }
@@ -141,6 +141,8 @@ export class Run {
     } finally {
       sending.cancel();
     }
+    if (settled?.reason?.startsWith('HPE_'))
+      throw new Failed(told.text, 'an answer in HTTP', 'an answer that is no HTTP');
     return settled?.answer;
   }
 

@@ -18,6 +18,8 @@ export type Delivery = {
   reaction?: Reaction;
 };
 
+const NO_CHECKPOINT = { status: 404, text: '{}' };
+
 export class Subscriber {
   readonly name: string;
   readonly url: string;
@@ -34,7 +36,7 @@ export class Subscriber {
   /** The checkpoint of one that keeps one, `'0'` at its beginning. */
   checkpoint: string | undefined;
   /** The answer to the question for a checkpoint, of one that keeps none. */
-  answer: { status: number; text: string } = { status: 404, text: '{}' };
+  answer = NO_CHECKPOINT;
   /** The number of times that it was asked for its checkpoint. */
   asked = 0;
   #run: Run;
@@ -61,6 +63,7 @@ export class Subscriber {
     this.mostAtOnce = 0;
     this.asked = 0;
     this.react = () => 200;
+    this.answer = NO_CHECKPOINT;
   }
 
   /** Forgets what it has got, as one that loses its database. */

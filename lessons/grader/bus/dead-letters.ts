@@ -142,6 +142,7 @@ const failing: Check = {
 
 const survives: Check = {
   name: 'poison-kill',
+  scene: 'kill',
   part: 'bus',
   step: 6,
   title: 'an entry survives kill -9: it is still listed, not sent by itself, and can be sent again',
@@ -150,7 +151,7 @@ const survives: Check = {
   least: { kills: 1 },
   needs: ['redeliver', 'kill-away'],
   async run(run) {
-    const stage = await startBus(run, { subscribers: 1 });
+    const stage = await startBus(run);
     const { first } = stage;
     const { sent, key } = await poison(stage);
     const times = first.times(key);

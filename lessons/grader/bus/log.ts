@@ -22,6 +22,7 @@ const readable: Check = {
 
 const survives: Check = {
   name: 'kill',
+  scene: 'kill',
   part: 'bus',
   step: 2,
   title: 'an event that was acknowledged is there after kill -9',
@@ -30,7 +31,7 @@ const survives: Check = {
   least: { kills: 1, events: 1 },
   needs: ['log'],
   async run(run) {
-    const stage = await startBus(run, { subscribers: 1 });
+    const stage = await startBus(run);
     const keys: string[] = [];
     for (let kill = 1; kill <= run.size('kills'); kill += 1) {
       keys.push(...(await stage.publishAll(stage.posts(run.size('events')))));
@@ -46,6 +47,7 @@ type Write = { key: string; sent: number; acknowledged?: number };
 
 const amidst: Check = {
   name: 'kill-amidst',
+  scene: 'kill',
   part: 'bus',
   step: 2,
   title: 'killed in the middle of many writes: what was acknowledged is there, once, and in order',
@@ -54,7 +56,7 @@ const amidst: Check = {
   least: { kills: 1, writers: 1, events: 1 },
   needs: ['kill'],
   async run(run) {
-    const stage = await startBus(run, { subscribers: 1 });
+    const stage = await startBus(run);
     const writes: Write[] = [];
     for (let kill = 1; kill <= run.size('kills'); kill += 1) {
       const enough = writes.length + run.size('events');

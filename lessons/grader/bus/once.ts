@@ -87,6 +87,7 @@ const twiceAtOnce: Check = {
 
 const twiceAfterRestart: Check = {
   name: 'twice-restart',
+  scene: 'kill',
   part: 'bus',
   step: 4,
   title: 'an event that is published again after kill -9 is recognised, with the id that it brought or was given',
@@ -95,7 +96,7 @@ const twiceAfterRestart: Check = {
   least: { events: 1, kills: 1 },
   needs: ['twice', 'kill'],
   async run(run) {
-    const stage = await startBus(run, { subscribers: 1 });
+    const stage = await startBus(run);
     const events = stage.posts(run.size('events'), postWithId);
     const keys = await stage.publishAll(events);
     await stage.publishAll(stage.posts(1));
@@ -114,6 +115,7 @@ const twiceAfterRestart: Check = {
 
 const between: Check = {
   name: 'between',
+  scene: 'kill',
   part: 'bus',
   step: 4,
   title: 'killed between a delivery and its answer, the bus sends the event again, with the same id',
@@ -122,7 +124,7 @@ const between: Check = {
   least: { events: 1, kills: 1 },
   needs: ['ids', 'kill'],
   async run(run) {
-    const stage = await startBus(run, { subscribers: 1 });
+    const stage = await startBus(run);
     const { first } = stage;
     for (let kill = 1; kill <= run.size('kills'); kill += 1) {
       await stage.publishAll(stage.posts(run.size('events') - 1));

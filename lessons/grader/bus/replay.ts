@@ -56,6 +56,7 @@ function assertAll(stage: Stage, sent: string, keys: string[]): void {
 
 const lost: Check = {
   name: 'lost',
+  scene: 'checkpoint',
   part: 'bus',
   step: 7,
   title: 'a subscriber that says its checkpoint, and has lost its database, gets everything from the beginning',
@@ -64,8 +65,7 @@ const lost: Check = {
   least: { events: 1, subscribers: 1 },
   needs: ['headers', 'away'],
   async run(run) {
-    const prepare = ([first]: Stage['subscribers']) => first && Object.assign(first, { checkpoint: '0' });
-    const stage = await startBus(run, { subscribers: run.size('subscribers'), prepare });
+    const stage = await startBus(run, { subscribers: run.size('subscribers'), isCheckpointed: true });
     const { first } = stage;
     const keys = await stage.publishAll(stage.posts(run.size('events')));
     await stage.arrive(`POST /events ${listed(keys)}`, keys);
@@ -84,6 +84,7 @@ const lost: Check = {
 
 const lostAtStart: Check = {
   name: 'lost-start',
+  scene: 'checkpoint',
   part: 'bus',
   step: 7,
   title: 'the bus asks for the checkpoint at its start: one that has lost its database meanwhile gets everything',
@@ -92,8 +93,7 @@ const lostAtStart: Check = {
   least: { events: 1 },
   needs: ['headers', 'kill'],
   async run(run) {
-    const prepare = ([first]: Stage['subscribers']) => first && Object.assign(first, { checkpoint: '0' });
-    const stage = await startBus(run, { subscribers: 1, prepare });
+    const stage = await startBus(run, { isCheckpointed: true });
     const keys = await stage.publishAll(stage.posts(run.size('events')));
     await stage.arrive(`POST /events ${listed(keys)}`, keys);
     await stage.kill();
@@ -107,6 +107,7 @@ const lostAtStart: Check = {
 
 const ahead: Check = {
   name: 'ahead',
+  scene: 'checkpoint',
   part: 'bus',
   step: 7,
   title: "a subscriber whose checkpoint is ahead of the bus's own position is not sent what it has",
@@ -115,8 +116,7 @@ const ahead: Check = {
   least: { kills: 1 },
   needs: ['headers', 'between'],
   async run(run) {
-    const prepare = ([first]: Stage['subscribers']) => first && Object.assign(first, { checkpoint: '0' });
-    const stage = await startBus(run, { subscribers: 1, prepare });
+    const stage = await startBus(run, { isCheckpointed: true });
     const { first } = stage;
     for (let kill = 1; kill <= run.size('kills'); kill += 1) {
       const [event = {}] = stage.posts(1);
@@ -153,21 +153,21 @@ const NO_CHECKPOINTS = [
 
 const plain: Check = {
   name: 'plain',
+  scene: 'kill',
   part: 'bus',
   step: 7,
   title: "to a subscriber that answers the question with anything else, the bus's own position counts",
   plan: { answers: 3, events: 3 },
   short: { answers: 1, events: 3 },
-  least: { answers: 1, events: 2 },
+  least: { answers: 1, events: 3 },
   needs: ['headers', 'kill-away'],
   async run(run) {
-    const stage = await startBus(run, { subscribers: 1 });
+    const stage = await startBus(run);
     const { first } = stage;
     const keys: string[] = [];
     for (const answer of NO_CHECKPOINTS.slice(0, run.size('answers'))) {
       first.answer = answer;
-      keys.push(...(await stage.publishAll(stage.posts(run.size('events')))));
-      await stage.arrive(`POST /events ${listed(keys)}`, keys);
+      keys.push(...(await stage.publishInTurn(stage.posts(run.size('events')))));
       await stage.kill();
       await stage.restart();
       keys.push(...(await stage.publishAll(stage.posts(1))));

@@ -13,22 +13,23 @@ type StageOptions = {
   subscribers?: number;
   /** `DELIVERY_TIMEOUT_MS`. Long unless a check hangs on purpose: a slow machine must not look like a hanging subscriber. */
   timeout?: number;
-  /** Prepares the subscribers before the bus starts. */
-  prepare?: (subscribers: Subscriber[]) => unknown;
+  /** The first subscriber keeps a checkpoint. */
+  isCheckpointed?: boolean;
 };
 
 export class Stage {
   readonly run: Run;
   readonly bus: Program;
   readonly subscribers: Subscriber[];
-  readonly timeout: number;
+  /** Of which kind it is: a check of the same scene that wants another kind gets a new one. */
+  readonly setting: string;
   /** The keys of the events of this check, and of those before it in its scene. */
   #published = new Set<string>();
   #earlier = new Set<string>();
   #made = 0;
 
-  constructor(run: Run, bus: Program, subscribers: Subscriber[], timeout: number) {
-    this.timeout = timeout;
+  constructor(run: Run, bus: Program, subscribers: Subscriber[], setting: string) {
+    this.setting = setting;
     this.run = run;
     this.bus = bus;
     this.subscribers = subscribers;
@@ -80,6 +81,15 @@ export class Stage {
   /** Publishes events one after another. */
   async publishAll(events: Event[], as?: string): Promise<string[]> {
     for (const event of events) await this.publish(event, { as });
+    return events.map(keyOf);
+  }
+
+  /** Publishes events, each after these subscribers have the one before: so the bus has had the time to store its positions. */
+  async publishInTurn(events: Event[], subscribers = this.subscribers): Promise<string[]> {
+    for (const event of events) {
+      const keys = await this.publishAll([event]);
+      await this.arrive(`POST /events ${listed(keys)}`, keys, subscribers);
+    }
     return events.map(keyOf);
   }
 
@@ -146,9 +156,10 @@ export const shown = (answer: Answer | undefined): string => (answer ? `answered
 
 /** Starts a bus with its subscribers. */
 export async function startBus(run: Run, options: StageOptions = {}): Promise<Stage> {
-  const { subscribers: count = 2, timeout = 30_000, prepare } = options;
+  const { subscribers: count = 2, timeout = 30_000, isCheckpointed = false } = options;
+  const setting = JSON.stringify({ count, timeout, isCheckpointed });
   const kept = run.kept as Stage | undefined;
-  if (kept && kept.subscribers.length === count && kept.timeout === timeout && !prepare) {
+  if (kept?.setting === setting) {
     kept.begin();
     return kept;
   }
@@ -156,7 +167,7 @@ export async function startBus(run: Run, options: StageOptions = {}): Promise<St
   const subscribers = await Promise.all(names.map(async (name) => new Subscriber(run, name, await run.freePort())));
   const urls = subscribers.map(({ url }) => url);
   await Promise.all(subscribers.map((subscriber) => subscriber.open()));
-  await prepare?.(subscribers);
+  if (isCheckpointed && subscribers[0]) subscribers[0].checkpoint = '0';
   const bus = await run.program('bus', {
     SUBSCRIBERS: urls.join(),
     DELIVERY_TIMEOUT_MS: String(timeout),
@@ -166,7 +177,7 @@ export async function startBus(run: Run, options: StageOptions = {}): Promise<St
   });
   run.recorder.event('start', 'bus', 'starts');
   await bus.start();
-  const stage = new Stage(run, bus, subscribers, timeout);
+  const stage = new Stage(run, bus, subscribers, setting);
   run.kept = stage;
   return stage;
 }
