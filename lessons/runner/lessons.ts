@@ -123,14 +123,14 @@ const outbox: Lesson = {
 const deadLetters: Lesson = {
   writes: 'comments',
   happens:
-    'After comment 10 somebody publishes a PostCreated without an id, which query refuses, however often it comes.',
+    'After comment 10 a faulty program publishes a PostCreated without data, which query refuses, however often it comes.',
   before: 'The bus sent it again and again, and everything behind it waits.',
   after: 'The bus put it aside after a few refusals, as a dead letter, and sent the next event.',
   async run({ write, blog, quiet, say }) {
     await write(10);
     await quiet();
     say('a poison event is published');
-    await blog.publish({ type: 'PostCreated', data: { title: 'no id' } });
+    await blog.publish({ type: 'PostCreated', data: null });
     await write(10);
   },
 };
@@ -168,7 +168,8 @@ const engine: Lesson = {
   writes: 'comments',
   happens:
     'While query is away three comments are written; then the machine with the log is lost: the process and its disk. With step 8 also one of the three nodes of NATS, with its disk.',
-  before: 'The only copy of the log was on that disk: what query had not heard by then, it never hears.',
+  before:
+    'The only copy of the log was on that disk. The three comments were nowhere else; and a new log does not continue from where query is, so query takes nothing of it.',
   after: 'Two of three nodes have each event before it is acknowledged; the bus itself had nothing to lose.',
   async run({ write, blog, quiet, say, loseNode }) {
     await write(10);

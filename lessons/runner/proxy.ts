@@ -6,7 +6,7 @@ import { HOST } from '../../scripts/lib/part-process.ts';
 
 export type Event = {
   type?: string;
-  data?: { id?: unknown; postId?: unknown; title?: unknown; content?: unknown; status?: unknown };
+  data?: { id?: unknown; postId?: unknown; title?: unknown; content?: unknown; status?: unknown } | null;
 };
 /** A request from one program to another. */
 export type Exchange = { from: string; to: string; method: string; event: Event };

@@ -1,0 +1,134 @@
+// Step 8, hand it to an engine: the log, the disks, the positions and the repetitions are those of NATS JetStream.
+import { createHash, randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AckPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { connect, nanos } from '@nats-io/transport-node';
+import express from 'express';
+import { startServer } from './server.ts';
+
+const { PORT = 4005, SUBSCRIBERS, DATA_DIR = import.meta.dirname, DELIVERY_TIMEOUT_MS = 5_000, NATS_URL } = process.env;
+const ours = [4000, 4001, 4002, 4003].map((port) => `http://localhost:${port}/events`);
+const subscribers = new Set(SUBSCRIBERS?.split(',') ?? ours);
+const servers = NATS_URL?.split(',') ?? [await startServer(DATA_DIR)];
+
+type Event = { id: string; type: string; data?: unknown };
+type DeadLetter = { id: string; url: string; event: Event };
+const hash = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 32);
+
+const connection = await connect({ servers, waitOnFirstConnect: true, maxReconnectAttempts: -1 });
+const engine = jetstream(connection);
+const { streams, consumers } = await untilDone(() => jetstreamManager(connection));
+/** With three servers an event is on two disks or more before it is acknowledged. */
+const stream = (name: string) => ({ name, subjects: [`${name}.*`], num_replicas: servers.length < 3 ? 1 : 3 });
+const log = await untilDone(() => streams.add(stream('events')));
+await untilDone(() => streams.add(stream('dead')));
+
+/** Stores one message a subject, ever: the engine refuses a second one, while its own window for repetitions is two minutes. */
+async function store(subject: string, body: Event | DeadLetter) {
+  const isThere = 10_071; // its code for "wrong last sequence"
+  await engine.publish(subject, JSON.stringify(body), { expect: { lastSubjectSequence: 0 } }).catch((error) => {
+    if (error.code !== isThere) throw error;
+  });
+}
+
+async function read<T>(name: string) {
+  const { state } = await streams.info(name);
+  if (state.messages === 0) return [];
+  const messages = await (await engine.consumers.get(name)).fetch({ max_messages: state.messages });
+  return Array.fromAsync(messages, (message) => message.json<T>());
+}
+
+const app = express();
+app.use(express.json({ limit: '1000kb' })); // a message of the engine has at most 1 MiB
+
+app.post('/events', async (req, res) => {
+  const event: Event = { ...req.body, id: req.body?.id ?? randomUUID() };
+  if (typeof event.type !== 'string' || typeof event.id !== 'string') {
+    res.status(400).send({ error: 'An event is a JSON object with a type; an id is a string.' });
+    return;
+  }
+  await store(`events.${hash(event.id)}`, event);
+  res.send({ status: 'OK', id: event.id });
+});
+
+app.get('/events', async (_req, res) => res.send(await read('events')));
+app.get('/dead-letters', async (_req, res) => res.send(await read('dead')));
+
+/** For a person who has mended the subscriber. */
+app.post('/dead-letters/:id/redeliver', async (req, res) => {
+  const found = await streams.getMessage('dead', { last_by_subj: `dead.${req.params.id}` });
+  if (!found) return res.status(404).send({ error: 'There is no dead letter with this id.' });
+  const { url, event } = found.json<DeadLetter>();
+  await push(url, event);
+  await streams.deleteMessage('dead', found.seq);
+  return res.send({ status: 'OK' });
+});
+
+/** Sends the log to one subscriber, in order: until a message is acknowledged the engine gives out no other one. */
+async function deliver(url: string) {
+  const name = hash(url);
+  const ack_wait = nanos(Number(DELIVERY_TIMEOUT_MS) + 1_000); // after that the engine gives the message out again
+  const config = { durable_name: name, ack_policy: AckPolicy.Explicit, max_ack_pending: 1, ack_wait };
+  await consumers.add('events', config);
+  // The subscriber's own word counts; without one the consumer goes on behind the last acknowledged message.
+  await consumers.reset('events', name, await nextFor(url));
+  const idOf = (seq: number) => `${name}-${seq}`;
+  const parked = new Set((await read<DeadLetter>('dead')).map(({ id }) => id));
+  let refusals = 0;
+  for await (const message of await (await engine.consumers.get('events', name)).consume({ max_messages: 1 })) {
+    const { seq, info } = message;
+    let after = seq - 1; // where the subscriber is: before the events that it refused
+    while (parked.has(idOf(after))) after -= 1;
+    // Not the first attempt: the subscriber may be another process by now, or have another database.
+    if (info.deliveryCount > 1 && ((await nextFor(url)) ?? after + 1) !== after + 1)
+      throw new Error(`${url} has moved`);
+    try {
+      const event = message.json<Event>();
+      const range = { 'event-after': checkpoint(after), 'event-upto': checkpoint(seq) };
+      if (refusals >= 3)
+        await store(`dead.${idOf(seq)}`, { id: idOf(seq), url, event }).then(() => parked.add(idOf(seq)));
+      if (!parked.has(idOf(seq))) await push(url, event, range);
+      refusals = 0;
+      await message.ackAck();
+    } catch (error) {
+      // These say that the event is bad. No answer, or a 500, says that the subscriber is: it may take the event later.
+      if ([400, 413, 422].includes((error as Error).cause as number)) refusals += 1;
+      message.nak(Math.random() * Math.min(2_000, 50 * 2 ** info.deliveryCount)); // it comes again after this pause
+    }
+  }
+}
+for (const url of subscribers) untilDone(() => deliver(url));
+
+/** `<position>-<name of the log>`: a log that was made again has another name. */
+const checkpoint = (position: number) => (position === 0 ? '0' : `${position}-${hash(log.created)}`);
+
+/** The first position that a subscriber does not have, by its own word; undefined if it does not say. */
+async function nextFor(url: string): Promise<number | undefined> {
+  const signal = AbortSignal.timeout(Number(DELIVERY_TIMEOUT_MS));
+  const answer = await fetch(url, { signal, redirect: 'manual' }).catch(() => undefined);
+  const body = (await answer?.json().catch(() => undefined)) as { checkpoint?: unknown } | undefined;
+  if (!answer?.ok || typeof body?.checkpoint !== 'string') return undefined;
+  const position = Number.parseInt(body.checkpoint, 10);
+  return body.checkpoint === checkpoint(position) ? position + 1 : 1;
+}
+
+async function push(url: string, event: Event, range: Record<string, string> = {}) {
+  const headers = { 'Content-Type': 'application/json', ...range };
+  const signal = AbortSignal.timeout(Number(DELIVERY_TIMEOUT_MS)); // a subscriber that hangs is away, too
+  const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(event), signal, redirect: 'manual' });
+  await answer.body?.cancel(); // nobody reads it
+  if (!answer.ok) throw new Error(`${url} answered ${answer.status}`, { cause: answer.status });
+}
+
+/** Asks the engine again, for example while it elects another leader, which takes some seconds. */
+async function untilDone<T>(work: () => Promise<T>): Promise<T> {
+  for (; ; await sleep(500)) {
+    try {
+      return await work();
+    } catch (error) {
+      console.log((error as Error).message);
+    }
+  }
+}
+
+app.listen(Number(PORT), '127.0.0.1');
