@@ -3,7 +3,7 @@ import { escapeText, printableLine } from './escape.ts';
 import type { Entry } from './recorder.ts';
 
 /** The parts of a recorded run that are drawn; `marks` are the keys of the events to mark, `mark` says what is wrong with them. */
-export type Diagram = { entries: Entry[]; marks: string[]; mark: string };
+export type Diagram = { graded: string; entries: Entry[]; marks: string[]; mark: string };
 
 /** One row of the diagram. */
 export type Row = Pick<Entry, 'kind' | 'from' | 'to' | 'text'> & {
@@ -25,10 +25,15 @@ export function rowsOf({ entries, marks, mark }: Diagram): Row[] {
   return cut(rows);
 }
 
-/** The processes, in the order in which they appear. */
-export const lanesOf = (rows: Row[]): string[] => [
-  ...new Set(rows.flatMap(({ from, to }) => (to === undefined ? from : [from, to]))),
-];
+/** The processes from left to right: who calls the graded program, the program, and those that it calls. */
+export function lanesOf(rows: Row[], graded: string): string[] {
+  const requests = rows.filter(({ kind }) => kind === 'request');
+  const called = new Set(requests.filter(({ from }) => from === graded).map(({ to }) => to));
+  const callers = requests.map(({ from }) => from).filter((from) => from !== graded && !called.has(from));
+  const all = rows.flatMap(({ from, to }) => (to === undefined ? [from] : [from, to]));
+  const others = all.filter((lane) => lane !== graded && !callers.includes(lane)).sort();
+  return [...new Set([...callers, graded, ...others])];
+}
 
 /** The most rows that are drawn. Of a longer run its begin and its end are, and what is about the marked events. */
 const ROWS = 150;
@@ -59,8 +64,8 @@ const SHAPES = {
 } satisfies Record<string, Shape>;
 
 /** Draws a run in one of two widths; the page shows the one that fits. */
-export function drawDiagram(rows: Row[], name: keyof typeof SHAPES): string {
-  const lanes = lanesOf(rows);
+export function drawDiagram(rows: Row[], graded: string, name: keyof typeof SHAPES): string {
+  const lanes = lanesOf(rows, graded);
   const shape: Shape = SHAPES[name];
   const { width, edge, font, line, letter } = shape;
   const gap = lanes.length > 1 ? (width - 2 * edge) / (lanes.length - 1) : 0;

@@ -40,6 +40,7 @@ export function reportOf(args: string[], results: Result[], summary: string[]): 
       expected,
       seen,
       lesson: `${folder}/README.md`,
+      graded: check.part,
       entries,
       marks: about,
       mark: seen,
@@ -107,8 +108,8 @@ function renderFailure(failure: NonNullable<Report['failure']>): string {
 <h2>The shortest run that shows it</h2>
 <p class="legend">Time runs downwards. A full arrow is a request, a dashed one its answer.
 A cross ends what never arrived. An attempt that is repeated and ends in the same way is drawn once.</p>
-<div class="wide">${drawDiagram(rows, 'wide')}</div>
-<div class="narrow">${drawDiagram(rows, 'narrow')}</div>
+<div class="wide">${drawDiagram(rows, failure.graded, 'wide')}</div>
+<div class="narrow">${drawDiagram(rows, failure.graded, 'narrow')}</div>
 <details>
 <summary>The same run as a list</summary>
 <ol>

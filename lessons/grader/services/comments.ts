@@ -34,11 +34,13 @@ type Shown = { id?: unknown; content?: unknown; status?: unknown };
 async function shows(stage: ServiceStage): Promise<{ name: string; id: unknown; status: unknown }[]> {
   const comments = await stage.read(PATH);
   if (!Array.isArray(comments)) throw new Failed(`GET ${PATH}`, 'an array of comments', 'something else');
-  return comments.map((comment: Shown | null) => ({
+  const found = comments.map((comment: Shown | null) => ({
     name: nameOf({ data: { content: comment?.content } }),
     id: comment?.id,
     status: comment?.status,
   }));
+  stage.note(found.map(({ name, status }) => inWords(name, word(status))));
+  return found;
 }
 
 const inWords = (name: string, status: unknown) => `${name} ${status}`;

@@ -30,7 +30,9 @@ async function shows(stage: ServiceStage): Promise<string[]> {
   const isKeyed = typeof posts === 'object' && !Array.isArray(posts);
   const wrong = !isKeyed || Object.entries(posts ?? {}).some(([id, post]) => String(post?.id) !== id);
   if (wrong) throw new Failed('GET /posts', 'an object of all posts by id', 'something else');
-  return Object.values(posts ?? {}).map((post) => nameOf({ data: { title: post.title } }));
+  const names = Object.values(posts ?? {}).map((post) => nameOf({ data: { title: post.title } }));
+  stage.note(names);
+  return names;
 }
 
 async function assertShows(stage: ServiceStage, sent: string, names: string[]): Promise<void> {

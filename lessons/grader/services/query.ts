@@ -23,7 +23,9 @@ async function shows(stage: ServiceStage): Promise<string[]> {
     for (const comment of post.comments)
       lines.push(`${nameOf({ data: { content: comment?.content } })} ${String(comment?.status).slice(0, 20)}`);
   }
-  return lines.filter((line) => !line.startsWith('something else'));
+  const known = lines.filter((line) => !line.startsWith('something else'));
+  stage.note(known);
+  return known;
 }
 
 /** The differences, and the events that they are about. */

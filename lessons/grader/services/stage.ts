@@ -3,7 +3,7 @@ import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Failed, NotGradable, type Part } from '../check.ts';
-import type { Event } from '../events.ts';
+import { type Event, listed } from '../events.ts';
 import type { Program } from '../program.ts';
 import type { Answer, Run } from '../run.ts';
 import { describe, nameOf } from './names.ts';
@@ -29,6 +29,7 @@ export class ServiceStage {
   /** The number of events that the service has, as the bus knows. */
   position = 0;
   #options: Options;
+  #noted = '';
 
   constructor(run: Run, service: Program, bus: StubBus, options: Options) {
     this.run = run;
@@ -48,6 +49,13 @@ export class ServiceStage {
     const answer = await this.call('GET', path, undefined, undefined, shownPath);
     if (answer?.status === 200 && answer.body !== undefined) return answer.body;
     throw new Failed(`GET ${shownPath}`, '200 and JSON', answer?.status === 200 ? 'no JSON' : shown(answer));
+  }
+
+  /** Notes what a route has shown, if it is something new, for the report. */
+  note(names: string[]): void {
+    const text = `shows ${listed(names)}`;
+    if (text !== this.#noted) this.run.recorder.event('note', this.service.part, text);
+    this.#noted = text;
   }
 
   /** Sends one event once, as the bus does. */
