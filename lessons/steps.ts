@@ -47,7 +47,7 @@ export const STEPS: Step[] = [
     number: 4,
     folder: 'lessons/4-once',
     title: 'each event once',
-    adds: 'ids, which are recognised again, and a consumer that is idempotent by its checkpoint',
+    adds: 'ids, by which the bus and its subscribers recognise an event; a consumer that is idempotent',
     break: 'the bus dies between push and position: a comment shows twice',
     before: 'This bus does not recognise an event that it has: one that is published twice is in the log twice.',
     try: 'Publish the same event twice with curl, then read the log.',

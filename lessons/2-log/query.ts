@@ -6,8 +6,9 @@ import express from 'express';
 const { PORT = 4002, EVENT_BUS_URL = 'http://localhost:4005', DATA_DIR = import.meta.dirname } = process.env;
 const db = new DatabaseSync(join(DATA_DIR, 'query.db'));
 db.exec(`PRAGMA journal_mode = WAL;
-  CREATE TABLE IF NOT EXISTS posts (id TEXT, title TEXT) STRICT;
-  CREATE TABLE IF NOT EXISTS comments (id TEXT, postId TEXT, content TEXT, status TEXT) STRICT`);
+  CREATE TABLE IF NOT EXISTS posts (id TEXT NOT NULL, title TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS comments
+    (id TEXT NOT NULL, postId TEXT NOT NULL, content TEXT NOT NULL, status TEXT NOT NULL) STRICT`);
 
 type Event = { type: string; data: { id: string; title: string; postId: string; content: string; status: string } };
 

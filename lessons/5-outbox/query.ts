@@ -7,8 +7,9 @@ const { PORT = 4002, DATA_DIR = import.meta.dirname } = process.env;
 const db = new DatabaseSync(join(DATA_DIR, 'query.db'));
 db.exec(`PRAGMA journal_mode = WAL;
   CREATE TABLE IF NOT EXISTS handled (id TEXT PRIMARY KEY) STRICT;
-  CREATE TABLE IF NOT EXISTS posts (id TEXT, title TEXT) STRICT;
-  CREATE TABLE IF NOT EXISTS comments (id TEXT, postId TEXT, content TEXT, status TEXT) STRICT`);
+  CREATE TABLE IF NOT EXISTS posts (id TEXT NOT NULL, title TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS comments
+    (id TEXT NOT NULL, postId TEXT NOT NULL, content TEXT NOT NULL, status TEXT NOT NULL) STRICT`);
 
 type Event = {
   id?: string;
