@@ -39,8 +39,9 @@ export const ageText = (seconds: number): string =>
 /** A number in compact notation: 8.62K. */
 export const short = (count: number): string => compact.format(count);
 
-/** A rate in compact notation. Less than one event in ten seconds rounds to 0. */
-export const perSecond = (rate: number): string => `${rate < 10 ? Number(rate.toFixed(1)) : short(Math.round(rate))}/s`;
+/** A rate in compact notation; a dash if it is not known. Less than one event in ten seconds rounds to 0. */
+export const perSecond = (rate: number): string =>
+  Number.isNaN(rate) ? '–' : `${rate < 10 ? Number(rate.toFixed(1)) : short(Math.round(rate))}/s`;
 
 export const eventsText = (count: number): string => (count === 1 ? '1 event' : `${count.toLocaleString()} events`);
 

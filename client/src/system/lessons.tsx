@@ -14,7 +14,7 @@ export function LessonView() {
     );
   }
   return (
-    <section className="card" aria-labelledby="lesson">
+    <section className="card stack" aria-labelledby="lesson">
       <h3 id="lesson">{`Lesson ${step}: ${title}`}</h3>
       {cannot && <p>{cannot}</p>}
       {tries && (

@@ -42,7 +42,9 @@ export type Member = Health & {
 /** All nodes: client, services, every other subscriber, all other sources together, and the bus. */
 export function membersOf(state: SystemState): Member[] {
   const sources = [...state.sources.keys()];
-  const publishing = (source: string) => takingRate(state.sources.get(source) ?? []);
+  // The stream of the log tells; a foreign bus has none.
+  const publishing = (source: string) =>
+    state.bus === 'foreign' ? Number.NaN : takingRate(state.sources.get(source) ?? []);
   const services = byService(state.subscriptions);
   const names = [...new Set<string>([...PARTS, ...services.keys()])].filter((name) => name !== 'event-bus');
   const others = sources.filter((source) => !names.includes(source));
