@@ -76,7 +76,7 @@ export const agents = {
  */
 export function exchange({ deadline = 10_000, limit = 64 * 1024, ...request }: Request): Promise<Answer> {
   const { method, url, token, body, ending: signal } = request;
-  const given = { ...request.headers, authorization: token && `Bearer ${token}` };
+  const given: Request['headers'] = { ...request.headers, authorization: token && `Bearer ${token}` };
   const headers = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   return new Promise((resolve, reject) => {
     const isSecure = url.startsWith('https:');
@@ -103,7 +103,8 @@ export function exchange({ deadline = 10_000, limit = 64 * 1024, ...request }: R
         const text = Buffer.concat(chunks).toString('utf8', 0, limit);
         resolve({ status, headers, text, body: size > limit ? undefined : parseJson(text) });
         // A refusal may come from the wrong process: an open connection leads to where its name led when it was opened.
-        if (status >= 400 || size > limit) sent.socket?.destroy();
+        // A server may close a connection as asked without saying so (RFC 9112 §9.6), and Node would use it again.
+        if (status >= 400 || size > limit || given.connection === 'close') sent.socket?.destroy();
       };
       answer.on('error', fail).on('end', done);
       answer.on('data', (chunk: Buffer) => {
