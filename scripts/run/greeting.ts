@@ -62,6 +62,7 @@ export function createGreeting(wanted: Part[], options: Options, logFolder?: str
       return [
         bus.next?.before,
         bus.next && `Try: ${bus.next.try}`,
+        isReady('nats-1') && 'Try: Type "kill nats-1": the log goes on with two of its three nodes.',
         canEdit && `Try: Edit ${printable(bus.name)}/bus.ts while you keep writing.`,
       ].filter((line) => typeof line === 'string');
     }

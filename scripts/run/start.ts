@@ -105,7 +105,8 @@ const dataDir = bus ? join(given.dataDir, bus.data) : given.dataDir;
 
 const copied = count > 1 ? SERVERS.filter((part) => !without.includes(part)) : [];
 const wantsNats = bus ? bus.needsNats : copied.includes('event-bus');
-const nats = wantsNats && !process.env.NATS_URL ? findNats() : undefined;
+// Step 8 resets a consumer, which older ones cannot.
+const nats = wantsNats && !process.env.NATS_URL ? findNats(bus && [2, 14]) : undefined;
 if (bus && nats && 'missing' in nats) fail(`${bus.name} needs NATS. ${nats.missing}`, 2);
 const nodes =
   nats && 'program' in nats ? describeNodes(dataDir, natsPorts(given.ports.get('nats') as number, NATS_NODES)) : [];
