@@ -26,8 +26,8 @@ afterEach(async () => {
 const read = (file: string) => readFileSync(join(root, file), 'utf8');
 
 test.each([
-  ['README.md', read('README.md').split('\n## With curl\n')[1]?.split('\n## ')[0] ?? '', 5],
-  ['docs/curl.md', read('docs/curl.md'), 9],
+  ['README.md', read('README.md').split('\n## With curl\n')[1]?.split('\n## ')[0] ?? '', 4],
+  ['docs/curl.md', read('docs/curl.md'), 10],
 ])('the commands of %s, typed in order, give the answers printed beside them', async (_, text, answers) => {
   const steps = stepsOf(text);
   expect(steps.filter(({ answer }) => answer)).toHaveLength(answers);
