@@ -60,8 +60,8 @@ const away: Check = {
   },
 };
 
-/** A subscriber that answers badly until it is mended. */
-const bad = (name: string, title: string, what: string, reaction: Reaction): Check => ({
+/** A subscriber that answers badly, to so many deliveries or more, until it is mended. */
+const bad = (name: string, title: string, what: string, reaction: Reaction, times = 2): Check => ({
   ...trouble,
   name,
   title: `${title} ${TITLE}`,
@@ -73,7 +73,7 @@ const bad = (name: string, title: string, what: string, reaction: Reaction): Che
     first.react = () => (isMended ? 200 : reaction);
     await survive(stage, what, async () => {
       await run.until(
-        () => first.deliveries.length >= 2,
+        () => first.deliveries.length >= times,
         () => first.deliveries.length,
       );
       isMended = true;
@@ -215,7 +215,8 @@ const backlog: Check = {
 
 export const positionChecks = [
   away,
-  bad('refusing', 'a subscriber that answers 503 for a while', 'answers 503', 503),
+  // More than the five refusals after which an event may be put aside for other reasons.
+  bad('refusing', 'a subscriber that answers 503 for a while', 'answers 503', 503, 7),
   bad('resetting', 'a subscriber that resets connections for a while', 'resets each connection', 'reset'),
   bad('hanging', 'a subscriber that hangs, until DELIVERY_TIMEOUT_MS is over,', 'hangs', 'hang'),
   slow,

@@ -1,0 +1,32 @@
+// The faults of faulty-bus.ts, each with the check of the grader that has to find it. Plain data.
+
+/** `isFull`: the fault is so rare that a short run does not show it. */
+export const FAULTS = [
+  { name: 'acknowledges what is no event', step: 1, check: 'no-event' },
+  { name: 'drops unknown fields', step: 1, check: 'unchanged' },
+  { name: 'truncates large events', step: 1, check: 'unchanged' },
+  { name: 'has one loop for all subscribers', step: 1, check: 'others' },
+  { name: 'acknowledges before the write', step: 2, check: 'kill' },
+  { name: 'loses one event in a hundred at a restart', step: 2, check: 'kill-amidst', isFull: true },
+  { name: 'skips an event after a failure', step: 3, check: 'away' },
+  { name: 'gives up after five attempts', step: 3, check: 'refusing' },
+  { name: 'puts a 503 aside', step: 3, check: 'refusing' },
+  { name: 'waits for a hanging subscriber', step: 3, check: 'hanging' },
+  { name: 'delivers out of order, rarely', step: 3, check: 'order', isFull: true },
+  { name: 'lists concurrent events in another order', step: 3, check: 'order' },
+  { name: 'sends two events at once', step: 3, check: 'order' },
+  { name: 'forgets positions at a restart', step: 3, check: 'kill-away' },
+  { name: 'stores the position before the push', step: 3, check: 'kill-away' },
+  { name: 'takes memory for each event', step: 3, check: 'backlog' },
+  { name: 'sends events without an id', step: 4, check: 'ids' },
+  { name: 'checks an id too early', step: 4, check: 'twice-at-once' },
+  { name: 'forgets ids at a restart', step: 4, check: 'twice-restart' },
+  { name: 'sends an event again with a new id', step: 4, check: 'between' },
+  { name: 'retries a refused event for ever', step: 6, check: 'poison' },
+  { name: 'redelivers to every subscriber', step: 6, check: 'redeliver' },
+  { name: 'forgets a dead letter that is refused again', step: 6, check: 'redeliver' },
+  { name: 'keeps dead letters in memory only', step: 6, check: 'poison-kill' },
+  { name: 'names the wrong event-after', step: 7, check: 'headers' },
+  { name: 'ignores the checkpoint', step: 7, check: 'lost-start' },
+  { name: 'asks at its start only', step: 7, check: 'lost' },
+] as const satisfies { name: string; step: number; check: string; isFull?: boolean }[];
