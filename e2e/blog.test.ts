@@ -65,8 +65,11 @@ describe('through the gateway', () => {
     const api = `${gateway}/api/system`;
     const names = (await get(`${api}/subscriptions`)).body.map(({ name }: { name: string }) => name);
     expect(names).toEqual(SERVICES);
-    const lines: string[] = (await get(`${api}/state`)).body.trim().split('\n');
-    const states = lines.map((line) => JSON.parse(line));
+    const states = await until('all have answered in time', async () => {
+      const lines: string[] = (await get(`${api}/state`)).body.trim().split('\n');
+      const states = lines.map((line) => JSON.parse(line));
+      return states.every(({ state }) => state !== null) && states;
+    });
     expect(states.map(({ name }) => name).sort()).toEqual([...PARTS, 'subscriptions'].sort());
     for (const { name, state } of states)
       if (name !== 'subscriptions') expect(state).toMatchObject({ status: 'ready' });

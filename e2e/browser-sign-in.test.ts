@@ -9,7 +9,7 @@ import { SIGN_IN_PORTS } from '../common/src/run/parts.ts';
 import { root } from '../scripts/lib/part-process.ts';
 import { postOf, test } from './browser.ts';
 import { accessibilityViolations } from './lib/axe.ts';
-import { executablePath, launch } from './lib/chromium.ts';
+import { executablePath, launch, PATIENCE } from './lib/chromium.ts';
 import { until } from './lib/http.ts';
 import { type System, startSystem } from './lib/system.ts';
 import { openTerminal } from './lib/terminal.ts';
@@ -31,9 +31,15 @@ afterAll(async () => {
   await system?.stop();
 });
 
+/** A page in a browser of its own, as of another person. */
+async function newPage(): Promise<Page> {
+  const context = await browser.newContext();
+  context.setDefaultTimeout(PATIENCE);
+  return context.newPage();
+}
+
 async function openPage(): Promise<Page> {
-  const page = await (await browser.newContext()).newPage();
-  page.setDefaultTimeout(60_000);
+  const page = await newPage();
   keys = [];
   problems = [];
   const origins = [url, `http://localhost:${system.portOf('issuer')}`];
@@ -78,7 +84,7 @@ test('a post waits for the sign-in, has its author, and a session that ends lose
   expect(await accessibilityViolations(page)).toEqual([]);
 
   await system.quiet();
-  const reader = await (await browser.newContext()).newPage();
+  const reader = await newPage();
   await reader.goto(url);
   await postOf(reader, 'Notes on the engine').getByText('by Ada Lovelace').waitFor();
   await reader.getByRole('link', { name: 'Sign in' }).waitFor();

@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, expect, test as jestTest } from '@jest/globals';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { freePorts } from '../scripts/lib/port-use.ts';
-import { executablePath, launch } from './lib/chromium.ts';
+import { executablePath, launch, PATIENCE } from './lib/chromium.ts';
 import { get, post, until } from './lib/http.ts';
 import { type System, startSystem } from './lib/system.ts';
 
@@ -48,7 +48,7 @@ export function openBlog({ partsGoAway = false, development = false, options = [
   });
 
   function watch(page: Page): void {
-    page.setDefaultTimeout(60_000);
+    page.setDefaultTimeout(PATIENCE);
     page.on('pageerror', (error) => problems.push(`uncaught: ${error.message}`));
     page.on('dialog', (dialog) => {
       problems.push(`dialog: ${dialog.message()}`);
@@ -95,6 +95,7 @@ export function openBlog({ partsGoAway = false, development = false, options = [
     /** Opens an empty window for a foreign page; its problems are not recorded. */
     async openEmpty(): Promise<Page> {
       const context = await browser.newContext({ viewport: { width: 1_000, height: 700 } });
+      context.setDefaultTimeout(PATIENCE);
       contexts.push(context);
       return context.newPage();
     },

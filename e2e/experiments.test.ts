@@ -123,7 +123,7 @@ async function expectNormal(): Promise<void> {
     parts: PARTS.map(() => expect.objectContaining({ status: 'ready', degraded: [] })),
     jobs: '',
   };
-  await until('normal', async () => expect(await now()).toEqual(normal) ?? true, 10_000).catch(() => {});
+  await until('normal', async () => expect(await now()).toEqual(normal) ?? true).catch(() => {});
   expect(await now()).toEqual(normal);
 }
 

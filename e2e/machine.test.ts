@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test as jestTest } from '@jest/globals';
 import { PARTS } from '../common/src/run/parts.ts';
 import { freePorts } from '../scripts/lib/port-use.ts';
 import { test } from './browser.ts';
-import { launch } from './lib/chromium.ts';
+import { launch, PATIENCE } from './lib/chromium.ts';
 import { get, until } from './lib/http.ts';
 import { copyRepository, openTerminal } from './lib/terminal.ts';
 
@@ -37,6 +37,7 @@ test('the page is served from a folder of any name, and edits of the page and of
     const { since } = await terminal.type(`'${process.execPath}' scripts/run/start.ts ${options} &`);
     await until('ready', () => since().includes('Ready after'));
     const page = await browser.newPage();
+    page.setDefaultTimeout(PATIENCE);
     await page.goto(client);
     await page.locator('.connection[data-state=live]').waitFor();
     edit('client/src/app.tsx', '<main', '<main data-edited');

@@ -32,17 +32,13 @@ describePrometheus('the real Prometheus', () => {
 
   /** Waits until this alert fires for all of these (parts or subscriptions, by its label), and for no other. */
   const fires = (alert: string, label: 'part' | 'subscription', ...whom: string[]) =>
-    until(
-      `${alert} fires for ${whom}`,
-      async () => {
-        const firing = (await prometheus.alerts()).filter(
-          ({ labels, state }) => labels.alertname === alert && state === 'firing',
-        );
-        for (const { labels, annotations } of firing) expect(annotations.summary).toContain(labels[label]);
-        return `${firing.map(({ labels }) => labels[label]).toSorted()}` === `${whom.toSorted()}`;
-      },
-      15_000,
-    );
+    until(`${alert} fires for ${whom}`, async () => {
+      const firing = (await prometheus.alerts()).filter(
+        ({ labels, state }) => labels.alertname === alert && state === 'firing',
+      );
+      for (const { labels, annotations } of firing) expect(annotations.summary).toContain(labels[label]);
+      return `${firing.map(({ labels }) => labels[label]).toSorted()}` === `${whom.toSorted()}`;
+    });
 
   test('scrapes all five servers and their copies, and fires no alert while everything works', async () => {
     const read = async (job: string) => {

@@ -91,8 +91,8 @@ describe('failures are named, and the exit code is 1:', () => {
   test('missing verdicts, and the part that is down', async () => {
     await system.part('stop moderation');
     try {
-      const { code, failed } = await smoke(gateway, '--timeout', '3');
-      expect(failed).toEqual([expect.stringContaining('"A fine day" is pending, not approved after 3 s')]);
+      const { code, failed } = await smoke(gateway, '--timeout', '6');
+      expect(failed).toEqual([expect.stringContaining('"A fine day" is pending, not approved after 6 s')]);
       expect(failed[0]).toContain('not ready: moderation');
       expect(code).toBe(1);
     } finally {

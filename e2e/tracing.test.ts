@@ -234,8 +234,11 @@ describe('one part alone', () => {
       OTEL_TRACES_SAMPLER_ARG: ratio,
     });
     for (let i = 0; i < 20; i += 1) await post(`${url}/posts`, { title: 'a' });
+    const recorded = () => receiver.spans.filter(({ name }) => name === 'POST /posts').length;
+    // A busy machine may take longer than the second that the last spans have at the end.
+    await until('the spans', () => recorded() >= expected);
     await stop();
-    expect(receiver.spans.filter(({ name }) => name === 'POST /posts').length).toBe(expected);
+    expect(recorded()).toBe(expected);
   });
 
   test('a share of the traces is recorded, each as a whole or not at all', async () => {
@@ -305,7 +308,7 @@ describe('one part alone', () => {
       await writeAll();
       const before = performance.now();
       expect(await stop()).toBe(0);
-      expect(performance.now() - before).toBeLessThan(9_000);
+      expect(performance.now() - before).toBeLessThan(9_500);
       expect(said()).toBeLessThanOrEqual(1);
       expect(output()).not.toMatch(/sent again|"level":50/);
     },

@@ -1,11 +1,10 @@
 // The process of auth: a sign-in that was acknowledged outlives kill -9.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { newFolder, removeFolders, until } from '../../common/test/service.ts';
+import { freePorts } from '../../scripts/lib/port-use.ts';
 import { Browser, settingsOf } from './auth-service.ts';
 import { FakeIssuer } from './fake-issuer.ts';
 
@@ -22,28 +21,17 @@ afterAll(async () => {
   removeFolders();
 });
 
-async function freePort(): Promise<number> {
-  const holder = createServer().listen(0, '127.0.0.1');
-  await once(holder, 'listening');
-  const { port } = holder.address() as AddressInfo;
-  holder.close();
-  await once(holder, 'close');
-  return port;
-}
-
 test('kill -9 right after a sign-in, or a sign-out, loses neither', async () => {
-  const port = await freePort();
+  const [port] = await freePorts(1);
   const env = { ...process.env, ...settingsOf(issuer.url), DATA_DIR: newFolder(), PORT: String(port) };
   const url = `http://localhost:${port}`;
   const start = async () => {
     child = spawn(process.execPath, [main], { env, stdio: 'ignore' });
-    await until(
-      () =>
-        fetch(`${url}/healthz`).then(
-          ({ ok }) => ok,
-          () => false,
-        ),
-      60_000,
+    await until(() =>
+      fetch(`${url}/healthz`).then(
+        ({ ok }) => ok,
+        () => false,
+      ),
     );
   };
   const kill = async () => {

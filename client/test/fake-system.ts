@@ -49,8 +49,10 @@ export class FakeSystem {
   /** Overrides the answer to a request, unless it returns undefined. */
   onAsk: (method: string, path: string, query: URLSearchParams) => Answer | undefined | Promise<Answer | undefined> =
     () => undefined;
-  /** The requests received: `GET /log?limit=1`; and those that the page aborted before the answer. */
+  /** The requests received: `GET /log?limit=1`; and the time of each, by `performance.now()`. */
   asked: string[] = [];
+  askedAt: number[] = [];
+  /** Those that the page aborted before the answer. */
   givenUp: string[] = [];
   /** The deliveries of the event at a position. */
   deliveries = new Map<number, Arrival[]>();
@@ -95,6 +97,7 @@ export class FakeSystem {
       const query = new URLSearchParams(params.map(([name, value]) => [name, String(value)]));
       const asked = `${method} ${path}${query.size > 0 ? `?${query}` : ''}`;
       this.asked.push(asked);
+      this.askedAt.push(performance.now());
       config.signal?.addEventListener?.('abort', () => this.givenUp.push(asked));
       const body = config.data === undefined ? undefined : JSON.parse(config.data);
       if (method !== 'GET') this.pressed.push(body?.from === undefined ? path : `${path} ${body.from}`);

@@ -141,7 +141,7 @@ describeNginx('nginx: limits', () => {
     const gateway = await start();
     const began = performance.now();
     await send(gateway.url, 'GET / HTTP/1.1\r\nHost: x\r\n');
-    expect(performance.now() - began).toBeLessThan(9_000);
+    expect(performance.now() - began).toBeLessThan(30_000);
   });
 
   test('it has one worker, however many cores the machine has', async () => {
@@ -293,12 +293,14 @@ describeNginx('nginx: answers', () => {
     parts.handle = (_req, res) => void setTimeout(() => res.end(), 1_050);
     await ask(gateway.url, 'GET /posts');
     parts.handle = (_req, res) => void setTimeout(() => res.end(), 60);
+    const began = performance.now();
     await ask(gateway.url, 'GET /posts');
+    const took = performance.now() - began;
     await until('both are logged', () => linesOf(gateway).length === 2);
     const [long, short] = linesOf(gateway).map(({ ms }) => ms);
     expect(long).toBeGreaterThan(1_000);
     expect(short).toBeGreaterThan(50);
-    expect(short).toBeLessThan(1_000);
+    expect(short).toBeLessThanOrEqual(Math.ceil(took));
   });
 });
 

@@ -210,7 +210,7 @@ describe('the process', () => {
   test('a connection whose headers do not come is closed in seconds', async () => {
     const began = performance.now();
     expect(await send(preview.url, 'GET / HTTP/1.1\r\nHost: x\r\n')).toMatch(/^HTTP\/1\.1 408 /);
-    expect(performance.now() - began).toBeLessThan(9_000);
+    expect(performance.now() - began).toBeLessThan(30_000);
   });
 
   test('every invalid setting is refused by name', () => {

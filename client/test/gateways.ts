@@ -9,6 +9,7 @@ import { delimiter, dirname, join } from 'node:path';
 import { SERVERS, type Server } from '@blog/common/run/parts.ts';
 import { describe } from '@jest/globals';
 import { until } from '../../e2e/lib/http.ts';
+import { freePorts } from '../../scripts/lib/port-use.ts';
 
 const CLIENT = join(import.meta.dirname, '..');
 export const SCRIPT = join(CLIENT, 'nginx.sh');
@@ -125,25 +126,25 @@ export const settingsFor = (urls: Urls, settings: NodeJS.ProcessEnv = {}): NodeJ
 
 /** Starts a gateway on a free port, with a folder of its own, and waits until it answers. */
 export async function start(command: (folder: string) => string[], env: NodeJS.ProcessEnv) {
-  const free = await listen(() => undefined);
-  await free.close();
+  const [port] = await freePorts(1);
+  const url = `http://127.0.0.1:${port}`;
   const folder = makeFolder();
   const read = (name: string) => readFileSync(join(folder, name), 'utf8');
   const [program = '', ...args] = command(folder);
   const child = spawn(program, args, {
     cwd: CLIENT,
-    env: { ...env, PORT: new URL(free.url).port, PAGE_DIR: join(folder, 'page'), TMPDIR: folder },
+    env: { ...env, PORT: `${port}`, PAGE_DIR: join(folder, 'page'), TMPDIR: folder },
     // Files, because nginx reopens /dev/stdout, which fails for Node's pipes (they are sockets).
     stdio: ['ignore', openSync(join(folder, 'stdout'), 'a'), openSync(join(folder, 'stderr'), 'a')],
   });
   const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
   await until('it answers', async () => {
     if (child.exitCode !== null) return true;
-    return (await ask(free.url, 'GET /healthz')).status === 200;
+    return (await ask(url, 'GET /healthz')).status === 200;
   });
   if (child.exitCode !== null) throw new Error(`The gateway ended: ${read('stderr')}`);
   return {
-    url: free.url,
+    url,
     pid: child.pid,
     ended,
     log: () => read('stdout'),

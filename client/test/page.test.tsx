@@ -117,7 +117,7 @@ describe('a read model of the classic version', () => {
       ...body,
       two: { id: 'two', title: 'Second', comments: [{ id: 'd', content: 'Later', status: 'approved' }] },
     };
-    await screen.findByText('Later', {}, { timeout: 10_000 });
+    await screen.findByText('Later');
     expect(FakeEventSource.opened).toEqual([]);
     expect(states).toEqual([]);
   });
@@ -131,7 +131,7 @@ test('without streams in the browser the page is read again and again', async ()
   render(<App />);
   await waitFor(() => expect(titles()).toEqual(['Title 1']));
   blog.posts = [{ post: aPost(1, { commentCount: 1 }), comments: [aComment(1)] }];
-  await screen.findByText('Text 1', {}, { timeout: 5_000 });
+  await screen.findByText('Text 1');
   expect(screen.getByText('Connection lost, reconnecting…')).toBeTruthy();
 });
 
@@ -150,7 +150,7 @@ test('a read model that does not know the cursor, and one that asks for patience
   };
   act(() => FakeEventSource.last.reset());
   await comment('Title 1', 'Text 9');
-  await waitFor(() => expect(asked).toContain('/posts/post-1'), { timeout: 5_000 });
+  await waitFor(() => expect(asked).toContain('/posts/post-1'));
   await screen.findByText('Connection lost, reconnecting…');
   const before = asked.length;
   await new Promise((done) => setTimeout(done, 300));
@@ -430,7 +430,7 @@ describe('sending', () => {
     const comments = [1, 2, 3, 4, 9].map((seq) => aComment(seq));
     blog.posts = [{ post: aPost(1, { commentCount: 5 }), comments }];
     await openPage();
-    await waitFor(() => expect(screen.queryByText('Stored, on its way…')).toBeNull(), { timeout: 10_000 });
+    await waitFor(() => expect(screen.queryByText('Stored, on its way…')).toBeNull());
     const items = article('Title 1').getAllByRole('listitem');
     expect(items.map((item) => item.querySelector('p')?.textContent)).toEqual(['Text 3', 'Text 4', 'Text 9']);
     expect(screen.getByRole('link', { name: 'All 5 comments' })).toBeTruthy();

@@ -11,7 +11,7 @@ import { FakeBlog, FakeEventSource } from './fake-blog.ts';
 import { FakeSystem } from './fake-system.ts';
 
 // An idle System page asks once a second.
-configure({ asyncUtilTimeout: 15_000 });
+configure({ asyncUtilTimeout: 60_000 });
 
 /** The blog of the current test. */
 export let blog: FakeBlog;

@@ -286,7 +286,7 @@ test('a slow request is reported as waiting, and its text may be changed meanwhi
   await openPage();
   await post('Mine');
   const text = 'The blog has not answered yet. Waiting for it…';
-  await screen.findByText(new RegExp(text), { selector: '.waits' }, { timeout: 5_000 });
+  await screen.findByText(new RegExp(text), { selector: '.waits' });
   expect(spoken()).toBe(text);
   expect([field().readOnly, field().value]).toEqual([false, 'Mine']);
   answer.resolve(created);

@@ -1,7 +1,7 @@
 // The live diagram: its nodes, their health, travelling events, and its equal table.
 import { SERVICES } from '@blog/common/run/parts.ts';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { act, configure, render, screen, waitFor, within } from '@testing-library/react';
+import { act, render, screen, waitFor, within } from '@testing-library/react';
 import type { LogEntry } from '../src/system/bus.ts';
 import { Diagram } from '../src/system/diagram/diagram.tsx';
 import { lagOf } from '../src/system/subscribers/samples.ts';
@@ -11,7 +11,6 @@ import { anEntry, aSubscription } from './fake-system.ts';
 import { media, openSystem, spoken, system } from './page.tsx';
 
 // The states are read once a second.
-configure({ asyncUtilTimeout: 15_000 });
 
 const diagram = () => within(screen.getByRole('region', { name: 'How events travel' }));
 const node = (name: string) => diagram().getByRole('button', { name: new RegExp(`^${name} `) });
@@ -154,9 +153,7 @@ describe('travelling events', () => {
     act(() => system.publish(...Array.from({ length: 40 }, (_, i) => anEntry(i + 1))));
     change('query', { position: 40 });
     // The first event of the stream comes alone.
-    await waitFor(() => expect(drawn.join()).toMatch(/^.*many\d\d from posts,.*many\d\d to query$/), {
-      timeout: 3_000,
-    });
+    await waitFor(() => expect(drawn.join()).toMatch(/^.*many\d\d from posts,.*many\d\d to query$/));
     expect(drawn.length).toBeLessThan(10);
   });
 

@@ -81,7 +81,7 @@ describe('a journey', () => {
     act(() =>
       blogStream()?.send('db-2', aMessage(aPost(1, { commentCount: 1 }), [aComment(1, 'approved', { id: 'mine' })])),
     );
-    await waitFor(() => expect(steps()).toHaveLength(9), { timeout: 5_000 });
+    await waitFor(() => expect(steps()).toHaveLength(9));
     expect(steps().at(-1)).toMatch(/^Shown on this pageclient/);
   });
 
@@ -92,23 +92,18 @@ describe('a journey', () => {
     await screen.findByText(
       'moderation does not have it yet. Its lag is 12 events: it fails (connect ECONNREFUSED).',
       {},
-      { timeout: 5_000 },
     );
     expect(steps().at(-1)).toBe('Judgedmoderationnot yet');
     catchUp();
     expect(spoken()).not.toContain('verdict');
-    await screen.findByText('moderation has it; its verdict is not in the log yet.', {}, { timeout: 5_000 });
+    await screen.findByText('moderation has it; its verdict is not in the log yet.');
     publish(moderated);
     catchUp(aSubscription('comments', { position: 1, lag: 1, state: 'paused' }));
-    await screen.findByText(
-      /^comments does not have it yet. Its lag is 1 event, and its subscription is paused/,
-      {},
-      { timeout: 5_000 },
-    );
+    await screen.findByText(/^comments does not have it yet. Its lag is 1 event, and its subscription is paused/, {});
     publish(updated);
     catchUp();
     delivered(3, 'query', 2_030);
-    await screen.findByText('2.03 s in total.', {}, { timeout: 5_000 });
+    await screen.findByText('2.03 s in total.');
     expect(spoken()).toContain('The comment has its verdict, after 2.03 s.');
   });
 
@@ -116,7 +111,7 @@ describe('a journey', () => {
     await openSystem('/system?comment=c');
     await screen.findByText(/The log has no event about this comment/);
     publish(created);
-    await waitFor(() => expect(steps()[0]).toMatch(/^Stored/), { timeout: 5_000 });
+    await waitFor(() => expect(steps()[0]).toMatch(/^Stored/));
   });
 
   test('keeps its content while the bus is away, reports it, and continues by itself', async () => {
@@ -125,13 +120,13 @@ describe('a journey', () => {
     await openSystem('/system?comment=c');
     await waitFor(() => expect(steps()).toHaveLength(3));
     act(() => system.stopBus());
-    await journey().findByText(/The event bus does not answer at the moment/, {}, { timeout: 5_000 });
+    await journey().findByText(/The event bus does not answer at the moment/);
     expect(steps()).toHaveLength(3);
-    await journey().findByText(/Nothing is delivered until it does/, {}, { timeout: 5_000 });
+    await journey().findByText(/Nothing is delivered until it does/);
     system.startBus();
     system.log.push(moderated, updated);
     catchUp();
-    await waitFor(() => expect(steps()).toHaveLength(7), { timeout: 5_000 });
+    await waitFor(() => expect(steps()).toHaveLength(7));
     expect(journey().queryByText(/cannot be asked/)).toBeNull();
   });
 
@@ -139,7 +134,7 @@ describe('a journey', () => {
     system.log = [created, moderated, updated];
     catchUp();
     await openSystem('/system?comment=c');
-    await waitFor(() => expect(steps().at(-1)).toBe('In the read modelquerytime unknown'), { timeout: 5_000 });
+    await waitFor(() => expect(steps().at(-1)).toBe('In the read modelquerytime unknown'));
     expect(journey().getAllByText('moderation is past it')).toHaveLength(3);
     expect(journey().getByText(/the bus remembers deliveries only in memory/)).toBeTruthy();
   });

@@ -13,12 +13,10 @@ const table = () => screen.queryByRole('table', { name: /Events of the log/ });
 /** The positions shown, from top to bottom. */
 const positions = () =>
   [...(table()?.querySelectorAll('tbody th') ?? [])].map((cell) => Number(cell.textContent?.replaceAll(',', '')));
-const shows = (...wanted: number[]) => waitFor(() => expect(positions()).toEqual(wanted), { timeout: 5_000 });
+const shows = (...wanted: number[]) => waitFor(() => expect(positions()).toEqual(wanted));
 const publish = (...events: LogEntry[]) => act(() => system.publish(...events));
-const press = async (name: string | RegExp) =>
-  userEvent.click(await screen.findByRole('button', { name }, { timeout: 5_000 }));
-const follow = async (name: string | RegExp) =>
-  userEvent.click(await screen.findByRole('link', { name }, { timeout: 5_000 }));
+const press = async (name: string | RegExp) => userEvent.click(await screen.findByRole('button', { name }));
+const follow = async (name: string | RegExp) => userEvent.click(await screen.findByRole('link', { name }));
 
 describe('the log', () => {
   test('the newest events are on top, and more are added live', async () => {
@@ -84,13 +82,13 @@ describe('the log', () => {
       await shows(2, 1);
       await hold();
       publish(...entries(3, 5));
-      await screen.findByRole('button', { name: '3 new events' }, { timeout: 5_000 });
+      await screen.findByRole('button', { name: '3 new events' });
       expect(positions()).toEqual([2, 1]);
       await release();
       await shows(5, 4, 3, 2, 1);
       await hold();
       publish(anEntry(6));
-      fireEvent.click(await screen.findByRole('button', { name: '1 new event' }, { timeout: 5_000 }));
+      fireEvent.click(await screen.findByRole('button', { name: '1 new event' }));
       await shows(6, 5, 4, 3, 2, 1);
     },
   );
@@ -101,15 +99,15 @@ describe('the log', () => {
     await shows(2, 1);
     fireEvent.pointerEnter(frame(), { pointerType: 'mouse' });
     publish(anEntry(3));
-    await screen.findByRole('button', { name: '1 new event' }, { timeout: 5_000 });
+    await screen.findByRole('button', { name: '1 new event' });
     for (const breakOff of [() => system.parts.delete('event-bus'), () => system.stopBus()]) {
       act(() => void breakOff());
-      await screen.findByText('The event bus does not answer. The page keeps trying.', {}, { timeout: 5_000 });
+      await screen.findByText('The event bus does not answer. The page keeps trying.');
       system.startBus();
-      await screen.findByText(/^3 events in the log/, {}, { timeout: 5_000 });
+      await screen.findByText(/^3 events in the log/);
     }
     publish(anEntry(4));
-    await screen.findByRole('button', { name: '2 new events' }, { timeout: 5_000 });
+    await screen.findByRole('button', { name: '2 new events' });
     expect(positions()).toEqual([2, 1]);
   });
 
@@ -117,12 +115,12 @@ describe('the log', () => {
     await openSystem();
     await press('Pause');
     publish(anEntry(1));
-    const button = await screen.findByRole('button', { name: '1 new event' }, { timeout: 5_000 });
+    const button = await screen.findByRole('button', { name: '1 new event' });
     const translated = document.createElement('font');
     button.firstChild?.replaceWith(translated);
     translated.textContent = '1 neues Ereignis';
     publish(anEntry(2));
-    await waitFor(() => expect(button.textContent).toBe('2 new events'), { timeout: 5_000 });
+    await waitFor(() => expect(button.textContent).toBe('2 new events'));
   });
 
   test('of thousands of events a hundred rows are shown; the others come on demand', async () => {
@@ -130,7 +128,7 @@ describe('the log', () => {
     await openSystem();
     await shows(2, 1);
     publish(...entries(3, 4_000));
-    await waitFor(() => expect(positions()[0]).toBe(4_000), { timeout: 5_000 });
+    await waitFor(() => expect(positions()[0]).toBe(4_000));
     expect(positions()).toHaveLength(100);
     await press('Older events');
     await waitFor(() => expect(positions()).toHaveLength(150));
@@ -260,7 +258,7 @@ describe('an event', () => {
     Object.defineProperty(navigator, 'clipboard', { configurable: true, value: undefined });
     await follow('Close');
     await follow('1');
-    await screen.findByText('In full', {}, { timeout: 5_000 });
+    await screen.findByText('In full');
     expect(screen.queryByRole('button', { name: /^Cop/ })).toBeNull();
   });
 
@@ -279,16 +277,14 @@ describe('an event', () => {
     system.deliveries
       .get(1)
       ?.push({ subscription: 'moderation', deliveredAt: '2026-01-02T03:04:06.500Z', attempts: 1 });
-    await waitFor(() => expect(receivers()[1]).toMatch(/^moderation at .*, 1.50 s after it was recorded$/), {
-      timeout: 5_000,
-    });
+    await waitFor(() => expect(receivers()[1]).toMatch(/^moderation at .*, 1.50 s after it was recorded$/));
   });
 
   test('without a remembered delivery is shown as passed, with the reason for the missing time', async () => {
     system.log = entries(1, 2);
     system.subscriptions = [aSubscription('query', { position: 2 })];
     await openSystem('/system?event=1');
-    await waitFor(() => expect(receivers()).toEqual(['query is past it']), { timeout: 5_000 });
+    await waitFor(() => expect(receivers()).toEqual(['query is past it']));
     expect(
       view().getByText(/remembers deliveries only in memory, for the newest 10,000 events since its last start/),
     ).toBeTruthy();
@@ -299,7 +295,7 @@ describe('an event', () => {
     await openSystem('/system?event=3');
     await screen.findByText(/There is no event at this position yet: the newest is at 2/);
     publish(anEntry(3));
-    await waitFor(() => expect(document.querySelector('pre')?.textContent).toContain('Title 3'), { timeout: 5_000 });
+    await waitFor(() => expect(document.querySelector('pre')?.textContent).toContain('Title 3'));
   });
 
   test.each(['0', '-1', '1.5', 'x', '9'.repeat(30)])('at %p is no position', async (position) => {

@@ -59,7 +59,7 @@ describe('side by side', () => {
     const isLog = stream === '/api/system/log/stream';
     if (isLog) blog.posts = [{ post: aPost(1), comments: [] }];
     else system.log = [anEntry(1)];
-    await screen.findAllByText(isLog ? 'Title 1' : 'PostCreated', {}, { timeout: 10_000 });
+    await screen.findAllByText(isLog ? 'Title 1' : 'PostCreated');
     expect(streams()).toHaveLength(1);
   });
 
@@ -79,7 +79,7 @@ describe('the whole', () => {
     act(() => system.stopBus());
     await screen.findByText(/The event bus does not answer/, { selector: '.system *' });
     system.startBus();
-    await screen.findByText(/^2 events in the log/, {}, { timeout: 5_000 });
+    await screen.findByText(/^2 events in the log/);
   });
 
   test('it is live again when it is shown a second time', async () => {
@@ -111,8 +111,8 @@ describe('behind a foreign bus', () => {
       system.onAsk = () => undefined;
       system.raw.clear();
       system.log = [anEntry(1)];
-      await screen.findByRole('heading', { name: 'Subscriptions' }, { timeout: 5_000 });
-      await screen.findByText(/^1 events? in the log/, {}, { timeout: 5_000 });
+      await screen.findByRole('heading', { name: 'Subscriptions' });
+      await screen.findByText(/^1 events? in the log/);
     },
   );
 });

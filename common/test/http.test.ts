@@ -71,7 +71,7 @@ test.each<[string, RequestListener]>([
     sent = req.headers.authorization;
     answer(req, res);
   });
-  const error = await exchange({ method: 'POST', url, token: TOKEN, body: '{}', deadline: 200 }).catch((e) => e);
+  const error = await exchange({ method: 'POST', url, token: TOKEN, body: '{}', deadline: 1_500 }).catch((e) => e);
   expect(sent).toBe(`Bearer ${TOKEN}`);
   expect(error).toBeInstanceOf(Error);
   const lines = new PassThrough();
@@ -114,7 +114,7 @@ test.each<[boolean, string, RequestListener | undefined]>([
 ])('a failed exchange tells if the other side is there: %s, because it %s', async (heard, _, answer) => {
   const url = await listen(answer ?? (() => {}));
   if (!answer) await new Promise((resolve) => server.close(resolve));
-  expect(await ask(url, 200).catch((e) => e)).toMatchObject({ heard });
+  expect(await ask(url, 1_500).catch((e) => e)).toMatchObject({ heard });
   if (!answer) await listen(() => {});
 });
 

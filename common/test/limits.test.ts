@@ -44,7 +44,7 @@ test.each([
   ['no byte comes', ''],
   ['headers stop in the middle', 'GET / HTTP/1.1\r\nHost: x'],
 ])('a connection where %s is 408 in time, and closed', async (_, sent) => {
-  await listen({ headersTimeout: 100 });
+  await listen({ headersTimeout: 1_000 });
   const slow = problem(open(sent));
   await answersOthers();
   expect(await slow).toMatchObject({ line: 'HTTP/1.1 408 Request Timeout', status: 408, detail: expect.any(String) });
@@ -59,7 +59,7 @@ test('headers that come byte by byte are 408 in time', async () => {
 });
 
 test('a body that comes byte by byte is 408 in time', async () => {
-  await listen({ headersTimeout: 100, requestTimeout: 300 }, (req, res) => {
+  await listen({ headersTimeout: 1_000, requestTimeout: 1_500 }, (req, res) => {
     if (req.method === 'GET') res.end('fine');
   });
   const socket = open('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n');
@@ -105,7 +105,8 @@ test.each([
 ])('complete requests are answered before %s after them is refused', async (_, behind, status) => {
   const arrived: string[] = [];
   const refusal = Promise.withResolvers<void>();
-  await listen({ headersTimeout: 100, requestTimeout: 200 }, async (req, res) => {
+  // Short only where it is waited for.
+  await listen(status === 408 ? { headersTimeout: 1_000, requestTimeout: 1_500 } : {}, async (req, res) => {
     let body = '';
     req.on('data', (chunk) => {
       body += chunk;
@@ -202,13 +203,15 @@ const LARGE = 'x'.repeat(30_000_000);
 const openConnections = () => new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count)));
 
 test('a client that does not read its answer is disconnected, for complete answers and streams', async () => {
+  const asked: unknown[] = [];
   await listen({ unread: 200 }, (req, res) => {
+    asked.push(req.url);
     if (req.url === '/ready') res.end(LARGE);
     else if (req.url === '/on') res.write(LARGE);
     else res.end('fine');
   });
   const stuck = ['/ready', '/on'].map((path) => open(GET.replace('/', path)).pause());
-  await until(async () => (await openConnections()) === 2);
+  await until(() => asked.length === 2);
   await answersOthers();
   await until(async () => (await openConnections()) <= 1); // fetch keeps one open
   for (const socket of stuck) socket.destroy();
@@ -216,7 +219,7 @@ test('a client that does not read its answer is disconnected, for complete answe
 
 test('a slow reader gets the whole answer, and a slow answer is not cut off', async () => {
   const late = Promise.withResolvers<void>();
-  await listen({ unread: 1_000 }, async (req, res) => {
+  await listen({ unread: 2_000 }, async (req, res) => {
     if (req.url === '/late') await late.promise;
     res.end(req.url === '/late' ? 'late' : LARGE);
   });
@@ -230,7 +233,7 @@ test('a slow reader gets the whole answer, and a slow answer is not cut off', as
   });
   await once(slow, 'end');
   expect(length).toBeGreaterThan(LARGE.length);
-  expect(await stays(() => !waiting.destroyed, 1_300)).toBe(true);
+  expect(await stays(() => !waiting.destroyed, 2_300)).toBe(true);
   late.resolve();
   expect(await text(waiting)).toMatch(/late$/);
 });

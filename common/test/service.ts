@@ -39,7 +39,7 @@ export function frameOf(db: Database) {
 export const NO_BUS = 'http://127.0.0.1:9';
 
 /** Waits until `check` returns a truthy value, and returns that. */
-export async function until<T>(check: () => T | Promise<T>, within = 60_000): Promise<NonNullable<T>> {
+export async function until<T>(check: () => T | Promise<T>, within = 120_000): Promise<NonNullable<T>> {
   for (const end = performance.now() + within; ; await delay(5)) {
     const value = await check();
     if (value) return value;

@@ -19,7 +19,7 @@ const ROUNDS = process.env.LONG ? 10 : 1;
 const SOME = 20;
 const MACHINES = [0, 1, 2];
 const WRITERS = 2;
-const WITHIN = 60_000;
+const WITHIN = 120_000;
 const BUS = 4005;
 const POSTS = 4000;
 
@@ -158,48 +158,44 @@ afterAll(async () => {
       startPart(machine, 'posts', { PORT: `${POSTS}`, EVENT_BUS_URL: `http://127.0.0.1:${BUS}`, ANSWER_AFTER: 'log' });
     }
     await whole();
-  }, 60_000);
+  });
 
-  test(
-    'a leader cut off with the leader of the stream acknowledges nothing, the others go on, and nothing is lost',
-    async () => {
-      const written: string[] = [];
-      for (let round = 0; round < ROUNDS; round++) {
-        const wrong = await gatherLeaders();
-        const right = MACHINES.filter((machine) => machine !== wrong);
-        const writers = startWriters(round);
-        try {
-          await writers.some(MACHINES);
-          machines.cut(wrong);
-          const title = `cut off ${round}`;
-          const [answer] = await Promise.all([
-            call(wrong, POSTS, '/posts', { method: 'POST', body: { title } }),
-            writers.some(right),
-          ]);
-          expect(answer).toMatchObject({ status: 503 });
-          written.push(title); // stored there, and published once that is possible
-          machines.join(wrong);
-          await writers.some(MACHINES);
-        } finally {
-          await writers.stop();
-          written.push(...writers.written);
-        }
+  test('a leader cut off with the leader of the stream acknowledges nothing, the others go on, and nothing is lost', async () => {
+    const written: string[] = [];
+    for (let round = 0; round < ROUNDS; round++) {
+      const wrong = await gatherLeaders();
+      const right = MACHINES.filter((machine) => machine !== wrong);
+      const writers = startWriters(round);
+      try {
+        await writers.some(MACHINES);
+        machines.cut(wrong);
+        const title = `cut off ${round}`;
+        const [answer] = await Promise.all([
+          call(wrong, POSTS, '/posts', { method: 'POST', body: { title } }),
+          writers.some(right),
+        ]);
+        expect(answer).toMatchObject({ status: 503 });
+        written.push(title); // stored there, and published once that is possible
+        machines.join(wrong);
+        await writers.some(MACHINES);
+      } finally {
+        await writers.stop();
+        written.push(...writers.written);
       }
-      const wanted = written.sort();
-      const titles = (machine: number) =>
-        rows(machine, 'posts', 'SELECT title FROM posts')
-          .map(({ title }) => title)
-          .sort();
-      const log = (machine: number) =>
-        rows(machine, 'event-bus', 'SELECT position, checksum FROM events ORDER BY position');
-      const isThere = (machine: number) => Math.min(titles(machine).length, log(machine).length) >= wanted.length;
-      await until('everything is everywhere', () => MACHINES.every(isThere), WITHIN).catch(() => {});
-      for (const machine of MACHINES) {
-        expect(titles(machine)).toEqual(wanted);
-        expect(log(machine)).toEqual(log(0));
-        expect(log(machine).length).toBe(wanted.length);
-      }
-    },
-    ROUNDS * 90_000,
-  );
+    }
+    const wanted = written.sort();
+    const titles = (machine: number) =>
+      rows(machine, 'posts', 'SELECT title FROM posts')
+        .map(({ title }) => title)
+        .sort();
+    const log = (machine: number) =>
+      rows(machine, 'event-bus', 'SELECT position, checksum FROM events ORDER BY position');
+    const isThere = (machine: number) => Math.min(titles(machine).length, log(machine).length) >= wanted.length;
+    await until('everything is everywhere', () => MACHINES.every(isThere), WITHIN).catch(() => {});
+    for (const machine of MACHINES) {
+      expect(titles(machine)).toEqual(wanted);
+      expect(log(machine)).toEqual(log(0));
+      expect(log(machine).length).toBe(wanted.length);
+    }
+  });
 });

@@ -22,7 +22,7 @@ beforeAll(async () => {
   system = await startSystem('--production', '--without', 'client', '--copies', `${MOST}`);
   await system.scale(2);
   faults = createFaults(system);
-}, 60_000);
+});
 afterAll(async () => {
   await system?.stop();
   console.log(`Writes stopped for at most\n${faults?.stops.join('\n')}`);
@@ -47,7 +47,7 @@ test('scaled from two copies to four and to one nothing is lost, and no copy ans
   await faults.underLoad(async (fault) => {
     for (const copies of [4, 1, 2]) await fault(`scaled to ${copies}`, () => system.scale(copies));
   });
-}, 300_000);
+});
 
 test('a copy whose volume is lost comes back by itself, and what it acknowledged is there', async () => {
   await faults.underLoad(async (fault) => {
@@ -119,7 +119,7 @@ test('a copy that ends under load has published what it has acknowledged, after 
     }
   }
   await faults.expectAllRight();
-}, 120_000);
+});
 
 test('a reader of the stream that comes back to another copy of query goes on where it was', async () => {
   const list = await get(`${system.url('query')}/posts?limit=1`);
@@ -148,7 +148,7 @@ test('a reader of the stream that comes back to another copy of query goes on wh
   await follower.close();
   expect([missed(), follower.messages().filter(({ event }) => event !== 'message')]).toEqual([[], []]);
   expect(follower.streams()).toBeGreaterThan(1);
-}, 60_000);
+});
 
 /** Sends requests for posts with one key, each to another copy, at the same moment. */
 function atOnce(...titles: string[]) {
@@ -172,4 +172,4 @@ test('of requests with one key at two copies at once one is made: the same has o
     faults.written.push({ id, title, comments: [] });
   }
   await faults.expectAllRight(); // a second post would be a duplicate, or one that was never written
-}, 60_000);
+});

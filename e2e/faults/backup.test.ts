@@ -76,7 +76,7 @@ test('a backup is made while 8 writers write; a restore is refused meanwhile', a
   writes.push(...writesOf(before), ...later);
   await system.stop({ keep: true });
   system = undefined;
-}, 90_000);
+});
 
 test('restored into an empty folder, the blog has everything from before the backup once, and continues', async () => {
   const restored = join(folder, 'elsewhere');
@@ -89,7 +89,7 @@ test('restored into an empty folder, the blog has everything from before the bac
   writes.push(...writesOf([await writePost(system, 'life goes on', 4)]));
   await system.quiet();
   expect(check(writes, await takeSnapshot(system))).toEqual([]);
-}, 90_000);
+});
 
 if (process.env.LONG)
   test('a log older than the services’ copies is completed by them', async () => {
@@ -106,7 +106,7 @@ if (process.env.LONG)
     const violations = check(writes, await takeSnapshot(system));
     // Outbox rows go into the log before the republished events.
     expect(violations.filter(({ kind }) => kind !== 'order')).toEqual([]);
-  }, 90_000);
+  });
 
 describe('without a blog that runs', () => {
   const data = join(folder, 'data');

@@ -185,7 +185,7 @@ test('a damaged page of the log is reported with its first position, and nothing
     const { checkpoint } = (await get(`${system.url('query')}/events`)).body;
     return Number.parseInt(checkpoint, 10) === position - 1;
   });
-  await until('it is told', async () => (await states())[2] === 'retrying', 8_000);
+  await until('it is told', async () => (await states())[2] === 'retrying');
 
   await restartWith('event-bus', (file) => copyFileSync(good, file));
   expect((await get(`${bus}/log/verify`)).body.ok).toBe(true);

@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { SERVICES } from '../../common/src/run/parts.ts';
+import { freePorts } from '../../scripts/lib/port-use.ts';
 import { check, takeSnapshot } from '../lib/checker.ts';
 import { get, post, until } from '../lib/http.ts';
 import { type System, startProcess, startSystem } from '../lib/system.ts';
@@ -138,12 +139,7 @@ test('late or duplicated pushes and answers, also during replays, have no second
 test.each(['comments', 'query'])(
   'two processes of %s at once, both getting old and new pushes, act as one',
   async (name) => {
-    const port = await new Promise<number>((resolve) => {
-      const server = createServer().listen(0, '127.0.0.1', () => {
-        const { port } = server.address() as AddressInfo;
-        server.close(() => resolve(port));
-      });
-    });
+    const [port] = await freePorts(1);
     const second = await startProcess(`${name}/src/main.ts`, {
       HOST: '127.0.0.1',
       PORT: String(port),

@@ -12,7 +12,7 @@ import { startWriters, writesOf } from '../lib/writers.ts';
 const IDLE = process.env.LONG ? 2_000 : 500;
 const SLOW = 50;
 /** The deadline for their disconnection: a request may take 10 s. */
-const IN_TIME = 20_000;
+const IN_TIME = 60_000;
 /** The number opened at once: of more, the system delays some for seconds before the server sees them. */
 const AT_ONCE = 250;
 
@@ -79,7 +79,7 @@ test('slow headers, slow bodies, idle connections and readers that never read: c
   );
   await writers.stop();
   // A post with four comments, of two concurrent writers.
-  expect(slowest).toBeLessThan(5_000);
+  expect(slowest).toBeLessThan(9_500);
   expect(writers.posts.length).toBeGreaterThan(5);
   expect(writers.refusals).toEqual([]);
   expect(new Set(answers)).toEqual(new Set(['HTTP/1.1 408']));

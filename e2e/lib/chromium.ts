@@ -36,6 +36,9 @@ const FLAGS = [
   ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
 ];
 
+/** The maximum wait for what a page is to show, in milliseconds: a slow machine may do much else. */
+export const PATIENCE = 120_000;
+
 export async function launch(...flags: string[]): Promise<Browser> {
   if (!executablePath)
     throw new Error(
@@ -44,6 +47,7 @@ export async function launch(...flags: string[]): Promise<Browser> {
   return chromium.launch({
     executablePath,
     args: [...FLAGS, ...flags],
+    timeout: PATIENCE,
     // A signal is the program's own to handle; the browser ends with it.
     ...{ handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false },
     // Playwright turns the cache off that a person's browser restores pages from.

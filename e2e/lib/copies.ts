@@ -72,14 +72,10 @@ export const quorumBy = async (system: System, copy: string): Promise<Quorum | u
 
 /** Waits until the bus has a leader, and all nodes are current; resolves to the report. */
 export const quorum = (system: System): Promise<Quorum> =>
-  until(
-    'a leader of the bus, and all nodes current',
-    async () => {
-      const [report, ...others] = await Promise.all(system.copiesOf('event-bus').map((name) => quorumBy(system, name)));
-      if (!report?.leader || others.some((other) => other?.leader !== report.leader)) return undefined;
-      const { nodes } = report;
-      const isWhole = nodes.length === 3 && nodes.every(({ current, offline }) => current && !offline);
-      return isWhole && nodes.some(({ leader }) => leader) && report;
-    },
-    60_000,
-  );
+  until('a leader of the bus, and all nodes current', async () => {
+    const [report, ...others] = await Promise.all(system.copiesOf('event-bus').map((name) => quorumBy(system, name)));
+    if (!report?.leader || others.some((other) => other?.leader !== report.leader)) return undefined;
+    const { nodes } = report;
+    const isWhole = nodes.length === 3 && nodes.every(({ current, offline }) => current && !offline);
+    return isWhole && nodes.some(({ leader }) => leader) && report;
+  });

@@ -10,7 +10,7 @@ import { startWriters, type Written, writesOf } from './writers.ts';
 /** The number of writes acknowledged before and after each fault. */
 const SOME = process.env.LONG ? 200 : 20;
 const WRITERS = 8;
-const WITHIN = 60_000;
+const WITHIN = 120_000;
 /** The pause between two looks of a reader, in milliseconds. */
 const LOOK = 20;
 

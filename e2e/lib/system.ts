@@ -280,7 +280,7 @@ export async function startSystem(...options: string[]) {
     },
 
     /** Waits until all writes have had all their effects: every subscriber at the head, every outbox empty, no comment unjudged. */
-    async quiet(within = 60_000): Promise<void> {
+    async quiet(within = 120_000): Promise<void> {
       await until(
         'quiet',
         async () => {

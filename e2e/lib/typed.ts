@@ -25,7 +25,7 @@ const onlyAsks = (line: string) => /^(curl (?![\s\S]* -X )|cat |grep |lag |seen 
 
 /**
  * Types a line and returns its output, normalized. A line that only reads is repeated until the expected answer comes;
- * after one that ends with `&` the answer may come later. After ten seconds the last output is returned.
+ * after one that ends with `&` the answer may come later. After a minute the last output is returned.
  */
 export async function answerOf(terminal: Terminal, line: string, wanted: string, back = (text: string) => text) {
   const { printed, since } = await terminal.type(line);
@@ -35,7 +35,7 @@ export async function answerOf(terminal: Terminal, line: string, wanted: string,
     else if (line.endsWith('&')) seen = alike(back(since()));
     return seen === wanted;
   };
-  if (seen !== wanted && (onlyAsks(line) || line.endsWith('&'))) await until(line, matches, 10_000).catch(() => {});
+  if (seen !== wanted && (onlyAsks(line) || line.endsWith('&'))) await until(line, matches, 60_000).catch(() => {});
   return seen;
 }
 

@@ -10,7 +10,7 @@ export type Written = { id: string; title: string; comments: { id: string; conte
 const BANNED = 'orange';
 /** A writer's pause before a retry, and its deadline, in milliseconds. */
 const AGAIN = 25;
-const PATIENCE = 25_000;
+const PATIENCE = 100_000;
 
 /** Sends a request, always with the same key, until it is acknowledged. `refusals` collects all other answers. */
 async function acknowledged(url: string, body: object, refusals: string[]): Promise<Answer['body']> {

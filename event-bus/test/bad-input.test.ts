@@ -10,13 +10,14 @@ import { checkpointed, json, type Part } from './subscribers.ts';
 /** A bus with three events, the second of which is parked because its subscriber refuses it. */
 async function parked() {
   const a = checkpointed();
-  const refusing = { is: true };
+  const refusing = { is: true, status: 500 }; // five of 422 would park it before the command
   const part = await startPart((push, res) =>
-    refusing.is && push.events.some(({ id }) => id === 'bad') ? json(res, 422, {}) : a.answer(push, res),
+    refusing.is && push.events.some(({ id }) => id === 'bad') ? json(res, refusing.status, {}) : a.answer(push, res),
   );
   const bus = await startBus({ subscriptions: { a: part } });
   await bus.publish('e1', 'bad', 'e3');
   await until(async () => expect(await bus.subscription('a')).toMatchObject({ position: 1, state: 'retrying' }));
+  refusing.status = 422;
   await bus.control('a', 'skip');
   await until(async () => expect(await bus.subscription('a')).toMatchObject({ position: 3, state: 'live' }));
   const { body: letters } = await bus.http.get('/dead-letters').expect(200);

@@ -51,6 +51,9 @@ let quorum: Quorum | undefined;
 export function useQuorum(used: Quorum): void {
   quorum = used;
 }
+/** A quorum that has not answered in time refuses for a moment; a caller tries again. */
+const refusedForNow = (_error: unknown, answer?: { status: number; text: string }) =>
+  answer?.status === 503 && /quorum|copy of the bus/i.test(answer.text);
 const quorumSettings = ({ servers: NATS_URL }: Quorum) => ({
   ...{ NATS_URL, COPY_NAME: 'event-bus-0', COPY_URL: 'http://127.0.0.1:9' },
 });
@@ -78,7 +81,7 @@ export async function startBus({
   await once(server, 'listening');
   for (const loop of loops) loop.start();
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const http = request(url);
+  const http = quorum ? request.agent(url).retry(5_000, refusedForNow) : request(url);
 
   let stopped: Promise<void> | undefined;
   const end = async () => {
@@ -103,6 +106,8 @@ export async function startBus({
     url,
     http,
     stop,
+    /** Ends the loops beside the requests, so that nothing else reads the database. */
+    idle: () => Promise.all(loops.map((loop) => loop.stop())),
     connections: () => new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count))),
     /** Publishes events with these ids as one batch; returns the checkpoint of the last. */
     async publish(...ids: string[]): Promise<string> {

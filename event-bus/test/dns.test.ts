@@ -3,11 +3,11 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import request from 'supertest';
+import { freePorts } from '../../scripts/lib/port-use.ts';
 import { until } from './bus.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -23,14 +23,6 @@ async function kill(child: ChildProcess): Promise<void> {
   const ended = once(child, 'exit');
   if (child.kill('SIGKILL')) await ended;
 }
-
-const freePort = async () => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  await once(server.close(), 'close');
-  return port;
-};
 
 function start(command: string, args: string[], env: Record<string, string>): ChildProcess {
   const child = spawn(command, args, { env: { ...process.env, LOG_LEVEL: 'silent', ...env }, stdio: 'ignore' });
@@ -51,7 +43,7 @@ const canMount = spawnSync('unshare', [...inNamespace, 'true']).status === 0;
 (canMount ? test : test.skip)(
   'a copy that is killed and removed is gone, goes on at another address, and is forgotten',
   async () => {
-    const [port, own] = [await freePort(), await freePort()];
+    const [port, own] = await freePorts(2);
     const startPosts = (name: string, HOST: string) =>
       start(process.execPath, [join(root, 'posts/src/main.ts')], {
         ...{ HOST, PORT: `${port}`, COPY_NAME: name, DATA_DIR: join(folder, name) },

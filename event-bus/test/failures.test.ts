@@ -46,11 +46,13 @@ describe('a subscriber that fails', () => {
     ['answers a batch with a bare 200', (_push: unknown, res) => void res.end('OK'), checkpointed()] as const,
   ] satisfies (readonly [string, Answer, ReturnType<typeof plain>])[])(
     'because it %s is tried again until it answers, and others have no lag',
-    async (_what, answer, a) => {
+    async (what, answer, a) => {
       const b = checkpointed();
+      // Short only where it is waited for: an answer of another one must not be late.
+      const deadline = /hangs|dribbles/.test(what) ? 500 : undefined;
       const part = await startPart(a.answer);
       part.fail(answer);
-      const bus = await startBus({ subscriptions: { a: part, b: await startPart(b.answer) }, deadline: 200 });
+      const bus = await startBus({ subscriptions: { a: part, b: await startPart(b.answer) }, deadline });
       await bus.publish('e1');
       await until(() => expect(part.pushes.length).toBeGreaterThan(2));
       await bus.publish('e2', 'e3');
@@ -64,7 +66,10 @@ describe('a subscriber that fails', () => {
         nextAttempt: expect.any(String),
       };
       expect(await bus.subscription('a')).toMatchObject(failing);
-      expect((await bus.http.get('/readyz').expect(200)).body.degraded).toEqual([expect.stringMatching(/to a is/)]);
+      await until(async () => {
+        const { body } = await bus.http.get('/readyz').expect(200);
+        expect(body.degraded).toEqual([expect.stringMatching(/to a is/)]);
+      });
 
       part.answer = a.answer;
       await until(() => expect(a.applied).toEqual(['e1', 'e2', 'e3']));

@@ -39,7 +39,7 @@ describe('the kind of a subscriber', () => {
   ])('after an answer of %s it is asked again, and nothing is pushed before', async (_what, answer) => {
     const a = checkpointed();
     const part = await startPart(asked(answer, a.answer));
-    const bus = await startBus({ subscriptions: { a: part }, deadline: 200 });
+    const bus = await startBus({ subscriptions: { a: part }, deadline: 500 });
     await bus.publish('e1');
     await until(() => expect(part.asked).toBeGreaterThan(2));
     expect(await bus.subscription('a')).toMatchObject({ kind: 'unknown', state: 'retrying', position: 0, lag: 1 });

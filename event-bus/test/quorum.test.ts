@@ -2,13 +2,12 @@
 
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { type Nats, NODE_STORE, startNats, withNats } from '../../scripts/lib/nats.ts';
 import { BATCH, cloudEvent, startPart, until } from './bus.ts';
 import { type Copy, controlState, deleteStreams, leaderOf, leaseOf, newData, startCopy } from './quorum-copies.ts';
 import { plain } from './subscribers.ts';
 
-jest.setTimeout(60_000);
 const natsTest = withNats(test);
 
 let nats: Nats;

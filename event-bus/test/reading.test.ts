@@ -35,8 +35,9 @@ async function long() {
 }
 const rare = [1, 4_999, 5_999];
 
-/** Calls back before each read of the database. */
-function watchReads(bus: Bus, callback: () => Promise<void> | void) {
+/** Calls back before each read of the database by a request. */
+async function watchReads(bus: Bus, callback: () => Promise<void> | void) {
+  await bus.idle();
   const read = bus.db.read.bind(bus.db);
   bus.db.read = async (work) => {
     await callback();
@@ -116,7 +117,7 @@ describe('reading the log', () => {
     async (query) => {
       const bus = await long();
       let reads = 0;
-      watchReads(bus, () => {
+      await watchReads(bus, () => {
         reads += 1;
       });
       expect(await positions(bus, query)).toEqual([]);
@@ -132,7 +133,7 @@ describe('reading the log', () => {
     for (let i = 0; i < 12; i += 1) await large().expect(201);
     const all = ids('', 12).map(Number);
     let reads = 0;
-    watchReads(bus, () => {
+    await watchReads(bus, () => {
       reads += 1;
     });
     expect(await positions(bus, '')).toEqual(all);
@@ -148,7 +149,7 @@ describe('reading the log', () => {
     async (query) => {
       const bus = await long();
       const readsOfTurn = [0];
-      watchReads(bus, () => {
+      await watchReads(bus, () => {
         readsOfTurn[0] = (readsOfTurn[0] ?? 0) + 1;
       });
       let turn = setImmediate(function nextTurn() {
@@ -166,7 +167,7 @@ describe('reading the log', () => {
     const bus = await long();
     const reader = connect(Number(new URL(bus.url).port), '127.0.0.1');
     let reads = 0;
-    watchReads(bus, async () => {
+    await watchReads(bus, async () => {
       reads += 1;
       if (reads > 1) return;
       const before = await bus.connections();
@@ -249,7 +250,7 @@ test("HEAD names the log's end without reading an event, however large or damage
 });
 
 test('a reader of the log or its stream that stops reading is disconnected, and its part of the answer is correct', async () => {
-  const bus = await startBus({ limits: { unread: 1_000 } });
+  const bus = await startBus({ limits: { unread: 3_000 } });
   const events = 120;
   for (const id of ids('e', events)) await post(bus, cloudEvent(id, { data: 'x'.repeat(200_000) })).expect(201);
   const { port } = new URL(bus.url);

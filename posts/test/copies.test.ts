@@ -167,13 +167,19 @@ describe('with ANSWER_AFTER=log', () => {
     expect(performance.now() - began).toBeGreaterThanOrEqual(4_900);
     expect([headers['retry-after'], body.detail]).toEqual(['1', expect.stringContaining('not in the log yet')]);
     fake.mode = 'ours';
-    const { body: post } = await send(copies[0], 'a').expect(201);
+    // Again if the relay's pause, which has grown, is longer than a caller waits.
+    let post: Json;
+    await until(async () => {
+      const { status, body } = await send(copies[0], 'a');
+      post = body;
+      return status === 201;
+    });
     await copies[0]?.close();
     fake.mode = { status: 503 };
     copies = [await startPosts({ busUrl: fake.url, folder, env })];
     expect((await send(copies[0], 'a').expect(201)).body).toEqual(post);
     expect(fake.log).toHaveLength(1);
-  }, 15_000);
+  });
 
   test('what the bus refuses is a 503, the first time and repeated', async () => {
     const headers = { 'content-type': 'application/problem+json' };

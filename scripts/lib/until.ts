@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 type Truthy<T> = Exclude<T, false | '' | 0 | null | undefined>;
 
 /** Waits until `check` returns a truthy value; a throwing check counts as false. */
-export async function until<T>(what: string, check: () => T | Promise<T>, within = 60_000): Promise<Truthy<T>> {
+export async function until<T>(what: string, check: () => T | Promise<T>, within = 120_000): Promise<Truthy<T>> {
   let last: unknown;
   for (const end = performance.now() + within; performance.now() < end; await pause(20)) {
     try {

@@ -77,5 +77,5 @@ withNats(test)('a node ends with the process that started it, even if that is ki
   const pid = await new Promise<number>((resolve) => parent.stdout.once('data', (data) => resolve(Number(data))));
   expect(isAlive(pid)).toBe(true);
   parent.kill('SIGKILL');
-  await until('the node has ended', () => !isAlive(pid), 5_000);
+  await until('the node has ended', () => !isAlive(pid));
 });
