@@ -118,11 +118,14 @@ describeNginx('nginx: limits', () => {
       else res.end('{}');
     };
     const readers: AbortController[] = [];
+    // An answer that is not kept may be collected as garbage, and its stream ends.
+    const answers: Response[] = [];
     const stream = async (address: string, path = '/stream') => {
       const reader = new AbortController();
       readers.push(reader);
       const headers = { 'x-forwarded-for': address };
       const answer = await fetch(gateway.url + path, { headers, signal: reader.signal });
+      answers.push(answer);
       if (answer.status === 200) return 200;
       return [answer.status, answer.headers.get('retry-after'), (await answer.json()).status];
     };

@@ -199,19 +199,22 @@ test('a connection over the limit is closed at once, and the open ones are not a
   await until(async () => /fine/.test(await text(open('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'))));
 });
 
-const LARGE = 'x'.repeat(30_000_000);
+const LARGE = Buffer.alloc(30_000_000, 'x');
 const openConnections = () => new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count)));
 
 test('a client that does not read its answer is disconnected, for complete answers and streams', async () => {
   const asked: unknown[] = [];
-  await listen({ unread: 200 }, (req, res) => {
+  await listen({ unread: 1_000 }, (req, res) => {
     asked.push(req.url);
     if (req.url === '/ready') res.end(LARGE);
     else if (req.url === '/on') res.write(LARGE);
     else res.end('fine');
   });
-  const stuck = ['/ready', '/on'].map((path) => open(GET.replace('/', path)).pause());
-  await until(() => asked.length === 2);
+  const stuck: Socket[] = [];
+  for (const path of ['/ready', '/on']) {
+    stuck.push(open(GET.replace('/', path)).pause());
+    await until(() => asked.includes(path));
+  }
   await answersOthers();
   await until(async () => (await openConnections()) <= 1); // fetch keeps one open
   for (const socket of stuck) socket.destroy();

@@ -18,7 +18,7 @@ const LIMITS = {
   /** The least time between two attempts: any caller can name an unknown key. */
   pause: 5_000,
   /** The maximum time of an attempt: a request waits for it. */
-  deadline: 1_000,
+  deadline: 3_000,
 };
 
 /** Verifies tokens for one service. The keys are kept while auth is away, because its tokens are still good then. */
