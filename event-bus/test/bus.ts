@@ -1,7 +1,7 @@
 // Starts a bus and its subscribers for tests.
 
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -39,6 +39,8 @@ type Options = {
   dns?: Dns;
   deadline?: number;
   folder?: string;
+  /** The file of a log to begin with, for a new folder. */
+  log?: Buffer;
   token?: string;
   limits?: Partial<typeof LIMITS>;
 };
@@ -68,6 +70,7 @@ export async function startBus({
 }: Options = {}) {
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'event-bus-')));
   if (!options.folder) cleanUps.push(() => rm(folder, { recursive: true }));
+  if (options.log) await writeFile(join(folder, 'event-bus.db'), options.log);
   const db = openDatabase(join(folder, 'event-bus.db'), migrations);
   const list = Object.entries(subscriptions).map(([name, { url }]) => ({ name, url }));
   if (quorum && !options.folder) await quorum.clear();
@@ -125,6 +128,21 @@ export async function startBus({
   };
 }
 export type Bus = Awaited<ReturnType<typeof startBus>>;
+
+/** The file of a log with these events: made once, for the many tests that begin with a long one. */
+export function logOf(events: () => object[]): () => Promise<Buffer> {
+  let file: Buffer | undefined;
+  return async () => {
+    if (file) return file;
+    const bus = await startBus();
+    const all = events();
+    for (let from = 0; from < all.length; from += 1_000)
+      await post(bus, all.slice(from, from + 1_000), BATCH).expect(201);
+    await bus.stop();
+    file = await readFile(join(bus.folder, 'event-bus.db'));
+    return file;
+  };
+}
 
 /** Repeats an assertion until it holds, or throws its own message. */
 export async function until<T>(assertion: () => T | Promise<T>): Promise<T> {

@@ -1,15 +1,17 @@
 // Subscribers that refuse everything: their dead letters pile up without affecting others.
 import { describe, expect, test } from '@jest/globals';
-import { BATCH, type Bus, header, ids, post, startBus, startPart, until } from './bus.ts';
+import { type Bus, header, ids, logOf, startBus, startPart, until } from './bus.ts';
 import { checkpointed, json, type Part } from './subscribers.ts';
 
 const EVENTS = 50_000;
 
+const longLog = logOf(() =>
+  ids('e', EVENTS).map((id) => ({ specversion: '1.0', id, source: 'test', type: 'Tested', data: {} })),
+);
+
 /** The folder of a bus with a long log, in which `a` has dead letters at all positions for which `sql` is true. */
 async function parkedWhere(sql: string): Promise<string> {
-  const bus = await startBus();
-  const all = ids('e', EVENTS).map((id) => ({ specversion: '1.0', id, source: 'test', type: 'Tested', data: {} }));
-  for (let from = 0; from < EVENTS; from += 1_000) await post(bus, all.slice(from, from + 1_000), BATCH).expect(201);
+  const bus = await startBus({ log: await longLog() });
   await bus.db.write((tx) =>
     tx.run(
       `INSERT INTO dead_letters (subscription, position, reason, parked_at)

@@ -2,7 +2,7 @@
 
 import { connect } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
-import { BATCH, type Bus, cloudEvent, ids, post, startBus, startPart, stored, until } from './bus.ts';
+import { type Bus, cloudEvent, ids, logOf, post, startBus, startPart, stored, until } from './bus.ts';
 import { checkpointed } from './subscribers.ts';
 
 type Read = { position: number; id: string; type: string };
@@ -20,24 +20,20 @@ async function mixed() {
   return bus;
 }
 
-/** Six thousand events, three of them of the type Rare. */
-async function long() {
-  const bus = await startBus();
-  for (let from = 0; from < 6; from += 1) {
-    const events = ids('', 1_000).map((id) => {
-      const position = from * 1_000 + Number(id);
-      const type = rare.includes(position) ? 'Rare' : 'Common';
-      return { specversion: '1.0', id: `${position}`, source: 's', type, subject: `${position % 3}`, data: {} };
-    });
-    await post(bus, events, BATCH).expect(201);
-  }
-  return bus;
-}
 const rare = [1, 4_999, 5_999];
+/** Six thousand events, three of them of the type Rare. */
+const longLog = logOf(() =>
+  ids('', 6_000).map((id) => {
+    const type = rare.includes(Number(id)) ? 'Rare' : 'Common';
+    return { specversion: '1.0', id, source: 's', type, subject: `${Number(id) % 3}`, data: {} };
+  }),
+);
+const long = async () => startBus({ log: await longLog() });
 
 /** Calls back before each read of the database by a request. */
 async function watchReads(bus: Bus, callback: () => Promise<void> | void) {
   await bus.idle();
+  await bus.http.get('/readyz').expect(200); // the end of the log has been checked
   const read = bus.db.read.bind(bus.db);
   bus.db.read = async (work) => {
     await callback();

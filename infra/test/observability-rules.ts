@@ -7,6 +7,7 @@ import * as network from './network-rules.ts';
 import * as pods from './pod-rules.ts';
 import type { Place } from './policies.ts';
 import {
+  copyOf,
   type Manifest,
   type Project,
   parts,
@@ -58,7 +59,7 @@ export type Tools = {
 
 const read = (file: string) => readFileSync(join(root, 'infra', 'observability', file), 'utf8');
 
-export function readTools(): Tools {
+export const readTools = copyOf((): Tools => {
   const files = globSync('*.yaml', { cwd: join(root, 'infra', 'observability') });
   const { patches } = parse(read('kustomization.yaml'));
   return {
@@ -73,7 +74,7 @@ export function readTools(): Tools {
     datasources: parse(read('grafana/datasources.yaml')),
     endpoint: parse(patches[0].patch)[0].value,
   };
-}
+});
 
 const users = Object.fromEntries(tools.map(({ name, user }) => [name, user]));
 export const rights = (project: Tools) => pods.rights(project, false, users);

@@ -111,7 +111,16 @@ export const workloads = ({ manifests }: Pick<Project, 'manifests'>) =>
 const read = (file: string) => readFileSync(join(root, file), 'utf8');
 export const readDocuments = (text: string): Manifest[] => parseAllDocuments(text).map((each) => each.toJS());
 
-export function readProject(): Project {
+/** Reads once, and gives each caller a copy of its own, to spoil. */
+export function copyOf<T>(read: () => T): () => T {
+  let first: T | undefined;
+  return () => {
+    first ??= read();
+    return structuredClone(first);
+  };
+}
+
+export const readProject = copyOf((): Project => {
   const { resources } = parse(read('infra/k8s/kustomization.yaml')) as { resources: string[] };
   const { version, devDependencies } = JSON.parse(read('package.json'));
   const files = globSync(['infra/**/*.{yaml,yml,json,md,conf}', 'skaffold.yaml'], { cwd: root });
@@ -126,4 +135,4 @@ export function readProject(): Project {
     versions: { blog: version, node: devDependencies.node },
     gatewayEnds: Number(/^worker_shutdown_timeout (\d+)s;$/m.exec(read('client/nginx.conf'))?.[1]),
   };
-}
+});

@@ -14,10 +14,15 @@ const [, minor = 0] = /"gitVersion": "v1\.(\d+)/.exec(kubectl('version', '--clie
 
 const HASHED = /-settings-[a-z0-9]{10}$/;
 
+const rendered = new Map<string, Manifest[]>();
+
 function render(overlay: string): Manifest[] {
+  const before = rendered.get(overlay);
+  if (before) return structuredClone(before);
   const { status, stdout, stderr } = kubectl('kustomize', join('infra', overlay));
   if (status !== 0) throw new Error(stderr);
-  return readDocuments(stdout);
+  rendered.set(overlay, readDocuments(stdout));
+  return render(overlay);
 }
 
 /** The manifests by kind and name, without the hash in the names of settings. */

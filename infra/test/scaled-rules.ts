@@ -6,7 +6,7 @@ import { compare } from './differences.ts';
 import * as network from './network-rules.ts';
 import { servers } from './observability-rules.ts';
 import * as pods from './pod-rules.ts';
-import { type Manifest, named, type Project, readDocuments, readProject, root, workloads } from './project.ts';
+import { copyOf, type Manifest, named, type Project, readDocuments, readProject, root, workloads } from './project.ts';
 
 const NODES = ['nats-0.nats', 'nats-1.nats', 'nats-2.nats'];
 const PORTS = { client: 4222, cluster: 6222, monitor: 8222 };
@@ -29,7 +29,7 @@ export type Scaled = {
 
 const read = (file: string) => readFileSync(join(root, 'infra', 'scaled', file), 'utf8');
 
-export function readScaled(): Scaled {
+export const readScaled = copyOf((): Scaled => {
   const component = parse(read('kustomization.yaml')) as Scaled['component'];
   return {
     blog: readProject(),
@@ -38,7 +38,7 @@ export function readScaled(): Scaled {
     component,
     autoscalers: readDocuments(read('optional/autoscaling.yaml')),
   };
-}
+});
 
 const node = ({ manifests }: Scaled) => workloads({ manifests }).find(({ name }) => name === 'nats');
 const scaledProject = ({ blog, manifests }: Scaled): Project => ({ ...blog, manifests });

@@ -1,5 +1,5 @@
 // Foreign services may publish comments of 240 KiB each: an answer contains only as many as fit into a small heap.
-import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Json } from '../../common/test/fake-bus.ts';
 import { removeFolders, type Service } from '../../common/test/service.ts';
 import { readStep } from '../src/changes.ts';
@@ -10,8 +10,9 @@ const COMMENTS = 12;
 const KIB = 1024;
 const text = 'x'.repeat(239 * KIB);
 
+/** One for all tests, which read it; the last one adds to it. */
 let service: Service;
-beforeEach(async () => {
+beforeAll(async () => {
   service = await startQuery();
   for (let p = 1; p <= POSTS; p += 1) {
     await service.push([post(`p${p}`, { title: text })]).expect(200);
@@ -21,8 +22,10 @@ beforeEach(async () => {
     }
   }
 });
-afterEach(() => service.close());
-afterAll(removeFolders);
+afterAll(async () => {
+  await service?.close();
+  removeFolders();
+});
 
 const commentIds = (p: number) => Array.from({ length: COMMENTS }, (_, i) => `p${p}c${i + 1}`);
 const sizeOf = (body: Json) => JSON.stringify(body).length / KIB;
