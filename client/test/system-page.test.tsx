@@ -5,7 +5,7 @@ import userEvent from '@testing-library/user-event';
 import { App } from '../src/app.tsx';
 import { aPost, FakeEventSource } from './fake-blog.ts';
 import { anEntry } from './fake-system.ts';
-import { blog, media, openPage, openSystem, system } from './page.tsx';
+import { blog, media, openPage, openSystem, spoken, system } from './page.tsx';
 
 const streams = () => FakeEventSource.opened.filter(({ closed }) => !closed).map(({ url }) => url.split('?')[0]);
 const systemHeading = () => screen.queryByRole('heading', { level: 2, name: 'System' });
@@ -148,6 +148,7 @@ describe('with the bus of `npm start -- --bus FOLDER`', () => {
     await screen.findByText(/The event bus does not answer/, { selector: '.system *' });
     expect(screen.queryByRole('heading', { name: 'Subscriptions' })).toBeNull();
     expect(screen.getByRole('region', { name: 'Lesson 2: a log on disk' })).toBeTruthy();
+    await waitFor(() => expect(spoken()).toContain('The event bus does not answer.'));
     system.startBus();
     system.raw.set('subscriptions', 'Cannot GET /subscriptions');
     await screen.findByText(/The bus is lessons\/2-log/);

@@ -7,8 +7,9 @@ const TOLD = ['diverged', 'paused', 'gone'];
 export function newsOf(before: SystemState, after: SystemState): string[] {
   const news: string[] = [];
   const isSeen = [before, after].every(({ parts }) => parts.get('client')?.state !== 'away');
-  if (isSeen && before.bus === 'here' && after.bus === 'away') news.push('The event bus does not answer.');
-  if (isSeen && before.bus === 'away' && after.bus === 'here') news.push('The event bus answers again.');
+  const [did, does] = [before, after].map(({ bus }) => bus === 'here' || bus === 'foreign');
+  if (isSeen && did && after.bus === 'away') news.push('The event bus does not answer.');
+  if (isSeen && before.bus === 'away' && does) news.push('The event bus answers again.');
   for (const [name, { state }] of after.parts) {
     const was = before.parts.get(name)?.state;
     if (name === 'event-bus' || was === undefined || was === state) continue;
