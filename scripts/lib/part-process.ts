@@ -96,7 +96,9 @@ export const busFolder = (dataDir: string): string => join(dataDir, 'bus');
 /** The process of another bus, whose edits restart it too. */
 function processOfBus({ folder, main }: OtherBus, { dataDir, production }: Options) {
   const cwd = busFolder(dataDir);
-  return { name: 'event-bus', folder: cwd, main, args: [], watch: production ? undefined : [relative(cwd, folder)] };
+  const watch = production ? undefined : [relative(cwd, folder)];
+  // It may keep its state as JSON, beside its code.
+  return { name: 'event-bus', folder: cwd, main, args: [], watch, sources: /\.[cm]?[jt]s$/ };
 }
 
 /**

@@ -37,6 +37,8 @@ export type PartSpec = {
   env: NodeJS.ProcessEnv;
   /** Folders, relative to `folder`, whose edits restart the part; none: no watching. */
   watch?: string[];
+  /** The names of the files in them that count; none: those that our parts have. */
+  sources?: RegExp;
   /** Only lines of output that match are told; none: all. */
   tells?: RegExp;
   /** A line of output that matches says that the process is of no use until it is started again: it is killed. */
@@ -248,7 +250,7 @@ export function supervise(spec: PartSpec, tell: Tell) {
       starts = 0;
       forget();
       const folders = spec.watch?.map((folder) => join(spec.folder, folder)) ?? [];
-      watch ??= watchSources(folders, edited, tell.unwatched);
+      watch ??= watchSources(folders, edited, tell.unwatched, spec.sources);
       launch();
     },
     /** Resolves once no process of the part runs any more: after a graceful shutdown, or after 4 s by SIGKILL. */

@@ -14,8 +14,14 @@ export type Watch = { close(): void };
  * Calls `edited` after a source below `folders` was changed, added or removed. Calls `failed` once, and stops watching,
  * when the system's limit of watches is reached. Paths are taken literally, not as patterns. Each folder is watched
  * singly, which works the same on all systems and costs one watch for each folder.
+ * `sources` matches the names of source files.
  */
-export function watchSources(folders: string[], edited: () => void, failed: (reason: string) => void): Watch {
+export function watchSources(
+  folders: string[],
+  edited: () => void,
+  failed: (reason: string) => void,
+  sources = SOURCE,
+): Watch {
   let watchers: FSWatcher[] = [];
   let timer: NodeJS.Timeout | undefined;
   let known = '';
@@ -32,10 +38,10 @@ export function watchSources(folders: string[], edited: () => void, failed: (rea
   const look = () => {
     const before = watchers;
     watchers = [];
-    const sources = folders.flatMap(visit).join('\n');
+    const found = folders.flatMap(visit).join('\n');
     // New watchers are opened before the old ones are closed, so that no edit is missed.
     for (const watcher of before) watcher.close();
-    return sources;
+    return found;
   };
 
   /** Watches a folder and its subfolders; returns the state of each source. A missing folder has none. */
@@ -45,7 +51,7 @@ export function watchSources(folders: string[], edited: () => void, failed: (rea
       return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
         const path = join(folder, entry.name);
         if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : visit(path);
-        if (!SOURCE.test(entry.name)) return [];
+        if (!sources.test(entry.name)) return [];
         const { mtimeMs, size } = statSync(path);
         return [`${path} ${mtimeMs} ${size}`];
       });

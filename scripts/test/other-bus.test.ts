@@ -63,7 +63,9 @@ test('it is killed, stopped and started like ours, an edit restarts it, and it m
   expect(await checkout.get('event-bus')).toBeUndefined();
   expect(await checkout.run('run/part.ts', ['start', 'event-bus']).exited).toBe(0);
   await until('the bus', () => checkout.get('event-bus'));
-  lay('lessons/3-positions', fakePart('edited'));
+  const keeps =
+    "import { writeFileSync } from 'node:fs'; writeFileSync(import.meta.dirname + '/state.json', String(Date.now()));";
+  lay('lessons/3-positions', keeps + fakePart('edited'));
   await until('the edit', async () => (await checkout.get('event-bus'))?.text === 'edited');
 
   const data = join(checkout.root, '.data', 'lesson-3-positions', 'bus');
@@ -73,6 +75,8 @@ test('it is killed, stopped and started like ours, an edit restarts it, and it m
   expect([await wipe('client'), await wipe('event-bus')]).toEqual([2, 0]);
   expect(readdirSync(data)).toEqual([]);
   await until('another process', async () => ((await checkout.get('event-bus'))?.pid ?? pid) !== pid);
+  // The bus writes a file beside its code: that is no edit.
+  expect(runner.output().match(/edited, restarting/g)).toHaveLength(1);
 });
 
 test('a bus of your own needs nothing but a file, and has data that no other bus has; reset deletes them', async () => {
