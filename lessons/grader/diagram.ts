@@ -31,8 +31,9 @@ export function lanesOf(rows: Row[], graded: string): string[] {
   const called = new Set(requests.filter(({ from }) => from === graded).map(({ to }) => to));
   const callers = requests.map(({ from }) => from).filter((from) => from !== graded && !called.has(from));
   const all = rows.flatMap(({ from, to }) => (to === undefined ? [from] : [from, to]));
-  const others = all.filter((lane) => lane !== graded && !callers.includes(lane)).sort();
-  return [...new Set([...callers, graded, ...others])];
+  // A bus before a service is both, and stands on the right.
+  const others = all.filter((lane) => lane !== graded && (lane === 'bus' || !callers.includes(lane))).sort();
+  return [...new Set([...callers.filter((lane) => lane !== 'bus'), graded, ...others])];
 }
 
 /** The most rows that are drawn. Of a longer run its begin and its end are, and what is about the marked events. */

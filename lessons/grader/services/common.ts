@@ -22,6 +22,7 @@ const UNKNOWN: Event[] = [
 export function robust({ part, prepare, works, routes }: Subject & { routes: string[] }): Check {
   return {
     name: 'robust',
+    scene: 'calm',
     part,
     step: 1,
     title: 'types that it does not know are answered with a 2xx, bodies that are no JSON with a 4xx, and it lives on',
@@ -50,6 +51,7 @@ export function robust({ part, prepare, works, routes }: Subject & { routes: str
 export function withoutIds({ part, prepare, works, taken }: Subject & { taken: string[] }): Check {
   return {
     name: 'no-ids',
+    scene: 'calm',
     part,
     step: 6,
     title: 'an event without its ids is refused with 400, 413 or 422, not with a 5xx, and the next one is taken',
@@ -91,6 +93,7 @@ const ODD: [what: string, data: object][] = [
 export function oddValues({ part, prepare, works, taken }: Subject & { taken: string[] }): Check {
   return {
     name: 'odd',
+    scene: 'calm',
     part,
     step: 6,
     title:

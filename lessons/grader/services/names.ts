@@ -1,6 +1,39 @@
 // The names of posts and comments in messages and timelines: their ids are random, what they say is not.
 import type { Event } from '../events.ts';
 
+/**
+ * The checks of a scene share a program, and each speaks of post-1 and comment-1: the program gets other numbers. What belongs
+ * to another check has no name here.
+ */
+export class Names {
+  #base: number;
+
+  constructor(check: number) {
+    this.#base = check * RANGE;
+  }
+
+  /** The same for the program. */
+  encode<T>(value: T): T {
+    return this.#replace(value, (n) => n + this.#base);
+  }
+
+  /** What the program has said, for the check. */
+  decode<T>(value: T): T {
+    return this.#replace(value, (n) => (n > this.#base && n <= this.#base + RANGE ? n - this.#base : undefined));
+  }
+
+  #replace<T>(value: T, numberOf: (n: number) => number | undefined): T {
+    const text = JSON.stringify(value)?.replace(/\b(post|comment)-(\d{1,6})\b/g, (_, kind, n) => {
+      const number = numberOf(Number(n));
+      return number === undefined ? `other-${kind}` : `${kind}-${number}`;
+    });
+    return text === undefined ? value : JSON.parse(text);
+  }
+}
+
+/** The numbers of one check. */
+const RANGE = 100;
+
 type Data = { id?: unknown; postId?: unknown; title?: unknown; content?: unknown; status?: unknown };
 
 export const dataOf = (event: unknown): Data => ((event as Event | undefined)?.data ?? {}) as Data;

@@ -97,6 +97,7 @@ export function outboxChecks(writer: Writer): Check[] {
   return [
     {
       name: 'outbox-away',
+      scene: 'calm',
       part,
       step: 5,
       title: `${type} is published, though the bus was away, answered 500 or hung when the change was made`,
@@ -123,6 +124,7 @@ export function outboxChecks(writer: Writer): Check[] {
     },
     {
       name: 'outbox-killed',
+      scene: 'kill',
       part,
       step: 5,
       title: `killed between its commit and the publication, ${part} publishes after its restart`,
@@ -146,6 +148,7 @@ export function outboxChecks(writer: Writer): Check[] {
     },
     {
       name: 'outbox-answer',
+      scene: 'calm',
       part,
       step: 5,
       title: writer.mayRepeat

@@ -82,6 +82,7 @@ const works: Works = async (stage, sent) => {
 
 const routes: Check = {
   name: 'routes',
+  scene: 'calm',
   part,
   step: 1,
   title: 'GET /posts shows what PostCreated, CommentCreated and CommentUpdated have said, at once after the 2xx',
@@ -94,6 +95,7 @@ const routes: Check = {
 
 const survives: Check = {
   name: 'kill',
+  scene: 'kill',
   part,
   step: 2,
   title: 'what it has shown is there after kill -9, from its own database or from the log of the bus',
@@ -110,6 +112,7 @@ const survives: Check = {
 
 const catchesUp: Check = {
   name: 'away',
+  scene: 'kill',
   part,
   step: 3,
   title: 'what was published while it was away is shown when it is back',
@@ -129,6 +132,7 @@ const catchesUp: Check = {
 
 const twice: Check = {
   name: 'twice',
+  scene: 'kill',
   part,
   step: 4,
   title: 'an event that comes twice is shown once, also after a restart',
@@ -153,6 +157,7 @@ const twice: Check = {
 
 const order: Check = {
   name: 'order',
+  scene: 'checkpoint',
   part,
   step: 7,
   title: 'a comment may come before its post, a verdict before its comment, and the first verdict stands',
@@ -176,6 +181,7 @@ const order: Check = {
 
 const rebuilt: Check = {
   name: 'rebuild',
+  scene: 'checkpoint',
   part,
   step: 7,
   title: 'it continues after kill -9 from where it was, and rebuilds the same from nothing when its data is lost',

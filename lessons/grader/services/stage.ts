@@ -6,7 +6,7 @@ import { Failed, NotGradable, type Part } from '../check.ts';
 import { type Event, listed } from '../events.ts';
 import type { Program } from '../program.ts';
 import type { Answer, Run } from '../run.ts';
-import { describe, nameOf } from './names.ts';
+import { describe, Names, nameOf } from './names.ts';
 import { checkpointAt, positionOf, StubBus } from './stub-bus.ts';
 
 type Options = {
@@ -28,8 +28,11 @@ export class ServiceStage {
   readonly bus: StubBus;
   /** The number of events that the service has, as the bus knows. */
   position = 0;
+  /** The number of events from before this check. */
+  first = 0;
   #options: Options;
   #noted = '';
+  #checks = 0;
 
   constructor(run: Run, service: Program, bus: StubBus, options: Options) {
     this.run = run;
@@ -38,17 +41,32 @@ export class ServiceStage {
     this.#options = options;
   }
 
-  call(method: 'GET' | 'POST', path: string, body?: string | object, name?: string, shownPath = path) {
-    const text = `${method} ${shownPath}${name ? ` ${name}` : ''}`;
-    const request = { method, path, body: typeof body === 'object' ? JSON.stringify(body) : body };
-    return this.run.request('caller', this.service, request, { text, events: name ? [name] : [] });
+  /** Begins the next check of a scene. */
+  async next(): Promise<void> {
+    const { bus } = this;
+    this.#checks += 1;
+    bus.names = new Names(this.#checks);
+    bus.publications = [];
+    bus.reaction = 'takes';
+    this.#noted = '';
+    await this.deliver();
+    this.first = bus.log.length;
+  }
+
+  async call(method: 'GET' | 'POST', path: string, body?: string | object, name?: string) {
+    const { names } = this.bus;
+    const text = `${method} ${path}${name ? ` ${name}` : ''}`;
+    const sent = typeof body === 'object' ? JSON.stringify(names.encode(body)) : body;
+    const request = { method, path: names.encode(path), body: sent };
+    const answer = await this.run.request('caller', this.service, request, { text, events: name ? [name] : [] });
+    return answer && { ...answer, body: names.decode(answer.body) };
   }
 
   /** Reads JSON from a route of the service. */
-  async read(path: string, shownPath = path): Promise<unknown> {
-    const answer = await this.call('GET', path, undefined, undefined, shownPath);
+  async read(path: string): Promise<unknown> {
+    const answer = await this.call('GET', path);
     if (answer?.status === 200 && answer.body !== undefined) return answer.body;
-    throw new Failed(`GET ${shownPath}`, '200 and JSON', answer?.status === 200 ? 'no JSON' : shown(answer));
+    throw new Failed(`GET ${path}`, '200 and JSON', answer?.status === 200 ? 'no JSON' : shown(answer));
   }
 
   /** Notes what a route has shown, if it is something new, for the report. */
@@ -58,7 +76,7 @@ export class ServiceStage {
     this.#noted = text;
   }
 
-  /** Sends one event once, as the bus does. */
+  /** Sends one event of the log once, as the bus does. */
   push(event: Event): Promise<Answer | undefined> {
     const { isClassic, asksCheckpoint } = this.#options;
     const position = typeof event.position === 'number' ? event.position : undefined;
@@ -68,7 +86,8 @@ export class ServiceStage {
         : {};
     const { id, position: _, ...plain } = event;
     const body = JSON.stringify(isClassic ? plain : event);
-    const told = { text: `POST /events ${describe(event)}`, events: [nameOf(event)] };
+    const named = this.bus.names.decode(event);
+    const told = { text: `POST /events ${describe(named)}`, events: [nameOf(named)] };
     return this.run.request('bus', this.service, { method: 'POST', path: '/events', body, headers }, told);
   }
 
@@ -82,9 +101,9 @@ export class ServiceStage {
         this.position += 1;
         attempt = 1;
       } else if (attempt === ATTEMPTS) {
-        throw new Failed(`POST /events ${describe(event)}`, 'any 2xx', `${shown(answer)}, again and again`, [
-          nameOf(event),
-        ]);
+        const named = this.bus.names.decode(event);
+        const seen = `${shown(answer)}, again and again`;
+        throw new Failed(`POST /events ${describe(named)}`, 'any 2xx', seen, [nameOf(named)]);
       } else {
         attempt += 1;
         await delay(PAUSE);
@@ -122,6 +141,7 @@ export class ServiceStage {
   async restart(): Promise<void> {
     const { part } = this.service;
     this.run.recorder.event('start', part, 'starts again');
+    this.bus.readable = this.bus.log.length;
     await this.service.start().catch((error) => {
       if (!(error instanceof NotGradable)) throw error;
       const sent = 'kill -9, then the same command again';
@@ -143,14 +163,21 @@ export const isSuccess = ({ status }: Answer): boolean => status >= 200 && statu
 /** An answer in a message. */
 export const shown = (answer: Answer | undefined): string => (answer ? `answered ${answer.status}` : 'no answer');
 
-/** Starts a service with a bus before it. */
+/** Starts a service with a bus before it, or goes on with those that the check before has left. */
 export async function startService(run: Run, part: Part, options: Options = {}): Promise<ServiceStage> {
+  const kept = run.kept as ServiceStage | undefined;
+  if (kept) {
+    await kept.next();
+    return kept;
+  }
   const bus = new StubBus(run, part, options.isClassic ?? false);
   for (const event of options.history ?? []) bus.append(event);
+  bus.readable = bus.log.length;
   const service = await run.program(part, { EVENT_BUS_URL: await bus.listen() });
   const stage = new ServiceStage(run, service, bus, options);
   run.recorder.event('start', part, 'starts');
   await service.start();
   if (options.asksCheckpoint) await stage.ask();
+  run.kept = stage;
   return stage;
 }

@@ -4,7 +4,7 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Event } from '../events.ts';
 import { parseJson, type Run } from '../run.ts';
-import { describe, nameOf } from './names.ts';
+import { describe, Names, nameOf } from './names.ts';
 
 /** The reaction to a publication: stored; 500; no answer; no connection; stored, but the answer is lost. */
 export type Reaction = 'takes' | 'refuses' | 'hangs' | 'is away' | 'loses the answer';
@@ -25,8 +25,11 @@ export function positionOf(checkpoint: unknown): number | undefined {
 export class StubBus {
   /** All events, as they are delivered and as `GET /events` answers them. */
   readonly log: Event[] = [];
-  /** All attempts to publish, whatever the reaction was. */
-  readonly publications: Event[] = [];
+  /** All attempts to publish in this check, whatever the reaction was. */
+  publications: Event[] = [];
+  names = new Names(0);
+  /** The number of events that `GET /events` answers: later ones only come by deliveries, whenever the log is read. */
+  readable = 0;
   #run: Run;
   #party: string;
   #isClassic: boolean;
@@ -75,8 +78,13 @@ export class StubBus {
     return this.#held.size > 0;
   }
 
-  /** Stores an event. One whose id is in the log already is not stored again, except by a classic bus. */
+  /** Stores an event of the check, and returns it as it is delivered. */
   append(event: Event): Event {
+    return this.#store(this.names.encode(event));
+  }
+
+  /** One whose id is in the log already is not stored again, except by a classic bus. */
+  #store(event: Event): Event {
     const id = event.id ?? `event-${this.log.length + 1}`;
     const earlier = this.#isClassic ? undefined : this.log.find((stored) => stored.id === id);
     if (earlier) return earlier;
@@ -87,7 +95,7 @@ export class StubBus {
 
   /** The stored events of a type, by their names. */
   stored(type: string): string[] {
-    return this.log.filter((event) => event.type === type).map(nameOf);
+    return this.log.filter((event) => event.type === type).map((event) => nameOf(this.names.decode(event)));
   }
 
   #serve(request: http.IncomingMessage, response: http.ServerResponse): void {
@@ -99,28 +107,29 @@ export class StubBus {
       const path = request.url?.split('?')[0];
       if (path !== '/events') answer(response, 404, {});
       else if (request.method === 'POST') this.#take(Buffer.concat(chunks).toString(), response);
-      else if (request.method === 'GET') answer(response, 200, this.log);
+      else if (request.method === 'GET') answer(response, 200, this.log.slice(0, this.readable));
       else answer(response, 405, {});
     });
   }
 
   #take(text: string, response: http.ServerResponse): void {
     const { recorder } = this.#run;
-    const event = parseJson(text) as Event | undefined;
+    const given = parseJson(text) as Event | undefined;
+    const event = this.names.decode(given);
     const name = nameOf(event);
     const number = recorder.request(this.#party, 'bus', `POST /events ${describe(event)}`, [name]);
     const reply = (status: number, body: unknown) => {
       recorder.answer(number, String(status));
       answer(response, status, body);
     };
-    if (typeof event?.type !== 'string') {
+    if (typeof given?.type !== 'string' || !event) {
       reply(400, { error: 'An event must be a JSON object with a type.' });
       return;
     }
     this.publications.push(event);
     this.#run.progress += 1;
     const reaction = this.#reaction;
-    if (reaction === 'takes' || reaction === 'loses the answer') this.append(event);
+    if (reaction === 'takes' || reaction === 'loses the answer') this.#store(given);
     response.on('close', () => recorder.answer(number, 'no answer', 'no answer'));
     if (reaction === 'takes') reply(200, { status: 'OK' });
     else if (reaction === 'refuses') reply(500, {});

@@ -1,0 +1,54 @@
+// The grader as a bus before our services and before the naive ones.
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import type { Part } from '../check.ts';
+import { grade, type Result, standing } from '../grade.ts';
+import { renderReport, reportOf } from '../report.ts';
+import { serviceChecks } from '../services/checks.ts';
+
+const root = join(import.meta.dirname, '../../..');
+
+/** Grades one service, by the checks up to this step. */
+async function gradeService(part: Part, file: string, upTo = 7): Promise<Result[]> {
+  const checks = serviceChecks.filter((check) => check.part === part && check.step <= upTo);
+  const commands = { [part]: ['node', file] };
+  const results: Result[] = [];
+  const { signal } = new AbortController();
+  for await (const result of grade(checks, { commands, isShort: true, signal })) results.push(result);
+  return results;
+}
+
+const failures = (results: Result[]) =>
+  results.filter(({ outcome }) => outcome === 'failed').map(({ check, failure }) => [check.name, failure?.failed.seen]);
+
+test.each(['posts', 'comments', 'query', 'moderation'] as const)(
+  'our %s keeps every rule of every step',
+  async (part) => {
+    const results = await gradeService(part, join(root, part, 'src/main.ts'));
+    expect(failures(results)).toEqual([]);
+    expect(standing(results)).toBe(7);
+  },
+);
+
+test.each([
+  ['posts', 1, ['kill', 'nothing']],
+  ['comments', 1, ['kill', 'nothing']],
+  ['query', 3, ['twice', 'comment-1 pending is there twice']],
+  ['moderation', 5, ['no-ids', 'answered 200']],
+] as const)('the naive %s stands on step %i', async (part, step, failure) => {
+  const results = await gradeService(part, join(root, 'bench/naive', `${part}.ts`), step + 1);
+  expect(standing(results)).toBe(step);
+  expect(failures(results)[0]).toEqual(failure);
+});
+
+test('a fault that is found again gives the same report, which marks the event that came twice', async () => {
+  const report = async () => {
+    const results = await gradeService('query', join(root, 'bench/naive/query.ts'), 4);
+    return renderReport(reportOf(['--query', 'node query.ts'], results, ['', '4 of 5 checks passed.']));
+  };
+  const html = await report();
+  expect(await report()).toBe(html);
+  expect(html).toContain('<strong>Step 4: query: an event that comes twice is shown once');
+  expect(html).toContain('comment-1 pending is there twice');
+  expect(html).toMatch(/class="band"/);
+});
