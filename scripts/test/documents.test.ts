@@ -37,6 +37,16 @@ test.each(documents)('every link in %s leads to a file, and to a heading in it',
   expect(links.filter((link) => leadsNowhere(file, link))).toEqual([]);
 });
 
+test('every program that a document runs by its path from the root is there', () => {
+  const lines = documents.flatMap((file) => [
+    ...readFileSync(join(root, file), 'utf8').matchAll(/^```\n([\s\S]*?)^```$/gm),
+  ]);
+  const run = /^(?:\w+=\S+ )*(?:python3|go run|java|(?:npx )?node) (\w\S+)/gm;
+  const paths = lines.flatMap(([, block = '']) => [...block.matchAll(run)].map(([, path = '']) => path));
+  expect(paths).toContain('lessons/other-languages/moderation.py');
+  expect(paths.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+});
+
 describe('docs/patterns.md', () => {
   const [, ...patterns] = readFileSync(join(root, 'docs/patterns.md'), 'utf8').split(/^## /m);
 
