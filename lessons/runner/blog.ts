@@ -95,8 +95,8 @@ export async function createBlog(step: Step, folder: string, env: NodeJS.Process
 
     /** Waits until a condition holds. */
     async until(what: string, check: () => Promise<boolean> | boolean): Promise<void> {
-      for (const end = Date.now() + 20_000; !(await check()); await pause(30))
-        if (Date.now() > end) throw new Error(`${step.folder}: ${what}: not within 20 seconds`);
+      for (const end = Date.now() + 60_000; !(await check()); await pause(30))
+        if (Date.now() > end) throw new Error(`${step.folder}: ${what}: not within a minute`);
     },
   };
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { HOST, root } from '../../scripts/lib/part-process.ts';
+import { answers, whyTaken } from '../../scripts/lib/port-use.ts';
 
 const endWithParent = pathToFileURL(join(root, 'scripts', 'lib', 'end-with-parent.ts')).href;
 
@@ -35,9 +36,11 @@ export function createProgram(name: string, file: string, port: number, folder: 
     port,
     folder,
 
-    /** Starts the process; resolves once it answers requests. */
+    /** Starts the process; resolves once it listens. */
     async start(): Promise<void> {
+      const taken = await whyTaken(port);
       if (isOver) throw new Error(`${file} is not started any more: the lesson is over`);
+      if (taken) throw new NotStarted(`${file} was to listen on port ${port}, which is ${taken}: try again.`);
       mkdirSync(folder, { recursive: true });
       output = '';
       const started = fork(join(root, file), [], {
@@ -60,12 +63,10 @@ export function createProgram(name: string, file: string, port: number, folder: 
         });
       }
       const hasEnded = () => child !== started || started.exitCode !== null || started.signalCode !== null;
-      while (!(await answers(port))) {
+      while (!(await answers(port, HOST))) {
         if (hasEnded()) throw new NotStarted(`${file} ended before it listened on port ${port}: ${reasonIn(output)}`);
-        await pause(20);
+        await pause(40);
       }
-      // Another program could have answered at this port.
-      if (hasEnded()) throw new NotStarted(`${file} could not listen on port ${port}: ${reasonIn(output)}`);
     },
 
     /** Ends the process at once, as `kill -9` does. */
@@ -82,16 +83,6 @@ export function createProgram(name: string, file: string, port: number, folder: 
         ? `${file} ended by itself: ${reasonIn(output)}`
         : undefined,
   };
-}
-
-async function answers(port: number): Promise<boolean> {
-  return fetch(`http://${HOST}:${port}/`).then(
-    async (answer) => {
-      await answer.arrayBuffer();
-      return true;
-    },
-    () => false,
-  );
 }
 
 /** The line of a program's output that names the error. */
