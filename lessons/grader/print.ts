@@ -6,36 +6,33 @@ import { type Failure, type Result, standing } from './grade.ts';
 const stepOf = (number: number) => STEPS.find((step) => step.number === number);
 
 /**
- * Prints results as they come: a line each, the first failure in full. Checks of one step that are left out because of earlier
- * ones share a line.
+ * Prints results as they come: a line each, the first failure in full. Checks that are left out because of earlier ones share a
+ * line.
  */
 export function createPrinter(parts: Part[], print: (line: string) => void) {
   let isFirst = true;
   let left: Check[] = [];
 
   function flush(): void {
-    const [first] = left;
-    if (first)
-      print(`left out ${placeOf(first)}${counted(left.length, 'check')}, because of a check above that failed`);
+    const [first, last] = [left[0]?.step, left.at(-1)?.step];
+    const steps = first === last ? `step ${first}` : `steps ${first} to ${last}`;
+    if (left.length > 0) print(`left out ${steps}: ${counted(left.length, 'check')}, because of one above that failed`);
     left = [];
   }
 
-  /** `step 3  bus: `; one part alone need not be named. */
-  const placeOf = ({ step, part }: Check) => `step ${step}  ${parts.length > 1 ? `${part}: ` : ''}`;
-
   return {
     add({ check, outcome, failure }: Result): void {
-      const [first] = left;
       if (outcome === 'left out') {
-        if (first && placeOf(first) !== placeOf(check)) flush();
         left.push(check);
         return;
       }
       flush();
-      print(`${outcome === 'passed' ? 'passed  ' : 'FAILED  '} ${placeOf(check)}${check.title}`);
-      if (failure)
-        for (const line of isFirst ? inFull(check, failure) : [`seen: ${failure.failed.seen}`]) print(INDENT + line);
-      if (failure) isFirst = false;
+      const who = parts.length > 1 ? `${check.part}: ` : '';
+      print(`${outcome === 'passed' ? 'passed  ' : 'FAILED  '} step ${check.step}  ${who}${check.title}`);
+      if (!failure) return;
+      const lines = isFirst ? inFull(check, failure) : [`seen: ${failure.failed.seen}`];
+      for (const line of lines) print(INDENT + line);
+      isFirst = false;
     },
     flush,
   };

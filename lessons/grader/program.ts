@@ -121,10 +121,8 @@ export class Program {
       if (this.ended === undefined && patience.isOver()) {
         const isElsewhere = isListening(this.pids());
         await this.kill();
-        const where = isElsewhere
-          ? 'listens, but not on 127.0.0.1 and the port in PORT'
-          : 'does not listen on its PORT';
-        throw new NotGradable(`The ${part} runs, but it ${where}.`);
+        const does = isElsewhere ? 'listens elsewhere' : 'does not listen';
+        throw new NotGradable(`The ${part} runs, but ${does}: it must listen on 127.0.0.1 and the port in PORT.`);
       }
       await delay(20);
     }
@@ -180,7 +178,7 @@ function reasonOf({ code, message }: NodeJS.ErrnoException, program: string): st
 const TICK = 100;
 const IDLE_TICKS = 60;
 /** The longest wait without progress, however busy the programs are, in milliseconds. */
-const LONGEST = 60_000;
+const LONGEST = 30_000;
 
 /**
  * The end of waiting for something that never comes: six seconds in which the programs were idle. Time in which they compute,

@@ -143,6 +143,10 @@ export class Run {
     }
     if (settled?.reason?.startsWith('HPE_'))
       throw new Failed(told.text, 'an answer in HTTP', 'an answer that is no HTTP');
+    if (settled?.reason) {
+      await delay(50); // it may be ending just now
+      this.#assertRuns(program);
+    }
     return settled?.answer;
   }
 

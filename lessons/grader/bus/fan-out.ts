@@ -16,7 +16,7 @@ const fanOut: Check = {
   async run(run) {
     const stage = await startBus(run, { subscribers: run.size('subscribers') });
     const keys = await stage.publishAll(stage.posts(run.size('events')));
-    await stage.arrive(`POST /events ${listed(keys)}, one after another`, keys);
+    await stage.arrive(`POST /events ${listed(keys)}`, keys);
   },
 };
 

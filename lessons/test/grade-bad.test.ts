@@ -1,0 +1,123 @@
+// Programs that cannot be graded, or misbehave: one clear line, and nothing is left running.
+import { resolve } from 'node:path';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { parseCommand } from '../grader/command.ts';
+import { parseOptions } from '../grader/options.ts';
+import { type Graded, grade, program } from './grading.ts';
+
+const programs: ReturnType<typeof program>[] = [];
+afterEach(() => {
+  for (const { remove } of programs.splice(0)) remove();
+});
+
+const gradeCode = (code: string, ...more: Parameters<typeof grade>[0]): Promise<Graded> => {
+  const one = program(code);
+  programs.push(one);
+  return grade(['--short', '--bus', one.command, ...more]);
+};
+
+const server = (answer: string) => `import http from 'node:http';
+http.createServer((req, res) => { ${answer} }).listen(process.env.PORT, '127.0.0.1');`;
+
+describe('a command line that is wrong', () => {
+  test.each([
+    ['an empty command', ['--bus', ''], 'The command is empty.'],
+    ['a quote that does not end', ['--bus', "node 'bus.mjs"], "The command has a ' that does not end: node 'bus.mjs"],
+    ['a pipe', ['--bus', 'cat | node'], "The command is started without a shell, so | has no meaning. Use: sh -c '…'"],
+    ['a folder that does not exist', ['lessons/no-such-step'], 'There is no folder lessons/no-such-step.'],
+    ['nothing to grade', [], 'Name a command or a folder to grade.'],
+  ])('%s is refused with the reason', (_, args, reason) => {
+    expect(() => parseOptions(args)).toThrow(new Error(reason));
+  });
+
+  test('words that name existing files become absolute, and quotes hold words together', () => {
+    const command = `python3 '${import.meta.filename}' package.json no-such-file "a 'b' c" d\\ e`;
+    const words = ['python3', import.meta.filename, resolve('package.json'), 'no-such-file', "a 'b' c", 'd e'];
+    expect(parseCommand(command)).toEqual(words);
+  });
+});
+
+describe('one line on the error output, exit code 2', () => {
+  test('a program that does not exist', async () => {
+    const graded = await grade(['--bus', 'no-such-program bus.py']);
+    const err = ['The bus cannot be started: there is no program no-such-program.'];
+    expect(graded).toEqual({ code: 2, out: [], err, left: [] });
+  });
+
+  test.each([
+    [
+      'one that ends at once, with escape sequences in its last words',
+      `console.error('\\u001b[31mno database'); process.exit(3);`,
+      'The bus ended with code 3 before it listened on its PORT: \\u001b[31mno database',
+    ],
+    [
+      'one that hangs and ignores SIGTERM',
+      `process.on('SIGTERM', () => {}); setInterval(() => {}, 1000);`,
+      'The bus runs, but does not listen: it must listen on 127.0.0.1 and the port in PORT.',
+    ],
+    [
+      'one that listens on another port',
+      `import http from 'node:http'; http.createServer().listen(0, '127.0.0.1');`,
+      'The bus runs, but listens elsewhere: it must listen on 127.0.0.1 and the port in PORT.',
+    ],
+  ])('%s', async (_, code, line) => {
+    expect(await gradeCode(code)).toEqual({ code: 2, out: [], err: [line], left: [] });
+  });
+});
+
+/** The first failure, as it is printed. */
+const firstOf = ({ out }: Graded) =>
+  out
+    .slice(out.findIndex((line) => line.startsWith('FAILED')))
+    .slice(1, 4)
+    .map((line) => line.trim());
+
+describe('a failed check', () => {
+  test.each([
+    ['one that ends at the first request', server('process.exit(7)'), 'it ended by itself, with code 7'],
+    [
+      'one that answers garbage',
+      `import net from 'node:net';
+net.createServer((socket) => socket.end('\\u001b[2Jgarbage\\r\\n\\r\\n').on('error', () => {})).listen(process.env.PORT, '127.0.0.1');`,
+      'an answer that is no HTTP',
+    ],
+    ['one that never answers', server(''), 'no answer'],
+  ])('%s', async (_, code, seen) => {
+    const graded = await gradeCode(code);
+    expect(graded).toMatchObject({ code: 1, err: [], left: [] });
+    expect(firstOf(graded)).toEqual([
+      'sent:     POST /events post-1',
+      expect.stringMatching(/^expected: /),
+      `seen:     ${seen}`,
+    ]);
+    expect(graded.out).toContain('This bus stands before step 1.');
+  });
+
+  test('children that leave the process group end with their program, and its output has no escape sequences', async () => {
+    const code = `import { spawn } from 'node:child_process';
+for (let i = 0; i < 2; i++) spawn('sleep', ['1000'], { detached: true, stdio: 'ignore' }).unref();
+console.log('\\u001b[2J' + 'x'.repeat(3_000_000));
+${server(`res.writeHead(500).end()`)}`;
+    const graded = await gradeCode(code, '--verbose');
+    expect(graded).toMatchObject({ code: 1, err: [], left: [] });
+    const shown = graded.out.filter((line) => line.includes('bus | '));
+    expect(shown[0]).toMatch(/bus \| \\u001b\[2Jx+ …$/);
+    expect(shown.join('').length).toBeLessThan(20_000);
+  });
+});
+
+test('two grades of the same program print the same', async () => {
+  const code = server(`res.statusCode = req.method === 'POST' ? 500 : 404; res.end()`);
+  const [one, two] = [await gradeCode(code), await gradeCode(code)];
+  expect(one.out).toEqual(two.out);
+  expect(firstOf(one)[2]).toBe('seen:     answered 500');
+});
+
+test('Ctrl-C ends the grade and all that it started', async () => {
+  const graded = await grade(
+    ['--bus', 'node lessons/7-replay/bus.ts'],
+    (out, interrupt) => out.includes('passed') && interrupt(),
+  );
+  expect(graded).toMatchObject({ code: 130, err: [], left: [] });
+  expect(graded.out.at(-1)).toBe('SIGINT: stopped.');
+});
