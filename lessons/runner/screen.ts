@@ -13,7 +13,7 @@ export function createScreen(stream: NodeJS.WriteStream) {
     line: (text = '') => void stream.write(`${clear}${text}\n`),
     /** Shows the progress line; on a terminal only. */
     progress(text: string): void {
-      if (stream.isTTY) stream.write(`${clear}${text.slice(0, (stream.columns ?? 80) - 1)}`);
+      if (stream.isTTY) stream.write(`${clear}${text.slice(0, (stream.columns || 80) - 1)}`);
     },
     isLive: stream.isTTY === true,
   };
