@@ -13,8 +13,8 @@ import { type System, startProcess, startSystem } from '../lib/system.ts';
 import { startWriters, type Written, writesOf } from '../lib/writers.ts';
 
 /** The bus's deadline for an answer, and the delay of late messages, in milliseconds. */
-const DEADLINE = 400;
-const HELD = 700;
+const DEADLINE = 1_000;
+const HELD = 1_500;
 
 type Push = { name: string; headers: IncomingHttpHeaders; body: string };
 type Told = { status: number; progress: { checkpoint?: string } };
