@@ -8,12 +8,15 @@ import { blog, media, system } from './page.tsx';
 
 const ODD = [undefined, null, 7, 'text', [], {}, [null], { id: {} }];
 
-/** Yields copies of the value, each with one of its parts replaced by one of the odd values. */
+/**
+ * Yields copies of the value, each with one of its parts replaced by one of the odd values. Of a list the first element is taken
+ * apart: the others are read alike, and replaced as a whole.
+ */
 function* outOfShape(value: unknown): Generator<unknown> {
   yield* ODD;
   if (typeof value !== 'object' || value === null) return;
   for (const [key, part] of Object.entries(value)) {
-    for (const odd of outOfShape(part)) {
+    for (const odd of Array.isArray(value) && key !== '0' ? ODD : outOfShape(part)) {
       yield Array.isArray(value) ? value.with(Number(key), odd) : { ...value, [key]: odd };
     }
   }
