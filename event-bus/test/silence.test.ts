@@ -23,10 +23,10 @@ const crash: Answer = (_push, res) => void res.socket?.resetAndDestroy();
 const close: Answer = (_push, res) => void res.destroy();
 
 describe('an event that a plain subscriber does not answer', () => {
-  test.each<[string, Answer, string, deadline?: number]>([
+  test.each<[string, Answer, string, deadline: number | undefined]>([
     ['hangs', hang, 'no answer in time', 1_500],
-    ['crashes', crash, 'connection reset'],
-    ['closes the connection', close, 'connection reset'],
+    ['crashes', crash, 'connection reset', undefined],
+    ['closes the connection', close, 'connection reset', undefined],
   ])(
     'because it %s on it, while it answers GET, is parked after three tries, and later events are delivered',
     async (_what, how, why, deadline) => {
