@@ -4,7 +4,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
 import { printable } from '@blog/common/core/printable.ts';
 import { STEPS, type Step } from '../../lessons/steps.ts';
-import { root } from './part-process.ts';
+
+const root = join(import.meta.dirname, '..', '..');
 
 export type OtherBus = {
   /** An absolute path, and the same for people: from the root of the checkout if it is in it. */
