@@ -47,8 +47,8 @@ const routes: Check = {
     const stage = await startService(run, part);
     await works(stage, 'deliver');
     for (const event of stage.bus.publications.filter(({ type }) => type === TYPE)) {
-      const { id, postId } = dataOf(event);
-      if (String(id) !== nameOf(event) || String(postId) !== 'post-1')
+      const { id, postId, content } = dataOf(event);
+      if (String(id) !== nameOf(event) || String(postId) !== 'post-1' || content === undefined)
         throw new Failed(`CommentCreated ${nameOf(event)}`, `${TYPE} {id, postId, content, status}`, 'other fields', [
           nameOf(event),
         ]);

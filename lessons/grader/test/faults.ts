@@ -1,4 +1,4 @@
-// The faults of faulty-bus.ts, each with the check of the grader that has to find it. Plain data.
+// The faults of faulty-bus.ts and faulty-moderation.ts, each with the check of the grader that has to find it. Plain data.
 
 /** `isFull`: the fault is so rare that a short run does not show it. */
 export const FAULTS = [
@@ -30,3 +30,12 @@ export const FAULTS = [
   { name: 'ignores the checkpoint', step: 7, check: 'lost-start' },
   { name: 'asks at its start only', step: 7, check: 'lost' },
 ] as const satisfies { name: string; step: number; check: string; isFull?: boolean }[];
+
+/** The faults of faulty-moderation.ts. */
+export const MODERATION_FAULTS = [
+  { name: 'leaves the content out', step: 1, check: 'routes' },
+  { name: 'refuses types that it does not know', step: 1, check: 'robust' },
+  { name: 'judges differently the second time', step: 4, check: 'twice' },
+  { name: 'answers before the bus has the verdict', step: 5, check: 'outbox-away' },
+  { name: 'answers 500 to a poison event', step: 6, check: 'no-ids' },
+] as const satisfies { name: string; step: number; check: string }[];
