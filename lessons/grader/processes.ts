@@ -36,20 +36,21 @@ export function killProcesses(pids: number[]): void {
 }
 
 /**
- * The processor time of these processes so far, with the time that they waited for a processor, in milliseconds; and if one
- * of their threads runs, waits for a processor or waits for the disk at this moment.
+ * The time that these processes have had a processor so far, and that they waited for one, in milliseconds; and if one of
+ * their threads runs, waits for a processor or waits for the disk at this moment.
  */
-export function activityOf(pids: number[]): { spent: number; isActive: boolean } {
-  let spent = 0;
+export function activityOf(pids: number[]): { ran: number; waited: number; isActive: boolean } {
+  const sum = { ran: 0, waited: 0 };
   let isActive = false;
   for (const pid of pids) {
     for (const task of list(`/proc/${pid}/task`)) {
       const [ran = 0, waited = 0] = read(`/proc/${pid}/task/${task}/schedstat`).split(' ').map(Number);
-      spent += (ran + waited) / 1e6;
+      sum.ran += ran / 1e6;
+      sum.waited += waited / 1e6;
       isActive ||= /\) [RD] /.test(read(`/proc/${pid}/task/${task}/stat`));
     }
   }
-  return { spent, isActive };
+  return { ...sum, isActive };
 }
 
 /** Resident memory of these processes in MiB; memory that they share counts once (PSS). */

@@ -177,8 +177,8 @@ function reasonOf({ code, message }: NodeJS.ErrnoException, program: string): st
 /** A tick of the grader in milliseconds, and the number of idle ones after which nothing more is expected. */
 const TICK = 100;
 const IDLE_TICKS = 60;
-/** The longest wait without progress, however busy the programs are, in milliseconds. */
-const LONGEST = 30_000;
+/** The processor time that programs may take without progress, in milliseconds: one that only spins would be waited for for ever. */
+const MOST = 15_000;
 
 /**
  * The end of waiting for something that never comes: six seconds in which the programs were idle. Time in which they compute,
@@ -188,9 +188,9 @@ const LONGEST = 30_000;
 export class Patience {
   #pids: () => number[];
   #idle = 0;
-  #spent = 0;
+  #last = { ran: 0, waited: 0 };
+  #ran = 0;
   #tickAt = performance.now();
-  #since = performance.now();
 
   constructor(pids: () => number[]) {
     this.#pids = pids;
@@ -199,17 +199,21 @@ export class Patience {
   /** There was progress: the wait begins anew. */
   renew(): void {
     this.#idle = 0;
-    this.#since = performance.now();
+    this.#ran = 0;
   }
 
   isOver(): boolean {
     const now = performance.now();
     if (now - this.#tickAt < TICK) return false;
     this.#tickAt = now;
-    const { spent, isActive } = activityOf(this.#pids());
+    const { ran, waited, isActive } = activityOf(this.#pids());
+    // Less than before: a process has ended, with its times.
+    const [ranNow, waitedNow] = [Math.max(0, ran - this.#last.ran), Math.max(0, waited - this.#last.waited)];
+    // The first look finds all that they have done before.
+    if (this.#last.ran > 0) this.#ran += ranNow;
+    this.#last = { ran, waited };
     // A retry now and then takes a few milliseconds.
-    if (!isActive && spent - this.#spent < TICK / 5) this.#idle += 1;
-    this.#spent = spent;
-    return this.#idle >= IDLE_TICKS || now - this.#since > LONGEST;
+    if (!isActive && ranNow + waitedNow < TICK / 5) this.#idle += 1;
+    return this.#idle >= IDLE_TICKS || this.#ran > MOST;
   }
 }

@@ -162,7 +162,18 @@ export class Run {
 type Sent = { method: string; body?: string; headers?: http.OutgoingHttpHeaders; agent?: http.Agent };
 
 /** Sends a request on a connection of its own, unless an agent is given. */
-function send(url: string, { method, body, headers, agent }: Sent): { promise: Promise<Answer>; cancel(): void } {
+function send(url: string, sent: Sent): { promise: Promise<Answer>; cancel(): void } {
+  let last = sendOnce(url, sent);
+  const promise = last.promise.catch((error) => {
+    // The server closed the idle connection just when this request was written to it, as it may (RFC 9112 §9.5).
+    if (!last.request.reusedSocket || error.code !== 'ECONNRESET') throw error;
+    last = sendOnce(url, { ...sent, agent: undefined });
+    return last.promise;
+  });
+  return { promise, cancel: () => last.request.destroy() };
+}
+
+function sendOnce(url: string, { method, body, headers, agent }: Sent) {
   const type =
     body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
   const request = http.request(url, { method, agent: agent ?? false, headers: { ...type, ...headers } });
@@ -184,7 +195,7 @@ function send(url: string, { method, body, headers, agent }: Sent): { promise: P
     });
     request.end(body);
   });
-  return { promise, cancel: () => request.destroy() };
+  return { promise, request };
 }
 
 export function parseJson(text: string): unknown {
