@@ -51,7 +51,9 @@ function withoutRepetition(entries: Entry[]): Entry[] {
   const kept: Entry[] = [];
   for (let i = 0; i < entries.length; i += 1) {
     const [a, b, c, d] = [kept.at(-2), kept.at(-1), entries[i], entries[i + 1]];
-    if (a && b && c && d && a.kind === 'request' && isSame(a, c) && isSame(b, d)) i += 1;
+    // An event that was taken twice is no retry: it may be what the report is about.
+    const isRetry = b?.kind === 'no answer' || !/^2/.test(b?.text ?? '') || keysOf(b as Entry).length === 0;
+    if (isRetry && a && b && c && d && a.kind === 'request' && isSame(a, c) && isSame(b, d)) i += 1;
     else if (c) kept.push(c);
   }
   return kept;
