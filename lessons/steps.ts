@@ -9,7 +9,7 @@ export type Step = {
   adds: string;
   /** The fault that `npm run lesson` injects: this step survives it, the step before does not. */
   break: string;
-  /** A sentence: what the step before cannot do. Empty for the first step. */
+  /** A sentence: what the step before cannot do, of its bus and its services together. Empty for the first step. */
   before: string;
   /** What to type, with our services on the bus of the step before (`npm start -- --bus FOLDER`), to see it there. */
   try: string;
@@ -31,7 +31,7 @@ export const STEPS: Step[] = [
     title: 'a log on disk',
     adds: 'events are appended to a file and flushed before the answer; a late reader reads it',
     break: 'the bus restarts, then query: the history is gone',
-    before: 'This bus keeps no event: after it has sent one, nobody can read it again.',
+    before: 'No event is kept: after the bus has sent one, nobody can read it again.',
     try: 'Write a post, then type `wipe query`: the post is gone from the page.',
   },
   {
@@ -40,7 +40,7 @@ export const STEPS: Step[] = [
     title: 'a position for each subscriber',
     adds: 'one loop for each subscriber, which retries with backoff and jitter',
     break: 'a service is away for ten seconds: it never hears',
-    before: 'This bus sends each event once: a service that is away at that moment never gets it.',
+    before: 'Each event is sent once: a service that is away at that moment never gets it.',
     try: 'Our services read the log when they start. Leave moderation out (`--without moderation`), run `npx node bench/naive/moderation.ts` in another terminal, end it, comment, run it again: the comment stays pending.',
   },
   {
@@ -49,7 +49,7 @@ export const STEPS: Step[] = [
     title: 'each event once',
     adds: 'ids, by which the bus and its subscribers recognise an event; a consumer that is idempotent',
     break: 'the bus dies between push and position: a comment shows twice',
-    before: 'This bus does not recognise an event that it has: one that is published twice is in the log twice.',
+    before: 'An event that comes twice is not recognised: one that is published twice is in the log twice.',
     try: 'Publish the same event twice with curl, then read the log.',
   },
   {
@@ -58,8 +58,7 @@ export const STEPS: Step[] = [
     title: 'an outbox',
     adds: 'the change and its event are stored in one transaction, and a relay publishes the event afterwards',
     break: 'posts dies between its database and the bus: a post that nobody hears of',
-    before:
-      'With this bus alone, a service that dies between storing a post and publishing it leaves one that nobody hears of.',
+    before: 'A service that dies between storing a post and publishing it leaves one that nobody hears of.',
     try: 'Our posts has an outbox: type `stop event-bus`, write a post, type `start event-bus`, and the post comes.',
   },
   {
@@ -68,7 +67,7 @@ export const STEPS: Step[] = [
     title: 'dead letters',
     adds: 'an event that a subscriber refuses is put aside, shown, and can be sent again',
     break: 'one poison event: everything behind it waits for ever',
-    before: 'This bus repeats an event until it is taken: one that a service refuses for ever blocks all behind it.',
+    before: 'An event is repeated until it is taken: one that a service refuses for ever blocks all behind it.',
     try: 'Publish a PostCreated without an id with curl, then write a post: it never comes.',
   },
   {
@@ -77,7 +76,7 @@ export const STEPS: Step[] = [
     title: 'ordering and replay',
     adds: 'subscribers say where they stand; a lost read model is rebuilt; the first verdict stands',
     break: "a late and a repeated verdict, and then query's database is lost",
-    before: 'This bus trusts its own positions: a service that lost its database does not get the events again.',
+    before: 'The bus trusts its own positions: a service that lost its database does not get the events again.',
     try: 'Our query reads the whole log when it starts, so `wipe query` loses nothing: `npm run lesson -- 7` shows it with the query of this step.',
   },
   {
@@ -86,7 +85,7 @@ export const STEPS: Step[] = [
     title: 'hand it to an engine',
     adds: 'the same contract on NATS JetStream: what one no longer writes, and what one still must',
     break: 'the machine with the log is lost',
-    before: 'This bus has its log on one disk: if the disk is lost, so is every event.',
+    before: 'The log is on one disk: if the disk is lost, so is every event.',
     try: 'Type `wipe event-bus`, then write a post: the log is gone, and query waits for the next event of the one that it knows.',
   },
 ];

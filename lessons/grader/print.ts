@@ -59,7 +59,7 @@ const inWords = (plan: Plan): string =>
 export function summaryOf(parts: Part[], results: Result[]): string[] {
   const stands = stepOf(standing(results));
   const isOne = parts.length === 1;
-  const own = isOne ? `This ${parts[0]} stands` : `${parts.join(', ')} stand together`;
+  const own = isOne ? `${parts[0] === 'bus' ? 'This bus' : parts[0]} stands` : `${parts.join(', ')} stand together`;
   const place = stands ? `${own} on step ${stands.number}, ${stands.title}: ${stands.adds}.` : `${own} before step 1.`;
   const passed = results.filter(({ outcome }) => outcome === 'passed').length;
   const lines = ['', `${passed} of ${counted(results.length, 'check')} passed.`, place];
@@ -70,7 +70,7 @@ export function summaryOf(parts: Part[], results: Result[]): string[] {
     const part = between.number === 5 && isOne && parts[0] === 'bus' ? ' It is about posts: grade --posts.' : '';
     lines.push(`Step ${between.number}, ${between.title}, asks nothing new of ${parts.join(', ')}.${part}`);
   }
-  if (!next) return [...lines, 'Every rule of the stairs that is about it is kept.'];
+  if (!next) return [...lines, `Every rule about ${parts.join(', ')} is kept.`];
   return [
     ...lines,
     `Next is step ${next.number}, ${next.title}: ${next.adds}.`,

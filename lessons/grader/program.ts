@@ -63,7 +63,7 @@ export class Program {
    * @throws NotGradable if it ends before, or does not listen there
    */
   async start(): Promise<void> {
-    const { part, words, folder, port, env, show } = this.#options;
+    const { words, folder, port, env, show } = this.#options;
     const kept = Object.entries(process.env).filter(([name]) => !REMOVED.test(name));
     // `node` is the one that this project runs on.
     const path = [dirname(process.execPath), process.env.PATH].join(delimiter);
@@ -103,17 +103,22 @@ export class Program {
       });
     }
     await this.#listens();
-    if (failure) throw new NotGradable(`The ${part} cannot be started: ${reasonOf(failure, program)}.`);
+    if (failure) throw new NotGradable(`${this.#title} cannot be started: ${reasonOf(failure, program)}.`);
     if (this.ended !== undefined) {
       await delay(50); // its last line may still be in the pipe
       const said = this.#lastLine && `: ${this.#lastLine}`;
-      throw new NotGradable(`The ${part} ended ${this.ended} before it listened on its PORT${said}`);
+      throw new NotGradable(`${this.#title} ended ${this.ended} before it listened on its PORT${said}`);
     }
+  }
+
+  /** Its name at the begin of a sentence. */
+  get #title(): string {
+    return this.part === 'bus' ? 'The bus' : this.part;
   }
 
   /** Resolves once the port answers, or the program has ended. */
   async #listens(): Promise<void> {
-    const { part, port, signal } = this.#options;
+    const { port, signal } = this.#options;
     const patience = new Patience(() => this.pids());
     while (this.ended === undefined) {
       signal.throwIfAborted();
@@ -122,7 +127,7 @@ export class Program {
         const isElsewhere = isListening(this.pids());
         await this.kill();
         const does = isElsewhere ? 'listens elsewhere' : 'does not listen';
-        throw new NotGradable(`The ${part} runs, but ${does}: it must listen on 127.0.0.1 and the port in PORT.`);
+        throw new NotGradable(`${this.#title} runs, but ${does}: it must listen on 127.0.0.1 and the port in PORT.`);
       }
       await delay(20);
     }

@@ -111,7 +111,7 @@ export class Run {
     if (ended === undefined) return;
     this.recorder.event('end', part, `ended ${ended}`);
     const last = this.recorder.entries.findLast(({ kind, to }) => kind === 'request' && to === part);
-    throw new Failed(last?.text ?? 'nothing yet', `the ${part} goes on running`, `it ended by itself, ${ended}`);
+    throw new Failed(last?.text ?? 'nothing yet', 'it goes on running', `it ended by itself, ${ended}`);
   }
 
   /** One request to a program, as this party; undefined if there is no answer that can be read. */
