@@ -74,7 +74,7 @@ export const STEPS: Step[] = [
     number: 7,
     folder: 'lessons/7-replay',
     title: 'ordering and replay',
-    adds: 'subscribers say where they stand; a lost read model is rebuilt; the first verdict stands',
+    adds: 'subscribers name their checkpoint; a lost read model is rebuilt; the first verdict stands',
     break: "a late and a repeated verdict, and then query's database is lost",
     before: 'The bus trusts its own positions: a service that lost its database does not get the events again.',
     try: 'Our query reads the whole log when it starts, so `wipe query` loses nothing: `npm run lesson -- 7` shows it with the query of this step.',

@@ -2,8 +2,8 @@
 import express from 'express';
 
 const { PORT = 4005, SUBSCRIBERS } = process.env;
-const ours = [4000, 4001, 4002, 4003].map((port) => `http://localhost:${port}/events`);
-const subscribers = new Set(SUBSCRIBERS?.split(',') ?? ours);
+const ourServices = [4000, 4001, 4002, 4003].map((port) => `http://localhost:${port}/events`);
+const subscribers = new Set(SUBSCRIBERS?.split(',') ?? ourServices);
 
 type Event = { type: string; data?: unknown };
 
@@ -23,7 +23,7 @@ app.post('/events', (req, res) => {
 async function push(url: string, event: Event) {
   const headers = { 'Content-Type': 'application/json' };
   const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(event) });
-  await answer.body?.cancel(); // nobody reads it
+  await answer.body?.cancel(); // only the status counts
 }
 
 app.listen(Number(PORT), '127.0.0.1');

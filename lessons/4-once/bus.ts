@@ -7,8 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import express from 'express';
 
 const { PORT = 4005, SUBSCRIBERS, DATA_DIR = import.meta.dirname, DELIVERY_TIMEOUT_MS = 5_000 } = process.env;
-const ours = [4000, 4001, 4002, 4003].map((port) => `http://localhost:${port}/events`);
-const subscribers = new Set(SUBSCRIBERS?.split(',') ?? ours);
+const ourServices = [4000, 4001, 4002, 4003].map((port) => `http://localhost:${port}/events`);
+const subscribers = new Set(SUBSCRIBERS?.split(',') ?? ourServices);
 
 type Event = { id: string; type: string; data?: unknown };
 const file = join(DATA_DIR, 'log.ndjson'); // one event a line, in the order in which they came
@@ -97,13 +97,14 @@ async function deliver(url: string) {
     }
   }
 }
-/** A subscriber that hangs is away, too; and the answer of another address is not the subscriber's. */
+
+/** Limits of a request: a subscriber that hangs counts as away, and a redirect is no 2xx. */
 const limits = () => ({ signal: AbortSignal.timeout(Number(DELIVERY_TIMEOUT_MS)), redirect: 'manual' as const });
 
 async function push(url: string, event: Event) {
   const headers = { 'Content-Type': 'application/json' };
   const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(event), ...limits() });
-  await answer.body?.cancel(); // nobody reads it
+  await answer.body?.cancel(); // only the status counts
   if (!answer.ok) throw new Error(`${url} answered ${answer.status}`);
 }
 

@@ -7,8 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import express from 'express';
 
 const { PORT = 4005, SUBSCRIBERS, DATA_DIR = import.meta.dirname, DELIVERY_TIMEOUT_MS = 5_000 } = process.env;
-const ours = [4000, 4001, 4002, 4003].map((port) => `http://localhost:${port}/events`);
-const subscribers = new Set(SUBSCRIBERS?.split(',') ?? ours);
+const ourServices = [4000, 4001, 4002, 4003].map((port) => `http://localhost:${port}/events`);
+const subscribers = new Set(SUBSCRIBERS?.split(',') ?? ourServices);
 
 type Event = { id: string; type: string; data?: unknown };
 const file = join(DATA_DIR, 'log.ndjson'); // one event a line, in the order in which they came
@@ -81,7 +81,7 @@ app.get('/dead-letters', (_req, res) => {
   res.send(state.deadLetters.map(({ position, ...letter }) => ({ ...letter, event: log[position] })));
 });
 
-/** For a person who has mended the subscriber. */
+/** Sends a dead letter again, once a person has mended the subscriber. */
 app.post('/dead-letters/:id/redeliver', async (req, res) => {
   const letter = state.deadLetters.find(({ id }) => id === req.params.id);
   if (!letter) {
@@ -99,7 +99,7 @@ app.post('/dead-letters/:id/redeliver', async (req, res) => {
   res.send({ status: 'OK' });
 });
 
-/** These say that the event is bad. No answer, or a 500, says that the subscriber is: it may take the event later. */
+/** Statuses of a bad event. No answer, or a 500, means a subscriber in trouble: it may take the event later. */
 const REFUSALS: unknown[] = [400, 413, 422];
 
 /** Sends the log to one subscriber, in order. Each has a loop of its own: one that is away, or slow, delays no other. */
@@ -129,13 +129,14 @@ async function deliver(url: string) {
     }
   }
 }
-/** A subscriber that hangs is away, too; and the answer of another address is not the subscriber's. */
+
+/** Limits of a request: a subscriber that hangs counts as away, and a redirect is no 2xx. */
 const limits = () => ({ signal: AbortSignal.timeout(Number(DELIVERY_TIMEOUT_MS)), redirect: 'manual' as const });
 
 async function push(url: string, event: Event) {
   const headers = { 'Content-Type': 'application/json' };
   const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(event), ...limits() });
-  await answer.body?.cancel(); // nobody reads it
+  await answer.body?.cancel(); // only the status counts
   if (!answer.ok) throw new Error(`${url} answered ${answer.status}`, { cause: answer.status });
 }
 

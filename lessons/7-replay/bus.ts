@@ -1,4 +1,4 @@
-// Step 7, ordering and replay: a subscriber says where it stands, so one that lost its database gets all of it again.
+// Step 7, ordering and replay: a subscriber names its checkpoint, so one that lost its database gets the whole log again.
 import { randomBytes, randomUUID } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 import fs from 'node:fs';
@@ -7,8 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import express from 'express';
 
 const { PORT = 4005, SUBSCRIBERS, DATA_DIR = import.meta.dirname, DELIVERY_TIMEOUT_MS = 5_000 } = process.env;
-const ours = [4000, 4001, 4002, 4003].map((port) => `http://localhost:${port}/events`);
-const subscribers = new Set(SUBSCRIBERS?.split(',') ?? ours);
+const ourServices = [4000, 4001, 4002, 4003].map((port) => `http://localhost:${port}/events`);
+const subscribers = new Set(SUBSCRIBERS?.split(',') ?? ourServices);
 
 type Event = { id: string; type: string; data?: unknown };
 const file = join(DATA_DIR, 'log.ndjson'); // one event a line, in the order in which they came
@@ -82,7 +82,7 @@ app.get('/dead-letters', (_req, res) => {
   res.send(state.deadLetters.map(({ position, ...letter }) => ({ ...letter, event: log[position] })));
 });
 
-/** For a person who has mended the subscriber. */
+/** Sends a dead letter again, once a person has mended the subscriber. */
 app.post('/dead-letters/:id/redeliver', async (req, res) => {
   const letter = state.deadLetters.find(({ id }) => id === req.params.id);
   if (!letter) {
@@ -100,7 +100,7 @@ app.post('/dead-letters/:id/redeliver', async (req, res) => {
   res.send({ status: 'OK' });
 });
 
-/** These say that the event is bad. No answer, or a 500, says that the subscriber is: it may take the event later. */
+/** Statuses of a bad event. No answer, or a 500, means a subscriber in trouble: it may take the event later. */
 const REFUSALS: unknown[] = [400, 413, 422];
 
 /** Asks a subscriber for its checkpoint: the number of events that it has. Undefined: it keeps none, or is away. */
@@ -130,7 +130,7 @@ async function deliver(url: string) {
       isAsked = position < log.length; // false if the clock woke it
       continue;
     }
-    let after = position; // where the subscriber stands: before the events that it refused
+    let after = position; // the subscriber's checkpoint: before the events that it refused
     while (isParked(url, after - 1)) after -= 1;
     const range = { 'Event-After': `${after}-${state.logName}`, 'Event-Upto': `${position + 1}-${state.logName}` };
     try {
@@ -151,13 +151,14 @@ async function deliver(url: string) {
     }
   }
 }
-/** A subscriber that hangs is away, too; and the answer of another address is not the subscriber's. */
+
+/** Limits of a request: a subscriber that hangs counts as away, and a redirect is no 2xx. */
 const limits = () => ({ signal: AbortSignal.timeout(Number(DELIVERY_TIMEOUT_MS)), redirect: 'manual' as const });
 
-async function push(url: string, event: Event, range?: { 'Event-After': string; 'Event-Upto': string }) {
+async function push(url: string, event: Event, range: Record<string, string> = {}) {
   const headers = { 'Content-Type': 'application/json', ...range };
   const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(event), ...limits() });
-  await answer.body?.cancel(); // nobody reads it
+  await answer.body?.cancel(); // only the status counts
   if (!answer.ok) throw new Error(`${url} answered ${answer.status}`, { cause: answer.status });
 }
 

@@ -65,7 +65,7 @@ app.post('/events', (req, res) => {
   const isNext = !after || after === here || (here === '0' && after.startsWith('0-'));
   if (isNext) handle(req.body, upto);
   const isRepeated = upto.slice(-32) === here.slice(-32) && Number.parseInt(upto, 10) <= Number.parseInt(here, 10);
-  // 409: events are missing before it, or it is of another log. The bus asks where this database stands.
+  // 409: events are missing before it, or it is of another log. The bus asks for the checkpoint.
   res.status(isNext || isRepeated ? 200 : 409).send({ checkpoint: checkpoint() });
 });
 

@@ -7,8 +7,8 @@ import express from 'express';
 import { startServer } from './server.ts';
 
 const { PORT = 4005, SUBSCRIBERS, DATA_DIR = import.meta.dirname, DELIVERY_TIMEOUT_MS = 5_000, NATS_URL } = process.env;
-const ours = [4000, 4001, 4002, 4003].map((port) => `http://localhost:${port}/events`);
-const subscribers = new Set(SUBSCRIBERS?.split(',') ?? ours);
+const ourServices = [4000, 4001, 4002, 4003].map((port) => `http://localhost:${port}/events`);
+const subscribers = new Set(SUBSCRIBERS?.split(',') ?? ourServices);
 const servers = NATS_URL?.split(',') ?? [await startServer(DATA_DIR)];
 
 type Event = { id: string; type: string; data?: unknown };
@@ -55,7 +55,7 @@ app.post('/events', async (req, res) => {
 app.get('/events', async (_req, res) => res.send(await read('events')));
 app.get('/dead-letters', async (_req, res) => res.send(await read('dead')));
 
-/** For a person who has mended the subscriber. */
+/** Sends a dead letter again, once a person has mended the subscriber. */
 app.post('/dead-letters/:id/redeliver', async (req, res) => {
   const found = await streams.getMessage('dead', { last_by_subj: `dead.${req.params.id}` });
   if (!found) return res.status(404).send({ error: 'There is no dead letter with this id.' });
@@ -119,7 +119,7 @@ async function push(url: string, event: Event, range: Record<string, string> = {
   const headers = { 'Content-Type': 'application/json', ...range };
   const signal = AbortSignal.timeout(Number(DELIVERY_TIMEOUT_MS)); // a subscriber that hangs is away, too
   const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(event), signal, redirect: 'manual' });
-  await answer.body?.cancel(); // nobody reads it
+  await answer.body?.cancel(); // only the status counts
   if (!answer.ok) throw new Error(`${url} answered ${answer.status}`, { cause: answer.status });
 }
 

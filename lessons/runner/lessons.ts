@@ -140,7 +140,7 @@ const replay: Lesson = {
   happens: 'After comment 10 a second, different verdict on comment 5 comes; then query loses its database.',
   before:
     'The second verdict replaced the first; and the bus, which trusts its own position, sent the empty query only what is new.',
-  after: 'The first verdict stands; and the bus asked query where it stands, and sent it everything again.',
+  after: 'The first verdict stands; and the bus asked query for its checkpoint, and sent it everything again.',
   countsChanged: true,
   async run({ write, blog, quiet, say }) {
     await write(10);
