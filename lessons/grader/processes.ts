@@ -19,10 +19,21 @@ const list = (path: string): string[] => {
   }
 };
 
-/** The ids of the processes that have this mark. */
-export function markedProcesses(mark: string): number[] {
+/** The ids of the processes whose mark begins so, or that work in one of these folders: some have cleared their environment. */
+export function processesOf(mark: string, folders: string[]): number[] {
   const pids = list('/proc').filter((name) => /^\d+$/.test(name));
-  return pids.filter((pid) => read(`/proc/${pid}/environ`).includes(`${MARK}=${mark}\0`)).map(Number);
+  return pids.filter((pid) => isMarked(pid, mark) || isIn(pid, folders)).map(Number);
+}
+
+const isMarked = (pid: string, mark: string) => `\0${read(`/proc/${pid}/environ`)}`.includes(`\0${MARK}=${mark}`);
+
+function isIn(pid: string, folders: string[]): boolean {
+  try {
+    const directory = readlinkSync(`/proc/${pid}/cwd`);
+    return folders.some((folder) => directory.startsWith(`${folder}/`));
+  } catch {
+    return false; // the process has ended, or is another user's
+  }
 }
 
 export function killProcesses(pids: number[]): void {

@@ -1,15 +1,15 @@
 // A graded program: started in temporary folders, killed with all its children, its output kept harmless.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
-import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { printable } from '@blog/common/core/printable.ts';
-import { guardChild } from '../../scripts/lib/guard.ts';
 import { answers } from '../../scripts/lib/port-use.ts';
 import { NotGradable } from './check.ts';
-import { activityOf, isListening, killProcesses, MARK, markedProcesses } from './processes.ts';
+import { endWithGrader, ownMark } from './leftovers.ts';
+import { activityOf, isListening, killProcesses, MARK, processesOf } from './processes.ts';
 
 /** Settings of this shell that would change a graded program, or that belong to its caller. */
 const REMOVED =
@@ -45,12 +45,13 @@ export class Program {
   #mark: string;
   #child: ChildProcess | undefined;
   #exit: Promise<void> = Promise.resolve();
+  #closed: Promise<unknown> = Promise.resolve();
   #lastLine = '';
   #pids: { at: number; list: number[] } = { at: Number.NEGATIVE_INFINITY, list: [] };
 
   constructor(options: ProgramOptions) {
     count += 1;
-    this.#mark = `${process.pid}-${count}`;
+    this.#mark = `${ownMark}${count}-`;
     this.#options = options;
     this.part = options.part;
     this.url = `http://127.0.0.1:${options.port}`;
@@ -78,11 +79,13 @@ export class Program {
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     });
-    guardChild(child);
+    const release = child.pid === undefined ? () => {} : endWithGrader(child.pid);
+    child.once('exit', release);
     this.#child = child;
     this.#pids.at = Number.NEGATIVE_INFINITY;
     const exit = Promise.withResolvers<void>();
     this.#exit = exit.promise;
+    this.#closed = once(child, 'close').catch(() => {});
     let failure: NodeJS.ErrnoException | undefined;
     child.on('error', (error) => {
       failure = error;
@@ -142,35 +145,40 @@ export class Program {
   /** All its processes. */
   pids(): number[] {
     if (performance.now() - this.#pids.at > 1_000) {
-      const list = process.platform === 'linux' ? markedProcesses(this.#mark) : [];
-      this.#pids = { at: performance.now(), list };
+      this.#pids = { at: performance.now(), list: this.#processes() };
     }
     return this.#pids.list;
   }
+
+  #processes = (): number[] => processesOf(this.#mark, [this.#options.folder]);
 
   /** Kills it (`kill -9`) with all its children; resolves once none of them runs. */
   async kill(): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
     if (child?.pid !== undefined) killProcesses([-child.pid]);
-    for (let pids = markedProcesses(this.#mark); pids.length > 0; pids = markedProcesses(this.#mark)) {
+    for (let pids = this.#processes(); pids.length > 0; pids = this.#processes()) {
       killProcesses(pids);
       await delay(5);
     }
     await this.#exit;
+    // A process that could not be found may hold the other end; the grader would go on reading.
+    await Promise.race([this.#closed, delay(100)]);
+    for (const stream of [child?.stdout, child?.stderr]) stream?.destroy();
     this.ended = undefined;
   }
 }
 
-/** Calls `heard` with each line, of which at most the begin is kept in memory. */
+/** Calls `heard` with each line, or its begin if it is longer than is kept. */
 function readLines(stream: Readable, heard: (line: string) => void): void {
-  // A line without an end would be kept in memory as a whole.
-  let size = 0;
-  stream.on('data', (chunk: Buffer) => {
-    size = chunk.includes(10) ? 0 : size + chunk.length;
-    if (size > 1024 * 1024) stream.removeAllListeners('data').resume();
+  let line = '';
+  stream.setEncoding('utf8').on('data', (text: string) => {
+    for (const [i, part] of text.split('\n').entries()) {
+      if (i > 0) heard(line);
+      line = (i > 0 ? part : line + part).slice(0, LINE + 1);
+    }
   });
-  createInterface({ input: stream }).on('line', heard);
+  stream.on('end', () => line && heard(line));
 }
 
 function reasonOf({ code, message }: NodeJS.ErrnoException, program: string): string {

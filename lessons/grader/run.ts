@@ -1,11 +1,11 @@
 // One run of a check: its programs, its timeline, its waits, and the end of everything that it started.
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import http from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePorts } from '../../scripts/lib/port-use.ts';
 import { Failed, type Part, type Plan } from './check.ts';
+import { remove, temporaryFolder } from './leftovers.ts';
 import { Patience, Program } from './program.ts';
 import { Recorder } from './recorder.ts';
 
@@ -74,7 +74,7 @@ export class Run {
   async program(part: Part, env: Record<string, string>): Promise<Program> {
     const words = this.#options.commands[part];
     if (!words) throw new Error(`There is no command for ${part}.`);
-    this.#folder ??= mkdtempSync(join(tmpdir(), 'grade-'));
+    this.#folder ??= temporaryFolder();
     const folder = join(this.#folder, `${part}-${this.#programs.length}`);
     mkdirSync(folder);
     const { show, signal } = this.#options;
@@ -155,7 +155,7 @@ export class Run {
     const works = [...this.#programs.map((program) => () => program.kill()), ...this.#ends];
     await Promise.allSettled(works.map(async (work) => work()));
     for (const port of this.#ports) taken.delete(port);
-    if (this.#folder) rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5 });
+    if (this.#folder) remove(this.#folder);
   }
 }
 

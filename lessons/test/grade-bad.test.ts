@@ -93,9 +93,10 @@ net.createServer((socket) => socket.end('\\u001b[2Jgarbage\\r\\n\\r\\n').on('err
     expect(graded.out).toContain('This bus stands before step 1.');
   });
 
-  test('children that leave the process group end with their program, and its output has no escape sequences', async () => {
+  test('children that leave the process group and clear their environment end with their program, and its output has no escape sequences', async () => {
     const code = `import { spawn } from 'node:child_process';
-for (let i = 0; i < 2; i++) spawn('sleep', ['1000'], { detached: true, stdio: 'ignore' }).unref();
+for (const env of [process.env, { PATH: process.env.PATH }])
+  spawn('sleep', ['1000'], { detached: true, stdio: 'inherit', env }).unref();
 console.log('\\u001b[2J' + 'x'.repeat(3_000_000));
 ${server(`res.writeHead(500).end()`)}`;
     const graded = await gradeCode(code, '--verbose');
@@ -116,8 +117,16 @@ test('two grades of the same program print the same', async () => {
 test('Ctrl-C ends the grade and all that it started', async () => {
   const graded = await grade(
     ['--bus', 'node lessons/7-replay/bus.ts'],
-    (out, interrupt) => out.includes('passed') && interrupt(),
+    (out, end) => out.includes('passed') && end('SIGINT'),
   );
   expect(graded).toMatchObject({ code: 130, err: [], left: [] });
   expect(graded.out.at(-1)).toBe('SIGINT: stopped.');
+});
+
+test('kill -9 of the grader ends all that it started, and removes its files', async () => {
+  const graded = await grade(
+    ['--bus', 'node lessons/7-replay/bus.ts'],
+    (out, end) => out.includes('passed') && end('SIGKILL'),
+  );
+  expect(graded).toMatchObject({ code: null, left: [] });
 });

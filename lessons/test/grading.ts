@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { MARK, markedProcesses } from '../grader/processes.ts';
+import { until } from '../../scripts/lib/until.ts';
+import { MARK, processesOf } from '../grader/processes.ts';
 
 export const root = join(import.meta.dirname, '..', '..');
 const main = join(root, 'lessons', 'grader', 'main.ts');
@@ -17,10 +18,10 @@ export type Graded = {
   left: string[];
 };
 
-/** Grades; `heard` is called with all output so far, and may interrupt. */
+/** Grades; `heard` is called with all output so far, and may end the grader by a signal. */
 export async function grade(
   args: string[],
-  heard: (out: string, interrupt: () => void) => void = () => {},
+  heard: (out: string, end: (signal: NodeJS.Signals) => void) => void = () => {},
 ): Promise<Graded> {
   const folder = mkdtempSync(join(tmpdir(), 'grading-'));
   const child = spawn(process.execPath, [main, ...args], { cwd: root, env: { ...process.env, TMPDIR: folder } });
@@ -28,15 +29,18 @@ export async function grade(
   let err = '';
   child.stdout.on('data', (chunk) => {
     out += chunk;
-    heard(out, () => child.kill('SIGINT'));
+    heard(out, (signal) => child.kill(signal));
   });
   child.stderr.on('data', (chunk) => {
     err += chunk;
   });
-  const [code] = await once(child, 'close');
+  const [code, signal] = await once(child, 'close');
   // The mark of each graded program begins with the grader's own id.
-  const processes = Array.from({ length: 60 }, (_, i) => markedProcesses(`${child.pid}-${i + 1}`)).flat();
-  const left = [...readdirSync(folder), ...processes.map((pid) => `${MARK} ${pid}`)];
+  const processes = () => processesOf(`${child.pid}-`, [folder]).map((pid) => `${MARK} ${pid}`);
+  const leftovers = () => [...readdirSync(folder), ...processes()];
+  // Another process does the work of one that was killed, a moment later.
+  if (signal) await until('nothing is left', () => leftovers().length === 0);
+  const left = leftovers();
   rmSync(folder, { recursive: true });
   return { code, out: lines(out), err: lines(err), left };
 }
