@@ -39,7 +39,7 @@ export const STEPS: Step[] = [
     folder: 'lessons/3-positions',
     title: 'a position for each subscriber',
     adds: 'one loop for each subscriber, which retries with backoff and jitter',
-    break: 'a service is away for ten seconds: it never hears',
+    break: 'a service is away for two seconds: it never hears',
     before: 'Each event is sent once: a service that is away at that moment never gets it.',
     try: 'Our services read the log when they start. Leave moderation out (`--without moderation`), run `npx node bench/naive/moderation.ts` in another terminal, end it, comment, run it again: the comment stays pending.',
   },

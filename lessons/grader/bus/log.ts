@@ -1,7 +1,32 @@
-// Step 2: a log on disk, which survives `kill -9`.
+// Step 2: a log on disk, of events only, which survives `kill -9`.
 import { type Check, Failed } from '../check.ts';
 import { difference, keyOf, listed } from '../events.ts';
-import { isSuccess, startBus } from './stage.ts';
+import { isSuccess, shown, startBus } from './stage.ts';
+
+const NO_EVENTS = ['{"type":', 'hello', '', '[]', '"PostCreated"', '42', 'null', '{}', '{"data":{"id":"post-1"}}'];
+
+const noEvent: Check = {
+  name: 'no-event',
+  scene: 'calm',
+  part: 'bus',
+  step: 2,
+  title: 'a body that is no event is answered with a 4xx and goes nowhere, and the bus lives on',
+  plan: { bodies: NO_EVENTS.length },
+  needs: ['fan-out'],
+  async run(run) {
+    const stage = await startBus(run, { subscribers: 4 });
+    for (const body of NO_EVENTS) {
+      const told = { text: `POST /events ${body || 'with an empty body'}` };
+      const answer = await run.request('publisher', stage.bus, { method: 'POST', path: '/events', body }, told);
+      if (!answer || answer.status < 400 || answer.status > 499) throw new Failed(told.text, 'a 4xx', shown(answer));
+    }
+    const [key = ''] = await stage.publishAll(stage.posts(1));
+    const sent = `bodies that are no events; POST /events ${key}`;
+    await stage.arrive(sent, [key]);
+    const isStray = stage.first.deliveries.some((delivery) => delivery.key !== key);
+    if (isStray) throw new Failed(sent, `posts gets ${key} only`, 'it also got something that is no event');
+  },
+};
 
 const readable: Check = {
   name: 'log',
@@ -112,4 +137,4 @@ function assertWrites(writes: Write[], log: string[]): void {
   }
 }
 
-export const logChecks = [readable, survives, amidst];
+export const logChecks = [noEvent, readable, survives, amidst];
