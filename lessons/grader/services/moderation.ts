@@ -1,6 +1,6 @@
 // The checks of moderation: it judges comments, and publishes each verdict.
 import { type Check, Failed } from '../check.ts';
-import { listed } from '../events.ts';
+import { type Event, listed } from '../events.ts';
 import { oddValues, robust, type Works, withoutIds } from './common.ts';
 import { commentCreated, dataOf, nameOf } from './names.ts';
 import { outboxChecks, publicationsOf, type Writer } from './outbox.ts';
@@ -10,6 +10,8 @@ const part = 'moderation';
 const TYPE = 'CommentModerated';
 const GOOD = 'comment-1';
 const BAD = 'comment-2 orange';
+const ODD = 'comment-3';
+const ODD_TEXT = ' "Gęślą", 你好 <b>\\ 👩‍💻\n ';
 
 /** Waits for the verdicts; each comment may be judged more than once, but always in the same way. */
 async function assertJudged(stage: ServiceStage, sent: string, expected: [name: string, status: string][]) {
@@ -24,6 +26,18 @@ async function assertJudged(stage: ServiceStage, sent: string, expected: [name: 
       const word = seen === 'approved' || seen === 'rejected' ? seen : 'with another status';
       if (seen !== status) throw new Failed(sent, `${name} ${status}`, `${name} ${word}`, [name]);
     }
+  }
+}
+
+/** Throws unless each verdict on a comment has its id, its post and its content as they were. */
+function assertSameFields(stage: ServiceStage, sent: string, comment: Event): void {
+  const { id, postId, content } = dataOf(comment);
+  const name = nameOf(comment);
+  for (const event of publicationsOf(stage, TYPE, name)) {
+    const verdict = dataOf(event);
+    if (String(verdict.id) === String(id) && String(verdict.postId) === String(postId) && verdict.content === content)
+      continue;
+    throw new Failed(sent, `${TYPE} {id, postId, content, status}, as in the comment`, 'other fields', [name]);
   }
 }
 
@@ -45,14 +59,15 @@ const routes: Check = {
   plan: {},
   async run(run) {
     const stage = await startService(run, part);
-    await works(stage, 'deliver');
-    for (const event of stage.bus.publications.filter(({ type }) => type === TYPE)) {
-      const { id, postId, content } = dataOf(event);
-      if (String(id) !== nameOf(event) || String(postId) !== 'post-1' || content === undefined)
-        throw new Failed(`CommentCreated ${nameOf(event)}`, `${TYPE} {id, postId, content, status}`, 'other fields', [
-          nameOf(event),
-        ]);
-    }
+    const comments = [commentCreated(GOOD), commentCreated(BAD), commentCreated(ODD, 'post-1', { content: ODD_TEXT })];
+    await stage.deliver(...comments);
+    const sent = `CommentCreated ${listed(comments.map(nameOf))}`;
+    await assertJudged(stage, sent, [
+      [GOOD, 'approved'],
+      [BAD, 'rejected'],
+      [ODD, 'approved'],
+    ]);
+    for (const comment of comments) assertSameFields(stage, `CommentCreated ${nameOf(comment)}`, comment);
     await stage.deliver();
   },
 };
@@ -114,8 +129,10 @@ const writer: Writer = {
   },
   mayRepeat: true,
   async finish(stage, acknowledged) {
-    stage.position = acknowledged.every(Boolean) ? stage.bus.log.length : stage.first;
-    await stage.deliver();
+    // What was acknowledged does not come again.
+    const comments = stage.bus.log.slice(stage.first).filter(({ type }) => type === 'CommentCreated');
+    for (const [i, comment] of comments.entries()) if (!acknowledged[i]) await stage.deliverAgain(comment);
+    stage.position = stage.bus.log.length;
     acknowledged.fill(true);
   },
 };
@@ -128,15 +145,22 @@ const classic: Check = {
   plan: {},
   needs: ['routes'],
   async run(run) {
+    const numbered = commentCreated('comment-4', '', { id: 7, postId: 8 });
     const history = [
       { type: 'CommentCreated', data: { id: 9, postId: 8 } },
       { type: 'CommentCreated' },
       commentCreated('comment-3'),
+      numbered,
     ];
     const stage = await startService(run, part, { isClassic: true, history });
     await stage.deliver();
     await works(stage, 'the history of a classic bus, and then');
-    await assertJudged(stage, 'CommentCreated comment-3 in the history, and delivered', [['comment-3', 'approved']]);
+    const sent = 'CommentCreated comment-3, and comment-4 with numbers as ids, in the history, and delivered';
+    await assertJudged(stage, sent, [
+      ['comment-3', 'approved'],
+      ['comment-4', 'approved'],
+    ]);
+    assertSameFields(stage, sent, numbered);
   },
 };
 

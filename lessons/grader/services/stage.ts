@@ -94,7 +94,17 @@ export class ServiceStage {
   /** Puts events into the log, as if another service had published them, and delivers what the service does not have. */
   async deliver(...events: Event[]): Promise<void> {
     for (const event of events) this.bus.append(event);
-    for (let attempt = 1; this.position < this.bus.log.length; ) {
+    await this.#deliverUpTo(Number.POSITIVE_INFINITY);
+  }
+
+  /** Delivers one event of the log, however often it was delivered before. */
+  async deliverAgain(event: Event): Promise<void> {
+    this.position = this.bus.log.indexOf(event);
+    await this.#deliverUpTo(this.position + 1);
+  }
+
+  async #deliverUpTo(end: number): Promise<void> {
+    for (let attempt = 1; this.position < Math.min(end, this.bus.log.length); ) {
       const event = this.bus.log[this.position] as Event;
       const answer = await this.push(event);
       if ((answer && isSuccess(answer)) || this.#options.isClassic) {

@@ -34,8 +34,11 @@ export const FAULTS = [
 /** The faults of faulty-moderation.ts. */
 export const MODERATION_FAULTS = [
   { name: 'leaves the content out', step: 1, check: 'routes' },
+  { name: 'alters the content', step: 1, check: 'routes' },
   { name: 'refuses types that it does not know', step: 1, check: 'robust' },
   { name: 'judges differently the second time', step: 4, check: 'twice' },
   { name: 'answers before the bus has the verdict', step: 5, check: 'outbox-away' },
+  { name: 'takes a 500 of the bus as success', step: 5, check: 'outbox-away' },
   { name: 'answers 500 to a poison event', step: 6, check: 'no-ids' },
+  { name: 'refuses numeric ids', step: 7, check: 'classic' },
 ] as const satisfies { name: string; step: number; check: string }[];

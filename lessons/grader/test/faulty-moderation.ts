@@ -18,7 +18,7 @@ async function publish(event: object): Promise<boolean> {
     body: JSON.stringify(event),
     signal: AbortSignal.timeout(2_000),
   }).catch(() => undefined);
-  return answer?.ok === true;
+  return answer !== undefined && (answer.ok || has('takes a 500 of the bus as success'));
 }
 
 const app = express();
@@ -27,9 +27,11 @@ app.post('/events', async (req, res) => {
   const { type, data } = req.body ?? {};
   if (type !== 'CommentCreated') return res.sendStatus(has('refuses types that it does not know') ? 400 : 200);
   if (data?.id === undefined) return res.sendStatus(has('answers 500 to a poison event') ? 500 : 422);
+  if (typeof data.id === 'number' && has('refuses numeric ids')) return res.sendStatus(422);
   judged += 1;
   const isBanned = String(data.content).includes('orange') || (has('judges differently the second time') && judged > 1);
-  const { id, postId, content } = data;
+  const { id, postId } = data;
+  const content = has('alters the content') ? String(data.content).trim() : data.content;
   const verdict = { id, postId, content, status: isBanned ? 'rejected' : 'approved' };
   if (has('leaves the content out')) delete verdict.content;
   const publishing = publish({ id: `${id}/CommentModerated`, type: 'CommentModerated', data: verdict });
