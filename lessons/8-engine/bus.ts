@@ -12,23 +12,22 @@ const subscribers = new Set(SUBSCRIBERS?.split(',') ?? ourServices);
 const servers = NATS_URL?.split(',') ?? [await startServer(DATA_DIR)];
 
 type Event = { id: string; type: string; data?: unknown };
-type DeadLetter = { id: string; url: string; event: Event };
+type DeadLetter = { id: string; url: string; seq: number; event: Event };
 const hash = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 32);
 
 const connection = await connect({ servers, waitOnFirstConnect: true, maxReconnectAttempts: -1 });
 const engine = jetstream(connection);
 const { streams, consumers } = await untilDone(() => jetstreamManager(connection));
-/** With three servers an event is on two disks or more before it is acknowledged. */
-const stream = (name: string) => ({ name, subjects: [`${name}.*`], num_replicas: servers.length < 3 ? 1 : 3 });
-const log = await untilDone(() => streams.add(stream('events')));
-await untilDone(() => streams.add(stream('dead')));
-await untilDone(() => streams.add({ ...stream('positions'), max_msgs_per_subject: 1 })); // the newest position of each
+/** Three servers: an event is on two disks or more before it is acknowledged. */
+const num_replicas = servers.length < 3 ? 1 : 3;
+const openStream = (name: string) =>
+  untilDone(() => streams.add({ name, subjects: [`${name}.*`], max_msgs_per_subject: 1, num_replicas }));
+const [log] = await Promise.all([openStream('events'), openStream('dead'), openStream('positions')]);
 
 /** Stores one message a subject, ever: the engine refuses a second one, while its own window for repetitions is two minutes. */
 async function store(subject: string, body: Event | DeadLetter) {
-  const isThere = 10_071; // its code for "wrong last sequence"
   await engine.publish(subject, JSON.stringify(body), { expect: { lastSubjectSequence: 0 } }).catch((error) => {
-    if (error.code !== isThere) throw error;
+    if (error.code !== 10_071) throw error; // "wrong last sequence": it is there
   });
 }
 
@@ -69,59 +68,60 @@ app.post('/dead-letters/:id/redeliver', async (req, res) => {
 async function deliver(url: string) {
   const name = hash(url);
   const ack_wait = nanos(Number(DELIVERY_TIMEOUT_MS) + 1_000); // after that the engine gives the message out again
-  const config = { durable_name: name, ack_policy: AckPolicy.Explicit, max_ack_pending: 1, ack_wait };
-  await consumers.add('events', config);
-  // Its position is on disk up to a tenth of a second late, so the bus notes its own; the subscriber's word counts more.
-  const noted = await streams.getMessage('positions', { last_by_subj: `positions.${name}` });
-  await consumers.reset('events', name, (await nextFor(url)) ?? Number(noted?.string() ?? 0) + 1);
-  const idOf = (seq: number) => `${name}-${seq}`;
-  const parked = new Set((await read<DeadLetter>('dead')).map(({ id }) => id));
+  await consumers.add('events', { durable_name: name, ack_policy: AckPolicy.Explicit, max_ack_pending: 1, ack_wait });
+  // The engine stores its position up to a tenth of a second late, so the bus keeps one; the subscriber's word counts more.
+  const stored = await streams.getMessage('positions', { last_by_subj: `positions.${name}` });
+  await consumers.reset('events', name, ((await ask(url)) ?? Number(stored?.string() ?? 0)) + 1);
+  const letters = (await read<DeadLetter>('dead')).filter((letter) => letter.url === url);
+  const parked = new Set(letters.map(({ seq }) => seq));
   let refusals = 0;
   for await (const message of await (await engine.consumers.get('events', name)).consume({ max_messages: 1 })) {
     const { seq, info } = message;
-    let after = seq - 1; // where the subscriber is: before the events that it refused
-    while (parked.has(idOf(after))) after -= 1;
-    // Not the first attempt: the subscriber may be another process by now, or have another database.
-    if (info.deliveryCount > 1 && ((await nextFor(url)) ?? after + 1) !== after + 1)
-      throw new Error(`${url} has moved`);
+    let after = seq - 1; // the subscriber's checkpoint: before the events that it refused
+    while (parked.has(after)) after -= 1;
+    // After a failure the subscriber may have another database: begins anew, at its checkpoint.
+    if (info.deliveryCount > 1 && ((await ask(url)) ?? after) !== after) throw new Error(`${url} has moved`);
     try {
       const event = message.json<Event>();
-      const range = { 'event-after': checkpoint(after), 'event-upto': checkpoint(seq) };
-      if (refusals >= 3)
-        await store(`dead.${idOf(seq)}`, { id: idOf(seq), url, event }).then(() => parked.add(idOf(seq)));
-      if (!parked.has(idOf(seq))) await push(url, event, range);
+      const id = `${name}-${seq}`;
+      if (refusals === 3) await store(`dead.${id}`, { id, url, seq, event }).then(() => parked.add(seq));
+      if (!parked.has(seq)) await push(url, event, { 'Event-After': checkpoint(after), 'Event-Upto': checkpoint(seq) });
       refusals = 0;
       await engine.publish(`positions.${name}`, String(seq));
       message.ack();
     } catch (error) {
-      // These say that the event is bad. No answer, or a 500, says that the subscriber is: it may take the event later.
-      if ([400, 413, 422].includes((error as Error).cause as number)) refusals += 1;
+      if (REFUSALS.includes((error as Error).cause)) refusals += 1;
       message.nak(Math.random() * Math.min(2_000, 50 * 2 ** info.deliveryCount)); // it comes again after this pause
     }
   }
 }
-for (const url of subscribers) untilDone(() => deliver(url));
+
+/** Statuses of a bad event. No answer, or a 500, means a subscriber in trouble: it may take the event later. */
+const REFUSALS: unknown[] = [400, 413, 422];
 
 /** `<position>-<name of the log>`: a log that was made again has another name. */
 const checkpoint = (position: number) => (position === 0 ? '0' : `${position}-${hash(log.created)}`);
 
-/** The first position that a subscriber does not have, by its own word; undefined if it does not say. */
-async function nextFor(url: string): Promise<number | undefined> {
-  const signal = AbortSignal.timeout(Number(DELIVERY_TIMEOUT_MS));
-  const answer = await fetch(url, { signal, redirect: 'manual' }).catch(() => undefined);
+/** Asks a subscriber for its checkpoint: the number of events that it has. Undefined: it keeps none, or is away. */
+async function ask(url: string): Promise<number | undefined> {
+  const answer = await fetch(url, limits()).catch(() => undefined);
   const body = (await answer?.json().catch(() => undefined)) as { checkpoint?: unknown } | undefined;
   if (!answer?.ok || typeof body?.checkpoint !== 'string') return undefined;
   const position = Number.parseInt(body.checkpoint, 10);
-  return body.checkpoint === checkpoint(position) ? position + 1 : 1;
+  return body.checkpoint === checkpoint(position) ? position : 0; // of another log, it has none of this one
 }
+
+/** Limits of a request: a subscriber that hangs counts as away, and a redirect is no 2xx. */
+const limits = () => ({ signal: AbortSignal.timeout(Number(DELIVERY_TIMEOUT_MS)), redirect: 'manual' as const });
 
 async function push(url: string, event: Event, range: Record<string, string> = {}) {
   const headers = { 'Content-Type': 'application/json', ...range };
-  const signal = AbortSignal.timeout(Number(DELIVERY_TIMEOUT_MS)); // a subscriber that hangs is away, too
-  const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(event), signal, redirect: 'manual' });
+  const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(event), ...limits() });
   await answer.body?.cancel(); // only the status counts
   if (!answer.ok) throw new Error(`${url} answered ${answer.status}`, { cause: answer.status });
 }
+
+for (const url of subscribers) untilDone(() => deliver(url));
 
 /** Asks the engine again, for example while it elects another leader, which takes some seconds. */
 async function untilDone<T>(work: () => Promise<T>): Promise<T> {

@@ -70,7 +70,7 @@ export function summaryOf(parts: Part[], results: Result[]): string[] {
     const part = between.number === 5 && isOne && parts[0] === 'bus' ? ' It is about posts: grade --posts.' : '';
     lines.push(`Step ${between.number}, ${between.title}, asks nothing new of ${parts.join(', ')}.${part}`);
   }
-  if (!next) return [...lines, `Every rule about ${parts.join(', ')} is kept.`];
+  if (!next) return [...lines, 'Every rule that applies is kept.'];
   return [
     ...lines,
     `Next is step ${next.number}, ${next.title}: ${next.adds}.`,
