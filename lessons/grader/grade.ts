@@ -10,7 +10,7 @@ const AT_ONCE = 4;
 export type Failure = { failed: Failed; plan: Plan; recorder: Recorder };
 export type Result = { check: Check; outcome: 'passed' | 'failed' | 'left out'; because?: string; failure?: Failure };
 
-export type GradeOptions = Omit<RunOptions, 'plan'> & { isShort: boolean };
+type GradeOptions = Omit<RunOptions, 'plan'> & { isShort: boolean };
 
 /**
  * Runs a check with this plan, in a run that an earlier check of its scene has left, or in a new one. Returns its failure, or

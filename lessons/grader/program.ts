@@ -18,7 +18,7 @@ const REMOVED =
 const LINE = 500;
 const LINES = 500;
 
-export type ProgramOptions = {
+type ProgramOptions = {
   /** The name in messages: `bus`, `posts`. */
   part: string;
   /** The command's words. */

@@ -1,7 +1,7 @@
 // The timeline of a run: each request between the processes with its answer, and each start, kill and pause.
 
 /** A process, or a role of the grader: `publisher`, `bus`, `query`. */
-export type Party = string;
+type Party = string;
 
 export type Entry = {
   /** Milliseconds since the begin of the run. */

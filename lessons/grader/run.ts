@@ -1,19 +1,13 @@
 // One run of a check: its programs, its timeline, its waits, and the end of everything that it started.
 import { mkdirSync } from 'node:fs';
-import http from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePorts } from '../../scripts/lib/port-use.ts';
-import { Failed, type Part, type Plan } from './check.ts';
+import { Failed, NotGradable, type Part, type Plan } from './check.ts';
 import { remove, temporaryFolder } from './leftovers.ts';
 import { Patience, Program } from './program.ts';
 import { Recorder } from './recorder.ts';
-
-/** An answer; `body` is its text parsed as JSON, undefined if it is none. */
-export type Answer = { status: number; headers: http.IncomingHttpHeaders; text: string; body: unknown };
-
-/** The longest answer that is read, in bytes. */
-const LONGEST_ANSWER = 256 * 1024 * 1024;
+import { type Answer, type Sent, send } from './request.ts';
 
 export type RunOptions = {
   plan: Plan;
@@ -84,6 +78,21 @@ export class Run {
     return program;
   }
 
+  async kill(program: Program): Promise<void> {
+    this.recorder.event('kill', program.part, 'kill -9');
+    await program.kill();
+  }
+
+  /** Starts a killed program again, with the same data. @throws Failed if it does not start */
+  async restart(program: Program): Promise<void> {
+    this.recorder.event('start', program.part, 'starts again');
+    await program.start().catch((error) => {
+      if (!(error instanceof NotGradable)) throw error;
+      const sent = 'kill -9, then the same command again';
+      throw new Failed(sent, 'it starts with what is in DATA_DIR', error.message);
+    });
+  }
+
   /** Registers what has to be closed at the end of the run. */
   onEnd(close: () => unknown): void {
     this.#ends.push(close);
@@ -118,7 +127,7 @@ export class Run {
   async request(
     from: string,
     program: Program,
-    request: { method: string; path: string; body?: string; headers?: http.OutgoingHttpHeaders; agent?: http.Agent },
+    request: Sent & { path: string },
     told: { text: string; events?: string[] } = { text: `${request.method} ${request.path}` },
   ): Promise<Answer | undefined> {
     const { recorder } = this;
@@ -156,52 +165,5 @@ export class Run {
     await Promise.allSettled(works.map(async (work) => work()));
     for (const port of this.#ports) taken.delete(port);
     if (this.#folder) remove(this.#folder);
-  }
-}
-
-type Sent = { method: string; body?: string; headers?: http.OutgoingHttpHeaders; agent?: http.Agent };
-
-/** Sends a request on a connection of its own, unless an agent is given. */
-function send(url: string, sent: Sent): { promise: Promise<Answer>; cancel(): void } {
-  let last = sendOnce(url, sent);
-  const promise = last.promise.catch((error) => {
-    // The server closed the idle connection just when this request was written to it, as it may (RFC 9112 §9.5).
-    if (!last.request.reusedSocket || error.code !== 'ECONNRESET') throw error;
-    last = sendOnce(url, { ...sent, agent: undefined });
-    return last.promise;
-  });
-  return { promise, cancel: () => last.request.destroy() };
-}
-
-function sendOnce(url: string, { method, body, headers, agent }: Sent) {
-  const type =
-    body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
-  const request = http.request(url, { method, agent: agent ?? false, headers: { ...type, ...headers } });
-  const promise = new Promise<Answer>((resolve, reject) => {
-    request.on('error', reject);
-    request.on('response', (response) => {
-      const chunks: Buffer[] = [];
-      let size = 0;
-      response.on('data', (chunk: Buffer) => {
-        size += chunk.length;
-        chunks.push(chunk);
-        if (size > LONGEST_ANSWER) request.destroy(new Error('the answer does not end'));
-      });
-      response.on('error', reject);
-      response.on('end', () => {
-        const text = Buffer.concat(chunks).toString();
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, text, body: parseJson(text) });
-      });
-    });
-    request.end(body);
-  });
-  return { promise, request };
-}
-
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

@@ -1,8 +1,10 @@
 // A subscriber of the grader: a real HTTP server that does what a check tells it to, and notes what it gets.
 import http from 'node:http';
+import { buffer } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Event, keyOf } from './events.ts';
-import { parseJson, type Run } from './run.ts';
+import { parseJson } from './request.ts';
+import type { Run } from './run.ts';
 
 /** The reaction to one delivery: an answer with this status, a reset connection, or no answer at all. */
 export type Reaction = number | 'reset' | 'hang';
@@ -123,20 +125,16 @@ export class Subscriber {
     return this.#seen.has(key);
   }
 
-  #receive(req: http.IncomingMessage, res: http.ServerResponse): void {
-    const chunks: Buffer[] = [];
-    req.on('error', () => {}); // the bus was killed, or has given up
+  async #receive(req: http.IncomingMessage, res: http.ServerResponse): Promise<void> {
     res.on('error', () => {});
-    req.on('data', (chunk) => chunks.push(chunk));
-    req.on('end', () => {
-      const text = Buffer.concat(chunks).toString();
-      if (req.url?.split('?')[0] !== '/events') {
-        this.strange.push(`${req.method} ${req.url}`);
-        res.writeHead(404).end();
-      } else if (req.method === 'GET') this.#answerQuestion(res);
-      else if (req.method === 'POST') void this.#take(text, req, res);
-      else res.writeHead(405).end();
-    });
+    const body = await buffer(req).catch(() => undefined);
+    if (!body) return; // the bus was killed, or has given up
+    if (req.url?.split('?')[0] !== '/events') {
+      this.strange.push(`${req.method} ${req.url}`);
+      res.writeHead(404).end();
+    } else if (req.method === 'GET') this.#answerQuestion(res);
+    else if (req.method === 'POST') await this.#take(String(body), req, res);
+    else res.writeHead(405).end();
   }
 
   #answerQuestion(res: http.ServerResponse): void {

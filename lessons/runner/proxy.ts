@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { buffer } from 'node:stream/consumers';
 import { HOST } from '../../scripts/lib/part-process.ts';
 
 export type Event = {
@@ -9,7 +10,7 @@ export type Event = {
   data?: { id?: unknown; postId?: unknown; title?: unknown; content?: unknown; status?: unknown } | null;
 };
 /** A request from one program to another. */
-export type Exchange = { from: string; to: string; method: string; event: Event };
+type Exchange = { from: string; to: string; method: string; event: Event };
 
 type Hold = {
   /** `request`: before it is passed on; `answer`: after the other program has done its work. */
@@ -18,8 +19,6 @@ type Hold = {
   reached: () => void;
   end: Promise<void>;
 };
-
-export type Proxy = Awaited<ReturnType<typeof startProxy>>;
 
 /** `portOf`: the port of a program. */
 export async function startProxy(portOf: (name: string) => number) {
@@ -41,7 +40,7 @@ export async function startProxy(portOf: (name: string) => number) {
   async function handle(req: IncomingMessage, res: ServerResponse): Promise<void> {
     // http://proxy/FROM/TO/path
     const [, from = '', to = '', ...path] = (req.url ?? '').split('/');
-    const body = await bytesOf(req);
+    const body = await buffer(req);
     const exchange = { from, to, method: req.method ?? '', event: parse(body) };
     if (await isCut('request', exchange)) return void res.destroy();
     const { host: _, connection: __, ...headers } = req.headers;
@@ -53,7 +52,7 @@ export async function startProxy(portOf: (name: string) => number) {
     res.once('close', () => passed.destroy());
     passed.end(body);
     const [answer] = (await once(passed, 'response')) as [IncomingMessage];
-    const content = await bytesOf(answer);
+    const content = await buffer(answer);
     if (await isCut('answer', exchange)) return void res.destroy();
     const { connection: ___, 'transfer-encoding': ____, ...answered } = answer.headers;
     res.writeHead(answer.statusCode ?? 502, { ...answered, 'content-length': content.length }).end(content);
@@ -94,12 +93,6 @@ export async function startProxy(portOf: (name: string) => number) {
       server.closeAllConnections();
     },
   };
-}
-
-async function bytesOf(stream: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(chunk);
-  return Buffer.concat(chunks);
 }
 
 function parse(body: Buffer): Event {

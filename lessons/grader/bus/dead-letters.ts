@@ -1,7 +1,8 @@
 // Step 6: a poison event is put aside, shown, and can be sent again.
 import { type Check, Failed } from '../check.ts';
 import { type Event, keyOf, listed } from '../events.ts';
-import { isSuccess, type Stage, shown, startBus } from './stage.ts';
+import { isSuccess, shown } from '../request.ts';
+import { type Stage, startBus } from './stage.ts';
 
 /** The statuses that say that an event is bad, and the most refusals after which it is put aside. */
 const REFUSALS = [400, 413, 422];

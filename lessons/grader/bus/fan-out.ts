@@ -2,7 +2,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Check, Failed } from '../check.ts';
 import { type Event, keyOf, listed } from '../events.ts';
-import { isSuccess, shown, startBus } from './stage.ts';
+import { isSuccess, shown } from '../request.ts';
+import { startBus } from './stage.ts';
 
 const fanOut: Check = {
   name: 'fan-out',

@@ -1,7 +1,8 @@
 // Step 2: a log on disk, of events only, which survives `kill -9`.
 import { type Check, Failed } from '../check.ts';
 import { difference, keyOf, listed } from '../events.ts';
-import { isSuccess, shown, startBus } from './stage.ts';
+import { isSuccess, shown } from '../request.ts';
+import { startBus } from './stage.ts';
 
 const NO_EVENTS = ['{"type":', 'hello', '', '[]', '"PostCreated"', '42', 'null', '{}', '{"data":{"id":"post-1"}}'];
 

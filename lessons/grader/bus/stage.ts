@@ -1,9 +1,10 @@
 // The stage of a check of a bus: the graded bus, the grader's subscribers around it, and a publisher.
 import type http from 'node:http';
-import { Failed, NotGradable } from '../check.ts';
+import { Failed } from '../check.ts';
 import { difference, type Event, keyOf, listed, post } from '../events.ts';
 import type { Program } from '../program.ts';
-import type { Answer, Run } from '../run.ts';
+import { type Answer, isSuccess, shown } from '../request.ts';
+import type { Run } from '../run.ts';
 import { Subscriber } from '../subscriber.ts';
 
 const NAMES = ['posts', 'comments', 'query', 'moderation'];
@@ -130,29 +131,9 @@ export class Stage {
     return log;
   }
 
-  async kill(): Promise<void> {
-    this.run.recorder.event('kill', 'bus', 'kill -9');
-    await this.bus.kill();
-  }
-
-  /** Starts the bus again, with the same data. */
-  async restart(): Promise<void> {
-    this.run.recorder.event('start', 'bus', 'starts again');
-    await this.bus.start().catch((error) => {
-      if (!(error instanceof NotGradable)) throw error;
-      throw new Failed(
-        'kill -9, then the same command again',
-        'the bus starts with what is in DATA_DIR',
-        error.message,
-      );
-    });
-  }
+  kill = () => this.run.kill(this.bus);
+  restart = () => this.run.restart(this.bus);
 }
-
-export const isSuccess = ({ status }: Answer): boolean => status >= 200 && status < 300;
-
-/** An answer in a message. */
-export const shown = (answer: Answer | undefined): string => (answer ? `answered ${answer.status}` : 'no answer');
 
 /** Starts a bus with its subscribers. */
 export async function startBus(run: Run, options: StageOptions = {}): Promise<Stage> {

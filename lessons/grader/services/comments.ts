@@ -1,10 +1,11 @@
 // The checks of comments: it stores comments, publishes each, and takes the verdicts on them.
 import { type Check, Failed } from '../check.ts';
 import { difference, listed } from '../events.ts';
+import { shown } from '../request.ts';
 import { oddValues, robust, type Works, withoutIds } from './common.ts';
 import { commentModerated, dataOf, nameOf, postCreated } from './names.ts';
 import { outboxChecks, publicationsOf, type Writer } from './outbox.ts';
-import { type ServiceStage, shown, startService } from './stage.ts';
+import { type ServiceStage, startService } from './stage.ts';
 
 const part = 'comments';
 const PATH = '/posts/post-1/comments';

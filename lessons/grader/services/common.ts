@@ -1,8 +1,9 @@
 // Checks that are the same for every service: what it does with events that are odd, unknown, or no events at all.
 import { type Check, Failed, type Part } from '../check.ts';
 import type { Event } from '../events.ts';
+import { isSuccess, shown } from '../request.ts';
 import { describe } from './names.ts';
-import { isSuccess, type ServiceStage, shown, startService } from './stage.ts';
+import { type ServiceStage, startService } from './stage.ts';
 
 /** The proof that a service still works: one thing that must succeed. Throws Failed. */
 export type Works = (stage: ServiceStage, sent: string) => Promise<void>;

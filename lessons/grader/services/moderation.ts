@@ -1,10 +1,11 @@
 // The checks of moderation: it judges comments, and publishes each verdict.
 import { type Check, Failed } from '../check.ts';
 import { type Event, listed } from '../events.ts';
+import { isSuccess } from '../request.ts';
 import { oddValues, robust, type Works, withoutIds } from './common.ts';
 import { commentCreated, dataOf, nameOf } from './names.ts';
 import { outboxChecks, publicationsOf, type Writer } from './outbox.ts';
-import { isSuccess, type ServiceStage, startService } from './stage.ts';
+import { type ServiceStage, startService } from './stage.ts';
 
 const part = 'moderation';
 const TYPE = 'CommentModerated';

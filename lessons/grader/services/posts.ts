@@ -1,10 +1,11 @@
 // The checks of posts: it stores posts, and publishes each.
 import { type Check, Failed } from '../check.ts';
 import { difference, listed } from '../events.ts';
+import { shown } from '../request.ts';
 import { oddValues, robust, type Works } from './common.ts';
 import { dataOf, nameOf, postCreated } from './names.ts';
 import { outboxChecks, type Writer } from './outbox.ts';
-import { type ServiceStage, shown, startService } from './stage.ts';
+import { type ServiceStage, startService } from './stage.ts';
 
 const part = 'posts';
 const nameOfPost = (n: number) => `post-${n}`;

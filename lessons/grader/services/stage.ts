@@ -2,10 +2,11 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Failed, NotGradable, type Part } from '../check.ts';
+import { Failed, type Part } from '../check.ts';
 import { type Event, listed } from '../events.ts';
 import type { Program } from '../program.ts';
-import type { Answer, Run } from '../run.ts';
+import { type Answer, isSuccess, shown } from '../request.ts';
+import type { Run } from '../run.ts';
 import { describe, Names, nameOf } from './names.ts';
 import { checkpointAt, positionOf, StubBus } from './stub-bus.ts';
 
@@ -142,21 +143,11 @@ export class ServiceStage {
     return this.run.until(() => names.every((name) => this.bus.stored(type).includes(name)));
   }
 
-  async kill(): Promise<void> {
-    this.run.recorder.event('kill', this.service.part, 'kill -9');
-    await this.service.kill();
-  }
+  kill = () => this.run.kill(this.service);
 
-  /** Starts the service again, with the same data. */
   async restart(): Promise<void> {
-    const { part } = this.service;
-    this.run.recorder.event('start', part, 'starts again');
     this.bus.readable = this.bus.log.length;
-    await this.service.start().catch((error) => {
-      if (!(error instanceof NotGradable)) throw error;
-      const sent = 'kill -9, then the same command again';
-      throw new Failed(sent, `${part} starts with what is in DATA_DIR`, error.message);
-    });
+    await this.run.restart(this.service);
     if (this.#options.asksCheckpoint) await this.ask();
   }
 
@@ -167,11 +158,6 @@ export class ServiceStage {
       rmSync(join(this.service.dataDir, name), { recursive: true, force: true });
   }
 }
-
-export const isSuccess = ({ status }: Answer): boolean => status >= 200 && status < 300;
-
-/** An answer in a message. */
-export const shown = (answer: Answer | undefined): string => (answer ? `answered ${answer.status}` : 'no answer');
 
 /** Starts a service with a bus before it, or goes on with those that the check before has left. */
 export async function startService(run: Run, part: Part, options: Options = {}): Promise<ServiceStage> {

@@ -2,8 +2,10 @@
 import { hash } from 'node:crypto';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { buffer } from 'node:stream/consumers';
 import type { Event } from '../events.ts';
-import { parseJson, type Run } from '../run.ts';
+import { parseJson } from '../request.ts';
+import type { Run } from '../run.ts';
 import { describe, Names, nameOf } from './names.ts';
 
 /** The reaction to a publication: stored; 500; no answer; no connection; stored, but the answer is lost. */
@@ -98,18 +100,15 @@ export class StubBus {
     return this.log.filter((event) => event.type === type).map((event) => nameOf(this.names.decode(event)));
   }
 
-  #serve(request: http.IncomingMessage, response: http.ServerResponse): void {
-    const chunks: Buffer[] = [];
-    request.on('error', () => {}); // the service was killed
+  async #serve(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
     response.on('error', () => {});
-    request.on('data', (chunk) => chunks.push(chunk));
-    request.on('end', () => {
-      const path = request.url?.split('?')[0];
-      if (path !== '/events') answer(response, 404, {});
-      else if (request.method === 'POST') this.#take(Buffer.concat(chunks).toString(), response);
-      else if (request.method === 'GET') answer(response, 200, this.log.slice(0, this.readable));
-      else answer(response, 405, {});
-    });
+    const body = await buffer(request).catch(() => undefined);
+    if (!body) return; // the service was killed
+    const path = request.url?.split('?')[0];
+    if (path !== '/events') answer(response, 404, {});
+    else if (request.method === 'POST') this.#take(String(body), response);
+    else if (request.method === 'GET') answer(response, 200, this.log.slice(0, this.readable));
+    else answer(response, 405, {});
   }
 
   #take(text: string, response: http.ServerResponse): void {
