@@ -41,5 +41,9 @@ try {
   } else if (error instanceof NotGradable) {
     console.error(error.message);
     process.exitCode = 2;
+  } else if (error instanceof Error && 'syscall' in error) {
+    // Such as a full disk.
+    console.error(`The grader cannot go on: ${error.message}.`);
+    process.exitCode = 2;
   } else throw error;
 }

@@ -39,6 +39,8 @@ export function parseOptions(args?: string[]): Options {
   // Known before the grade, which takes a while.
   if (report && !statSync(dirname(resolve(report)), { throwIfNoEntry: false })?.isDirectory())
     throw new Error(`There is no folder for ${report}.`);
+  if (report && statSync(report, { throwIfNoEntry: false })?.isDirectory())
+    throw new Error(`${report} is a folder: name a file.`);
   return { commands, isShort, isVerbose, report: report && resolve(report) };
 }
 

@@ -17,12 +17,19 @@ export type Sent = { method: string; body?: string; headers?: http.OutgoingHttpH
 /** Sends a request on a connection of its own, unless an agent is given. */
 export function send(url: string, sent: Sent): { promise: Promise<Answer>; cancel(): void } {
   let last = sendOnce(url, sent);
-  const promise = last.promise.catch((error) => {
-    // The server closed the idle connection just when this request was written to it, as it may (RFC 9112 §9.5).
-    if (!last.request.reusedSocket || error.code !== 'ECONNRESET') throw error;
+  const again = () => {
     last = sendOnce(url, { ...sent, agent: undefined });
     return last.promise;
-  });
+  };
+  const promise = last.promise.then(
+    // A grader that had no processor for a while sent it too late; nothing was done (RFC 9110 §15.5.9).
+    (answer) => (answer.status === 408 ? again() : answer),
+    (error) => {
+      // The server closed the idle connection just when this request was written to it, as it may (RFC 9112 §9.5).
+      if (last.request.reusedSocket && error.code === 'ECONNRESET') return again();
+      throw error;
+    },
+  );
   return { promise, cancel: () => last.request.destroy() };
 }
 

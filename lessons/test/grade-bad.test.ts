@@ -25,6 +25,7 @@ describe('a command line that is wrong', () => {
     ['a quote that does not end', ['--bus', "node 'bus.mjs"], "The command has a ' that does not end: node 'bus.mjs"],
     ['a pipe', ['--bus', 'cat | node'], "The command is started without a shell, so | has no meaning. Use: sh -c '…'"],
     ['a folder that does not exist', ['lessons/no-such-step'], 'There is no folder lessons/no-such-step.'],
+    ['a report that is a folder', ['--bus', 'x', '--report', 'lessons'], 'lessons is a folder: name a file.'],
     ['nothing to grade', [], 'Name a command or a folder to grade.'],
   ])('%s is refused with the reason', (_, args, reason) => {
     expect(() => parseOptions(args)).toThrow(new Error(reason));
