@@ -99,7 +99,8 @@ export class Program {
     let lines = 0;
     for (const stream of [child.stdout, child.stderr]) {
       readLines(stream, (line) => {
-        if (stream === child.stderr && line.trim()) this.#lastLine = this.#clean(line);
+        if (stream === child.stderr && line.trim() && (isError(line) || !isError(this.#lastLine)))
+          this.#lastLine = this.#clean(line);
         lines += 1;
         if (lines < LINES) show?.(this.#clean(line));
         else if (lines === LINES) show?.('… (more is not shown)');
@@ -168,6 +169,9 @@ export class Program {
     this.ended = undefined;
   }
 }
+
+/** The line of a crash that names its reason: behind it Node prints a stack, and its own version. */
+const isError = (line: string): boolean => /^(Uncaught )?[\w.]*(Error|Exception)\b/.test(line);
 
 /** Calls `heard` with each line, or its begin if it is longer than is kept. */
 function readLines(stream: Readable, heard: (line: string) => void): void {

@@ -52,6 +52,11 @@ describe('one line on the error output, exit code 2', () => {
       'The bus ended with code 3 before it listened on its PORT: \\u001b[31mno database',
     ],
     [
+      'one that throws, with a stack and the version of Node behind the reason',
+      `null.port;`,
+      "The bus ended with code 1 before it listened on its PORT: TypeError: Cannot read properties of null (reading 'port')",
+    ],
+    [
       'one that hangs and ignores SIGTERM',
       `process.on('SIGTERM', () => {}); setInterval(() => {}, 1000);`,
       'The bus runs, but does not listen: it must listen on 127.0.0.1 and the port in PORT.',
