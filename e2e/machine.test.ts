@@ -41,7 +41,15 @@ test('the page is served from a folder of any name, and edits of the page and of
     await page.goto(client);
     await page.locator('.connection[data-state=live]').waitFor();
     edit('client/src/app.tsx', '<main', '<main data-edited');
-    await page.locator('main[data-edited]').waitFor();
+    const edited = page.locator('main[data-edited]');
+    // Saved again if it takes long: Vite serves the page before it watches all files, and before the page listens to it.
+    await until('the edit is live', async () => {
+      edit('client/src/app.tsx', '<main', '<main');
+      return edited.waitFor({ timeout: 10_000 }).then(
+        () => true,
+        () => false,
+      );
+    });
     edit('posts/src/main.ts', '(posts)', '( posts)');
     await until('posts starts again', () => since().includes('posts      | edited, restarting'));
     edit('common/src/core/events.ts', 'export', 'export ');
