@@ -53,7 +53,7 @@ let publishing = 0;
 
 function write(event: Event) {
   const write = () => fs.appendFileSync(file, `${JSON.stringify(event)}\n`, { flush: true });
-  if (has('acknowledges before the write')) setTimeout(write, 500);
+  if (has('acknowledges before the write')) setTimeout(write, 10_000);
   else write();
 }
 
