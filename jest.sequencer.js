@@ -5,7 +5,7 @@ import Sequencer from '@jest/test-sequencer';
 
 /** The files of twenty seconds and more. */
 const LONGEST =
-  /scripts.test.(start|copies)|e2e.(copies|chaos.chaos|model|foreign|other-languages|experiments|system-page|tracing|machine|browser-(page|live|journey|away|docs|sign-in))|e2e.faults.(kill-(publisher|delivery)|data-folder|bad-subscriber|late-pushes|disk|damage|safe-retry)|event-bus.test.(dead-letters|kinds|quorum|on-quorum|silence|parked)|infra.test.(observability|manifests)|common.test.outbox|comments.test.unknown-post|gateway-nginx|grader.test.faults|lessons.test.lesson|any-answer|posts.test.main|system-(diagram|log|store|subscriptions)|client.test.(page|submission)[.]|query.test.contract/;
+  /scripts.test.(start|copies)|e2e.(copies|chaos.chaos|model|foreign|other-languages|lesson-bus|experiments|system-page|tracing|machine|browser-(page|live|journey|away|docs|sign-in))|e2e.faults.(kill-(publisher|delivery)|data-folder|bad-subscriber|late-pushes|disk|damage|safe-retry)|event-bus.test.(dead-letters|kinds|quorum|on-quorum|silence|parked)|infra.test.(observability|manifests)|common.test.outbox|comments.test.unknown-post|gateway-nginx|grader.test.(faults|services)|lessons.test.(lesson|grade-bus)|any-answer|posts.test.main|system-(diagram|log|store|subscriptions)|client.test.(page|submission)[.]|query.test.contract/;
 const WHOLE = /[\\/](scripts.test|e2e)[\\/]/;
 
 export default class LongestFirst extends Sequencer {
