@@ -12,7 +12,7 @@ export type Check = {
   /** A short name, by which other checks name it in `needs`. */
   name: string;
   part: Part;
-  /** The step of the stairs that teaches this rule. */
+  /** The step that teaches this rule. */
   step: number;
   /** The rule, as a sentence without a full stop. */
   title: string;
@@ -24,6 +24,10 @@ export type Check = {
   needs?: string[];
   /** Checks of one scene that follow one another share a started program, until one of them fails: a start takes long. */
   scene?: string;
+  /** It takes minutes: it is run and printed when all others are through. */
+  isLong?: true;
+  /** Its failure shows what the step before cannot do: `before` in the list of the steps. */
+  showsBefore?: true;
   /** Works through the plan of the run. Throws `Failed` if the program breaks the rule. */
   run(run: Run): Promise<void>;
 };
@@ -35,6 +39,8 @@ export class Failed extends Error {
   seen: string;
   /** The keys of the events that went missing, came twice or were altered: the report marks them. */
   about: string[];
+  /** The errors that the program has written meanwhile. */
+  output: string[] = [];
 
   constructor(sent: string, expected: string, seen: string, about: string[] = []) {
     super(`${expected}; ${seen}`);

@@ -16,6 +16,13 @@ export function parseCommand(command: string): string[] {
   });
 }
 
+/** A program's file, by its ending, or a path without one. */
+const PROGRAM = /^[^-\s:=][^\s:=]*\.(py|[cm]?js|[cm]?ts|jar|java|go|rb|php|pl|lua|exs?|sh|bash)$|^\.{1,2}\/[\w/-]+$/i;
+
+/** The first word of a command that looks like a program's file, and is none from this folder. */
+export const missingFile = (words: string[]): string | undefined =>
+  words.find((word) => PROGRAM.test(word) && !existsSync(word));
+
 function splitWords(command: string): string[] {
   const words: string[] = [];
   let word: string | undefined;

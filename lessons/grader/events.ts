@@ -12,7 +12,7 @@ export const postWithId = (n: number): Event => ({ id: `event-${n}`, ...post(n) 
 export function keyOf(event: unknown): string {
   const { data } = (event ?? {}) as Event;
   const { id } = (data ?? {}) as { id?: unknown };
-  return typeof id === 'string' && id !== '' ? id.slice(0, 40) : 'something else';
+  return typeof id === 'string' && id !== '' ? id.slice(0, 40) : 'an event without data.id';
 }
 
 const SHOWN = 6;

@@ -10,7 +10,11 @@ const AT_ONCE = 4;
 export type Failure = { failed: Failed; plan: Plan; recorder: Recorder };
 export type Result = { check: Check; outcome: 'passed' | 'failed' | 'left out'; because?: string; failure?: Failure };
 
-type GradeOptions = Omit<RunOptions, 'plan'> & { isShort: boolean };
+type GradeOptions = Omit<RunOptions, 'plan'> & {
+  isShort: boolean;
+  /** Called with each check before its result is waited for. */
+  waiting?: (check: Check) => void;
+};
 
 /**
  * Runs a check with this plan, in a run that an earlier check of its scene has left, or in a new one. Returns its failure, or
@@ -23,6 +27,7 @@ async function attempt(check: Check, plan: Plan, options: GradeOptions, left?: R
     await check.run(run);
     return run;
   } catch (error) {
+    if (error instanceof Failed) error.output = await run.errors();
     await run.end();
     if (error instanceof Failed) return { failed: error, plan, recorder: run.recorder };
     throw error;
@@ -45,11 +50,11 @@ export async function* grade(checks: Check[], options: GradeOptions): AsyncGener
   const signal = AbortSignal.any([options.signal, stop.signal]);
   const given = { ...options, signal };
 
-  /** A needed check that did not pass. */
-  async function unmet({ part, needs = [] }: Check): Promise<Check | undefined> {
+  /** The title of the failed check without which this one has no meaning. */
+  async function unmet({ part, needs = [] }: Check): Promise<string | undefined> {
     for (const name of needs) {
       const needed = await results.get(nameOf({ part, name }));
-      if (needed && needed.outcome !== 'passed') return needed.check;
+      if (needed && needed.outcome !== 'passed') return needed.because ?? needed.check.title;
     }
   }
 
@@ -59,9 +64,9 @@ export async function* grade(checks: Check[], options: GradeOptions): AsyncGener
     try {
       for (const check of scene) {
         const { resolve } = settle.get(check) as PromiseWithResolvers<Result>;
-        const needed = await unmet(check);
-        if (needed) {
-          resolve({ check, outcome: 'left out', because: needed.title });
+        const because = await unmet(check);
+        if (because) {
+          resolve({ check, outcome: 'left out', because });
           continue;
         }
         signal.throwIfAborted();
@@ -86,13 +91,16 @@ export async function* grade(checks: Check[], options: GradeOptions): AsyncGener
   const played = Array.from(scenes.values(), async (scene) => {
     // Before it takes a slot, which those that it needs may be waiting for.
     await unmet(scene[0] as Check).catch(() => {});
+    const others = checks.filter((check) => !scene.includes(check));
+    if (scene[0]?.isLong) await Promise.allSettled(others.map((check) => settle.get(check)?.promise));
     const own = new Map(scene.map((check) => [check, settle.get(check) as PromiseWithResolvers<Result>]));
     return slots(() => play(scene, own));
   });
   let isFirst = true;
   try {
-    for (const running of results.values()) {
-      const found = await running;
+    for (const check of checks) {
+      options.waiting?.(check);
+      const found = await (settle.get(check) as PromiseWithResolvers<Result>).promise;
       if (found.failure && isFirst) {
         isFirst = false;
         yield {

@@ -20,7 +20,7 @@ export type Options = {
 /** Parses the command line. @throws Error with the reason, for the usage below it */
 export function parseOptions(args?: string[]): Options {
   const command = { type: 'string' } as const;
-  const { values, positionals } = parseArgs({
+  const { values, positionals } = parsed({
     args,
     allowPositionals: true,
     options: {
@@ -35,7 +35,7 @@ export function parseOptions(args?: string[]): Options {
   for (const part of PARTS) if (values[part] !== undefined) commands[part] = parseCommand(values[part]);
   if (Object.keys(commands).length === 0) throw new Error('Name a command or a folder to grade.');
   const { short: isShort, verbose: isVerbose, report } = values;
-  if (report?.trim() === '') throw new Error('--report is empty: name a file.');
+  if (report?.trim() === '') throw new Error('--report needs a file: --report FILE.html');
   // Known before the grade, which takes a while.
   if (report && !statSync(dirname(resolve(report)), { throwIfNoEntry: false })?.isDirectory())
     throw new Error(`There is no folder for ${report}.`);
@@ -43,6 +43,20 @@ export function parseOptions(args?: string[]): Options {
     throw new Error(`${report} is a folder: name a file.`);
   return { commands, isShort, isVerbose, report: report && resolve(report) };
 }
+
+/** `parseArgs` with reasons of our own. */
+const parsed: typeof parseArgs = (config) => {
+  try {
+    return parseArgs(config);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const option = /--?[\w-]+/.exec(message)?.[0];
+    if (code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION') throw new Error(`There is no option ${option}.`);
+    if (option === '--report') throw new Error('--report needs a file: --report FILE.html');
+    if (/does not take/.test(message)) throw new Error(`${option} takes no value.`);
+    throw new Error(`${option} needs a command: ${option} 'COMMAND'`);
+  }
+};
 
 /** The commands of a step's folder. */
 function commandsOf(folder: string): Options['commands'] {

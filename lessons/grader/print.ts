@@ -1,36 +1,41 @@
-// The printed grade: a line for each check, the first failure in full, and how far up the stairs the programs stand.
-import { STEPS } from '../steps.ts';
+// The printed grade: a line for each check, the first failure in full, and the step that the programs have reached.
+import { STEPS, type Step } from '../steps.ts';
 import type { Check, Part, Plan } from './check.ts';
 import { type Failure, type Result, standing } from './grade.ts';
 
 const stepOf = (number: number) => STEPS.find((step) => step.number === number);
 
 /**
- * Prints results as they come: a line each, the first failure in full. Checks that are left out because of earlier ones share a
- * line.
+ * Prints results as they come: a line each, the first failure in full. Checks that are left out because of the same earlier one
+ * share a line.
  */
 export function createPrinter(parts: Part[], print: (line: string) => void) {
   let isFirst = true;
-  let left: Check[] = [];
+  let left: Result[] = [];
+  const isOne = parts.length === 1;
 
   function flush(): void {
-    const [first, last] = [left[0]?.step, left.at(-1)?.step];
-    const steps = first === last ? `step ${first}` : `steps ${first} to ${last}`;
-    if (left.length > 0) print(`left out ${steps}: ${counted(left.length, 'check')}, because of one above that failed`);
+    const groups = Map.groupBy(left, ({ check, because }) => `${isOne ? '' : `${check.part}: `}${because}`);
+    for (const [because, results] of groups) {
+      const [first, last] = [results[0]?.check.step, results.at(-1)?.check.step];
+      const steps = first === last ? `step ${first}` : `steps ${first} to ${last}`;
+      print(`left out ${steps}: ${counted(results.length, 'check')}, because this failed: ${because}`);
+    }
     left = [];
   }
 
   return {
-    add({ check, outcome, failure }: Result): void {
+    add(result: Result): void {
+      const { check, outcome, failure } = result;
       if (outcome === 'left out') {
-        left.push(check);
+        left.push(result);
         return;
       }
       flush();
-      const who = parts.length > 1 ? `${check.part}: ` : '';
-      print(`${outcome === 'passed' ? 'passed  ' : 'FAILED  '} step ${check.step}  ${who}${check.title}`);
+      print(`${outcome === 'passed' ? 'passed  ' : 'FAILED  '} step ${check.step}  ${nameOf(check, parts)}`);
       if (!failure) return;
-      const lines = isFirst ? inFull(check, failure) : [`seen: ${failure.failed.seen}`];
+      const { expected, seen } = failure.failed;
+      const lines = isFirst ? inFull(check, failure) : [`expected: ${expected}; seen: ${seen}`];
       for (const line of lines) print(INDENT + line);
       isFirst = false;
     },
@@ -40,9 +45,14 @@ export function createPrinter(parts: Part[], print: (line: string) => void) {
 
 const INDENT = ' '.repeat(17);
 
+/** The title of a check, with the part that it is about if there are several. */
+export const nameOf = ({ part, title }: Check, parts: Part[]): string =>
+  parts.length > 1 ? `${part}: ${title}` : title;
+
 function inFull({ step, least = {} }: Check, { failed, plan }: Failure): string[] {
-  const { sent, expected, seen } = failed;
+  const { sent, expected, seen, output } = failed;
   const lines = [`sent:     ${sent}`, `expected: ${expected}`, `seen:     ${seen}`];
+  lines.push(...output.map((line, i) => (i === 0 ? `its output: ${line}` : `            ${line}`)));
   if (Object.keys(least).length > 0) lines.push(`shortest: ${inWords(plan)}`);
   return [...lines, `read:     ${stepOf(step)?.folder}/README.md`];
 }
@@ -60,21 +70,37 @@ export function summaryOf(parts: Part[], results: Result[]): string[] {
   const stands = stepOf(standing(results));
   const isOne = parts.length === 1;
   const own = isOne ? `${parts[0] === 'bus' ? 'This bus' : parts[0]} stands` : `${parts.join(', ')} stand together`;
-  const place = stands ? `${own} on step ${stands.number}, ${stands.title}: ${stands.adds}.` : `${own} before step 1.`;
+  const place = stands ? `${own} on step ${stands.number}, ${ideaOf(stands, parts)}.` : `${own} before step 1.`;
   const passed = results.filter(({ outcome }) => outcome === 'passed').length;
   const lines = ['', `${passed} of ${counted(results.length, 'check')} passed.`, place];
   const checked = new Set(results.map(({ check }) => check.step));
   const next = STEPS.find(({ number }) => number > (stands?.number ?? 0) && checked.has(number));
   const between = STEPS.find(({ number }) => number === (stands?.number ?? 0) + 1);
+  const subject = parts.map((part) => (part === 'bus' ? 'the bus' : part)).join(', ');
   if (between && next && between !== next) {
     const part = between.number === 5 && isOne && parts[0] === 'bus' ? ' It is about posts: grade --posts.' : '';
-    lines.push(`Step ${between.number}, ${between.title}, asks nothing new of ${parts.join(', ')}.${part}`);
+    lines.push(`Step ${between.number}, ${between.title}, asks nothing new of ${subject}.${part}`);
   }
-  if (!next) return [...lines, 'Every rule that applies is kept.'];
+  if (!next) return [...lines, `Every rule of lessons/contract.md that is about ${subject} is kept.`];
+  const isShown = results.some(
+    ({ check, outcome }) => outcome === 'failed' && check.step === next.number && check.showsBefore,
+  );
   return [
     ...lines,
-    `Next is step ${next.number}, ${next.title}: ${next.adds}.`,
-    ...(next.before ? [`Without it: ${next.before}`] : []),
+    `Next is step ${next.number}, ${ideaOf(next, parts)}.`,
+    ...(isShown ? [`Without it: ${next.before}`] : []),
     `Read ${next.folder}/README.md`,
   ];
 }
+
+/** A line about the options that would tell more, and were not used. */
+export function hintOf(isVerbose: boolean, report?: string): string[] {
+  const hints = [];
+  if (!isVerbose) hints.push('--verbose shows what the program prints');
+  if (!report) hints.push('--report FILE.html draws the first check that failed');
+  return hints.length > 0 ? [`${hints.join(', ')}.`] : [];
+}
+
+/** The title of a step and its idea. Except for the outbox, which belongs to a service, the idea is the bus's. */
+const ideaOf = ({ number, title, adds }: Step, parts: Part[]): string =>
+  parts.includes('bus') || number === 5 ? `${title}: ${adds}` : title;

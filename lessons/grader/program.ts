@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { printable } from '@blog/common/core/printable.ts';
 import { answers } from '../../scripts/lib/port-use.ts';
 import { NotGradable } from './check.ts';
+import { missingFile } from './command.ts';
 import { endWithGrader, ownMark } from './leftovers.ts';
 import { activityOf, isListening, killProcesses, MARK, processesOf } from './processes.ts';
 
@@ -46,6 +47,8 @@ export class Program {
   #child: ChildProcess | undefined;
   #exit: Promise<void> = Promise.resolve();
   #closed: Promise<unknown> = Promise.resolve();
+  /** The lines of its error output since `forgetErrors`, the last ones only. */
+  readonly errors: string[] = [];
   #lastLine = '';
   #pids: { at: number; list: number[] } = { at: Number.NEGATIVE_INFINITY, list: [] };
 
@@ -99,8 +102,7 @@ export class Program {
     let lines = 0;
     for (const stream of [child.stdout, child.stderr]) {
       readLines(stream, (line) => {
-        if (stream === child.stderr && line.trim() && (isError(line) || !isError(this.#lastLine)))
-          this.#lastLine = this.#clean(line);
+        if (stream === child.stderr && line.trim()) this.#note(this.#clean(line));
         lines += 1;
         if (lines < LINES) show?.(this.#clean(line));
         else if (lines === LINES) show?.('… (more is not shown)');
@@ -109,10 +111,21 @@ export class Program {
     await this.#listens();
     if (failure) throw new NotGradable(`${this.#title} cannot be started: ${reasonOf(failure, program)}.`);
     if (this.ended !== undefined) {
+      const missing = missingFile(words);
+      if (missing) throw new NotGradable(`There is no file ${missing} in ${process.cwd()}.`);
       await delay(50); // its last line may still be in the pipe
       const said = this.#lastLine && `: ${this.#lastLine}`;
       throw new NotGradable(`${this.#title} ended ${this.ended} before it listened on its PORT${said}`);
     }
+  }
+
+  #note(line: string): void {
+    if (isError(line) || !isError(this.#lastLine)) this.#lastLine = line;
+    if (this.errors.push(line) > LINES) this.errors.shift();
+  }
+
+  forgetErrors(): void {
+    this.errors.length = 0;
   }
 
   /** Its name at the begin of a sentence. */
@@ -191,9 +204,13 @@ function reasonOf({ code, message }: NodeJS.ErrnoException, program: string): st
   return message;
 }
 
-/** A tick of the grader in milliseconds, and the number of idle ones after which nothing more is expected. */
+/** The idle time after which nothing more is expected, in seconds, and a tick of the grader, in milliseconds. */
+export const PATIENCE = 6;
 const TICK = 100;
-const IDLE_TICKS = 60;
+
+/** Said of what was waited for in vain. */
+export const WAITED = `(waited until nothing more came for ${PATIENCE} s)`;
+
 /** The processor time that programs may take without progress, in milliseconds: one that only spins would be waited for for ever. */
 const MOST = 15_000;
 
@@ -231,6 +248,6 @@ export class Patience {
     this.#last = { ran, waited };
     // A retry now and then takes a few milliseconds.
     if (!isActive && ranNow + waitedNow < TICK / 5) this.#idle += 1;
-    return this.#idle >= IDLE_TICKS || this.#ran > MOST;
+    return this.#idle * TICK >= PATIENCE * 1_000 || this.#ran > MOST;
   }
 }

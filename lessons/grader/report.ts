@@ -9,7 +9,7 @@ import { inOrder } from './order.ts';
 export type Report = {
   /** The command line that was graded, as typed. */
   command: string;
-  /** A sentence: how far up the stairs it stands. */
+  /** A sentence: the step that it has reached. */
   verdict: string;
   checks: { step: number; title: string; outcome: 'passed' | 'failed' | 'left out' }[];
   /** The first check that failed, with the shortest run that shows it. */

@@ -1,7 +1,11 @@
 // One HTTP request of the grader to a graded program, and its answer.
 import http from 'node:http';
+import { PATIENCE } from './program.ts';
 
-/** An answer; `body` is its text parsed as JSON, undefined if it is none. */
+/**
+ * An answer; `body` is its text parsed as JSON, undefined if it is none. Without an answer its status is 0, and `text` says what
+ * came instead.
+ */
 export type Answer = { status: number; headers: http.IncomingHttpHeaders; text: string; body: unknown };
 
 /** The longest answer that is read, in bytes. */
@@ -10,7 +14,18 @@ const LONGEST_ANSWER = 256 * 1024 * 1024;
 export const isSuccess = ({ status }: Answer): boolean => status >= 200 && status < 300;
 
 /** An answer in a message. */
-export const shown = (answer: Answer | undefined): string => (answer ? `answered ${answer.status}` : 'no answer');
+export const shown = ({ status, text }: Answer): string => (status === 0 ? text : `answered ${status}`);
+
+const REASONS: Record<string, string> = {
+  nothing: `no answer within ${PATIENCE} s`,
+  ECONNREFUSED: 'the connection was refused',
+};
+
+/** The answer that stands for none, by the code of the error that came instead; without an error nothing came. */
+export const noAnswer = (code = 'nothing'): Answer => {
+  const text = REASONS[code] ?? 'the connection was closed without an answer';
+  return { status: 0, headers: {}, text, body: undefined };
+};
 
 export type Sent = { method: string; body?: string; headers?: http.OutgoingHttpHeaders; agent?: http.Agent };
 

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePorts } from '../../scripts/lib/port-use.ts';
 import { Failed, NotGradable, type Part, type Plan } from './check.ts';
+import { errorsIn } from './errors.ts';
 import { remove, temporaryFolder } from './leftovers.ts';
 import { Patience, Program } from './program.ts';
 import { Recorder } from './recorder.ts';
-import { type Answer, type Sent, send } from './request.ts';
+import { type Answer, noAnswer, type Sent, send } from './request.ts';
 
 export type RunOptions = {
   plan: Plan;
@@ -42,6 +43,7 @@ export class Run {
 
   /** Begins the next check of a scene. */
   begin(plan: Plan): void {
+    for (const program of this.#programs) program.forgetErrors();
     this.plan = plan;
     this.recorder = new Recorder();
     this.progress = 0;
@@ -123,13 +125,13 @@ export class Run {
     throw new Failed(last?.text ?? 'nothing yet', 'it goes on running', `it ended by itself, ${ended}`);
   }
 
-  /** One request to a program, as this party; undefined if there is no answer that can be read. */
+  /** One request to a program, as this party. */
   async request(
     from: string,
     program: Program,
     request: Sent & { path: string },
     told: { text: string; events?: string[] } = { text: `${request.method} ${request.path}` },
-  ): Promise<Answer | undefined> {
+  ): Promise<Answer> {
     const { recorder } = this;
     const number = recorder.request(from, program.part, told.text, told.events);
     let settled: { answer?: Answer; reason?: string } | undefined;
@@ -156,7 +158,13 @@ export class Run {
       await delay(50); // it may be ending just now
       this.#assertRuns(program);
     }
-    return settled?.answer;
+    return settled?.answer ?? noAnswer(settled?.reason);
+  }
+
+  /** The last errors that the programs have written during this check. */
+  async errors(): Promise<string[]> {
+    await delay(50); // the last line may still be in the pipe
+    return errorsIn(this.#programs.flatMap((program) => program.errors));
   }
 
   /** Ends all that was started, and removes its files. */

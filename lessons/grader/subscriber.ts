@@ -163,7 +163,12 @@ export class Subscriber {
     if (deliveries.some(({ time }) => time <= ATTEMPTS)) this.#run.progress += 1;
     const keys = deliveries.map(({ key }) => key);
     const { recorder } = this.#run;
-    const number = recorder.request('bus', this.name, `POST /events ${keys.join(', ') || 'nothing'}`, keys);
+    const number = recorder.request(
+      'bus',
+      this.name,
+      `POST /events ${keys.join(', ') || 'an event of an earlier check'}`,
+      keys,
+    );
     this.#underWay += 1;
     res.on('close', () => {
       this.#underWay -= 1;

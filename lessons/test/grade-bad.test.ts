@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { parseCommand } from '../grader/command.ts';
 import { parseOptions } from '../grader/options.ts';
-import { type Graded, grade, program } from './grading.ts';
+import { type Graded, grade, program, root } from './grading.ts';
 
 const programs: ReturnType<typeof program>[] = [];
 afterEach(() => {
@@ -27,6 +27,11 @@ describe('a command line that is wrong', () => {
     ['a folder that does not exist', ['lessons/no-such-step'], 'There is no folder lessons/no-such-step.'],
     ['a report that is a folder', ['--bus', 'x', '--report', 'lessons'], 'lessons is a folder: name a file.'],
     ['nothing to grade', [], 'Name a command or a folder to grade.'],
+    ['a report without a file', ['--bus', 'node', '--report'], '--report needs a file: --report FILE.html'],
+    ['a report without a file, before an option', ['--report', '--short'], '--report needs a file: --report FILE.html'],
+    ['a part without a command', ['--posts'], "--posts needs a command: --posts 'COMMAND'"],
+    ['an unknown option', ['--buss=x'], 'There is no option --buss.'],
+    ['a value for --short', ['--short=1'], '--short takes no value.'],
   ])('%s is refused with the reason', (_, args, reason) => {
     expect(() => parseOptions(args)).toThrow(new Error(reason));
   });
@@ -40,9 +45,14 @@ describe('a command line that is wrong', () => {
 
 describe('one line on the error output, exit code 2', () => {
   test('a program that does not exist', async () => {
-    const graded = await grade(['--bus', 'no-such-program bus.py']);
+    const graded = await grade(['--bus', 'no-such-program']);
     const err = ['The bus cannot be started: there is no program no-such-program.'];
     expect(graded).toEqual({ code: 2, out: [], err, left: [] });
+  });
+
+  test('a file that does not exist, in the folder in which the command was typed', async () => {
+    const graded = await grade(['--bus', 'python3 -u no_such_bus.py 4005']);
+    expect(graded).toEqual({ code: 2, out: [], err: [`There is no file no_such_bus.py in ${root}.`], left: [] });
   });
 
   test.each([
@@ -75,7 +85,7 @@ describe('one line on the error output, exit code 2', () => {
 const firstOf = ({ out }: Graded) =>
   out
     .slice(out.findIndex((line) => line.startsWith('FAILED')))
-    .slice(1, 4)
+    .slice(1)
     .map((line) => line.trim());
 
 describe('a failed check', () => {
@@ -87,14 +97,21 @@ describe('a failed check', () => {
 net.createServer((socket) => socket.end('\\u001b[2Jgarbage\\r\\n\\r\\n').on('error', () => {})).listen(process.env.PORT, '127.0.0.1');`,
       'an answer that is no HTTP',
     ],
-    ['one that never answers', server(''), 'no answer'],
-  ])('%s', async (_, code, seen) => {
+    ['one that never answers', server(''), 'no answer within 6 s'],
+    [
+      'one that closes the connection, with an error',
+      server(`console.error('12:00:00 \\u001b[31mTypeError: no id\\n    at take (bus.mjs:1)'); res.destroy();`),
+      'the connection was closed without an answer',
+      'its output: … \\u001b[31mTypeError: no id',
+    ],
+  ])('%s', async (_, code, seen, ...more) => {
     const graded = await gradeCode(code);
     expect(graded).toMatchObject({ code: 1, err: [], left: [] });
-    expect(firstOf(graded)).toEqual([
+    expect(firstOf(graded).slice(0, 3 + more.length)).toEqual([
       'sent:     POST /events post-1',
       expect.stringMatching(/^expected: /),
       `seen:     ${seen}`,
+      ...more,
     ]);
     expect(graded.out).toContain('This bus stands before step 1.');
   });

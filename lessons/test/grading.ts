@@ -25,11 +25,17 @@ export async function grade(
 ): Promise<Graded> {
   const folder = mkdtempSync(join(tmpdir(), 'grading-'));
   const child = spawn(process.execPath, [main, ...args], { cwd: root, env: { ...process.env, TMPDIR: folder } });
+  // One signal only: when the grader is ending, it has no handler any more.
+  let isEnded = false;
+  const end = (signal: NodeJS.Signals) => {
+    if (!isEnded) child.kill(signal);
+    isEnded = true;
+  };
   let out = '';
   let err = '';
   child.stdout.on('data', (chunk) => {
     out += chunk;
-    heard(out, (signal) => child.kill(signal));
+    heard(out, end);
   });
   child.stderr.on('data', (chunk) => {
     err += chunk;

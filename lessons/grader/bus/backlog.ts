@@ -10,6 +10,7 @@ const GROWTH = 256;
 
 export const backlog: Check = {
   name: 'backlog',
+  isLong: true,
   part: 'bus',
   step: 3,
   title: `a long backlog is delivered in bounded memory (less than ${GROWTH} MiB more than before)`,

@@ -12,8 +12,8 @@ type Letter = { id: string | number; event: Event };
 
 async function lettersOf(stage: Stage): Promise<Letter[]> {
   const answer = await stage.run.request('person', stage.bus, { method: 'GET', path: '/dead-letters' });
-  if (answer && isSuccess(answer) && Array.isArray(answer.body)) return answer.body;
-  throw new Failed('GET /dead-letters', 'a JSON array', answer && isSuccess(answer) ? 'something else' : shown(answer));
+  if (isSuccess(answer) && Array.isArray(answer.body)) return answer.body;
+  throw new Failed('GET /dead-letters', 'a JSON array', isSuccess(answer) ? 'another answer' : shown(answer));
 }
 
 /** The entry of an event. @throws Failed if there is none, or it has no id */
@@ -22,12 +22,9 @@ async function letterOf(stage: Stage, sent: string, key: string): Promise<Letter
   const found = letters.find((letter) => keyOf(letter?.event) === key);
   const asked = `${sent}; GET /dead-letters`;
   if (!found)
-    throw new Failed(
-      asked,
-      `an entry whose event is ${key}`,
-      `${listed(letters.map((letter) => keyOf(letter?.event)))}`,
-      [key],
-    );
+    throw new Failed(asked, `an entry whose event is ${key}`, listed(letters.map((letter) => keyOf(letter?.event))), [
+      key,
+    ]);
   if (!['string', 'number'].includes(typeof found.id)) throw new Failed(asked, 'an id in each entry', 'none', [key]);
   return found;
 }
@@ -66,6 +63,7 @@ async function poison(stage: Stage, status = 422): Promise<{ sent: string; key: 
 
 const parked: Check = {
   name: 'poison',
+  showsBefore: true,
   part: 'bus',
   step: 6,
   scene: 'poison',
@@ -99,12 +97,12 @@ const redelivered: Check = {
     const letter = await letterOf(stage, sent, key);
     const refused = await redeliver(stage, letter, key);
     const once = `${sent}; POST redeliver, which posts refuses again`;
-    if (refused && isSuccess(refused)) throw new Failed(once, 'no 2xx', shown(refused), [key]);
+    if (isSuccess(refused)) throw new Failed(once, 'no 2xx', shown(refused), [key]);
     await letterOf(stage, once, key);
     first.react = () => 200;
     const taken = await redeliver(stage, letter, key);
     const again = `${sent}; POST redeliver, which posts takes`;
-    if (!taken || !isSuccess(taken)) throw new Failed(again, 'any 2xx', shown(taken), [key]);
+    if (!isSuccess(taken)) throw new Failed(again, 'any 2xx', shown(taken), [key]);
     await stage.arrive(again, [key], [first]);
     if ((await lettersOf(stage)).some((other) => keyOf(other?.event) === key))
       throw new Failed(`${again}; GET /dead-letters`, `no entry of ${key}`, 'it is still there', [key]);
@@ -168,7 +166,7 @@ const survives: Check = {
       throw new Failed(killed, `posts gets ${later[0]}, and not ${key}`, `${key} was sent by itself`, [key]);
     first.react = () => 200;
     const taken = await redeliver(stage, letter, key);
-    if (!taken || !isSuccess(taken)) throw new Failed(`${killed}; POST redeliver`, 'any 2xx', shown(taken), [key]);
+    if (!isSuccess(taken)) throw new Failed(`${killed}; POST redeliver`, 'any 2xx', shown(taken), [key]);
     await stage.arrive(`${killed}; POST redeliver`, [key]);
   },
 };

@@ -1,10 +1,13 @@
 // Step 2: a log on disk, of events only, which survives `kill -9`.
 import { type Check, Failed } from '../check.ts';
 import { difference, keyOf, listed } from '../events.ts';
-import { isSuccess, shown } from '../request.ts';
+import { isSuccess, parseJson, shown } from '../request.ts';
 import { startBus } from './stage.ts';
 
 const NO_EVENTS = ['{"type":', 'hello', '', '[]', '"PostCreated"', '42', 'null', '{}', '{"data":{"id":"post-1"}}'];
+
+const inWords = (body: string) =>
+  body === '' ? 'an empty body' : `a body that is ${parseJson(body) === undefined ? 'not JSON' : 'no event'}: ${body}`;
 
 const noEvent: Check = {
   name: 'no-event',
@@ -17,9 +20,9 @@ const noEvent: Check = {
   async run(run) {
     const stage = await startBus(run, { subscribers: 4 });
     for (const body of NO_EVENTS) {
-      const told = { text: `POST /events ${body || 'with an empty body'}` };
+      const told = { text: `POST /events with ${inWords(body)}` };
       const answer = await run.request('publisher', stage.bus, { method: 'POST', path: '/events', body }, told);
-      if (!answer || answer.status < 400 || answer.status > 499) throw new Failed(told.text, 'a 4xx', shown(answer));
+      if (answer.status < 400 || answer.status > 499) throw new Failed(told.text, 'a 4xx', shown(answer));
     }
     const [key = ''] = await stage.publishAll(stage.posts(1));
     const sent = `bodies that are no events; POST /events ${key}`;
@@ -31,6 +34,7 @@ const noEvent: Check = {
 
 const readable: Check = {
   name: 'log',
+  showsBefore: true,
   scene: 'calm',
   part: 'bus',
   step: 2,
@@ -93,7 +97,7 @@ const amidst: Check = {
           const own: Write = { key, sent: performance.now() };
           writes.push(own);
           const answer = await stage.send({ type: 'PostCreated', data: { id: key } }, { as: `publisher ${writer}` });
-          if (!answer) return;
+          if (answer.status === 0) return;
           if (!isSuccess(answer))
             throw new Failed(`POST /events ${key}`, 'any 2xx', `answered ${answer.status}`, [key]);
           own.acknowledged = performance.now();

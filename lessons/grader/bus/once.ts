@@ -1,6 +1,7 @@
 // Step 4: ids, by which an event that comes twice is recognised.
 import { type Check, Failed } from '../check.ts';
 import { type Event, keyOf, listed, postWithId } from '../events.ts';
+import { WAITED } from '../program.ts';
 import { type Stage, startBus } from './stage.ts';
 
 /** Throws unless the log has an event once, and no subscriber got it again, after a later event has arrived everywhere. */
@@ -51,6 +52,7 @@ const ids: Check = {
 
 const twice: Check = {
   name: 'twice',
+  showsBefore: true,
   part: 'bus',
   step: 4,
   scene: 'calm',
@@ -132,7 +134,8 @@ const between: Check = {
       first.react = (delivery) => (delivery.key === key && delivery.time === 1 ? 'hang' : 200);
       await stage.publish({ type: 'PostCreated', data: { id: key } });
       const sent = `POST /events ${key}; kill -9 while posts has it and has not answered; started again`;
-      if (!(await run.until(() => first.times(key) > 0))) throw new Failed(sent, `posts gets ${key}`, 'nothing', [key]);
+      if (!(await run.until(() => first.times(key) > 0)))
+        throw new Failed(sent, `posts gets ${key} ${WAITED}`, 'posts got nothing', [key]);
       await stage.kill();
       await stage.restart();
       await stage.arrive(sent, [key]);

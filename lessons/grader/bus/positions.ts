@@ -53,6 +53,7 @@ const TITLE = 'gets everything, in order, and delays no other';
 const away: Check = {
   ...trouble,
   name: 'away',
+  showsBefore: true,
   title: `a subscriber that is away ${TITLE}`,
   needs: ['others'],
   async run(run) {

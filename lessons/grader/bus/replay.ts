@@ -1,6 +1,7 @@
 // Step 7: a subscriber says up to where it has the log, and its word counts.
 import { type Check, Failed } from '../check.ts';
 import { difference, keyOf, listed } from '../events.ts';
+import { WAITED } from '../program.ts';
 import { type Stage, startBus } from './stage.ts';
 
 const CHECKPOINT = /^(0|(\d{1,15})-[0-9a-f]{32})$/;
@@ -56,6 +57,7 @@ function assertAll(stage: Stage, sent: string, keys: string[]): void {
 
 const lost: Check = {
   name: 'lost',
+  showsBefore: true,
   scene: 'checkpoint',
   part: 'bus',
   step: 7,
@@ -84,6 +86,7 @@ const lost: Check = {
 
 const lostAtStart: Check = {
   name: 'lost-start',
+  showsBefore: true,
   scene: 'checkpoint',
   part: 'bus',
   step: 7,
@@ -130,7 +133,8 @@ const ahead: Check = {
       };
       await stage.publish(event);
       const sent = `POST /events ${key}; posts stores it with its checkpoint; kill -9 before its answer; started again`;
-      if (!(await run.until(() => first.times(key) > 0))) throw new Failed(sent, `posts gets ${key}`, 'nothing', [key]);
+      if (!(await run.until(() => first.times(key) > 0)))
+        throw new Failed(sent, `posts gets ${key} ${WAITED}`, 'posts got nothing', [key]);
       await stage.kill();
       await stage.restart();
       const later = await stage.publishAll(stage.posts(1));

@@ -2,7 +2,7 @@
 import type http from 'node:http';
 import { Failed } from '../check.ts';
 import { difference, type Event, keyOf, listed, post } from '../events.ts';
-import type { Program } from '../program.ts';
+import { type Program, WAITED } from '../program.ts';
 import { type Answer, isSuccess, shown } from '../request.ts';
 import type { Run } from '../run.ts';
 import { Subscriber } from '../subscriber.ts';
@@ -59,7 +59,7 @@ export class Stage {
     return this.subscribers.slice(1);
   }
 
-  send(event: unknown, more: { as?: string; agent?: http.Agent } = {}): Promise<Answer | undefined> {
+  send(event: unknown, more: { as?: string; agent?: http.Agent } = {}): Promise<Answer> {
     const key = keyOf(event);
     this.#published.add(key);
     const told = { text: `POST /events ${key}`, events: [key] };
@@ -72,7 +72,7 @@ export class Stage {
   async publish(event: unknown, more: { as?: string; agent?: http.Agent } = {}): Promise<Answer> {
     const answer = await this.send(event, more);
     const key = keyOf(event);
-    if (answer && isSuccess(answer)) {
+    if (isSuccess(answer)) {
       this.run.progress += 1;
       return answer;
     }
@@ -108,18 +108,18 @@ export class Stage {
       const { name, strange } = subscriber;
       if (await this.takes(subscriber, keys)) continue;
       const missing = keys.filter((key) => !subscriber.took(key));
-      const got = missing.length === keys.length ? 'nothing' : `not ${listed(missing)}`;
+      const seen = missing.length === keys.length ? `${name} got nothing` : `${name} did not get ${listed(missing)}`;
       const instead = strange.length > 0 ? `; ${strange[0]} instead of POST to its URL` : '';
-      throw new Failed(sent, `${name} gets ${listed(keys)}`, `${name} got ${got}${instead}`, missing);
+      throw new Failed(sent, `${name} gets ${listed(keys)} ${WAITED}`, `${seen}${instead}`, missing);
     }
   }
 
   /** The log, as `GET /events` answers it, from this check on. */
   async log(): Promise<Event[]> {
     const answer = await this.run.request('reader', this.bus, { method: 'GET', path: '/events' });
-    if (answer && isSuccess(answer) && Array.isArray(answer.body))
+    if (isSuccess(answer) && Array.isArray(answer.body))
       return answer.body.filter((event) => !this.#earlier.has(keyOf(event)));
-    const seen = answer && isSuccess(answer) ? 'an answer that is no JSON array' : shown(answer);
+    const seen = isSuccess(answer) ? 'an answer that is no JSON array' : shown(answer);
     throw new Failed('GET /events', 'a JSON array of all events', seen);
   }
 

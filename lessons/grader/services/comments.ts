@@ -1,5 +1,6 @@
 // The checks of comments: it stores comments, publishes each, and takes the verdicts on them.
 import { type Check, Failed } from '../check.ts';
+import { isSuccess } from '../request.ts';
 import { oddValues, robust, type Works, withoutIds } from './common.ts';
 import { commentModerated, dataOf, postCreated } from './names.ts';
 import { outboxChecks, publicationsOf, type Writer } from './outbox.ts';
@@ -129,7 +130,7 @@ const writer: Writer = {
   sent: sentComment,
   name: nameOfComment,
   prepare,
-  write: async (stage, n) => (await create(stage, n))?.status === 201,
+  write: async (stage, n) => (await create(stage, n)).status === 201,
   shows: async (stage) => (await shows(stage)).map(({ name }) => name),
 };
 
@@ -148,7 +149,7 @@ const verdictOutbox: Check = {
     stage.bus.reaction = 'refuses';
     const verdict = stage.bus.append(commentModerated('comment-1', 'approved', data));
     const answer = await stage.push(verdict);
-    if (answer && answer.status < 300) stage.position += 1;
+    if (isSuccess(answer)) stage.position += 1;
     stage.bus.reaction = 'takes';
     await stage.deliver();
     const sent = 'the bus answers 500: CommentModerated comment-1 approved; it is back';

@@ -1,6 +1,7 @@
 // The checks of moderation: it judges comments, and publishes each verdict.
 import { type Check, Failed } from '../check.ts';
 import { type Event, listed } from '../events.ts';
+import { WAITED } from '../program.ts';
 import { isSuccess } from '../request.ts';
 import { oddValues, robust, type Works, withoutIds } from './common.ts';
 import { commentCreated, dataOf, nameOf } from './names.ts';
@@ -19,7 +20,7 @@ async function assertJudged(stage: ServiceStage, sent: string, expected: [name: 
   const names = expected.map(([name]) => name);
   if (!(await stage.published(TYPE, names))) {
     const missing = names.filter((name) => !stage.bus.stored(TYPE).includes(name));
-    throw new Failed(sent, `${TYPE} of ${listed(names)}`, `nothing of ${listed(missing)}`, missing);
+    throw new Failed(sent, `${TYPE} of ${listed(names)} ${WAITED}`, `nothing of ${listed(missing)}`, missing);
   }
   for (const [name, status] of expected) {
     for (const event of publicationsOf(stage, TYPE, name)) {
@@ -126,7 +127,7 @@ const writer: Writer = {
   async write(stage, n) {
     const event = stage.bus.append(commentCreated(`comment-${n}`));
     const answer = await stage.push(event);
-    return answer !== undefined && isSuccess(answer);
+    return isSuccess(answer);
   },
   mayRepeat: true,
   async finish(stage, acknowledged) {

@@ -38,11 +38,14 @@ type Data = { id?: unknown; postId?: unknown; title?: unknown; content?: unknown
 
 export const dataOf = (event: unknown): Data => ((event as Event | undefined)?.data ?? {}) as Data;
 
+/** The name of what the grader has not written. */
+export const UNKNOWN = 'an unknown text';
+
 /** The title or the content, by which the grader knows everything that it has written: `post-3`. */
 export function nameOf(event: unknown): string {
   const { title, content, id } = dataOf(event);
   const name = [title, content, id].find((text) => typeof text === 'string' && NAME.test(text));
-  return (name as string | undefined) ?? 'something else';
+  return (name as string | undefined) ?? UNKNOWN;
 }
 
 /** The texts that the grader writes. */
@@ -53,7 +56,8 @@ export function describe(event: unknown): string {
   const { type } = (event ?? {}) as Event;
   const { status } = dataOf(event);
   const known = typeof type === 'string' && type.length <= 40 ? type : 'no event';
-  return `${known} ${nameOf(event)}${typeof status === 'string' && status !== 'pending' ? ` (${status.slice(0, 20)})` : ''}`;
+  const name = nameOf(event);
+  return `${known}${name === UNKNOWN ? '' : ` ${name}`}${typeof status === 'string' && status !== 'pending' ? ` (${status.slice(0, 20)})` : ''}`;
 }
 
 export const postCreated = (name: string, data: object = {}): Event => ({

@@ -124,6 +124,7 @@ export function outboxChecks(writer: Writer): Check[] {
     },
     {
       name: 'outbox-killed',
+      showsBefore: true,
       scene: 'kill',
       part,
       step: 5,

@@ -3,7 +3,7 @@ import { type Check, Failed } from '../check.ts';
 import { difference, listed } from '../events.ts';
 import { shown } from '../request.ts';
 import { oddValues, robust, type Works } from './common.ts';
-import { dataOf, nameOf, postCreated } from './names.ts';
+import { dataOf, nameOf, postCreated, UNKNOWN } from './names.ts';
 import { outboxChecks, type Writer } from './outbox.ts';
 import { type ServiceStage, startService } from './stage.ts';
 
@@ -18,10 +18,10 @@ async function create(stage: ServiceStage, n: number) {
 /** Creates a post, which must succeed. Returns its id. */
 async function created(stage: ServiceStage, n: number, before = ''): Promise<string> {
   const answer = await create(stage, n);
-  const { id, title } = (answer?.body ?? {}) as { id?: unknown; title?: unknown };
-  if (answer?.status === 201 && (typeof id === 'string' || typeof id === 'number') && title === nameOfPost(n))
+  const { id, title } = (answer.body ?? {}) as { id?: unknown; title?: unknown };
+  if (answer.status === 201 && (typeof id === 'string' || typeof id === 'number') && title === nameOfPost(n))
     return String(id);
-  const seen = answer?.status === 201 ? '201, but without the id and the title' : shown(answer);
+  const seen = answer.status === 201 ? '201, but without the id and the title' : shown(answer);
   throw new Failed(`${before}${sentPost(n)}`, '201 and {"id", "title"}', seen, [nameOfPost(n)]);
 }
 
@@ -30,9 +30,9 @@ async function shows(stage: ServiceStage): Promise<string[]> {
   const posts = (await stage.read('/posts')) as Record<string, { id?: unknown; title?: unknown }> | null;
   const isKeyed = typeof posts === 'object' && !Array.isArray(posts);
   const wrong = !isKeyed || Object.entries(posts ?? {}).some(([id, post]) => String(post?.id) !== id);
-  if (wrong) throw new Failed('GET /posts', 'an object of all posts by id', 'something else');
+  if (wrong) throw new Failed('GET /posts', 'an object of all posts by id', 'another form');
   const names = Object.values(posts ?? {}).map((post) => nameOf({ data: { title: post.title } }));
-  const own = names.filter((name) => name !== 'something else');
+  const own = names.filter((name) => name !== UNKNOWN);
   stage.note(own);
   return own;
 }
@@ -118,7 +118,7 @@ const writer: Writer = {
   type: 'PostCreated',
   sent: sentPost,
   name: nameOfPost,
-  write: async (stage, n) => (await create(stage, n))?.status === 201,
+  write: async (stage, n) => (await create(stage, n)).status === 201,
   shows,
 };
 

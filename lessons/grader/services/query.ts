@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Check, Failed } from '../check.ts';
 import { difference, type Event, listed } from '../events.ts';
 import { oddValues, robust, type Works, withoutIds } from './common.ts';
-import { commentCreated, commentUpdated, nameOf, postCreated } from './names.ts';
+import { commentCreated, commentUpdated, nameOf, postCreated, UNKNOWN } from './names.ts';
 import { type ServiceStage, startService } from './stage.ts';
 
 const part = 'query';
@@ -15,7 +15,7 @@ async function shows(stage: ServiceStage): Promise<string[]> {
   const posts = (await stage.read('/posts')) as Record<string, Shown> | null;
   const form = 'an object by id: {"id", "title", "comments": [{"id", "content", "status"}]}';
   if (typeof posts !== 'object' || posts === null || Array.isArray(posts))
-    throw new Failed('GET /posts', form, 'something else');
+    throw new Failed('GET /posts', form, 'another form');
   const lines: string[] = [];
   for (const [id, post] of Object.entries(posts)) {
     if (String(post?.id) !== id || !Array.isArray(post.comments)) throw new Failed('GET /posts', form, 'other fields');
@@ -23,7 +23,7 @@ async function shows(stage: ServiceStage): Promise<string[]> {
     for (const comment of post.comments)
       lines.push(`${nameOf({ data: { content: comment?.content } })} ${String(comment?.status).slice(0, 20)}`);
   }
-  const known = lines.filter((line) => !line.startsWith('something else'));
+  const known = lines.filter((line) => !line.startsWith(UNKNOWN));
   stage.note(known);
   return known;
 }
@@ -62,7 +62,7 @@ async function assertShowsSoon(stage: ServiceStage, sent: string, expected: stri
   if (failure) throw failure;
   if (has()) return;
   const wrong = compare(expected, isExact ? seen : [...new Set(seen)]);
-  throw new Failed(`${sent}; GET /posts`, listed(expected), wrong?.seen ?? 'something else', wrong?.about);
+  throw new Failed(`${sent}; GET /posts`, listed(expected), wrong?.seen ?? 'another answer', wrong?.about);
 }
 
 const EVENTS: Event[] = [

@@ -60,14 +60,14 @@ export class ServiceStage {
     const sent = typeof body === 'object' ? JSON.stringify(names.encode(body)) : body;
     const request = { method, path: names.encode(path), body: sent };
     const answer = await this.run.request('caller', this.service, request, { text, events: name ? [name] : [] });
-    return answer && { ...answer, body: names.decode(answer.body) };
+    return { ...answer, body: names.decode(answer.body) };
   }
 
   /** Reads JSON from a route of the service. */
   async read(path: string): Promise<unknown> {
     const answer = await this.call('GET', path);
-    if (answer?.status === 200 && answer.body !== undefined) return answer.body;
-    throw new Failed(`GET ${path}`, '200 and JSON', answer?.status === 200 ? 'no JSON' : shown(answer));
+    if (answer.status === 200 && answer.body !== undefined) return answer.body;
+    throw new Failed(`GET ${path}`, '200 and JSON', answer.status === 200 ? 'no JSON' : shown(answer));
   }
 
   /** Notes what a route has shown, if it is something new, for the report. */
@@ -78,7 +78,7 @@ export class ServiceStage {
   }
 
   /** Sends one event of the log once, as the bus does. */
-  push(event: Event): Promise<Answer | undefined> {
+  push(event: Event): Promise<Answer> {
     const { isClassic, asksCheckpoint } = this.#options;
     const position = typeof event.position === 'number' ? event.position : undefined;
     const headers =
@@ -108,7 +108,7 @@ export class ServiceStage {
     for (let attempt = 1; this.position < Math.min(end, this.bus.log.length); ) {
       const event = this.bus.log[this.position] as Event;
       const answer = await this.push(event);
-      if ((answer && isSuccess(answer)) || this.#options.isClassic) {
+      if (isSuccess(answer) || this.#options.isClassic) {
         this.position += 1;
         attempt = 1;
       } else if (attempt === ATTEMPTS) {
@@ -127,7 +127,7 @@ export class ServiceStage {
   async ask(): Promise<void> {
     const request = { method: 'GET', path: '/events' };
     const answer = await this.run.request('bus', this.service, request);
-    const { checkpoint } = (answer?.status === 200 ? (answer.body ?? {}) : {}) as { checkpoint?: unknown };
+    const { checkpoint } = (answer.status === 200 ? (answer.body ?? {}) : {}) as { checkpoint?: unknown };
     const position = positionOf(checkpoint);
     if (position !== undefined && position <= this.bus.log.length) this.position = position;
   }

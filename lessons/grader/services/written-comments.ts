@@ -20,7 +20,7 @@ export const create = (stage: ServiceStage, n: number) =>
 export async function created(stage: ServiceStage, n: number, before = '') {
   const answer = await create(stage, n);
   const name = nameOfComment(n);
-  if (answer?.status !== 201) throw new Failed(`${before}${sentComment(n)}`, '201', shown(answer), [name]);
+  if (answer.status !== 201) throw new Failed(`${before}${sentComment(n)}`, '201', shown(answer), [name]);
   if (!(await stage.published('CommentCreated', [name])))
     throw new Failed(`${before}${sentComment(n)}`, `CommentCreated of ${name}`, 'nothing of it was published', [name]);
   const [event] = publicationsOf(stage, 'CommentCreated', name);
@@ -32,7 +32,7 @@ type Shown = { id?: unknown; content?: unknown; status?: unknown };
 
 export async function shows(stage: ServiceStage): Promise<{ name: string; id: unknown; status: unknown }[]> {
   const comments = await stage.read(PATH);
-  if (!Array.isArray(comments)) throw new Failed(`GET ${PATH}`, 'an array of comments', 'something else');
+  if (!Array.isArray(comments)) throw new Failed(`GET ${PATH}`, 'an array of comments', 'no array');
   const found = comments.map((comment: Shown | null) => ({
     name: nameOf({ data: { content: comment?.content } }),
     id: comment?.id,
