@@ -1,5 +1,5 @@
-// Ends the graded programs and deletes their folders when the grader is gone, even by `kill -9`: a small process of its own,
-// which only waits.
+// Ends the programs and deletes the folders of a grade, or of a lesson, when the command is gone, even by `kill -9`: a small
+// process of its own, which only waits.
 import { type ChildProcess, fork } from 'node:child_process';
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,7 +14,7 @@ let watcher: ChildProcess | undefined;
 
 /** Creates a temporary folder, which is deleted when this process has ended, together with the programs that work in it. */
 export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(realpathSync(tmpdir()), 'grade-'));
+  const folder = mkdtempSync(join(realpathSync(tmpdir()), 'blog-lesson-'));
   if (!watcher?.connected) {
     // In a group of its own: Ctrl-C does not reach it.
     const options = { stdio: 'ignore' as const, execArgv: [], detached: process.platform !== 'win32' };

@@ -2,9 +2,9 @@
 // code 0: this step survived its break, and the one before did not; 1: otherwise; 2: it could not be run; 130: interrupted.
 import { join } from 'node:path';
 import { findNats, startNats } from '../../scripts/lib/nats.ts';
+import { remove, temporaryFolder } from '../grader/leftovers.ts';
 import { STEPS, type Step } from '../steps.ts';
 import { createBlog } from './blog.ts';
-import { remove, temporaryFolder } from './leftovers.ts';
 import { LESSONS, type Lesson } from './lessons.ts';
 import { NotStarted } from './processes.ts';
 import { createRun, isWhole, type Outcome } from './run.ts';
