@@ -17,7 +17,8 @@ export function createPrinter(parts: Part[], print: (line: string) => void) {
   function flush(): void {
     const groups = Map.groupBy(left, ({ check, because }) => `${isOne ? '' : `${check.part}: `}${because}`);
     for (const [because, results] of groups) {
-      const [first, last] = [results[0]?.check.step, results.at(-1)?.check.step];
+      const numbers = results.map(({ check }) => check.step);
+      const [first, last] = [Math.min(...numbers), Math.max(...numbers)];
       const steps = first === last ? `step ${first}` : `steps ${first} to ${last}`;
       print(`left out ${steps}: ${counted(results.length, 'check')}, because this failed: ${because}`);
     }
