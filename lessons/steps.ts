@@ -15,13 +15,15 @@ export type Step = {
   try: string;
 };
 
+const curl = (event: string) => `curl localhost:4005/events -H 'Content-Type: application/json' -d '${event}'`;
+
 export const STEPS: Step[] = [
   {
     number: 1,
     folder: 'lessons/1-fan-out',
     title: 'fan-out',
     adds: 'ten lines: each event is sent to every service',
-    break: 'none: this is where the stairs begin',
+    break: 'none: this is where the steps begin',
     before: '',
     try: '',
   },
@@ -50,7 +52,7 @@ export const STEPS: Step[] = [
     adds: 'ids, by which the bus and its subscribers recognise an event; a consumer that is idempotent',
     break: 'the bus dies between push and position: a comment shows twice',
     before: 'An event that comes twice is not recognised: one that is published twice is in the log twice.',
-    try: 'Publish the same event twice with curl, then read the log.',
+    try: `Publish an event twice: \`${curl('{"id": "e1", "type": "Tested"}')}\`, then read the log: \`curl localhost:4005/events\`.`,
   },
   {
     number: 5,
@@ -68,7 +70,7 @@ export const STEPS: Step[] = [
     adds: 'an event that a subscriber refuses is put aside, shown, and can be sent again',
     break: 'one poison event: everything behind it waits for ever',
     before: 'An event is repeated until it is taken: one that a service refuses for ever blocks all behind it.',
-    try: 'Publish a PostCreated without an id with curl, then write a post: it never comes.',
+    try: `Publish a PostCreated without an id: \`${curl('{"type": "PostCreated", "data": {}}')}\`, then write a post: it never comes.`,
   },
   {
     number: 7,

@@ -1,4 +1,4 @@
-// The grade of our bus, and of the bus of each step of the stairs: each gets its own step.
+// The grade of our bus, and of the bus of each step: each gets its own step.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';

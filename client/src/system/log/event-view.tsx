@@ -92,7 +92,8 @@ function Json({ text }: { text: string }) {
           </button>
         )}
       </div>
-      <pre>{text}</pre>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a long event scrolls, also by the keyboard (WCAG 2.1.1) */}
+      <pre tabIndex={0}>{text}</pre>
     </div>
   );
 }
