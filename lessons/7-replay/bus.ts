@@ -102,17 +102,17 @@ app.post('/dead-letters/:id/redeliver', async (req, res) => {
 
 /** Statuses of a bad event. No answer, or a 500, means a subscriber in trouble: it may take the event later. */
 const REFUSALS: unknown[] = [400, 413, 422];
+const isParked = (url: string, at: number) => state.deadLetters.some((one) => one.url === url && one.position === at);
 
-/** Asks a subscriber for its checkpoint: the number of events that it has. Undefined: it keeps none, or is away. */
+/** Asks a subscriber for its checkpoint, until it answers: the number of events that it has, or undefined if it keeps none. */
 async function ask(url: string): Promise<number | undefined> {
-  const answer = await fetch(url, limits()).catch(() => undefined);
-  const body = (await answer?.json().catch(() => undefined)) as { checkpoint?: unknown } | undefined;
+  let answer: Response | undefined;
+  while (!answer) answer = await fetch(url, limits()).catch(() => sleep(Math.random() * 2_000, undefined));
+  const body = (await answer.json().catch(() => undefined)) as { checkpoint?: unknown } | undefined;
   const match = /^(?:0|(\d+)-([0-9a-f]{32}))$/.exec(String(body?.checkpoint));
-  if (!answer?.ok || !match) return undefined;
+  if (!answer.ok || !match) return undefined;
   return match[2] === state.logName ? Math.min(Number(match[1]), log.length) : 0; // of another log, it has none of this one
 }
-
-const isParked = (url: string, at: number) => state.deadLetters.some((one) => one.url === url && one.position === at);
 
 /** Sends the log to one subscriber, in order. Each has a loop of its own: one that is away, or slow, delays no other. */
 async function deliver(url: string) {

@@ -102,11 +102,12 @@ const REFUSALS: unknown[] = [400, 413, 422];
 /** `<position>-<name of the log>`: a log that was made again has another name. */
 const checkpoint = (position: number) => (position === 0 ? '0' : `${position}-${hash(log.created)}`);
 
-/** Asks a subscriber for its checkpoint: the number of events that it has. Undefined: it keeps none, or is away. */
+/** Asks a subscriber for its checkpoint, until it answers: the number of events that it has, or undefined if it keeps none. */
 async function ask(url: string): Promise<number | undefined> {
-  const answer = await fetch(url, limits()).catch(() => undefined);
-  const body = (await answer?.json().catch(() => undefined)) as { checkpoint?: unknown } | undefined;
-  if (!answer?.ok || typeof body?.checkpoint !== 'string') return undefined;
+  let answer: Response | undefined;
+  while (!answer) answer = await fetch(url, limits()).catch(() => sleep(Math.random() * 2_000, undefined));
+  const body = (await answer.json().catch(() => undefined)) as { checkpoint?: unknown } | undefined;
+  if (!answer.ok || typeof body?.checkpoint !== 'string') return undefined;
   const position = Number.parseInt(body.checkpoint, 10);
   return body.checkpoint === checkpoint(position) ? position : 0; // of another log, it has none of this one
 }

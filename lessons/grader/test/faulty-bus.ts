@@ -124,10 +124,15 @@ async function push(url: string, event: Event, range?: Record<string, string>): 
 }
 
 async function ask(url: string): Promise<number | undefined> {
-  const answer = await fetch(url, limits()).catch(() => undefined);
-  const body = (await answer?.json().catch(() => undefined)) as { checkpoint?: unknown } | undefined;
+  let answer: Response | undefined;
+  while (!answer) {
+    answer = await fetch(url, limits()).catch(() => sleep(Math.random() * 500, undefined));
+    // These two show only if an event is sent to a subscriber that is away.
+    if (!answer && (has('skips an event after a failure') || has('stores the position before the push'))) return;
+  }
+  const body = (await answer.json().catch(() => undefined)) as { checkpoint?: unknown } | undefined;
   const [, position, name] = /^(?:0|(\d+)-([0-9a-f]{32}))$/.exec(String(body?.checkpoint)) ?? [];
-  if (!answer?.ok || typeof body?.checkpoint !== 'string') return;
+  if (!answer.ok || typeof body?.checkpoint !== 'string') return;
   if (body.checkpoint !== '0' && !position) return;
   return name === state.name ? Number(position) : 0;
 }
