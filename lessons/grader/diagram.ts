@@ -10,7 +10,7 @@ export type Row = Pick<Entry, 'kind' | 'from' | 'to' | 'text'> & {
   isBad: boolean;
   /** Carries an event that is marked. */
   isMarked: boolean;
-  /** What is wrong with it: at the first of the rows that are marked. */
+  /** The fault: told at the first of the rows that are marked. */
   mark?: string;
 };
 
@@ -148,7 +148,7 @@ function drawRow(row: Row, y: number, x: (lane: string) => number, shape: Shape,
   const at = textTop + lines.length * line + (isArrow ? 7 : 2);
   const height = at - y + (isArrow ? 9 : 12);
   const sign = isArrow ? '' : drawSign(row, from, at);
-  // What happens to one process is told beside its sign.
+  // An event of one process is told beside its sign.
   const beside = isArrow ? left : from + 14 + longest < width ? from + 14 : from - 14 - longest;
   const start = isArrow ? left : Math.max(4, beside);
   const shift = isArrow ? 0 : line / 2 + 1;

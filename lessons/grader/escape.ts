@@ -1,4 +1,4 @@
-// What a graded program has sent, made fit for a page: it decides neither markup nor the direction of the text.
+// Text that a graded program has sent, made fit for a page: it decides neither markup nor the direction of the text.
 
 const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 

@@ -2,7 +2,7 @@
 // change by that. So the order of each pair of processes is kept, and the pairs are merged always in the same way.
 import type { Entry } from './recorder.ts';
 
-/** What happens to a process. Everything before it is drawn before it. */
+/** An event of a process. Everything before it is drawn before it. */
 const isBarrier = ({ kind }: Entry) => !['request', 'answer', 'no answer'].includes(kind);
 
 /** The entries of a run of this graded program in an order that two runs have in common; repeated exchanges are left out. */

@@ -40,7 +40,7 @@ export class Program {
   readonly part: string;
   readonly url: string;
   readonly dataDir: string;
-  /** How it ended by itself: `with code 1`. Undefined while it runs, or after a kill. */
+  /** The way in which it ended by itself: `with code 1`. Undefined while it runs, or after a kill. */
   ended: string | undefined;
   #options: ProgramOptions;
   #mark: string;

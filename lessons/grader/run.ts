@@ -26,7 +26,7 @@ const taken = new Set<number>();
 export class Run {
   plan: Plan;
   recorder = new Recorder();
-  /** What a check leaves for the next one of its scene. */
+  /** State that a check leaves for the next one of its scene. */
   kept: unknown;
   /** Grows with each step forward: a publication that is acknowledged, an event that a subscriber takes for the first time. */
   progress = 0;

@@ -1,6 +1,6 @@
 import { useSystem } from './system-context.ts';
 
-/** What the lesson's bus that runs cannot do, and how to see it. */
+/** The limits of the lesson's bus that runs, and how to see them. */
 export function LessonView() {
   // Ours may have taken its place since the page was loaded.
   const lesson = useSystem(({ lesson, bus }) => (bus === 'here' ? undefined : lesson));

@@ -131,7 +131,7 @@ const writer: Writer = {
   },
   mayRepeat: true,
   async finish(stage, acknowledged) {
-    // What was acknowledged does not come again.
+    // An acknowledged event does not come again.
     const comments = stage.bus.log.slice(stage.first).filter(({ type }) => type === 'CommentCreated');
     for (const [i, comment] of comments.entries()) if (!acknowledged[i]) await stage.deliverAgain(comment);
     stage.position = stage.bus.log.length;
