@@ -11,7 +11,7 @@ export type Step = {
   break: string;
   /** A sentence: what the step before cannot do, of its bus and its services together. Empty for the first step. */
   before: string;
-  /** What to type, with our services on the bus of the step before (`npm start -- --bus FOLDER`), to see it there. */
+  /** An instruction to follow, with our services on the bus of the step before (`npm start -- --bus FOLDER`), to see it there. */
   try: string;
 };
 

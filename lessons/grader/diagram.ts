@@ -26,7 +26,7 @@ export function rowsOf({ entries, marks, mark }: Diagram): Row[] {
 }
 
 /** The processes from left to right: who calls the graded program, the program, and those that it calls. */
-export function lanesOf(rows: Row[], graded: string): string[] {
+function lanesOf(rows: Row[], graded: string): string[] {
   const requests = rows.filter(({ kind }) => kind === 'request');
   const called = new Set(requests.filter(({ from }) => from === graded).map(({ to }) => to));
   const callers = requests.map(({ from }) => from).filter((from) => from !== graded && !called.has(from));

@@ -6,7 +6,7 @@ import { escapeText } from './escape.ts';
 import type { Result } from './grade.ts';
 import { inOrder } from './order.ts';
 
-export type Report = {
+type Report = {
   /** The command line that was graded, as typed. */
   command: string;
   /** A sentence: the step that it has reached. */

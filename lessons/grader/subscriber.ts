@@ -12,7 +12,7 @@ export type Reaction = number | 'reset' | 'hang';
 export type Delivery = {
   key: string;
   event: Event;
-  /** How often this event has come, this time included. */
+  /** The number of times that this event has come, this one included. */
   time: number;
   /** The number of different events that it had taken before. */
   after: number;
@@ -115,7 +115,7 @@ export class Subscriber {
     await closed;
   }
 
-  /** How often an event was delivered. */
+  /** The number of times that an event was delivered. */
   times(key: string): number {
     return this.#times.get(key) ?? 0;
   }

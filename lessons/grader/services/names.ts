@@ -17,7 +17,7 @@ export class Names {
     return this.#replace(value, (n) => n + this.#base);
   }
 
-  /** What the program has said, for the check. */
+  /** Decodes what a program has sent: the check's own numbers again. */
   decode<T>(value: T): T {
     return this.#replace(value, (n) => (n > this.#base && n <= this.#base + RANGE ? n - this.#base : undefined));
   }

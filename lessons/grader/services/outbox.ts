@@ -13,7 +13,7 @@ export type Writer = {
   /** The n-th write in words. */
   sent(n: number): string;
   name(n: number): string;
-  /** What the service needs to know before the first write. */
+  /** Events that the service needs before the first write. */
   prepare?(stage: ServiceStage): Promise<void>;
   /** Makes it write. True: acknowledged with a 2xx. */
   write(stage: ServiceStage, n: number): Promise<boolean>;
@@ -48,7 +48,7 @@ async function writeWhileHanging(
   return { writing };
 }
 
-/** What was acknowledged or is shown must be published: once, and in the order of the writes. */
+/** Everything acknowledged or shown must be published: once, and in the order of the writes. */
 async function assertPublished(
   writer: Writer,
   stage: ServiceStage,
